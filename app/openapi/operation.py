@@ -1,0 +1,71 @@
+"""One operation of a document, ready to be called: the product's own, document-independent description of it."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Location = Literal["path", "query", "header", "cookie"]
+Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """Where one argument goes (OAS 3.1.1 section 4.8.12). `content_type` is set for `content`-typed parameters."""
+
+    argument: str
+    name: str
+    location: Location
+    required: bool
+    style: Style
+    explode: bool
+    allow_reserved: bool = False
+    content_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BodyField:
+    """One property of a body that was flattened into arguments of its own, with its Encoding Object if any."""
+
+    argument: str
+    name: str
+    content_type: str | None = None
+    style: Style | None = None
+    explode: bool | None = None
+    binary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The request body: either one argument holds it whole (`argument`), or several do (`fields`)."""
+
+    media_type: str
+    required: bool
+    argument: str | None = None
+    fields: tuple[BodyField, ...] = ()
+    binary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One path and method, with what a caller may say and where each argument goes.
+
+    `name` is the part after `slug__`; `path` is the template as the document has it. `input_schema` is JSON Schema
+    2020-12, self-contained, root type object, `additionalProperties: false`. `server` is set only where the operation
+    or path states servers of its own (absolute URL). `notes` say what was degraded and why.
+    """
+
+    name: str
+    method: str
+    path: str
+    operation_id: str | None
+    title: str | None
+    description: str
+    tags: tuple[str, ...]
+    deprecated: bool
+    input_schema: Json
+    output_schema: Json | None
+    parameters: tuple[Parameter, ...]
+    body: Body | None
+    accept: tuple[str, ...]
+    server: str | None
+    notes: tuple[str, ...] = ()

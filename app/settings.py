@@ -1,0 +1,104 @@
+"""Every setting, read from the environment and `.env`. Names and defaults are a contract: docs/reference/settings.md."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+CommaList = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """The configuration of one process. Each field is the environment variable of the same name in capitals.
+
+    Raises pydantic.ValidationError naming every variable that cannot be used.
+    """
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    keycloak_url: str = "http://localhost:8041"
+    keycloak_realm: str = "tools-provider"
+    oidc_issuer: str = ""
+    token_exchange_client_id: str = "tools-provider-token-exchange"
+    token_exchange_client_secret: SecretStr = SecretStr("")
+    token_exchange_client_secret_file: Path | None = None
+    token_exchange_cache_ttl_buffer: float = Field(default=60, ge=0)
+    token_exchange_cache_max_age: float = Field(default=60, ge=0)
+    token_exchange_timeout: float = Field(default=10.0, gt=0)
+    accepted_audiences: CommaList = ()
+    admin_roles: CommaList = ("admin", "manager")
+    token_passthrough: Literal["allow", "deny"] = "allow"
+
+    circuit_breaker_failure_threshold: int = Field(default=5, ge=1)
+    circuit_breaker_recovery_timeout: float = Field(default=30.0, gt=0)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8040, ge=0, le=65535)
+    public_url: str = "http://localhost:8040"
+
+    database_url: SecretStr = SecretStr("sqlite:///./data/tools-provider.db")
+    database_url_file: Path | None = None
+
+    allowed_upstreams: CommaList = ()
+    audience_origins: CommaList = ()
+    upstream_timeout: float = Field(default=30.0, gt=0)
+    source_fetch_timeout: float = Field(default=10.0, gt=0)
+    source_max_bytes: int = Field(default=20_971_520, gt=0)
+
+    audit_log: Path | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    otel_exporter_otlp_endpoint: str = ""
+    otel_service_name: str = "tools-provider"
+
+    @field_validator("accepted_audiences", "admin_roles", "allowed_upstreams", "audience_origins", mode="before")
+    @classmethod
+    def _comma_list(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("keycloak_url", "public_url", "oidc_issuer")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _capitals(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _secrets_from_files(cls, values: dict[str, object]) -> dict[str, object]:
+        for name in ("token_exchange_client_secret", "database_url"):
+            path = values.get(f"{name}_file")
+            if isinstance(path, str | Path) and str(path):
+                values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        return values
+
+    @model_validator(mode="after")
+    def _admin_roles_not_empty(self) -> Self:
+        if not self.admin_roles:
+            raise ValueError("ADMIN_ROLES is empty: nobody could register a source. Name at least one realm role.")
+        return self
+
+    @property
+    def realm_url(self) -> str:
+        """Where the identity provider's endpoints are reached: `KEYCLOAK_URL/realms/KEYCLOAK_REALM`."""
+        return f"{self.keycloak_url}/realms/{self.keycloak_realm}"
+
+    @property
+    def issuer(self) -> str:
+        """The `iss` that agent tokens must carry."""
+        return self.oidc_issuer or self.realm_url
+
+    @property
+    def resource(self) -> str:
+        """The OAuth resource identifier of the MCP door (RFC 9728)."""
+        return f"{self.public_url}/mcp"
+
+    @property
+    def agent_audiences(self) -> frozenset[str]:
+        """The audiences of which an agent token must carry one; never empty."""
+        return frozenset(self.accepted_audiences or (self.token_exchange_client_id, self.resource))
