@@ -1,4 +1,4 @@
-"""Every setting, read from the environment and `.env`. Names and defaults are a contract: docs/reference/settings.md."""
+"""Every setting, read from the environment and `.env`. Names and defaults are a contract with operators."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self

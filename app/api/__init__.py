@@ -1,4 +1,4 @@
-"""The doors: REST for admins and programs (`sources.py`, `tools.py`, `audit.py`, `health.py`), MCP for agents (`mcp.py`).
+"""The doors: REST for admins and programs, MCP for agents (`mcp.py`).
 
 Only here are FastAPI, Starlette and MCP known. A door authenticates (`authentication.py`), hands typed values to a use
 case, and renders what comes back (`problems.py` for failures).
