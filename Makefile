@@ -28,3 +28,17 @@ install-dev: $(VENV)/.installed-dev ## … and what the tests need
 lock: ## lock the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
 	uv pip compile pyproject.toml --group build --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements-dev.lock
+
+check: $(VENV)/.installed-dev ## style, types, import order
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: check ## every proof that fits in ten minutes
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -m "not deep"
+	$(BIN)/coverage report --include="app/identity/*,app/token_exchange/*,app/tools/request.py,app/tools/executor.py" --fail-under=100
+	$(BIN)/coverage report | tail -n 1
+
+test-deep: test ## the long proofs: mutation, fuzz, soak
+	$(BIN)/pytest -m deep
