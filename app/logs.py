@@ -1,0 +1,103 @@
+"""Log lines: JSON on stderr, one object a line, without tokens, secrets or characters that forge lines (CWE-117)."""
+
+import logging
+import re
+import sys
+
+import orjson
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from app.telemetry import current_trace_id
+
+REDACTED = "[redacted]"
+
+_SECRET_NAMES = (
+    r"(?:[a-z_]*(?:secret|password|assertion)|(?:access|refresh|id|subject|actor|agent|bearer)_token|api_?key)"
+)
+_JWT = re.compile(r"\beyJ[\w-]{6,}\.[\w-]*(?:\.[\w-]*){0,3}")
+_CREDENTIALS = re.compile(r"\b(bearer|basic|dpop)([ +]|%20)+[\w.~+/=%-]{6,}", re.IGNORECASE)
+_NAMED = re.compile(rf"\b({_SECRET_NAMES})([\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;}})]+", re.IGNORECASE)
+_USERINFO = re.compile(r"(://)[^/\s:@]*:[^/\s@]*@")
+_SECRET_KEY = re.compile(r"(?:^|_)(?:secret|password|token|authorization|cookie|api_?key)$", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]|\n")
+
+
+def configure_logging(level: str) -> None:
+    """Write JSON lines to stderr: our own loggers from `level` on, those of libraries from WARNING on.
+
+    Libraries log headers, form bodies and SQL parameters at DEBUG, which are tokens and personal data here; therefore
+    `level` never reaches them. Every line passes the redaction, tracebacks included.
+    """
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _add_trace_id,
+        _redact_event,
+    ]
+    handler = logging.StreamHandler(sys.__stderr__)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render_json],
+        )
+    )
+    logging.captureWarnings(capture=True)
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    for name in ("app", "seed"):
+        logging.getLogger(name).setLevel(level)
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def _add_trace_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    trace_id = current_trace_id()
+    if trace_id is not None:
+        event["trace_id"] = trace_id
+    return event
+
+
+def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {key: value if key.startswith("_") else _clean(key, value) for key, value in event.items()}
+
+
+def _clean(key: str, value: object) -> object:
+    if _names_secret(key):
+        return REDACTED
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = redact(str(value))
+    return text if key == "exception" else _one_line(text)
+
+
+def _render_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def redact(text: str) -> str:
+    """Return the text without JWTs, credentials of an `Authorization` header, named secrets and URL passwords."""
+    text = _JWT.sub(REDACTED, text)
+    text = _CREDENTIALS.sub(rf"\1 {REDACTED}", text)
+    text = _NAMED.sub(rf"\1\2{REDACTED}", text)
+    return _USERINFO.sub(rf"\1{REDACTED}@", text)
+
+
+def _one_line(text: str) -> str:
+    """Return the text with its control characters and line breaks written out, so that it stays one line (CWE-117)."""
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _names_secret(key: str) -> bool:
+    """Tell whether a field of that name holds a secret whatever it looks like (`client_secret`, `Authorization`)."""
+    return _SECRET_KEY.search(key.replace("-", "_")) is not None
