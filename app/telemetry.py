@@ -107,6 +107,10 @@ class Telemetry:
             "tools_provider.passthrough.count", description="Calls that carried the agent's own token to an upstream"
         )
 
+        self._audit_unsaved = meter.create_counter(
+            "tools_provider.audit.unsaved", description="Audit records that the database did not take in time"
+        )
+
     @contextmanager
     def span(self, name: str, **attributes: str | bool | float) -> Iterator[Span]:
         """Make a span current for the block. A failure marks it with its code, never with the text of an exception."""
@@ -166,6 +170,10 @@ class Telemetry:
     def passthrough_called(self, *, source: str) -> None:
         """Count one call that carried the agent's own token."""
         self._passthroughs.add(1, self._label("source", source))
+
+    def audit_unsaved(self, records: int) -> None:
+        """Count audit records that went elsewhere than into the database."""
+        self._audit_unsaved.add(records)
 
     def render_prometheus(self) -> bytes:
         """Return all metrics in the Prometheus text format."""

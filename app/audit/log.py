@@ -1,0 +1,107 @@
+"""The audit log: takes records, and reads them back newest first."""
+
+import base64
+import binascii
+from asyncio import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Select, select
+
+from app.audit.record import AuditRecord, Kind
+from app.audit.table import AUDIT_RECORDS, FIELDS
+from app.audit.writer import AuditWriter
+from app.database import Database
+from app.errors import Invalid
+from app.telemetry import Telemetry
+
+MOST_PER_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilter:
+    """Which records are wanted: all fields that are set must be equal; `since` <= at < `until`, in epoch seconds."""
+
+    subject: str | None = None
+    client_id: str | None = None
+    tool: str | None = None
+    source: str | None = None
+    outcome: str | None = None
+    kind: Kind | None = None
+    since: float | None = None
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Records, newest first; `next_cursor` leads to older ones, None when there are none."""
+
+    items: tuple[AuditRecord, ...]
+    next_cursor: str | None
+
+
+class AuditLog:
+    """Every record goes to the database, and as a line to `file` when one is given (`AUDIT_LOG`)."""
+
+    def __init__(
+        self, database: Database, file: Path | None, *, telemetry: Telemetry | None = None, deadline: float = 2.0
+    ) -> None:
+        self._engine = database.engine
+        self._writer = AuditWriter(database.engine, file, telemetry, deadline)
+
+    async def start(self) -> None:
+        """Begin to write."""
+        await self._writer.start()
+
+    async def stop(self) -> None:
+        """Write what is pending, then end."""
+        await self._writer.stop()
+
+    async def record(self, record: AuditRecord) -> None:
+        """Return when the record is durable; once called, it is written even if the caller is cancelled."""
+        await self._writer.submit(record)
+
+    def submit(self, record: AuditRecord) -> Future[None]:
+        """Like `record`, for a caller that cannot wait because it is being cancelled."""
+        return self._writer.submit(record)
+
+    async def query(self, filters: AuditFilter | None = None, *, limit: int = 100, cursor: str | None = None) -> Page:
+        """Return at most `limit` records (never more than 500). Raises Invalid for a cursor that is not ours."""
+        limit = max(1, min(limit, MOST_PER_PAGE))
+        statement = _select(filters or AuditFilter()).order_by(AUDIT_RECORDS.c.sequence.desc()).limit(limit + 1)
+        if cursor is not None:
+            statement = statement.where(AUDIT_RECORDS.c.sequence < _read_cursor(cursor))
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(statement)).mappings().all()
+        shown = rows[:limit]
+        return Page(
+            items=tuple(AuditRecord(**{name: row[name] for name in FIELDS}) for row in shown),
+            next_cursor=_write_cursor(shown[-1]["sequence"]) if len(rows) > limit else None,
+        )
+
+
+def _select(filters: AuditFilter) -> Select[tuple[object, ...]]:
+    statement = select(AUDIT_RECORDS)
+    for name in ("subject", "client_id", "tool", "source", "outcome", "kind"):
+        wanted = getattr(filters, name)
+        if wanted is not None:
+            statement = statement.where(AUDIT_RECORDS.c[name] == wanted)
+    if filters.since is not None:
+        statement = statement.where(AUDIT_RECORDS.c.at >= filters.since)
+    if filters.until is not None:
+        statement = statement.where(AUDIT_RECORDS.c.at < filters.until)
+    return statement
+
+
+def _write_cursor(sequence: int) -> str:
+    return base64.urlsafe_b64encode(f"before:{sequence}".encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> int:
+    try:
+        kind, _, sequence = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
+        if kind == "before" and 0 < int(sequence) < 2**63:
+            return int(sequence)
+    except (ValueError, binascii.Error):
+        pass
+    raise Invalid("cursor_invalid", "This cursor is not one of ours. Use `next_cursor` of the page before, unchanged.")
