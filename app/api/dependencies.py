@@ -1,0 +1,75 @@
+"""What routes ask FastAPI for: the caller, and the use cases that main.py has put together."""
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
+
+from app.api.authentication import Authentication
+from app.api.refusals import Refusals
+from app.audit.log import AuditLog
+from app.errors import NotPermitted
+from app.identity.agent_token import AgentToken
+from app.sources.registration import Registration
+from app.telemetry import Telemetry
+from app.tools.catalog import Catalog
+from app.tools.executor import ToolExecutor
+
+_documented = HTTPBearer(scheme_name="agent token", description="An access token for this server.", auto_error=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """The collaborators of the doors."""
+
+    authentication: Authentication
+    refusals: Refusals
+    admin_roles: frozenset[str]
+    catalog: Catalog
+    executor: ToolExecutor
+    registration: Registration
+    audit: AuditLog
+    telemetry: Telemetry
+
+
+def composition_of(request: Request) -> Composition:
+    """Return what main.py built for this application."""
+    return cast("Composition", request.app.state.composition)
+
+
+async def _agent(request: Request, _: Annotated[object, Security(_documented)]) -> AgentToken:
+    # Put there by entry.py, which lets nothing below /api/ pass without; a KeyError is safer than a second opinion.
+    return cast("AgentToken", request.scope["agent"])
+
+
+Agent = Annotated[AgentToken, Depends(_agent)]
+
+
+async def _admin(request: Request, agent: Agent) -> AgentToken:
+    composition = composition_of(request)
+    if agent.roles.isdisjoint(composition.admin_roles):
+        refusal = NotPermitted(
+            "role_required", f"This takes one of the realm roles: {', '.join(sorted(composition.admin_roles))}."
+        )
+        await composition.refusals.record(refusal, "rest", action="administer", agent=agent)
+        raise refusal
+    return agent
+
+
+async def _registration(request: Request) -> Registration:
+    return composition_of(request).registration
+
+
+async def _audit(request: Request) -> AuditLog:
+    return composition_of(request).audit
+
+
+async def _catalog(request: Request) -> Catalog:
+    return composition_of(request).catalog
+
+
+Admin = Annotated[AgentToken, Depends(_admin)]
+Sources = Annotated[Registration, Depends(_registration)]
+Audit = Annotated[AuditLog, Depends(_audit)]
+Tools = Annotated[Catalog, Depends(_catalog)]

@@ -1,0 +1,98 @@
+"""What a request of the REST door passes before its route: who sends it, how large it is, and which trace it joins."""
+
+from typing import cast
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.dependencies import Composition
+from app.api.json_body import ClientGone, read_body, read_json, replayed
+from app.api.problems import Problems, internal_error
+from app.errors import InvalidAgentToken, ToolsProviderError
+from app.telemetry import current_trace_id
+
+EXECUTE = "/api/v1/tools/execute"
+EXECUTE_BYTES = 4 * 1024 * 1024
+ADMIN_BYTES = 1024 * 1024
+
+_SECURITY_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+]
+_log = structlog.get_logger(__name__)
+
+
+class Entry:
+    """Stands before every route. Below `/api/` nothing passes without an agent token, routes yet to come included.
+
+    The verified token is `scope["agent"]`, a JSON body is `scope["json"]` (and still readable by the route).
+    """
+
+    def __init__(self, app: ASGIApp, problems: Problems) -> None:
+        self._app = app
+        self._problems = problems
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(send)
+        if not scope["path"].startswith("/api/"):
+            await self._answered(self._app, scope, receive, answer)
+            return
+        telemetry = _composition(scope).telemetry
+        with telemetry.remote_parent(Headers(scope=scope)), telemetry.span(f"{scope['method']} /api/") as span:
+            await self._answered(self._authenticated, scope, receive, answer)
+            if (route := scope.get("route")) is not None:
+                span.update_name(f"{scope['method']} {route.path}")
+            span.set_attribute("http.response.status_code", answer.status)
+
+    async def _answered(self, app: ASGIApp, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        try:
+            await app(scope, receive, answer)
+        except ClientGone:
+            _log.info("client_gone", path=scope["path"])
+        except ToolsProviderError as error:
+            await self._problems.render(error)(scope, receive, answer)
+        except Exception:  # noqa: BLE001 - the outermost place: whatever it is, the caller gets a problem
+            _log.exception("internal_error", path=scope["path"], trace_id=current_trace_id())
+            if not answer.status:
+                await internal_error()(scope, receive, answer)
+
+    async def _authenticated(self, scope: Scope, receive: Receive, send: Send) -> None:
+        composition = _composition(scope)
+        try:
+            scope["agent"] = await composition.authentication.agent_of(scope)
+        except InvalidAgentToken as error:
+            await composition.refusals.record(error, "rest")
+            raise
+        await self._app(scope, await _with_body(scope, receive), send)
+
+
+def _composition(scope: Scope) -> Composition:
+    return cast("Composition", scope["app"].state.composition)
+
+
+async def _with_body(scope: Scope, receive: Receive) -> Receive:
+    limit = EXECUTE_BYTES if scope["path"] == EXECUTE else ADMIN_BYTES
+    body = await read_body(receive, Headers(scope=scope).get("content-length"), limit)
+    if body:
+        scope["json"] = read_json(body)
+    return replayed(body, receive)
+
+
+class _Answer:
+    """A `send` that adds the security headers and remembers the status; 0 until the answer has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), *_SECURITY_HEADERS]
+        await self._send(message)

@@ -1,0 +1,146 @@
+"""Failures as `application/problem+json` (RFC 9457), and the challenges that go with 401 and 403 (RFC 6750, RFC 9728).
+
+Every answer that is not a success is made here, so that each one has a stable `code`, a `detail` that says what to do
+and a `trace_id`, and none has anything that the caller sent or that lies inside.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from math import ceil
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.errors import (
+    BadAnswer,
+    Conflict,
+    DeadlineExceeded,
+    InsufficientScope,
+    Invalid,
+    InvalidAgentToken,
+    NotFound,
+    NotPermitted,
+    PreconditionFailed,
+    TooLarge,
+    ToolsProviderError,
+    Unavailable,
+    Violation,
+)
+from app.telemetry import current_trace_id
+
+MCP_SCOPE = "mcp:tools"
+
+_STATUSES: Mapping[type[ToolsProviderError], int] = {
+    InvalidAgentToken: 401,
+    NotPermitted: 403,
+    InsufficientScope: 403,
+    NotFound: 404,
+    Conflict: 409,
+    PreconditionFailed: 412,
+    TooLarge: 413,
+    Invalid: 422,
+    BadAnswer: 502,
+    Unavailable: 503,
+    DeadlineExceeded: 504,
+}
+_HTTP_CODES: Mapping[int, tuple[str, str]] = {
+    404: ("route_not_found", "There is nothing at this address. GET /openapi.json lists what there is."),
+    405: ("method_not_allowed", "This address does not take that method; the Allow header says which it takes."),
+    400: ("invalid_request", "The request could not be read. Send a JSON body in UTF-8."),
+}
+
+
+class Problems:
+    """Renders failures for both doors; `resource_metadata` is the address that 401 and 403 challenges point at."""
+
+    def __init__(self, resource_metadata: str) -> None:
+        self._resource_metadata = resource_metadata
+
+    def render(self, error: ToolsProviderError) -> Response:
+        """Return the answer that a failure gets, with its challenge or its `Retry-After`."""
+        headers: dict[str, str] = {}
+        if isinstance(error, InvalidAgentToken | InsufficientScope):
+            headers["WWW-Authenticate"] = self._challenge(error)
+        if isinstance(error, Unavailable):
+            headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
+        violations = error.violations if isinstance(error, Invalid) else ()
+        return problem(_STATUSES[type(error)], error.code, error.detail, violations, headers)
+
+    def install(self, app: FastAPI) -> None:
+        """Make every failure below `app` answer with a problem, FastAPI's own ones too."""
+        app.add_exception_handler(ToolsProviderError, self._on_failure)
+        app.add_exception_handler(RequestValidationError, _on_invalid_request)
+        app.add_exception_handler(HTTPException, _on_http_exception)
+
+    async def _on_failure(self, _request: Request, error: Exception) -> Response:
+        assert isinstance(error, ToolsProviderError)  # noqa: S101 - what this handler is installed for
+        return self.render(error)
+
+    def _challenge(self, error: InvalidAgentToken | InsufficientScope) -> str:
+        # `mcp:tools` is always asked for: a client that requested the missing scopes alone would come back with a token
+        # that has lost the audience of this server.
+        scopes = (MCP_SCOPE, *error.scopes) if isinstance(error, InsufficientScope) else (MCP_SCOPE,)
+        parts = {"scope": " ".join(scopes), "resource_metadata": self._resource_metadata}
+        if isinstance(error, InsufficientScope):
+            parts = {"error": "insufficient_scope", "error_description": error.detail, **parts}
+        elif error.code != "token_missing":  # RFC 6750 section 3.1: no error where no token was sent
+            parts = {"error": "invalid_token", "error_description": error.detail, **parts}
+        return "Bearer " + ", ".join(f'{name}="{_quotable(value)}"' for name, value in parts.items())
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    violations: Sequence[Violation] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a problem answer (RFC 9457 section 3) with the trace id of the current span."""
+    body: dict[str, Any] = {
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "trace_id": current_trace_id(),
+    }
+    if violations:
+        body["violations"] = [{"pointer": violation.pointer, "detail": violation.detail} for violation in violations]
+    return Response(orjson.dumps(body), status, headers, media_type="application/problem+json")
+
+
+def internal_error() -> Response:
+    """Return the answer to a failure that nobody foresaw."""
+    return problem(500, "internal_error", "Something failed here. Give the trace_id to whoever runs this server.")
+
+
+def json_pointer(parts: Sequence[object]) -> str:
+    """Return the RFC 6901 JSON Pointer made of the parts."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+async def _on_invalid_request(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - what this handler is installed for
+    violations = [_violation(item) for item in error.errors()]
+    return problem(422, "invalid_request", "The request does not fit; `violations` says where and why.", violations)
+
+
+def _violation(item: Mapping[str, Any]) -> Violation:
+    # Only the message: pydantic's `input` would hand back what was sent.
+    place, *path = item["loc"]
+    if place == "body":
+        return Violation(json_pointer(path), item["msg"])
+    return Violation("", f"{place} parameter `{'.'.join(map(str, path))}`: {item['msg']}")
+
+
+async def _on_http_exception(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - what this handler is installed for
+    code, detail = _HTTP_CODES.get(error.status_code, ("invalid_request", HTTPStatus(error.status_code).phrase))
+    return problem(error.status_code, code, detail, headers=error.headers)
+
+
+def _quotable(text: str) -> str:
+    return "".join(c if " " <= c <= "~" and c not in '"\\' else "'" for c in text)
