@@ -1,0 +1,9 @@
+"""`python -m seed.opening_hours`: the opening hours alone; settings come from the environment."""
+
+import uvicorn
+
+from seed.opening_hours.app import OpeningHoursSettings, create_opening_hours
+
+if __name__ == "__main__":
+    settings = OpeningHoursSettings()
+    uvicorn.run(create_opening_hours(settings), host=settings.host, port=settings.port, log_level="warning")

@@ -1,0 +1,9 @@
+"""`python -m seed.pizzeria`: the pizzeria alone; settings come from the environment."""
+
+import uvicorn
+
+from seed.pizzeria.app import PizzeriaSettings, create_pizzeria
+
+if __name__ == "__main__":
+    settings = PizzeriaSettings()
+    uvicorn.run(create_pizzeria(settings), host=settings.host, port=settings.port, log_level="warning")
