@@ -1,0 +1,157 @@
+"""Checks a call's arguments against the tool's input schema before anything is sent."""
+
+import difflib
+import math
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import structlog
+from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, ValidationError
+
+from app.errors import Invalid, Violation
+from app.openapi.operation import Json
+
+_MOST_VIOLATIONS = 50
+_MOST_NAMES = 40  # names of arguments that one message lists
+_LONGEST_DETAIL = 300  # characters
+_DEEPEST = 128  # levels; the validator recurses on the C stack and kills the process some thousand levels down
+_PATTERNS = RegexOptions(size_limit=1_000_000)  # the linear engine: a document's pattern cannot be made to hang us
+
+_log = structlog.get_logger(__name__)
+
+
+class ArgumentRules:
+    """What one tool accepts. The schema is compiled once, at the first need or by `compile`."""
+
+    __slots__ = ("_nullable", "_properties", "_required", "_schema", "_validator")
+
+    def __init__(self, schema: Json) -> None:
+        properties = schema.get("properties")
+        required = schema.get("required")
+        self._schema = schema
+        self._properties: Json = properties if isinstance(properties, dict) else {}
+        self._required = frozenset(required) if isinstance(required, list) else frozenset[str]()
+        self._nullable: dict[str, bool] = {}
+        self._validator: Draft202012Validator | None = None
+
+    def compile(self) -> Draft202012Validator:
+        """Return the validator; a schema that cannot be compiled is replaced by one that only knows the names."""
+        if self._validator is None:
+            try:
+                self._validator = _compile(self._schema)
+            except (ValidationError, ReferencingError, ValueError) as error:
+                _log.warning("an input schema is unusable, only argument names are checked", error=type(error).__name__)
+                self._validator = _compile(self._names_only())
+        return self._validator
+
+    def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments to send. A `null` for an optional argument that may not be null counts as left out.
+
+        Raises Invalid("invalid_arguments") with every violation.
+        """
+        validator = self.compile()
+        unusable = list(islice(_unusable(arguments), _MOST_VIOLATIONS))
+        if unusable:
+            raise _invalid(unusable)
+        given = {name: value for name, value in arguments.items() if value is not None or not self._left_out(name)}
+        if not validator.is_valid(given):
+            raise _invalid(list(islice(self._violations(validator, given), _MOST_VIOLATIONS)))
+        return given
+
+    def _left_out(self, name: str) -> bool:
+        if name in self._required or name not in self._properties:
+            return False
+        nullable = self._nullable.get(name)
+        if nullable is None:
+            pointer = name.replace("~", "~0").replace("/", "~1").replace("%", "%25")
+            schema = {key: value for key, value in self._schema.items() if key in {"$defs", "properties"}}
+            try:
+                nullable = _compile({**schema, "$ref": f"#/properties/{pointer}"}).is_valid(None)
+            except (ValidationError, ReferencingError, ValueError):
+                nullable = False
+            self._nullable[name] = nullable
+        return not nullable
+
+    def _names_only(self) -> Json:
+        return {
+            "type": "object",
+            "properties": dict.fromkeys(self._properties, True),
+            "required": sorted(self._required),
+            "additionalProperties": False,
+        }
+
+    def _violations(self, validator: Draft202012Validator, given: Json) -> Iterator[Violation]:
+        for error in validator.iter_errors(given):
+            pointer = _pointer(error.instance_path)
+            if error.kind.name == "required":
+                name = error.kind.as_dict()["property"]
+                yield Violation(f"{pointer}{_pointer([name])}", "is required")
+            elif error.kind.name == "additionalProperties" and not error.instance_path:
+                for name in error.kind.as_dict()["unexpected"]:
+                    yield Violation(_pointer([name]), self._unknown(name))
+            else:
+                yield Violation(pointer, _short(error.message))
+
+    def _unknown(self, name: str) -> str:
+        names = list(self._properties)
+        if not names:
+            return "is unknown: this tool takes no arguments"
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+        if close:
+            return f"is unknown; did you mean {close[0]!r}?"
+        return _short(f"is unknown; this tool takes {', '.join(names[:_MOST_NAMES])}")
+
+
+def _compile(schema: Json) -> Draft202012Validator:
+    # Formats stay annotations, as 2020-12 has it: an upstream knows best what it takes for a date. Nothing is fetched.
+    return Draft202012Validator(
+        schema, pattern_options=_PATTERNS, validate_formats=False, offline=True, mask="the value"
+    )
+
+
+def _unusable(arguments: Mapping[str, Any]) -> Iterator[Violation]:
+    """Yield what no request can carry: too deep, NaN and infinities, huge integers, lone surrogates."""
+    pending: list[tuple[tuple[str | int, ...], Any]] = [((), arguments)]
+    while pending:
+        path, value = pending.pop()
+        if isinstance(value, Mapping | list):
+            if len(path) >= _DEEPEST:
+                yield Violation(_pointer(path), f"is nested deeper than {_DEEPEST} levels")
+                continue
+            items = value.items() if isinstance(value, Mapping) else enumerate(value)
+            for key, item in items:
+                if type(key) is str and not key.isascii() and _has_surrogate(key):
+                    yield Violation(_pointer(path), "has a name with half a surrogate pair in it")
+                elif type(item) is not str or not item.isascii():
+                    pending.append(((*path, key), item))
+        elif (detail := _unusable_scalar(value)) is not None:
+            yield Violation(_pointer(path), detail)
+
+
+def _unusable_scalar(value: object) -> str | None:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "is not a finite number"
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return "is an integer of more than 64 bits; send it as a string if the tool takes one"
+    if isinstance(value, str) and _has_surrogate(value):
+        return "has half a surrogate pair in it, which is no Unicode text"
+    return None
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _pointer(path: list[str | int] | tuple[str | int, ...]) -> str:
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}…"
+
+
+def _invalid(violations: list[Violation]) -> Invalid:
+    shown = "; ".join(f"{violation.pointer or 'the arguments'} {violation.detail}" for violation in violations[:5])
+    more = f"; and {len(violations) - 5} more" if len(violations) > 5 else ""
+    return Invalid("invalid_arguments", f"Nothing was sent. Correct these arguments: {shown}{more}.", violations)

@@ -1,0 +1,120 @@
+"""The tools in memory: built at registration, found in constant time, never read from the database during a call."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from app.identity.agent_token import AgentToken
+from app.openapi.operation import Operation
+from app.sources.models import RegisteredSource
+from app.tools.arguments import ArgumentRules
+
+_MOST_VIEWS = 256  # sets of roles whose list is remembered
+_NAME_SEPARATOR = "__"  # a slug has no underscore, so the first pair ends it
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 section 9.2.1
+_IDEMPOTENT_METHODS = _SAFE_METHODS | {"PUT", "DELETE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What the method promises (RFC 9110 section 9.2), for the annotations of the tool."""
+
+    read_only: bool
+    destructive: bool
+    idempotent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One operation of a source as agents see it. `tool_id` is `slug/operation`, `mcp_name` is `slug__operation`."""
+
+    tool_id: str
+    mcp_name: str
+    source: RegisteredSource
+    operation: Operation
+    arguments: ArgumentRules
+    hints: Hints
+
+    @property
+    def safe(self) -> bool:
+        """Whether the operation may be sent twice without harm."""
+        return self.hints.read_only
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    source: RegisteredSource
+    tools: Mapping[str, Tool]
+    listed: tuple[Tool, ...]
+
+
+class Catalog:
+    """What is registered now. Every change replaces a source whole, so that a call sees either the old or the new."""
+
+    def __init__(self) -> None:
+        self._entries: Mapping[str, _Entry] = {}
+        self._roles: frozenset[str] = frozenset()
+        self._views: dict[frozenset[str], tuple[Tool, ...]] = {}
+
+    def put(self, source: RegisteredSource, operations: Sequence[Operation]) -> None:
+        """Show the source with exactly these operations, in place of what it had."""
+        tools = {operation.name: _tool(source, operation) for operation in operations}
+        listed = tuple(tools[name] for name in sorted(tools))
+        self._replace({**self._entries, source.slug: _Entry(source, tools, listed)})
+
+    def remove(self, slug: str) -> None:
+        """Forget the source; its tools are unknown from now on."""
+        self._replace({other: entry for other, entry in self._entries.items() if other != slug})
+
+    def find(self, tool_id: str) -> Tool | None:
+        """Return the tool of that id, whoever may see it."""
+        return self._find(*tool_id.split("/", 1)) if "/" in tool_id else None
+
+    def find_by_mcp_name(self, name: str) -> Tool | None:
+        """Return the tool of that MCP name, whoever may see it."""
+        slug, separator, operation = name.partition(_NAME_SEPARATOR)
+        return self._find(slug, operation) if separator else None
+
+    def may_see(self, agent: AgentToken, tool: Tool) -> bool:
+        """Whether the source is enabled and the agent holds one of its allowed roles, if it names any."""
+        return _may_see(agent.roles, tool.source)
+
+    def visible_to(self, agent: AgentToken) -> tuple[Tool, ...]:
+        """Return every tool that the agent may see, by slug and then by name."""
+        roles = agent.roles & self._roles
+        view = self._views.get(roles)
+        if view is None:
+            if len(self._views) >= _MOST_VIEWS:
+                self._views.clear()
+            entries = (self._entries[slug] for slug in sorted(self._entries))
+            view = tuple(tool for entry in entries if _may_see(roles, entry.source) for tool in entry.listed)
+            self._views[roles] = view
+        return view
+
+    def _find(self, slug: str, operation: str) -> Tool | None:
+        entry = self._entries.get(slug)
+        return entry.tools.get(operation) if entry is not None else None
+
+    def _replace(self, entries: Mapping[str, _Entry]) -> None:
+        self._entries = entries
+        self._roles = frozenset[str]().union(*(entry.source.allowed_roles for entry in entries.values()))
+        self._views = {}
+
+
+def _may_see(roles: frozenset[str], source: RegisteredSource) -> bool:
+    return source.enabled and (not source.allowed_roles or not source.allowed_roles.isdisjoint(roles))
+
+
+def _tool(source: RegisteredSource, operation: Operation) -> Tool:
+    method = operation.method.upper()
+    return Tool(
+        tool_id=f"{source.slug}/{operation.name}",
+        mcp_name=f"{source.slug}{_NAME_SEPARATOR}{operation.name}",
+        source=source,
+        operation=operation,
+        arguments=ArgumentRules(operation.input_schema),
+        hints=Hints(
+            read_only=method in _SAFE_METHODS,
+            destructive=method in {"DELETE", "PUT", "PATCH"},
+            idempotent=method in _IDEMPOTENT_METHODS,
+        ),
+    )

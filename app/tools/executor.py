@@ -1,0 +1,182 @@
+"""One call of a tool, from the arguments to the result, in order."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Literal
+
+from app.audit.log import AuditLog
+from app.audit.record import AuditRecord
+from app.errors import InsufficientScope, Invalid, InvalidAgentToken, NotFound, NotPermitted, ToolsProviderError
+from app.identity.agent_token import AgentToken
+from app.telemetry import Telemetry, current_trace_id
+from app.token_exchange.exchanger import ExchangeTarget
+from app.token_exchange.upstream_auth import Bearer, UpstreamAuth
+from app.tools.catalog import Catalog, Tool
+from app.tools.request import UpstreamRequest, build_request
+from app.tools.result import ToolResult, read_answer
+from app.tools.upstream import Upstream
+
+Door = Literal["rest", "mcp"]
+
+_NO_SUCH_TOOL = "There is no tool of that name that you may see. List the tools to find its exact name."
+_REFUSALS = (InvalidAgentToken, NotPermitted, NotFound, Invalid)
+
+
+@dataclass(slots=True)
+class _Call:
+    """What is known of a call so far; its audit record tells all of it but the arguments."""
+
+    asked_for: str
+    agent: AgentToken
+    door: Door
+    tool: Tool | None = None
+    bearer: Bearer | None = None
+    upstream_status: int | None = None
+    outcome: str = "internal_error"
+    error: ToolsProviderError | None = None
+    started: float = field(default_factory=perf_counter)
+
+    @property
+    def source(self) -> str | None:
+        return self.tool.source.slug if self.tool is not None else None
+
+    def record(self, seconds: float) -> AuditRecord:
+        """`detail` of wrong arguments names them, so it stays out."""
+        bearer = self.bearer
+        return AuditRecord(
+            kind="refusal" if isinstance(self.error, _REFUSALS) else "call",
+            action="execute",
+            outcome=self.outcome,
+            door=self.door,
+            subject=self.agent.subject,
+            client_id=self.agent.client_id,
+            token_id=self.agent.token_id,
+            exchanged_token_id=bearer.token_id if bearer is not None and not bearer.passthrough else None,
+            source=self.source,
+            tool=self.tool.tool_id if self.tool is not None else self.asked_for,
+            audience=self.tool.source.default_audience if self.tool is not None else None,
+            passthrough=bearer is not None and bearer.passthrough,
+            upstream_status=self.upstream_status,
+            duration_ms=round(seconds * 1000, 3),
+            trace_id=current_trace_id(),
+            detail=None if self.error is None or isinstance(self.error, Invalid) else self.error.detail,
+        )
+
+
+class ToolExecutor:
+    """Executes tools for agents. `refuse` is told of an agent token that the identity provider did not accept."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        upstream_auth: UpstreamAuth,
+        upstream: Upstream,
+        audit: AuditLog,
+        telemetry: Telemetry,
+        *,
+        upstream_timeout: float,
+        refuse: Callable[[AgentToken], None],
+    ) -> None:
+        self._catalog = catalog
+        self._upstream_auth = upstream_auth
+        self._upstream = upstream
+        self._audit = audit
+        self._telemetry = telemetry
+        self._upstream_timeout = upstream_timeout
+        self._refuse = refuse
+
+    async def execute(
+        self, tool: Tool | str, arguments: Mapping[str, Any], agent: AgentToken, door: Door
+    ) -> ToolResult:
+        """Return the upstream's answer, whatever its status; the call's audit record is durable by then.
+
+        Raises NotFound, InsufficientScope, Invalid, and what the token exchange and the upstream raise.
+        """
+        found = self._catalog.find(tool) if isinstance(tool, str) else tool
+        call = _Call(tool if isinstance(tool, str) else tool.tool_id, agent, door, found)
+        with self._telemetry.span("execute_tool", **_attributes(call)) as span:
+            try:
+                result = await self._steps(call, arguments)
+                call.outcome = "upstream_error" if result.is_error else "ok"
+                span.set_attribute("http.response.status_code", result.upstream_status)
+            except ToolsProviderError as error:
+                call.outcome, call.error = error.code, error
+                raise
+            except asyncio.CancelledError:
+                call.outcome = "cancelled"
+                raise
+            finally:
+                await self._write_down(call)
+            return result
+
+    async def _steps(self, call: _Call, arguments: Mapping[str, Any]) -> ToolResult:
+        tool = self._visible(call)
+        _require_scopes(tool, call.agent)
+        given = tool.arguments.check(arguments)
+        request = build_request(tool.operation, tool.source.base_url, given)
+        call.bearer = await self._bearer(tool, call.agent)
+        result = await self._send(call, tool, request)
+        if result.upstream_status == 401 and call.bearer is not None and call.bearer.cached:
+            # The upstream may know of a revocation that our cached token outlived: one new exchange tells.
+            self._upstream_auth.forget(call.agent, _target(tool))
+            if tool.safe:
+                call.bearer = await self._bearer(tool, call.agent)
+                result = await self._send(call, tool, request)
+        return result
+
+    def _visible(self, call: _Call) -> Tool:
+        if call.tool is None or not self._catalog.may_see(call.agent, call.tool):
+            raise NotFound("tool_not_found", _NO_SUCH_TOOL)
+        return call.tool
+
+    async def _bearer(self, tool: Tool, agent: AgentToken) -> Bearer | None:
+        if tool.source.upstream_auth_type == "none":
+            return None
+        try:
+            return await self._upstream_auth.bearer_for(agent, _target(tool))
+        except InvalidAgentToken:
+            self._refuse(agent)
+            raise
+
+    async def _send(self, call: _Call, tool: Tool, request: UpstreamRequest) -> ToolResult:
+        bearer = call.bearer.value if call.bearer is not None else None
+        if call.bearer is not None and call.bearer.passthrough:
+            self._telemetry.passthrough_called(source=tool.source.slug)
+        started = perf_counter()
+        deadline = asyncio.get_running_loop().time() + self._upstream_timeout
+        answer = await self._upstream.send(request, source=tool.source, bearer=bearer, deadline=deadline)
+        call.upstream_status = answer.status
+        return read_answer(answer, bearer=bearer, duration_ms=round((perf_counter() - started) * 1000, 3))
+
+    async def _write_down(self, call: _Call) -> None:
+        seconds = perf_counter() - call.started
+        self._telemetry.tool_called(source=call.source or "unknown", outcome=call.outcome, seconds=seconds)
+        await self._audit.record(call.record(seconds))
+
+
+def _attributes(call: _Call) -> dict[str, str]:
+    if call.tool is None:
+        return {"tools_provider.door": call.door}
+    return {
+        "tools_provider.source": call.tool.source.slug,
+        "tools_provider.tool": call.tool.tool_id,
+        "tools_provider.door": call.door,
+    }
+
+
+def _require_scopes(tool: Tool, agent: AgentToken) -> None:
+    required = tool.source.required_scopes
+    if not required <= agent.scopes:
+        scopes = sorted(required)
+        raise InsufficientScope(
+            scopes, f"This tool needs a token with the scopes {' '.join(scopes)}. Ask for all of them."
+        )
+
+
+def _target(tool: Tool) -> ExchangeTarget | None:
+    source = tool.source
+    if source.upstream_auth_type != "token_exchange" or source.default_audience is None:
+        return None
+    return ExchangeTarget(source.default_audience, source.scopes)

@@ -1,0 +1,163 @@
+"""Sends a request to an upstream and reads its answer: within a deadline, a size, a number of calls at a time.
+
+Each source has a circuit breaker, fed by transport errors, deadlines and 5xx answers only, and a limit of calls in
+flight, so that a hanging upstream takes nothing from the others.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import httpx
+
+from app.circuit_breaker import Attempt, CircuitBreaker, CircuitOpen
+from app.errors import BadAnswer, DeadlineExceeded, Invalid, Unavailable
+from app.outbound import read_up_to
+from app.sources.models import RegisteredSource
+from app.telemetry import Telemetry, trace_headers
+from app.tools.request import UpstreamRequest
+
+_MOST_IN_FLIGHT = 64  # calls of one source
+_MOST_BYTES = 1_048_576  # of a body; a model reads far less
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamAnswer:
+    """Status, headers and body of any answer, redirects and errors included. `truncated`: the body went on."""
+
+    status: int
+    headers: httpx.Headers
+    content: bytes
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """What the calls of one source share."""
+
+    breaker: CircuitBreaker
+    slots: asyncio.Semaphore
+
+
+class Upstream:
+    """The only sender of tool calls. Thresholds are those of the settings, `recovery_timeout` in seconds."""
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        telemetry: Telemetry,
+        *,
+        failure_threshold: int,
+        recovery_timeout: float,
+        most_in_flight: int = _MOST_IN_FLIGHT,
+        most_bytes: int = _MOST_BYTES,
+    ) -> None:
+        self._client = client
+        self._telemetry = telemetry
+        self._failure_threshold = failure_threshold
+        self._recovery_timeout = recovery_timeout
+        self._most_in_flight = most_in_flight
+        self._most_bytes = most_bytes
+        self._lanes: dict[str, _Lane] = {}
+
+    async def send(
+        self, request: UpstreamRequest, *, source: RegisteredSource, bearer: str | None, deadline: float
+    ) -> UpstreamAnswer:
+        """Return the answer, whatever its status; `deadline` is a time of the event loop's clock.
+
+        Raises BadAnswer, DeadlineExceeded or Unavailable with an `upstream_…` code. Never sends twice.
+        """
+        lane = self._lane(source.slug)
+        try:
+            with lane.breaker.attempt() as attempt:
+                return await self._attempt(lane, attempt, request, bearer, deadline)
+        except CircuitOpen as refusal:
+            raise Unavailable(
+                "upstream_circuit_open",
+                "The upstream failed repeatedly and is left alone for a moment. Nothing was sent; try again later.",
+                refusal.retry_after,
+            ) from None
+
+    def remove(self, slug: str) -> None:
+        """Forget the breaker and the limit of a source that is gone."""
+        if self._lanes.pop(slug, None) is not None:
+            self._telemetry.breaker_removed(_breaker_name(slug))
+
+    async def _attempt(
+        self, lane: _Lane, attempt: Attempt, request: UpstreamRequest, bearer: str | None, deadline: float
+    ) -> UpstreamAnswer:
+        sent = False
+        try:
+            async with asyncio.timeout_at(deadline), lane.slots:
+                sent = True
+                answer = await self._exchange(request, bearer)
+        except TimeoutError:
+            if not sent:
+                raise DeadlineExceeded("upstream_timeout", _BUSY) from None
+            attempt.failed()
+            raise DeadlineExceeded("upstream_timeout", _SLOW) from None
+        except BadAnswer:
+            attempt.failed()
+            raise
+        if answer.status >= 500:
+            attempt.failed()
+        else:
+            attempt.succeeded()
+        return answer
+
+    async def _exchange(self, request: UpstreamRequest, bearer: str | None) -> UpstreamAnswer:
+        try:
+            response = await self._client.send(self._outgoing(request, bearer), stream=True, follow_redirects=False)
+            try:
+                content, truncated = await read_up_to(response, self._most_bytes)
+            finally:
+                await response.aclose()
+        except httpx.ConnectError as error:
+            raise BadAnswer("upstream_unreachable", _UNREACHABLE) from error
+        except httpx.TransportError as error:
+            raise BadAnswer("upstream_broken", _BROKEN) from error
+        except BadAnswer as refused:
+            raise BadAnswer("upstream_broken", refused.detail) from refused
+        if not 200 <= response.status_code <= 599:
+            raise BadAnswer("upstream_broken", _BROKEN)
+        return UpstreamAnswer(response.status_code, response.headers, content, truncated)
+
+    def _outgoing(self, request: UpstreamRequest, bearer: str | None) -> httpx.Request:
+        try:
+            return self._client.build_request(
+                request.method, request.url, headers=_headers(request, bearer), content=request.content
+            )
+        except httpx.InvalidURL as error:
+            raise Invalid("invalid_arguments", _TOO_LONG) from error
+
+    def _lane(self, slug: str) -> _Lane:
+        lane = self._lanes.get(slug)
+        if lane is None:
+            breaker = CircuitBreaker(
+                _breaker_name(slug),
+                failure_threshold=self._failure_threshold,
+                recovery_timeout=self._recovery_timeout,
+                on_change=self._telemetry.breaker_changed,
+            )
+            lane = self._lanes[slug] = _Lane(breaker, asyncio.Semaphore(self._most_in_flight))
+        return lane
+
+
+_BUSY = "No call to this source ended in time to make room for this one. Nothing was sent; try again later."
+_SLOW = "The upstream did not answer within the deadline. It may have done what was asked: look before you repeat it."
+_UNREACHABLE = "The upstream cannot be reached. Try again later; an admin should check the source's base_url."
+_BROKEN = "The upstream broke off or did not speak HTTP. It may have done what was asked: look before you repeat it."
+
+
+_TOO_LONG = "Nothing was sent: the arguments make an address that no server accepts. Send shorter values."
+
+
+def _breaker_name(slug: str) -> str:
+    return f"upstream:{slug}"
+
+
+def _headers(request: UpstreamRequest, bearer: str | None) -> list[tuple[str, str]]:
+    headers = [header for header in request.headers if header[0].lower() != "authorization"]
+    if bearer is not None:
+        headers.append(("authorization", f"Bearer {bearer}"))
+    headers.extend(trace_headers().items())
+    return headers
