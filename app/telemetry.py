@@ -160,6 +160,10 @@ class Telemetry:
         """Stop showing a breaker whose source is gone."""
         self._breakers.pop(name, None)
 
+    def breaker_states(self) -> dict[str, BreakerState]:
+        """Return the state of every breaker that has changed since the start; the others are closed."""
+        return dict(self._breakers)
+
     def tool_called(self, *, source: str, outcome: str, seconds: float) -> None:
         """Record one call of a tool; `outcome` is that of its audit record."""
         labels = self._labels.get((source, outcome))

@@ -5,8 +5,10 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
+from starlette.types import ASGIApp, Scope
 
 from app.api.authentication import Authentication
+from app.api.readiness import Readiness
 from app.api.refusals import Refusals
 from app.audit.log import AuditLog
 from app.errors import NotPermitted
@@ -31,11 +33,13 @@ class Composition:
     registration: Registration
     audit: AuditLog
     telemetry: Telemetry
+    readiness: Readiness
+    mcp_transport: ASGIApp
 
 
-def composition_of(request: Request) -> Composition:
-    """Return what main.py built for this application."""
-    return cast("Composition", request.app.state.composition)
+def composition_of(scope: Scope) -> Composition:
+    """Return what main.py built for the application that serves this ASGI request."""
+    return cast("Composition", scope["app"].state.composition)
 
 
 async def _agent(request: Request, _: Annotated[object, Security(_documented)]) -> AgentToken:
@@ -47,7 +51,7 @@ Agent = Annotated[AgentToken, Depends(_agent)]
 
 
 async def _admin(request: Request, agent: Agent) -> AgentToken:
-    composition = composition_of(request)
+    composition = composition_of(request.scope)
     if agent.roles.isdisjoint(composition.admin_roles):
         refusal = NotPermitted(
             "role_required", f"This takes one of the realm roles: {', '.join(sorted(composition.admin_roles))}."
@@ -58,15 +62,15 @@ async def _admin(request: Request, agent: Agent) -> AgentToken:
 
 
 async def _registration(request: Request) -> Registration:
-    return composition_of(request).registration
+    return composition_of(request.scope).registration
 
 
 async def _audit(request: Request) -> AuditLog:
-    return composition_of(request).audit
+    return composition_of(request.scope).audit
 
 
 async def _catalog(request: Request) -> Catalog:
-    return composition_of(request).catalog
+    return composition_of(request.scope).catalog
 
 
 Admin = Annotated[AgentToken, Depends(_admin)]

@@ -1,7 +1,7 @@
 """Stops the work of a request whose client has gone, so that the upstream call behind it stops too."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from starlette.types import Receive
@@ -11,17 +11,20 @@ from app.api.json_body import ClientGone
 T = TypeVar("T")
 
 
-async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+async def unless_gone(
+    receive: Receive, work: Coroutine[Any, Any, T], answered: Callable[[], bool] = lambda: False
+) -> T:
     """Return what `work` returns; when the client leaves first, cancel `work`, wait for its end, raise ClientGone.
 
-    The request's body must have been read: from then on all that `receive` can bring is the client's leaving.
+    The request's body must have been read: from then on all that `receive` can bring is the client's leaving. Servers
+    also report that after a complete answer; work that sends it itself says so by `answered` and is left to end.
     """
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_until_gone(receive))
     try:
         await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
+        if task.done() or answered():
+            return await task
         raise ClientGone
     finally:
         gone.cancel()

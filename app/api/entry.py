@@ -1,12 +1,10 @@
 """What a request of the REST door passes before its route: who sends it, how large it is, and which trace it joins."""
 
-from typing import cast
-
 import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.dependencies import Composition
+from app.api.dependencies import composition_of
 from app.api.json_body import ClientGone, read_body, read_json, replayed
 from app.api.problems import Problems, internal_error
 from app.errors import InvalidAgentToken, ToolsProviderError
@@ -43,7 +41,7 @@ class Entry:
         if not scope["path"].startswith("/api/"):
             await self._answered(self._app, scope, receive, answer)
             return
-        telemetry = _composition(scope).telemetry
+        telemetry = composition_of(scope).telemetry
         with telemetry.remote_parent(Headers(scope=scope)), telemetry.span(f"{scope['method']} /api/") as span:
             await self._answered(self._authenticated, scope, receive, answer)
             if (route := scope.get("route")) is not None:
@@ -63,17 +61,13 @@ class Entry:
                 await internal_error()(scope, receive, answer)
 
     async def _authenticated(self, scope: Scope, receive: Receive, send: Send) -> None:
-        composition = _composition(scope)
+        composition = composition_of(scope)
         try:
             scope["agent"] = await composition.authentication.agent_of(scope)
         except InvalidAgentToken as error:
             await composition.refusals.record(error, "rest")
             raise
         await self._app(scope, await _with_body(scope, receive), send)
-
-
-def _composition(scope: Scope) -> Composition:
-    return cast("Composition", scope["app"].state.composition)
 
 
 async def _with_body(scope: Scope, receive: Receive) -> Receive:

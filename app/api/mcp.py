@@ -1,0 +1,124 @@
+"""The MCP door: which tools an agent sees, and its calls. The SDK speaks the protocol, in both of its eras."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel.server import Server
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    CallToolResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    Tool,
+    ToolAnnotations,
+)
+
+from app.api.mcp_result import refusal_result, tool_result, unforeseen_result
+from app.api.paging import page_of
+from app.api.refusals import Refusals
+from app.errors import Invalid, NotFound, ToolsProviderError
+from app.identity.agent_token import AgentToken
+from app.tools.catalog import Catalog
+from app.tools.catalog import Tool as CatalogTool
+from app.tools.executor import ToolExecutor
+
+PAGE = 100
+LIST_LIFE_MS = 30_000
+
+_INSTRUCTIONS = (
+    "Each tool is one operation of an HTTP API and runs with the rights of the signed-in user. A result with isError "
+    "says in its text what to do."
+)
+_log = structlog.get_logger(__name__)
+
+
+class McpDoor:
+    """Answers `tools/list` and `tools/call`. The verified agent token is `scope["agent"]` of the HTTP request."""
+
+    def __init__(self, catalog: Catalog, executor: ToolExecutor, refusals: Refusals) -> None:
+        self._catalog = catalog
+        self._executor = executor
+        self._refusals = refusals
+
+    def server(self, version: str) -> Server[Any]:
+        """Return the SDK's server with this door's handlers."""
+        return Server(
+            "mcp-tools-provider",
+            title="MCP Tools Provider",
+            version=version,
+            instructions=_INSTRUCTIONS,
+            on_list_tools=self._list_tools,
+            on_call_tool=self._call_tool,
+            get_tool_input_schema=_no_mirrored_arguments,
+        )
+
+    async def _list_tools(
+        self, context: ServerRequestContext[Any], params: PaginatedRequestParams | None
+    ) -> ListToolsResult:
+        visible = self._catalog.visible_to(_agent_of(context))
+        try:
+            page, next_cursor = page_of(visible, params.cursor if params is not None else None, PAGE)
+        except Invalid as error:
+            raise MCPError(INVALID_PARAMS, error.detail) from None
+        return ListToolsResult(
+            tools=[_described(tool) for tool in page],
+            next_cursor=next_cursor,
+            ttl_ms=LIST_LIFE_MS,
+            cache_scope="private",
+        )
+
+    async def _call_tool(self, context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
+        agent = _agent_of(context)
+        try:
+            tool = await self._find(params.name, agent)
+            result = await self._executor.execute(tool, params.arguments or {}, agent, "mcp")
+        except NotFound as error:
+            raise MCPError(INVALID_PARAMS, f"Unknown tool. {error.detail}", {"code": error.code}) from None
+        except ToolsProviderError as error:
+            return refusal_result(error)
+        except Exception:  # noqa: BLE001 - the outermost place: whatever it is, the agent gets a result
+            _log.exception("internal_error", tool=params.name)
+            return unforeseen_result()
+        return tool_result(result, context.protocol_version)
+
+    async def _find(self, name: str, agent: AgentToken) -> CatalogTool:
+        tool = self._catalog.find_by_mcp_name(name)
+        if tool is None:
+            error = NotFound("tool_not_found", "List the tools to find the exact name of one that you may see.")
+            await self._refusals.record(error, "mcp", action="execute", agent=agent, tool=name)
+            raise error
+        return tool
+
+
+def _agent_of(context: ServerRequestContext[Any]) -> AgentToken:
+    agent = context.request.scope["agent"]
+    assert isinstance(agent, AgentToken)  # noqa: S101 - mcp_entry.py lets nothing pass without
+    return agent
+
+
+def _no_mirrored_arguments(_name: str) -> Mapping[str, Any] | None:
+    """Tell the SDK that no argument is mirrored in a header: conversion keeps no `x-mcp-header` of a document.
+
+    Without this hook the SDK lists all tools again for every call.
+    """
+    return None
+
+
+def _described(tool: CatalogTool) -> Tool:
+    operation, hints = tool.operation, tool.hints
+    return Tool(
+        name=tool.mcp_name,
+        title=operation.title,
+        description=operation.description,
+        input_schema=operation.input_schema,
+        annotations=ToolAnnotations(
+            read_only_hint=hints.read_only,
+            destructive_hint=hints.destructive,
+            idempotent_hint=hints.idempotent,
+            open_world_hint=True,
+        ),
+    )

@@ -1,0 +1,122 @@
+"""What an HTTP request passes before the MCP door: host, origin, agent token, method, size, scopes.
+
+It stands in the place of the SDK's own authentication, whose challenges name no scopes and which cannot answer 403 for
+one tool.
+"""
+
+import re
+from urllib.parse import urlsplit
+
+import orjson
+from mcp_types import PARSE_ERROR
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from app.api.dependencies import Composition, composition_of
+from app.api.disconnect import unless_gone
+from app.api.json_body import read_body, read_json, replayed
+from app.api.problems import Problems, problem
+from app.errors import InsufficientScope, Invalid, InvalidAgentToken, ToolsProviderError
+from app.identity.agent_token import AgentToken
+
+MCP_BYTES = 4 * 1024 * 1024
+
+_HOST = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+class McpEntry:
+    """Lets requests with an acceptable agent token through to the SDK, with the token as `scope["agent"]`."""
+
+    def __init__(self, public_url: str, problems: Problems) -> None:
+        parts = urlsplit(public_url)
+        self._hosts = _LOOPBACK | {_host_name(parts.netloc)}
+        self._origin = f"{parts.scheme}://{parts.netloc}".lower()
+        self._problems = problems
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        refused = self._misdirected(headers)
+        if refused is not None:
+            await refused(scope, receive, send)
+            return
+        composition = composition_of(scope)
+        with composition.telemetry.remote_parent(headers):
+            try:
+                await self._authenticated(composition, scope, receive, send)
+            except ToolsProviderError as error:
+                with composition.telemetry.span("refuse /mcp"):
+                    if isinstance(error, InvalidAgentToken):
+                        await composition.refusals.record(error, "mcp")
+                    await self._problems.render(error)(scope, receive, send)
+
+    async def _authenticated(self, composition: Composition, scope: Scope, receive: Receive, send: Send) -> None:
+        agent = scope["agent"] = await composition.authentication.agent_of(scope)
+        if scope["method"] != "POST":
+            detail = "There are no sessions and no streams here; POST each message."
+            await problem(405, "method_not_allowed", detail, headers={"Allow": "POST"})(scope, receive, send)
+            return
+        body = await read_body(receive, Headers(scope=scope).get("content-length"), MCP_BYTES)
+        try:
+            message = read_json(body)
+        except Invalid as error:
+            await _parse_error(error)(scope, receive, send)
+            return
+        await _require_scopes(composition, agent, message)
+        answer = _Answer(send)
+        transport = composition.mcp_transport
+        await unless_gone(receive, transport(scope, replayed(body, receive), answer), lambda: answer.complete)
+
+    def _misdirected(self, headers: Headers) -> Response | None:
+        # DNS rebinding: a page of a stranger reaches us under its own name, and says so in Host and Origin.
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or _host_name(hosts[0]) not in self._hosts:
+            return problem(421, "host_refused", "This is not the host of that name. Use the address in PUBLIC_URL.")
+        if any(origin.lower() != self._origin for origin in headers.getlist("origin")):
+            return problem(403, "origin_refused", "Pages of other origins may not use this server.")
+        return None
+
+
+async def _require_scopes(composition: Composition, agent: AgentToken, message: object) -> None:
+    """Raise InsufficientScope when the message calls a tool that the agent sees but lacks scopes for.
+
+    Here and not at the call, because only now the answer can still be a 403 that names the scopes.
+    """
+    if not isinstance(message, dict) or message.get("method") != "tools/call":
+        return
+    params = message.get("params")
+    name = params.get("name") if isinstance(params, dict) else None
+    tool = composition.catalog.find_by_mcp_name(name) if isinstance(name, str) else None
+    if tool is None or not composition.catalog.may_see(agent, tool) or tool.source.required_scopes <= agent.scopes:
+        return
+    needed = sorted(tool.source.required_scopes)
+    error = InsufficientScope(needed, f"This tool takes a token with the scopes: {' '.join(needed)}.")
+    with composition.telemetry.span("refuse /mcp"):
+        await composition.refusals.record(
+            error, "mcp", action="execute", agent=agent, source=tool.source.slug, tool=tool.tool_id
+        )
+    raise error
+
+
+def _host_name(netloc: str) -> str:
+    match = _HOST.fullmatch(netloc)
+    return match[1].lower() if match is not None else ""
+
+
+def _parse_error(error: Invalid) -> Response:
+    body = {"jsonrpc": "2.0", "id": None, "error": {"code": PARSE_ERROR, "message": error.detail}}
+    return Response(orjson.dumps(body), 400, media_type="application/json")
+
+
+class _Answer:
+    """A `send` that knows whether the answer is complete."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.complete = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.complete = True
+        await self._send(message)
