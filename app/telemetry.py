@@ -164,6 +164,10 @@ class Telemetry:
         """Return the state of every breaker that has changed since the start; the others are closed."""
         return dict(self._breakers)
 
+    def breaker_states(self) -> dict[str, BreakerState]:
+        """Return the state of every breaker that ever changed, by name."""
+        return dict(self._breakers)
+
     def tool_called(self, *, source: str, outcome: str, seconds: float) -> None:
         """Record one call of a tool; `outcome` is that of its audit record."""
         labels = self._labels.get((source, outcome))
