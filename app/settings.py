@@ -58,6 +58,11 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("token_exchange_client_secret_file", "database_url_file", "audit_log", mode="before")
+    @classmethod
+    def _no_path(cls, value: object) -> object:
+        return None if value == "" else value  # an empty path would be the working directory
+
     @field_validator("keycloak_url", "public_url", "oidc_issuer")
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
