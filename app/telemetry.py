@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import entry_points
+from threading import Thread
 from typing import Any, Literal
 
 from opentelemetry import context, trace
@@ -164,10 +165,6 @@ class Telemetry:
         """Return the state of every breaker that has changed since the start; the others are closed."""
         return dict(self._breakers)
 
-    def breaker_states(self) -> dict[str, BreakerState]:
-        """Return the state of every breaker that ever changed, by name."""
-        return dict(self._breakers)
-
     def tool_called(self, *, source: str, outcome: str, seconds: float) -> None:
         """Record one call of a tool; `outcome` is that of its audit record."""
         labels = self._labels.get((source, outcome))
@@ -188,9 +185,13 @@ class Telemetry:
         return generate_latest(self._registry)
 
     def shutdown(self) -> None:
-        """Send what is pending and stop; waits for a collector at most a few seconds."""
-        self._tracers.shutdown()
-        self._meters.shutdown(timeout_millis=_COLLECTOR_TIMEOUT * 1000)
+        """Send what is pending and stop; an unreachable collector is waited for 5 seconds at most."""
+        stopping = [Thread(target=provider.shutdown, daemon=True) for provider in (self._tracers, self._meters)]
+        for thread in stopping:
+            thread.start()
+        deadline = time.monotonic() + _COLLECTOR_TIMEOUT
+        for thread in stopping:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _label(self, name: str, value: str) -> Mapping[str, str]:
         labels = self._labels.get((name, value))
