@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.dependencies import composition_of
 from app.api.json_body import ClientGone, read_body, read_json, replayed
 from app.api.problems import Problems, internal_error
-from app.errors import InvalidAgentToken, ToolsProviderError
+from app.errors import InvalidAgentToken, NotPermitted, ToolsProviderError
 from app.telemetry import current_trace_id
 
 EXECUTE = "/api/v1/tools/execute"
@@ -64,7 +64,7 @@ class Entry:
         composition = composition_of(scope)
         try:
             scope["agent"] = await composition.authentication.agent_of(scope)
-        except InvalidAgentToken as error:
+        except (InvalidAgentToken, NotPermitted) as error:
             await composition.refusals.record(error, "rest")
             raise
         await self._app(scope, await _with_body(scope, receive), send)

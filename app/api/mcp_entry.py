@@ -17,8 +17,9 @@ from app.api.dependencies import Composition, composition_of
 from app.api.disconnect import unless_gone
 from app.api.json_body import read_body, read_json, replayed
 from app.api.problems import Problems, problem
-from app.errors import InsufficientScope, Invalid, InvalidAgentToken, ToolsProviderError
+from app.errors import InsufficientScope, Invalid, ToolsProviderError, Unavailable
 from app.identity.agent_token import AgentToken
+from app.tools.catalog import Catalog, Tool
 
 MCP_BYTES = 4 * 1024 * 1024
 
@@ -44,15 +45,17 @@ class McpEntry:
         composition = composition_of(scope)
         with composition.telemetry.remote_parent(headers):
             try:
-                await self._authenticated(composition, scope, receive, send)
+                agent = await composition.authentication.agent_of(scope)
             except ToolsProviderError as error:
-                with composition.telemetry.span("refuse /mcp"):
-                    if isinstance(error, InvalidAgentToken):
-                        await composition.refusals.record(error, "mcp")
-                    await self._problems.render(error)(scope, receive, send)
+                refused = await self._refuse(composition, error, record=not isinstance(error, Unavailable))
+                await refused(scope, receive, send)
+                return
+            scope["agent"] = agent
+            await self._authenticated(composition, agent, scope, receive, send)
 
-    async def _authenticated(self, composition: Composition, scope: Scope, receive: Receive, send: Send) -> None:
-        agent = scope["agent"] = await composition.authentication.agent_of(scope)
+    async def _authenticated(
+        self, composition: Composition, agent: AgentToken, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         if scope["method"] != "POST":
             detail = "There are no sessions and no streams here; POST each message."
             await problem(405, "method_not_allowed", detail, headers={"Allow": "POST"})(scope, receive, send)
@@ -63,10 +66,29 @@ class McpEntry:
         except Invalid as error:
             await _parse_error(error)(scope, receive, send)
             return
-        await _require_scopes(composition, agent, message)
+        tool = _lacking_scopes(composition.catalog, agent, message)
+        if tool is not None:
+            refused = await self._refuse_call(composition, agent, tool)
+            await refused(scope, receive, send)
+            return
         answer = _Answer(send)
         transport = composition.mcp_transport
         await unless_gone(receive, transport(scope, replayed(body, receive), answer), lambda: answer.complete)
+
+    async def _refuse(self, composition: Composition, error: ToolsProviderError, *, record: bool) -> Response:
+        with composition.telemetry.span("refuse /mcp"):
+            if record:
+                await composition.refusals.record(error, "mcp")
+            return self._problems.render(error)
+
+    async def _refuse_call(self, composition: Composition, agent: AgentToken, tool: Tool) -> Response:
+        needed = sorted(tool.source.required_scopes)
+        error = InsufficientScope(needed, f"This tool needs a token with the scopes {' '.join(needed)}. Ask for all.")
+        with composition.telemetry.span("refuse /mcp"):
+            await composition.refusals.record(
+                error, "mcp", action="execute", agent=agent, source=tool.source.slug, tool=tool.tool_id
+            )
+            return self._problems.render(error)
 
     def _misdirected(self, headers: Headers) -> Response | None:
         # DNS rebinding: a page of a stranger reaches us under its own name, and says so in Host and Origin.
@@ -78,25 +100,19 @@ class McpEntry:
         return None
 
 
-async def _require_scopes(composition: Composition, agent: AgentToken, message: object) -> None:
-    """Raise InsufficientScope when the message calls a tool that the agent sees but lacks scopes for.
+def _lacking_scopes(catalog: Catalog, agent: AgentToken, message: object) -> Tool | None:
+    """Return the tool that the message calls if the agent sees it but lacks scopes for it.
 
-    Here and not at the call, because only now the answer can still be a 403 that names the scopes.
+    This is asked here and not at the call, because only now the answer can still be a 403 that names the scopes.
     """
     if not isinstance(message, dict) or message.get("method") != "tools/call":
-        return
+        return None
     params = message.get("params")
     name = params.get("name") if isinstance(params, dict) else None
-    tool = composition.catalog.find_by_mcp_name(name) if isinstance(name, str) else None
-    if tool is None or not composition.catalog.may_see(agent, tool) or tool.source.required_scopes <= agent.scopes:
-        return
-    needed = sorted(tool.source.required_scopes)
-    error = InsufficientScope(needed, f"This tool takes a token with the scopes: {' '.join(needed)}.")
-    with composition.telemetry.span("refuse /mcp"):
-        await composition.refusals.record(
-            error, "mcp", action="execute", agent=agent, source=tool.source.slug, tool=tool.tool_id
-        )
-    raise error
+    tool = catalog.find_by_mcp_name(name) if isinstance(name, str) else None
+    if tool is None or not catalog.may_see(agent, tool) or tool.source.required_scopes <= agent.scopes:
+        return None
+    return tool
 
 
 def _host_name(netloc: str) -> str:

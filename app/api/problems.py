@@ -68,7 +68,8 @@ class Problems:
         if isinstance(error, Unavailable):
             headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
         violations = error.violations if isinstance(error, Invalid) else ()
-        return problem(_STATUSES[type(error)], error.code, error.detail, violations, headers)
+        status = next(_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES)
+        return problem(status, error.code, error.detail, violations, headers)
 
     def install(self, app: FastAPI) -> None:
         """Make every failure below `app` answer with a problem, FastAPI's own ones too."""

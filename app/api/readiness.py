@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.database import Database
+from app.errors import Unavailable
 from app.identity.jwks import JwksCache
 from app.telemetry import Telemetry
 
@@ -23,7 +24,7 @@ class Readiness:
         An open breaker does not make us unready: cached tokens and the other sources go on.
         """
         database = await self.database.check()
-        keys = await self.keys.have_keys()
+        keys = await self._have_keys()
         ready = database and keys and not self.stopping
         state = "stopping" if self.stopping else "ready" if ready else "not_ready"
         return ready, {
@@ -32,3 +33,10 @@ class Readiness:
             "identity_provider": "keys_known" if keys else "no_keys",
             "breakers": self.telemetry.breaker_states(),
         }
+
+    async def _have_keys(self) -> bool:
+        try:
+            await self.keys.check()
+        except Unavailable:
+            return False
+        return True

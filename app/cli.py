@@ -1,0 +1,111 @@
+"""The command line: `tools-provider`."""
+
+import importlib
+import importlib.util
+import socket
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+from pydantic import ValidationError
+
+from app.logs import configure_logging
+from app.main import create_app
+from app.settings import Settings
+
+GRACE = 10  # seconds that calls in flight get to finish after SIGTERM
+_UNUSABLE = 2  # exit status for settings and addresses that cannot be used
+
+cli = typer.Typer(
+    name="tools-provider",
+    help="Shows HTTP APIs as MCP tools and calls them with the user's own delegated identity.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@cli.callback()
+def _root() -> None:
+    """Keep `serve` a command of its own even while it is the only one."""
+
+
+@cli.command()
+def serve() -> None:
+    """Serve the REST and MCP doors. Every setting comes from the environment or `.env`."""
+    settings = _settings()
+    configure_logging(settings.log_level)
+    listener = _listener(settings.host, settings.port)
+    try:
+        app = create_app(settings)
+    except ValueError as error:  # a list in a setting that only its reader can judge
+        _give_up(str(error))
+    address = listener.getsockname()
+    typer.echo(f"Tools provider on http://{address[0]}:{address[1]}, known as {settings.public_url}", err=True)
+    server = _Server(app)
+    server.run(sockets=[listener])
+    raise typer.Exit(0 if server.started else 1)
+
+
+class _Server(uvicorn.Server):
+    """Says that it is no longer ready before it stops listening, and lets calls in flight finish."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,  # paths and queries are not ours to keep; each call has its audit record
+                server_header=False,
+                timeout_graceful_shutdown=GRACE,
+            )
+        )
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; `/ready` says so to whoever is still connected."""
+        self._app.state.stopping = True
+        super().handle_exit(sig, frame)
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        _give_up(
+            "\n".join(_complaint(str(item["loc"][0]) if item["loc"] else "", item["msg"]) for item in error.errors())
+        )
+    except OSError as error:
+        _give_up(f"{error.filename}: a secret's file cannot be read ({error.strerror}). Correct the …_FILE setting.")
+
+
+def _complaint(field: str, message: str) -> str:
+    # Never the value: it may be a secret.
+    text = message.removeprefix("Value error, ")
+    return f"{field.upper()}: {text}. Correct it in the environment or in .env." if field else text
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        _give_up(f"Cannot listen on {host}:{port}: {error.strerror}. Stop what is there, or set HOST or PORT.")
+    return listener
+
+
+def _give_up(text: str) -> NoReturn:
+    sys.stderr.write(f"{text}\n")
+    raise typer.Exit(_UNUSABLE)
+
+
+def main() -> None:
+    """Run the command line; a checkout also has the commands of `seed` (demo, dev-idp, …)."""
+    if importlib.util.find_spec("seed") and importlib.util.find_spec("seed.commands"):
+        importlib.import_module("seed.commands").register(cli)
+    cli()
