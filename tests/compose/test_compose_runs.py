@@ -110,7 +110,7 @@ def test_what_was_registered_and_called_outlives_the_process(composition: Compos
         again = Client(elsewhere, "johndoe").execute(f"{source['slug']}/get_menu_items")
         records = Client(elsewhere, "admin").request("GET", "/api/v1/audit?limit=100").raise_for_status().json()
     assert not again["is_error"]
-    kinds = [record["kind"] for record in records["records"]]
+    kinds = [record["kind"] for record in records["items"]]
     assert kinds.count("call") >= 2
     written = (composition.folder / "audit.jsonl").read_text(encoding="utf-8").splitlines()
     assert {json.loads(line)["kind"] for line in written} >= {"admin", "call", "exchange"}
