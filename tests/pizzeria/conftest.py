@@ -10,11 +10,6 @@ from tests.pizzeria.issuer import ISSUER, Issuer
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def issuer() -> Issuer:
     return Issuer()
 
