@@ -25,6 +25,9 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 
 install-dev: $(VENV)/.installed-dev ## … and what the tests need
 
+demo: $(VENV)/.installed ## watch an agent call an API with delegated identity; ONCE=1 ends after it, KEYCLOAK=1 plays on a real Keycloak
+	@$(BIN)/tools-provider demo $(if $(filter-out 0,$(ONCE)),--once) $(if $(filter-out 0,$(KEYCLOAK)),--keycloak)
+
 lock: ## lock the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
 	uv pip compile pyproject.toml --group build --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements-dev.lock
