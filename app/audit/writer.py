@@ -21,6 +21,7 @@ from app.telemetry import Telemetry
 
 _BATCH = 500  # records of one transaction
 _MOST_PENDING = 10_000  # beyond, a record is kept aside at once instead of filling the memory
+_LOCK_WAIT = 100  # milliseconds
 _FIRST_PAUSE = 0.05  # seconds between two attempts, doubled each time
 
 _Pending = tuple[Row, asyncio.Future[None]]
@@ -119,7 +120,7 @@ class AuditWriter:
     async def _insert_once(self, rows: Sequence[Row]) -> bool:
         try:
             if self._connection is None:
-                self._connection = await self._engine.connect()
+                self._connection = await self._connect()
             await self._connection.execute(self._insert, rows)
             await self._connection.commit()
         except (SQLAlchemyError, OSError) as error:
@@ -128,10 +129,19 @@ class AuditWriter:
             return False
         return True
 
+    async def _connect(self) -> AsyncConnection:
+        connection = await self._engine.connect()
+        if self._engine.dialect.name == "sqlite":
+            # A lock is waited for by us, who know the deadline; SQLite's own waiting cannot be interrupted.
+            await connection.exec_driver_sql(f"PRAGMA busy_timeout = {_LOCK_WAIT}")
+            await connection.commit()
+        return connection
+
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
+                await connection.invalidate()  # back in the pool, its settings would surprise others
                 await connection.close()
             except (SQLAlchemyError, OSError) as error:
                 _log.warning("the audit connection did not close cleanly", error=type(error).__name__)
