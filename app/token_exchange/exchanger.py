@@ -3,25 +3,44 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from app.errors import Unavailable
 from app.identity.agent_token import AgentToken
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeTarget:
-    """What to ask the identity provider for: an audience (RFC 8693 section 2.1), and scopes beyond its defaults."""
+    """What to ask the identity provider for: an audience (RFC 8693 section 2.1), and scopes beyond its defaults.
+
+    Raises ValueError without an audience: Keycloak would answer with a token for everything it knows.
+    """
 
     audience: str
     scopes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not self.audience.strip():
+            raise ValueError("a token is never exchanged without an audience")
+
 
 @dataclass(frozen=True, slots=True)
 class ExchangedToken:
-    """A token that fits one audience. `expires_at` is in seconds since the epoch; 0 when the life is unknown."""
+    """A token that fits one audience. `expires_at` is in seconds since the epoch; 0 when the life is unknown.
+
+    `cached` says that it was issued for an earlier call.
+    """
 
     value: str = field(repr=False)
     expires_at: float
     token_id: str | None = None
     scopes: frozenset[str] = frozenset()
+    cached: bool = False
+
+
+class AnswerUnreadable(Unavailable):
+    """The identity provider answered, but nothing that can be understood; its circuit breaker does not count this."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("idp_broken", detail)
 
 
 class TokenExchanger(Protocol):
@@ -30,7 +49,6 @@ class TokenExchanger(Protocol):
     async def exchange(self, agent: AgentToken, target: ExchangeTarget) -> ExchangedToken:
         """Return a token for the target whose subject is still the agent's user.
 
-        Raises InvalidAgentToken, NotPermitted, BadAnswer, Unavailable or DeadlineExceeded with an `exchange_…`,
-        `token_…`, `idp_…` or `circuit_open` code.
+        Raises InvalidAgentToken, NotPermitted, BadAnswer or Unavailable with the codes of docs/reference/codes.md.
         """
         ...

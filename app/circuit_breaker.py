@@ -1,0 +1,144 @@
+"""A circuit breaker for asyncio. pybreaker keeps state, counter and listener; who is admitted is decided here.
+
+pybreaker's own ways to guard a call are unsafe in asyncio: docs/decisions/0007-circuit-breaker-guard.md.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Literal
+
+import pybreaker
+
+from app.telemetry import BreakerState
+
+_PROBE_PAUSE = 1.0  # seconds; what callers are told to wait while a probe is out
+
+_STATES: dict[str, BreakerState] = {
+    pybreaker.STATE_CLOSED: "closed",
+    pybreaker.STATE_OPEN: "open",
+    pybreaker.STATE_HALF_OPEN: "half_open",
+}
+
+
+class CircuitOpen(Exception):
+    """Nothing may be sent now; `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"circuit open, retry after {retry_after:.1f} s")
+        self.retry_after = retry_after
+
+
+class Attempt:
+    """One admitted attempt. Whoever makes it says how it went; one that says nothing counts as nothing."""
+
+    def __init__(self) -> None:
+        self.outcome: Literal["succeeded", "failed"] | None = None
+
+    def succeeded(self) -> None:
+        """The other side answered, whether we like the answer or not."""
+        self.outcome = "succeeded"
+
+    def failed(self) -> None:
+        """The other side could not answer."""
+        self.outcome = "failed"
+
+
+class CircuitBreaker:
+    """Opens after `failure_threshold` failures in a row; after `recovery_timeout` seconds one probe decides.
+
+    `on_change` hears the first state too, so that a breaker that never opened can be seen. `clock` counts seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        failure_threshold: int,
+        recovery_timeout: float,
+        on_change: Callable[[str, BreakerState], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self._recovery_timeout = recovery_timeout
+        self._on_change = on_change
+        self._clock = clock
+        self._opened_at = 0.0
+        self._period = 0
+        self._probe_is_out = False
+        self._breaker = pybreaker.CircuitBreaker(
+            fail_max=failure_threshold, throw_new_error_on_trip=False, name=name, listeners=[_Listener(self._changed)]
+        )
+        self._changed("closed")
+
+    @property
+    def state(self) -> BreakerState:
+        """`half_open` begins when a probe is admitted, not when the time for one has come."""
+        return _STATES[self._breaker.current_state]
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds until an attempt may be admitted; 0 when one would be now."""
+        if self.state == "open":
+            return max(0.0, self._opened_at + self._recovery_timeout - self._clock())
+        return _PROBE_PAUSE if self._probe_is_out else 0.0
+
+    @contextmanager
+    def attempt(self) -> Iterator[Attempt]:
+        """Admit one attempt, whose outcome counts when the block ends; raises CircuitOpen.
+
+        Ending without an outcome (cancelled, refused before it was sent) changes nothing and gives a probe's place
+        back. An outcome that arrives after the state has changed is too old to count.
+        """
+        if wait := self.retry_after:
+            raise CircuitOpen(wait)
+        if self.state == "open":
+            self._breaker.half_open()
+        self._probe_is_out = self.state == "half_open"
+        period = self._period
+        attempt = Attempt()
+        try:
+            yield attempt
+        finally:
+            if period == self._period:
+                self._probe_is_out = False
+                self._count(attempt)
+
+    def _count(self, attempt: Attempt) -> None:
+        if attempt.outcome == "succeeded":
+            self._breaker.call(_succeed)
+        elif attempt.outcome == "failed":
+            with suppress(_Failure):
+                self._breaker.call(_fail)
+
+    def _changed(self, state: BreakerState) -> None:
+        self._period += 1
+        if state == "open":
+            self._opened_at = self._clock()
+        if self._on_change is not None:
+            self._on_change(self.name, state)
+
+
+class _Listener(pybreaker.CircuitBreakerListener):
+    def __init__(self, changed: Callable[[BreakerState], None]) -> None:
+        self._changed = changed
+
+    def state_change(
+        self,
+        cb: pybreaker.CircuitBreaker,  # noqa: ARG002 - pybreaker's signature
+        old_state: pybreaker.CircuitBreakerState | None,  # noqa: ARG002
+        new_state: pybreaker.CircuitBreakerState,
+    ) -> None:
+        self._changed(_STATES[new_state.name])
+
+
+class _Failure(Exception):
+    """Tells pybreaker of a failure; never leaves this module."""
+
+
+def _succeed() -> None:
+    pass
+
+
+def _fail() -> None:
+    raise _Failure

@@ -1,0 +1,49 @@
+"""Reads a JWT whose signature fits one of the issuer's keys. What the claims say is for others to judge."""
+
+import base64
+from typing import Any
+
+import orjson
+from jwt import PyJWS
+from jwt.exceptions import PyJWTError
+
+from app.identity.jwks import ALGORITHMS, JwksCache, SignatureRefused
+
+_JWS = PyJWS(algorithms=list(ALGORITHMS))
+
+
+async def signed_claims(value: str, keys: JwksCache) -> dict[str, Any]:
+    """Return the claims of a signed token (RFC 7515 compact form).
+
+    The key comes from `keys` alone, whatever the header offers (`jwk`, `jku`, `x5u`, `x5c`). Raises SignatureRefused,
+    and Unavailable while the keys cannot be had.
+    """
+    header = _header(value)
+    algorithm, kid = header.get("alg"), header.get("kid")
+    if not isinstance(algorithm, str):
+        raise SignatureRefused("token_algorithm_refused", "The token's header names no algorithm.")
+    if kid is not None and not isinstance(kid, str):
+        raise SignatureRefused("token_invalid", "The token's key id (`kid`) is no string.")
+    if "crit" in header:
+        raise SignatureRefused("token_invalid", "The token's header has critical extensions, which nobody here knows.")
+    key = await keys.key(kid, algorithm)
+    try:
+        claims = orjson.loads(_JWS.decode(value, key, algorithms=[algorithm]))
+    except (PyJWTError, orjson.JSONDecodeError):
+        raise SignatureRefused("token_invalid", "The token's signature or form is wrong.") from None
+    if not isinstance(claims, dict):
+        raise SignatureRefused("token_invalid", "The token's content is no JSON object.")
+    return claims
+
+
+def _header(value: str) -> dict[str, Any]:
+    segments = value.split(".", 3)
+    if len(segments) != 3:
+        raise SignatureRefused("token_invalid", "This is no signed JWT (three parts, joined by dots).")
+    try:
+        header = orjson.loads(base64.urlsafe_b64decode(segments[0] + "=="))
+    except ValueError:
+        raise SignatureRefused("token_invalid", "The token's header cannot be read.") from None
+    if not isinstance(header, dict):
+        raise SignatureRefused("token_invalid", "The token's header is no JSON object.")
+    return header

@@ -1,0 +1,159 @@
+"""Decides whether an agent's access token is good, and says exactly why when it is not."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from app.errors import InvalidAgentToken, NotPermitted
+from app.identity.agent_token import AgentToken
+from app.identity.claims import LEEWAY, audiences_of, integer, strings_of, text_or_none
+from app.identity.jwks import JwksCache, SignatureRefused
+from app.identity.remembered import Remembered
+from app.identity.signed_claims import signed_claims
+
+_MAX_LENGTH = 16_384
+_MAX_LIFE = 366 * 86_400  # seconds; a longer life is a mistake or an attempt
+_MAX_ACTORS = 3
+_MOST_REMEMBERED = 4_096
+_MOST_REFUSED = 10_000
+_REMEMBERED_FOR = 60.0  # seconds; a key that the issuer withdraws is trusted this much longer for tokens already seen
+
+
+class AgentTokenVerifier:
+    """Verifies tokens of one issuer. `clock` gives seconds since the epoch.
+
+    A good token is remembered by its digest, so that the next call with it costs microseconds.
+    """
+
+    def __init__(
+        self,
+        keys: JwksCache,
+        *,
+        issuer: str,
+        audiences: frozenset[str],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audiences = audiences
+        self._clock = clock
+        self._verified: Remembered[AgentToken] = Remembered(_MOST_REMEMBERED)
+        self._refused: Remembered[bool] = Remembered(_MOST_REFUSED)
+
+    async def verify(self, value: str) -> AgentToken:
+        """Return the token when it is good.
+
+        Raises InvalidAgentToken with a `token_…` or `clock_skew` code, NotPermitted (`delegation_too_deep`), and
+        Unavailable (`idp_unreachable`) while the issuer's keys cannot be had.
+        """
+        if not value:
+            raise InvalidAgentToken("token_missing", "Send the agent's access token: `Authorization: Bearer …`.")
+        if len(value) > _MAX_LENGTH or not value.isascii():
+            raise InvalidAgentToken("token_invalid", f"A token is ASCII text of at most {_MAX_LENGTH} characters.")
+        digest = hashlib.sha256(value.encode("ascii")).digest()
+        now = self._clock()
+        if self._refused.get(digest, now):
+            raise InvalidAgentToken(
+                "token_revoked", "The identity provider no longer accepts this token. Sign in again for a new one."
+            )
+        agent = self._verified.get(digest, now)
+        if agent is None:
+            agent = await self._read(value, digest)
+            self._verified.keep(digest, agent, until=min(agent.expires_at, now + _REMEMBERED_FOR), now=now)
+        return agent
+
+    def refuse(self, agent: AgentToken) -> None:
+        """The identity provider refused this token: `token_revoked` from the next request on."""
+        self._verified.forget(agent.digest)
+        self._refused.keep(agent.digest, True, until=agent.expires_at + LEEWAY, now=self._clock())
+
+    async def _read(self, value: str, digest: bytes) -> AgentToken:
+        try:
+            claims = await signed_claims(value, self._keys)
+        except SignatureRefused as refused:
+            raise InvalidAgentToken(refused.code, refused.detail) from None
+        self._check_kind(claims)
+        self._check_times(claims)
+        self._check_parties(claims)
+        return AgentToken(
+            value=value,
+            digest=digest,
+            issuer=self._issuer,
+            subject=claims["sub"],
+            client_id=text_or_none(claims.get("azp")),
+            token_id=text_or_none(claims.get("jti")),
+            audiences=audiences_of(claims),
+            scopes=frozenset((text_or_none(claims.get("scope")) or "").split()),
+            roles=_realm_roles(claims),
+            expires_at=float(claims["exp"]),
+            claims=claims,
+        )
+
+    def _check_kind(self, claims: dict[str, Any]) -> None:
+        if claims.get("iss") != self._issuer:
+            raise InvalidAgentToken(
+                "token_issuer_mismatch",
+                "The token's `iss` is not the issuer accepted here. An operator compares it with OIDC_ISSUER (or "
+                "KEYCLOAK_URL and KEYCLOAK_REALM), letter by letter.",
+            )
+        if "cnf" in claims:
+            raise InvalidAgentToken(
+                "token_type_refused",
+                "The token is bound to a key (DPoP or mTLS), which cannot be exchanged. Use a client without "
+                "sender-constrained tokens.",
+            )
+        if claims.get("typ") != "Bearer":
+            raise InvalidAgentToken(
+                "token_type_refused",
+                "This is no access token: its claim `typ` is not `Bearer`. Send the `access_token`, not the ID or "
+                "refresh token.",
+            )
+
+    def _check_times(self, claims: dict[str, Any]) -> None:
+        now = self._clock()
+        expires, issued, not_before = (integer(claims.get(name)) for name in ("exp", "iat", "nbf"))
+        if expires is None or issued is None or (not_before is None and "nbf" in claims):
+            raise InvalidAgentToken("token_invalid", "The claims `exp`, `iat` (and `nbf`, if any) must be integers.")
+        if expires + LEEWAY <= now:
+            raise InvalidAgentToken("token_expired", "The token has expired. Refresh it, or sign in again.")
+        if max(issued, not_before or 0) > now + LEEWAY:
+            raise InvalidAgentToken(
+                "clock_skew", "The token is not valid yet. Set the clocks of this server and its issuer right."
+            )
+        if expires - now > _MAX_LIFE:
+            raise InvalidAgentToken("token_invalid", "The token would be valid for more than a year.")
+
+    def _check_parties(self, claims: dict[str, Any]) -> None:
+        subject = claims.get("sub")
+        if not isinstance(subject, str) or not subject:
+            raise InvalidAgentToken(
+                "token_subject_missing",
+                "The token names no user (`sub`). Lightweight access tokens leave it out: in Keycloak, turn off "
+                "'Always use lightweight access token' of the agent's client (tab Advanced); if it is off, give the "
+                "client the scope `basic`.",
+            )
+        if self._audiences.isdisjoint(audiences_of(claims)):
+            accepted = " or ".join(f"`{audience}`" for audience in sorted(self._audiences))
+            raise InvalidAgentToken(
+                "token_audience_mismatch",
+                f"The token's `aud` must hold {accepted}. In Keycloak, add an Audience mapper to a client scope of the "
+                "agent's client.",
+            )
+        if _actors(claims) > _MAX_ACTORS:
+            raise NotPermitted(
+                "delegation_too_deep", f"More than {_MAX_ACTORS} actors stand behind this token (claim `act`)."
+            )
+
+
+def _realm_roles(claims: dict[str, Any]) -> frozenset[str]:
+    access = claims.get("realm_access")
+    return strings_of(access.get("roles")) if isinstance(access, dict) else frozenset()
+
+
+def _actors(claims: dict[str, Any]) -> int:
+    """Return how many parties act in turn (RFC 8693 section 4.1)."""
+    depth, actor = 0, claims.get("act")
+    while isinstance(actor, dict):
+        depth, actor = depth + 1, actor.get("act")
+    return depth

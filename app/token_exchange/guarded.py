@@ -1,0 +1,41 @@
+"""Leaves the identity provider alone while it is down."""
+
+from app.circuit_breaker import CircuitBreaker, CircuitOpen
+from app.errors import ToolsProviderError, Unavailable
+from app.identity.agent_token import AgentToken
+from app.token_exchange.exchanger import AnswerUnreadable, ExchangedToken, ExchangeTarget, TokenExchanger
+
+
+class GuardedExchanger:
+    """Asks `exchanger` unless the breaker is open.
+
+    Only what says that the identity provider is down feeds the breaker: timeouts, lost connections, 5xx and 429. A
+    refusal is an answer, so one agent's bad token never locks the others out.
+    """
+
+    def __init__(self, exchanger: TokenExchanger, breaker: CircuitBreaker) -> None:
+        self._exchanger = exchanger
+        self._breaker = breaker
+
+    async def exchange(self, agent: AgentToken, target: ExchangeTarget) -> ExchangedToken:
+        """See TokenExchanger."""
+        try:
+            with self._breaker.attempt() as attempt:
+                try:
+                    token = await self._exchanger.exchange(agent, target)
+                except AnswerUnreadable:
+                    raise
+                except Unavailable:
+                    attempt.failed()
+                    raise
+                except ToolsProviderError:
+                    attempt.succeeded()
+                    raise
+                attempt.succeeded()
+                return token
+        except CircuitOpen as refusal:
+            raise Unavailable(
+                "circuit_open",
+                "The identity provider failed repeatedly and is left alone for a moment. Try again after Retry-After.",
+                refusal.retry_after,
+            ) from None

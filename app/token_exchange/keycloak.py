@@ -1,0 +1,150 @@
+"""Speaks RFC 8693 as Keycloak's standard token exchange V2 does."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import orjson
+
+from app.errors import BadAnswer, TooLarge, Unavailable
+from app.identity.agent_token import AgentToken
+from app.identity.jwks import JwksCache
+from app.outbound import read_bounded
+from app.token_exchange.exchanger import AnswerUnreadable, ExchangedToken, ExchangeTarget
+from app.token_exchange.issued_token import IssuedTokenCheck
+from app.token_exchange.refusals import refusal_of
+
+_GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
+_ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+_MAX_BYTES = 262_144
+_MAX_RETRY_AFTER = 60.0  # seconds
+
+_log = logging.getLogger(__name__)
+
+
+class KeycloakExchanger:
+    """Exchanges at the token endpoint below `realm_url`, as the confidential client `client_id`.
+
+    `timeout` is in seconds and for the whole exchange, checks included. `clock` gives seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        keys: JwksCache,
+        *,
+        realm_url: str,
+        issuer: str,
+        client_id: str,
+        client_secret: str,
+        timeout: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._client = client
+        self._url = f"{realm_url}/protocol/openid-connect/token"
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._timeout = timeout
+        self._clock = clock
+        self._check = IssuedTokenCheck(keys, issuer=issuer, clock=clock)
+
+    async def exchange(self, agent: AgentToken, target: ExchangeTarget) -> ExchangedToken:
+        """See TokenExchanger; never circuit_open."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                status, headers, body = await self._send(self._form(agent, target))
+                token = await self._check.accept(self._read(status, headers, body, target), agent, target)
+        except TimeoutError:
+            raise Unavailable(
+                "idp_unreachable",
+                "The identity provider did not answer in time (TOKEN_EXCHANGE_TIMEOUT). Try again in a moment.",
+            ) from None
+        except httpx.HTTPError:
+            raise Unavailable(
+                "idp_unreachable",
+                "The identity provider cannot be reached. Try again in a moment; an operator checks KEYCLOAK_URL.",
+            ) from None
+        _log.debug(
+            "Token exchange successful for audience '%s', expires in %ds",
+            target.audience,
+            max(0, token.expires_at - self._clock()),
+        )
+        return token
+
+    def _form(self, agent: AgentToken, target: ExchangeTarget) -> dict[str, str]:
+        form = {
+            "grant_type": _GRANT,
+            "client_id": self._client_id,
+            "client_secret": self._client_secret,
+            "subject_token": agent.value,
+            "subject_token_type": _ACCESS_TOKEN,
+            "requested_token_type": _ACCESS_TOKEN,
+            "audience": target.audience,
+        }
+        if target.scopes:
+            form["scope"] = " ".join(target.scopes)
+        return form
+
+    async def _send(self, form: dict[str, str]) -> tuple[int, httpx.Headers, bytes]:
+        headers = {"accept": "application/json"}
+        async with self._client.stream(
+            "POST", self._url, data=form, headers=headers, follow_redirects=False
+        ) as response:
+            try:
+                body = await read_bounded(response, _MAX_BYTES)
+            except (BadAnswer, TooLarge):
+                raise _unreadable() from None
+        return response.status_code, response.headers, body
+
+    def _read(self, status: int, headers: httpx.Headers, body: bytes, target: ExchangeTarget) -> dict[str, Any]:
+        """Return the members of a token answer; raises what anything else means."""
+        if status == 429:
+            raise Unavailable(
+                "idp_overloaded", "The identity provider asks us to slow down. Try again later.", _retry_after(headers)
+            )
+        if status >= 500:
+            raise Unavailable(
+                "idp_broken",
+                "The identity provider failed. Try again in a moment; an operator should read its log.",
+                _retry_after(headers),
+            )
+        members = _members(body)
+        if status == 200 and members is not None:
+            return members
+        if not 400 <= status < 500:
+            raise _unreadable()
+        error, description = (_text((members or {}).get(name)) for name in ("error", "error_description"))
+        refusal = refusal_of(status, error, description, target, self._client_id)
+        _log.info(
+            "token exchange refused",
+            extra={"code": refusal.code, "status": status, "error": error, "description": description},
+        )
+        raise refusal
+
+
+def _members(body: bytes) -> dict[str, Any] | None:
+    try:
+        members = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return members if isinstance(members, dict) else None
+
+
+def _text(member: object) -> str:
+    return member[:300] if isinstance(member, str) else ""
+
+
+def _retry_after(headers: httpx.Headers) -> float:
+    """Return the seconds of a Retry-After header within reason, 1 when there is none (or a date)."""
+    stated = headers.get("retry-after", "").strip()
+    return min(max(1.0, float(stated)), _MAX_RETRY_AFTER) if stated.isdecimal() else 1.0
+
+
+def _unreadable() -> AnswerUnreadable:
+    return AnswerUnreadable(
+        "The identity provider's answer cannot be understood. An operator should check that KEYCLOAK_URL is the "
+        "address of Keycloak itself (no redirect, no sign-in page of a proxy)."
+    )
