@@ -67,7 +67,9 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop; `/ready` says so to whoever is still connected."""
-        self._app.state.stopping = True
+        composition = getattr(self._app.state, "composition", None)
+        if composition is not None:
+            composition.readiness.stopping = True
         super().handle_exit(sig, frame)
 
 

@@ -1,11 +1,12 @@
 """What routes ask FastAPI for: the caller, and the use cases that main.py has put together."""
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
-from starlette.types import ASGIApp, Scope
+from starlette.types import Receive, Scope, Send
 
 from app.api.authentication import Authentication
 from app.api.readiness import Readiness
@@ -34,7 +35,7 @@ class Composition:
     audit: AuditLog
     telemetry: Telemetry
     readiness: Readiness
-    mcp_transport: ASGIApp
+    mcp_transport: Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 
 
 def composition_of(scope: Scope) -> Composition:

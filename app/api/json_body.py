@@ -23,7 +23,7 @@ async def read_body(receive: Receive, content_length: str | None, limit: int) ->
     """
     if content_length is not None and content_length.isdecimal() and int(content_length[:20]) > limit:
         raise _too_large(limit)
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -32,7 +32,7 @@ async def read_body(receive: Receive, content_length: str | None, limit: int) ->
         if len(body) > limit:
             raise _too_large(limit)
         if not message.get("more_body", False):
-            return body
+            return bytes(body)
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:

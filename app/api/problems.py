@@ -68,8 +68,7 @@ class Problems:
         if isinstance(error, Unavailable):
             headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
         violations = error.violations if isinstance(error, Invalid) else ()
-        status = next(_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES)
-        return problem(status, error.code, error.detail, violations, headers)
+        return problem(status_of(type(error)), error.code, error.detail, violations, headers)
 
     def install(self, app: FastAPI) -> None:
         """Make every failure below `app` answer with a problem, FastAPI's own ones too."""
@@ -91,6 +90,11 @@ class Problems:
         elif error.code != "token_missing":  # RFC 6750 section 3.1: no error where no token was sent
             parts = {"error": "invalid_token", "error_description": error.detail, **parts}
         return "Bearer " + ", ".join(f'{name}="{_quotable(value)}"' for name, value in parts.items())
+
+
+def status_of(failure: type[ToolsProviderError]) -> int:
+    """Return the HTTP status that failures of a class get."""
+    return next(_STATUSES[kind] for kind in failure.__mro__ if kind in _STATUSES)
 
 
 def problem(

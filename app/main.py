@@ -1,0 +1,211 @@
+"""Builds the object graph. Nothing else constructs collaborators."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+import httpx
+import structlog
+from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.routing import Route
+
+from app.api import audit as audit_door
+from app.api import health, sources, tools
+from app.api.authentication import Authentication
+from app.api.dependencies import Composition
+from app.api.entry import Entry
+from app.api.mcp import McpDoor
+from app.api.mcp_entry import MCP_BYTES, McpEntry
+from app.api.problems import Problems
+from app.api.readiness import Readiness
+from app.api.refusals import Refusals
+from app.api.resource_metadata import metadata_address, metadata_router
+from app.audit.log import AuditLog
+from app.circuit_breaker import CircuitBreaker
+from app.database import Database
+from app.identity.jwks import JwksCache
+from app.identity.verifier import AgentTokenVerifier
+from app.outbound import AddressPolicy, guarded_client, plain_client
+from app.settings import Settings
+from app.sources.document import Documents
+from app.sources.registration import Registration
+from app.sources.repository import SourceRepository
+from app.sources.rules import SourceRules
+from app.telemetry import Telemetry
+from app.token_exchange.audited import AuditedExchanger
+from app.token_exchange.caching import CachingExchanger
+from app.token_exchange.guarded import GuardedExchanger
+from app.token_exchange.keycloak import KeycloakExchanger
+from app.token_exchange.upstream_auth import UpstreamAuth
+from app.tools.catalog import Catalog
+from app.tools.executor import ToolExecutor
+from app.tools.upstream import Upstream
+
+_VERSION = version("mcp-tools-provider")
+_NO_NATIVE_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
+_SECRET_OF_THE_SEED = "tools-provider-token-exchange-secret"
+_log = structlog.get_logger(__name__)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application; what it works with is built when it starts and closed when it ends.
+
+    Raises ValueError for settings whose meaning only their reader can judge (addresses and origins).
+    """
+    problems = Problems(metadata_address(settings.resource))
+    policy = AddressPolicy(settings.allowed_upstreams)
+    rules = SourceRules(policy, settings.audience_origins, passthrough_allowed=settings.token_passthrough == "allow")
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _composition(settings, policy, rules) as composition:
+            app.state.composition = composition
+            yield
+
+    app = FastAPI(
+        title="MCP Tools Provider",
+        description="HTTP APIs as MCP tools, called with the user's own delegated identity.",
+        version=_VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry=_NO_NATIVE_TELEMETRY,
+    )
+    app.add_middleware(Entry, problems=problems)
+    problems.install(app)
+    app.router.routes.append(Route("/mcp", McpEntry(settings.public_url, problems)))
+    metadata = metadata_router(settings.resource, settings.issuer)
+    for router in (tools.router, sources.router, audit_door.router, health.router, metadata):
+        app.include_router(router)
+    return app
+
+
+@asynccontextmanager
+async def _composition(settings: Settings, policy: AddressPolicy, rules: SourceRules) -> AsyncIterator[Composition]:
+    _warn(settings)
+    async with AsyncExitStack() as closing:
+        telemetry = Telemetry(settings.otel_service_name, settings.otel_exporter_otlp_endpoint)
+        closing.callback(telemetry.shutdown)
+        database = Database(settings.database_url.get_secret_value())
+        closing.push_async_callback(database.dispose)
+        await database.migrate()
+        audit = AuditLog(database, settings.audit_log, telemetry=telemetry)
+        closing.push_async_callback(audit.stop)
+        await audit.start()
+        refusals = Refusals(audit)
+        closing.push_async_callback(refusals.stop)
+
+        to_identity_provider = await closing.enter_async_context(plain_client())
+        to_upstreams = await closing.enter_async_context(guarded_client(policy))
+        keys = JwksCache(to_identity_provider, settings.realm_url)
+        closing.push_async_callback(keys.aclose)
+        verifier = AgentTokenVerifier(keys, issuer=settings.issuer, audiences=settings.agent_audiences)
+        exchanger = _exchanger(settings, to_identity_provider, keys, telemetry, audit)
+        closing.push_async_callback(exchanger.aclose)
+
+        catalog = Catalog()
+        upstream = _upstream(settings, to_upstreams, telemetry)
+        executor = ToolExecutor(
+            catalog,
+            UpstreamAuth(exchanger, passthrough=settings.token_passthrough),
+            upstream,
+            audit,
+            telemetry,
+            upstream_timeout=settings.upstream_timeout,
+            refuse=verifier.refuse,
+        )
+        documents = Documents(
+            to_upstreams, policy, timeout=settings.source_fetch_timeout, max_bytes=settings.source_max_bytes
+        )
+        registration = _registration(database, documents, rules, audit, catalog, upstream)
+        await registration.load_all()
+        sessions = _mcp_sessions(McpDoor(catalog, executor, refusals))
+        await closing.enter_async_context(sessions.run())
+        yield Composition(
+            authentication=Authentication(verifier),
+            refusals=refusals,
+            admin_roles=frozenset(settings.admin_roles),
+            catalog=catalog,
+            executor=executor,
+            registration=registration,
+            audit=audit,
+            telemetry=telemetry,
+            readiness=Readiness(database, keys, telemetry),
+            mcp_transport=sessions.handle_request,
+        )
+
+
+def _registration(
+    database: Database,
+    documents: Documents,
+    rules: SourceRules,
+    audit: AuditLog,
+    catalog: Catalog,
+    upstream: Upstream,
+) -> Registration:
+    def forget(slug: str) -> None:
+        catalog.remove(slug)
+        upstream.remove(slug)
+
+    return Registration(
+        SourceRepository(database),
+        documents,
+        rules,
+        record=audit.record,
+        on_changed=catalog.put,
+        on_removed=forget,
+    )
+
+
+def _upstream(settings: Settings, client: httpx.AsyncClient, telemetry: Telemetry) -> Upstream:
+    return Upstream(
+        client,
+        telemetry,
+        failure_threshold=settings.circuit_breaker_failure_threshold,
+        recovery_timeout=settings.circuit_breaker_recovery_timeout,
+    )
+
+
+def _mcp_sessions(door: McpDoor) -> StreamableHTTPSessionManager:
+    # Its own checks of Host and Origin stay off: mcp_entry.py makes them, before it looks at the token.
+    return StreamableHTTPSessionManager(
+        door.server(_VERSION), json_response=True, stateless=True, max_request_body_size=MCP_BYTES
+    )
+
+
+def _exchanger(
+    settings: Settings, client: httpx.AsyncClient, keys: JwksCache, telemetry: Telemetry, audit: AuditLog
+) -> CachingExchanger:
+    sender = KeycloakExchanger(
+        client,
+        keys,
+        realm_url=settings.realm_url,
+        issuer=settings.issuer,
+        client_id=settings.token_exchange_client_id,
+        client_secret=settings.token_exchange_client_secret.get_secret_value(),
+        timeout=settings.token_exchange_timeout,
+    )
+    breaker = CircuitBreaker(
+        "identity_provider",
+        failure_threshold=settings.circuit_breaker_failure_threshold,
+        recovery_timeout=settings.circuit_breaker_recovery_timeout,
+        on_change=telemetry.breaker_changed,
+    )
+    return CachingExchanger(
+        GuardedExchanger(AuditedExchanger(sender, telemetry, audit.record), breaker),
+        telemetry,
+        client_id=settings.token_exchange_client_id,
+        buffer=settings.token_exchange_cache_ttl_buffer,
+        max_age=settings.token_exchange_cache_max_age,
+    )
+
+
+def _warn(settings: Settings) -> None:
+    secret = settings.token_exchange_client_secret.get_secret_value()
+    if not secret:
+        _log.warning("TOKEN_EXCHANGE_CLIENT_SECRET is empty: no token can be exchanged")
+    elif secret == _SECRET_OF_THE_SEED:
+        _log.warning("TOKEN_EXCHANGE_CLIENT_SECRET is the one of the demo realm, which everybody knows: change it")
