@@ -1,0 +1,124 @@
+"""Which addresses may be reached: public ones, and what the operator names in `ALLOWED_UPSTREAMS`."""
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import SplitResult, urlsplit
+
+from app.errors import Invalid
+
+Address = IPv4Address | IPv6Address
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_PLAIN = re.compile(r"[\x21-\x5b\x5d-\x7e]+")  # printable ASCII without space and backslash
+_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?")
+_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")  # what many resolvers take for an IPv4 address
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
+class AddressRefused(Invalid):
+    """An address that an admin or a document named may not be reached. The detail names no resolved address."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("address_refused", detail)
+
+
+def origin_of(url: str) -> str:
+    """Return `scheme://host[:port]` in lower case, without the scheme's default port. Raises AddressRefused."""
+    parts, port = _split(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}" + ("" if port == _DEFAULT_PORTS[parts.scheme] else f":{port}")
+
+
+class AddressPolicy:
+    """Public addresses, and `allowed`: origins, host:port pairs and CIDR blocks. Raises ValueError for anything else.
+
+    A name that `allowed` lists with its port may resolve to any address. Of any other name every address must be
+    permitted, else a server could choose between a harmless and an inner one.
+    """
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        self._networks: list[IPv4Network | IPv6Network] = []
+        self._hosts: set[tuple[str, int]] = set()
+        for entry in allowed:
+            self._allow(entry)
+
+    def _allow(self, entry: str) -> None:
+        try:
+            self._networks.append(ip_network(entry, strict=False))
+        except ValueError:
+            try:
+                parts, port = _split(entry if "://" in entry else f"http://{entry}")
+            except AddressRefused as refused:
+                raise ValueError(f"ALLOWED_UPSTREAMS: {entry!r}: {refused.detail}") from None
+            if parts.path.strip("/") or parts.query or ("://" not in entry and parts.port is None):
+                raise ValueError(
+                    f"ALLOWED_UPSTREAMS: {entry!r} is no origin (http://host:port), host:port or CIDR block."
+                ) from None
+            self._hosts.add((str(parts.hostname), port))
+
+    def check_url(self, url: str) -> None:
+        """Raise AddressRefused if the URL alone shows that it may not be reached. Names are looked up on connecting."""
+        parts, port = _split(url)
+        host = str(parts.hostname)
+        literal = _literal(host)
+        if literal is not None and not self.permits(host, port, str(literal)):
+            raise AddressRefused(refusal(host, port))
+
+    def permits(self, host: str, port: int, address: str) -> bool:
+        """Tell whether `host` at `port` may be reached at the IP address `address` (canonical text)."""
+        if (host.lower(), port) in self._hosts or (address, port) in self._hosts:
+            return True
+        found = ip_address(address.partition("%")[0])
+        return _is_public(found) or any(found in network for network in self._networks)
+
+
+def refusal(host: str, port: int) -> str:
+    """Say why an address is refused and what an operator can do about it."""
+    return (
+        f"{host}:{port} is not a public address. If it is meant to be reached, the operator adds {host}:{port} "
+        "to ALLOWED_UPSTREAMS."
+    )
+
+
+def _split(url: str) -> tuple[SplitResult, int]:
+    """Take a URL apart that every parser reads alike; anything that some would read differently is refused."""
+    if not _PLAIN.fullmatch(url):
+        raise AddressRefused("An address holds only printable ASCII characters, no spaces and no backslashes.")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise AddressRefused("This is not a URL: its host or port cannot be read.") from None
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise AddressRefused("Only http:// and https:// addresses can be reached.")
+    if "@" in parts.netloc:
+        raise AddressRefused("An address must not carry credentials (user:password@).")
+    if port == 0 or not parts.hostname or parts.netloc.endswith(":"):
+        raise AddressRefused("The address names no host, or a port that cannot be reached.")
+    _literal(parts.hostname)
+    return parts, port or _DEFAULT_PORTS[parts.scheme]
+
+
+def _literal(host: str) -> Address | None:
+    """Return the address that a host is, None for a name; other spellings of an address raise AddressRefused."""
+    if ":" not in host and not _NUMBER.fullmatch(host):
+        if not _NAME.fullmatch(host):
+            raise AddressRefused("The host is neither a name (ASCII, no dot at its end) nor an IP address.")
+        return None
+    try:
+        return ip_address(host)
+    except ValueError:
+        raise AddressRefused("Write an IP address as four decimal numbers, or as IPv6 in brackets.") from None
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if address in _NAT64:
+            inner = IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return _is_public(inner)
+        if address.is_site_local:
+            return False
+    return address.is_global and not address.is_multicast and not address.is_reserved

@@ -1,0 +1,80 @@
+"""Reads the body of an answer within a limit, whatever its server declares, compresses or keeps sending."""
+
+import zlib
+
+import httpx
+
+from app.errors import BadAnswer, TooLarge
+
+
+async def read_bounded(response: httpx.Response, max_bytes: int) -> bytes:
+    """Return the whole decoded body of a streamed response.
+
+    Raises TooLarge (`answer_too_large`) over `max_bytes`, and what `read_up_to` raises.
+    """
+    declared = response.headers.get("content-length", "")
+    encoded = "content-encoding" in response.headers
+    if not encoded and declared.isdecimal() and len(declared) < 20 and int(declared) > max_bytes:
+        raise _too_large(max_bytes)
+    body, truncated = await read_up_to(response, max_bytes)
+    if truncated:
+        raise _too_large(max_bytes)
+    return body
+
+
+async def read_up_to(response: httpx.Response, max_bytes: int) -> tuple[bytes, bool]:
+    """Return at most `max_bytes` of the decoded body of a streamed response, and whether there was more.
+
+    Never holds much more than that. Raises BadAnswer (`answer_encoding_refused`) and httpx.TransportError. The caller
+    holds the deadline and closes the response.
+    """
+    decoder = _decoder(response.headers.get("content-encoding", ""))
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk if decoder is None else decoder.decode(chunk, max_bytes + 1 - len(body))
+        if len(body) > max_bytes:
+            return bytes(body[:max_bytes]), True
+    if decoder is not None:
+        decoder.finish()
+    return bytes(body), False
+
+
+class _Decoder:
+    """Undoes gzip and deflate (RFC 9110 section 8.4.1) a bounded step at a time; a bomb never unfolds."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+
+    def decode(self, chunk: bytes, most: int) -> bytes:
+        decoded = bytearray()
+        try:
+            while chunk and len(decoded) < most:
+                if self._stream.eof:  # RFC 1952 section 2.2: a gzip file may have several members
+                    self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+                decoded += self._stream.decompress(chunk, most - len(decoded))
+                chunk = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
+        except zlib.error:
+            raise _refused("is not what its Content-Encoding says") from None
+        return bytes(decoded)
+
+    def finish(self) -> None:
+        if not self._stream.eof:
+            raise _refused("ends in the middle of its compressed content")
+
+
+def _decoder(encoding: str) -> _Decoder | None:
+    match encoding.strip().lower():
+        case "" | "identity":
+            return None
+        case "gzip" | "x-gzip" | "deflate":
+            return _Decoder()
+        case _:
+            raise _refused("has a Content-Encoding that was not asked for (we accept identity only)")
+
+
+def _refused(what: str) -> BadAnswer:
+    return BadAnswer("answer_encoding_refused", f"The answer {what}.")
+
+
+def _too_large(max_bytes: int) -> TooLarge:
+    return TooLarge("answer_too_large", f"The answer is larger than the limit of {max_bytes} bytes.")
