@@ -8,8 +8,17 @@ from typing import Any, Literal
 
 from app.audit.log import AuditLog
 from app.audit.record import AuditRecord
-from app.errors import InsufficientScope, Invalid, InvalidAgentToken, NotFound, NotPermitted, ToolsProviderError
+from app.errors import (
+    BadAnswer,
+    InsufficientScope,
+    Invalid,
+    InvalidAgentToken,
+    NotFound,
+    NotPermitted,
+    ToolsProviderError,
+)
 from app.identity.agent_token import AgentToken
+from app.sources.models import RegisteredSource
 from app.telemetry import Telemetry, current_trace_id
 from app.token_exchange.exchanger import ExchangeTarget
 from app.token_exchange.upstream_auth import Bearer, UpstreamAuth
@@ -21,6 +30,7 @@ from app.tools.upstream import Upstream
 Door = Literal["rest", "mcp"]
 
 _NO_SUCH_TOOL = "There is no tool of that name that you may see. List the tools to find its exact name."
+_NO_AUDIENCE = "This source says token_exchange but names no audience. An admin gives it a `default_audience`."
 _REFUSALS = (InvalidAgentToken, NotPermitted, NotFound, Invalid)
 
 
@@ -116,13 +126,14 @@ class ToolExecutor:
         _require_scopes(tool, call.agent)
         given = tool.arguments.check(arguments)
         request = build_request(tool.operation, tool.source.base_url, given)
-        call.bearer = await self._bearer(tool, call.agent)
+        target = _target(tool.source)
+        call.bearer = await self._bearer_for(tool, call.agent, target)
         result = await self._send(call, tool, request)
-        if result.upstream_status == 401 and call.bearer is not None and call.bearer.cached:
-            # The upstream may know of a revocation that our cached token outlived: one new exchange tells.
-            self._upstream_auth.forget(call.agent, _target(tool))
+        if result.upstream_status == 401 and target is not None and call.bearer is not None and call.bearer.cached:
+            # The upstream may know of a revocation that the cached token outlived: one new exchange tells.
+            self._upstream_auth.forget(call.agent, target)
             if tool.safe:
-                call.bearer = await self._bearer(tool, call.agent)
+                call.bearer = await self._bearer_for(tool, call.agent, target)
                 result = await self._send(call, tool, request)
         return result
 
@@ -131,11 +142,11 @@ class ToolExecutor:
             raise NotFound("tool_not_found", _NO_SUCH_TOOL)
         return call.tool
 
-    async def _bearer(self, tool: Tool, agent: AgentToken) -> Bearer | None:
+    async def _bearer_for(self, tool: Tool, agent: AgentToken, target: ExchangeTarget | None) -> Bearer | None:
         if tool.source.upstream_auth_type == "none":
             return None
         try:
-            return await self._upstream_auth.bearer_for(agent, _target(tool))
+            return await self._upstream_auth.bearer_for(agent, target)
         except InvalidAgentToken:
             self._refuse(agent)
             raise
@@ -175,8 +186,10 @@ def _require_scopes(tool: Tool, agent: AgentToken) -> None:
         )
 
 
-def _target(tool: Tool) -> ExchangeTarget | None:
-    source = tool.source
-    if source.upstream_auth_type != "token_exchange" or source.default_audience is None:
+def _target(source: RegisteredSource) -> ExchangeTarget | None:
+    """Return what to exchange for. None means pass-through, which only a source that says so may get."""
+    if source.upstream_auth_type != "token_exchange":
         return None
+    if source.default_audience is None:
+        raise BadAnswer("exchange_audience_not_found", _NO_AUDIENCE)
     return ExchangeTarget(source.default_audience, source.scopes)
