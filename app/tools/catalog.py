@@ -114,7 +114,7 @@ def _tool(source: RegisteredSource, operation: Operation) -> Tool:
         arguments=ArgumentRules(operation.input_schema),
         hints=Hints(
             read_only=method in _SAFE_METHODS,
-            destructive=method in {"DELETE", "PUT", "PATCH"},
+            destructive=method not in _SAFE_METHODS,
             idempotent=method in _IDEMPOTENT_METHODS,
         ),
     )

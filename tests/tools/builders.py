@@ -1,0 +1,80 @@
+"""Operations, sources and agents for tests of what happens after registration."""
+
+import hashlib
+import time
+from typing import Any
+
+from app.identity.agent_token import AgentToken
+from app.openapi.operation import Body, Operation, Parameter
+from app.sources.models import RegisteredSource
+
+
+def an_agent(value: str = "agent-token", **changes: Any) -> AgentToken:
+    fields: dict[str, Any] = {
+        "value": value,
+        "digest": hashlib.sha256(value.encode()).digest(),
+        "issuer": "http://idp/realms/tools-provider",
+        "subject": "f7b1",
+        "client_id": "tools-provider-frontend",
+        "token_id": "jti-agent",
+        "audiences": frozenset({"tools-provider-token-exchange"}),
+        "scopes": frozenset({"openid"}),
+        "roles": frozenset({"customer"}),
+        "expires_at": time.time() + 300,
+        "claims": {},
+    }
+    return AgentToken(**fields | changes)
+
+
+def a_source(slug: str = "pizzeria", base_url: str = "http://127.0.0.1:9", **changes: Any) -> RegisteredSource:
+    fields: dict[str, Any] = {
+        "id": f"id-of-{slug}",
+        "slug": slug,
+        "name": slug,
+        "base_url": base_url,
+        "default_audience": "pizzeria-backend",
+        "scopes": (),
+        "upstream_auth_type": "token_exchange",
+        "allowed_roles": frozenset(),
+        "required_scopes": frozenset(),
+        "enabled": True,
+    }
+    return RegisteredSource(**fields | changes)
+
+
+def an_operation(
+    name: str = "get_menu",
+    method: str = "get",
+    path: str = "/menu",
+    properties: dict[str, Any] | None = None,
+    required: tuple[str, ...] = (),
+    body: Body | None = None,
+) -> Operation:
+    """Every property that is not in the body is a query parameter."""
+    properties = properties or {}
+    in_body = {field.argument for field in body.fields} if body is not None else set()
+    return Operation(
+        name=name,
+        method=method,
+        path=path,
+        operation_id=name,
+        title=None,
+        description="",
+        tags=(),
+        deprecated=False,
+        input_schema={
+            "type": "object",
+            "properties": properties,
+            "required": list(required),
+            "additionalProperties": False,
+        },
+        output_schema=None,
+        parameters=tuple(
+            Parameter(argument, argument, "query", argument in required, "form", explode=True)
+            for argument in properties
+            if argument not in in_body
+        ),
+        body=body,
+        accept=("application/json",),
+        server=None,
+    )

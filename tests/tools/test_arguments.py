@@ -1,0 +1,160 @@
+"""Arguments are checked before anything is sent, and a null that means "left out" is left out."""
+
+from typing import Any
+
+import pytest
+
+from app.errors import Invalid, Violation
+from app.tools.arguments import ArgumentRules
+
+MENU: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "size": {"type": "string", "enum": ["small", "large"]},
+        "count": {"type": "integer", "minimum": 1, "maximum": 10},
+        "note": {"type": ["string", "null"]},
+        "a/b~c": {"type": "array", "items": {"$ref": "#/$defs/topping"}},
+        "any": {},
+        "100%": {"$ref": "#/$defs/topping"},
+        "wish": {"anyOf": [{"$ref": "#/$defs/topping"}, {"type": "null"}]},
+    },
+    "required": ["size"],
+    "additionalProperties": False,
+    "$defs": {"topping": {"type": "string", "maxLength": 8}},
+}
+
+
+def violations(schema: dict[str, Any], arguments: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(Invalid) as refused:
+        ArgumentRules(schema).check(arguments)
+    assert refused.value.code == "invalid_arguments"
+    return {violation.pointer: violation.detail for violation in refused.value.violations}
+
+
+def test_good_arguments_pass_unchanged() -> None:
+    arguments = {"size": "small", "count": 3, "a/b~c": ["ham"], "any": {"x": [None, 1.5, True]}}
+    assert ArgumentRules(MENU).check(arguments) == arguments
+
+
+def test_every_violation_is_listed_with_its_pointer() -> None:
+    found = violations(MENU, {"count": 11, "a/b~c": ["ham", "far too long"], "sise": "small"})
+    assert found.keys() == {"/size", "/count", "/a~1b~0c/1", "/sise"}
+    assert found["/size"] == "is required"
+    assert found["/sise"] == "is unknown; did you mean 'size'?"
+
+
+def test_an_unknown_name_without_a_likeness_gets_the_names_there_are() -> None:
+    assert violations(MENU, {"size": "small", "zzz": 1})["/zzz"].startswith("is unknown; this tool takes size, count,")
+    assert violations({**MENU, "properties": {}, "required": []}, {"x": 1}) == {
+        "/x": "is unknown: this tool takes no arguments"
+    }
+
+
+def test_the_values_are_not_repeated() -> None:
+    with pytest.raises(Invalid) as refused:
+        ArgumentRules(MENU).check({"size": "my-secret-value", "count": "my-secret-value", "any": 1})
+    assert "my-secret-value" not in f"{refused.value.detail} {refused.value.violations}"
+
+
+@pytest.mark.parametrize("name", ["count", "a/b~c", "100%"])
+def test_null_for_an_optional_argument_that_may_not_be_null_counts_as_left_out(name: str) -> None:
+    rules = ArgumentRules(MENU)
+    for _ in range(2):
+        assert rules.check({"size": "small", name: None}) == {"size": "small"}
+
+
+@pytest.mark.parametrize("name", ["note", "any", "wish"])
+def test_null_is_kept_where_it_is_allowed(name: str) -> None:
+    assert ArgumentRules(MENU).check({"size": "small", name: None}) == {"size": "small", name: None}
+
+
+def test_null_for_a_required_argument_is_refused() -> None:
+    assert violations(MENU, {"size": None}).keys() == {"/size"}
+
+
+def test_null_for_an_unknown_argument_is_still_unknown() -> None:
+    assert violations(MENU, {"size": "small", "sise": None}).keys() == {"/sise"}
+
+
+@pytest.mark.parametrize(
+    ("value", "detail"),
+    [
+        (float("nan"), "is not a finite number"),
+        (float("-inf"), "is not a finite number"),
+        (2**64, "is an integer of more than 64 bits; send it as a string if the tool takes one"),
+        (-(2**63) - 1, "is an integer of more than 64 bits; send it as a string if the tool takes one"),
+        ("x\ud800", "has half a surrogate pair in it, which is no Unicode text"),
+        ({"x\udfff": 1}, "has a name with half a surrogate pair in it"),
+    ],
+)
+def test_what_no_request_can_carry_is_refused(value: object, detail: str) -> None:
+    assert violations(MENU, {"size": "small", "any": [value]}) == {"/any/0": detail}
+
+
+@pytest.mark.parametrize("value", [2**64 - 1, -(2**63), "päivää \U0001f355", {"ключ": "значение"}, 1e300])
+def test_unusual_values_that_can_be_carried_pass(value: object) -> None:
+    assert ArgumentRules(MENU).check({"size": "small", "any": value})["any"] == value
+
+
+def test_nesting_that_would_overflow_the_validator_is_refused() -> None:
+    nested: list[Any] = []
+    for _ in range(50_000):
+        nested = [nested]
+    schema = {"type": "object", "properties": {"x": {"type": "array", "items": {"$ref": "#/properties/x"}}}}
+    assert list(violations(schema, {"x": nested}).values()) == ["is nested deeper than 128 levels"]
+
+
+def test_a_great_number_of_violations_is_cut_off() -> None:
+    found = violations({"type": "object", "properties": {"x": {"items": {"type": "string"}}}}, {"x": [1] * 10_000})
+    assert len(found) == 50
+
+
+def test_a_pattern_made_to_hang_is_answered_in_linear_time() -> None:
+    schema = {"type": "object", "properties": {"x": {"type": "string", "pattern": "^(a+)+$"}}}
+    assert violations(schema, {"x": "a" * 50_000 + "b"}).keys() == {"/x"}
+
+
+@pytest.mark.parametrize(
+    "unusable",
+    [
+        {"type": "no-such-type"},
+        {"$ref": "#/$defs/missing"},
+        {"$ref": "http://127.0.0.1:9/schema"},
+        {"$ref": "file:///etc/hostname"},
+        {"type": "string", "pattern": "^(?=look)ahead"},
+        {"type": "string", "pattern": "(((a{900}){900}){900})"},
+        {"minimum": "three"},
+    ],
+)
+def test_a_schema_that_cannot_be_compiled_still_checks_the_names(unusable: dict[str, Any]) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"x": unusable, "y": {}},
+        "required": ["y"],
+        "additionalProperties": False,
+    }
+    rules = ArgumentRules(schema)
+    assert rules.check({"x": "anything", "y": 1}) == {"x": "anything", "y": 1}
+    assert rules.check({"x": None, "y": 1}) == {"y": 1}
+    assert violations(schema, {"z": 1}).keys() == {"/y", "/z"}
+
+
+def test_a_schema_that_refers_to_itself_is_no_trap() -> None:
+    schema = {"type": "object", "properties": {"x": {"$ref": "#/$defs/x"}}, "$defs": {"x": {"$ref": "#/$defs/x"}}}
+    assert ArgumentRules(schema).check({"x": None}) == {"x": None}
+
+
+def test_a_schema_without_properties_takes_anything_it_allows() -> None:
+    assert ArgumentRules({"type": "object"}).check({"x": 1}) == {"x": 1}
+
+
+def test_the_schema_is_compiled_once() -> None:
+    rules = ArgumentRules(MENU)
+    assert rules.compile() is rules.compile()
+
+
+def test_violations_name_the_place_in_the_detail_too() -> None:
+    with pytest.raises(Invalid) as refused:
+        ArgumentRules(MENU).check({})
+    assert refused.value.violations == (Violation("/size", "is required"),)
+    assert refused.value.detail == "Nothing was sent. Correct these arguments: /size is required."
