@@ -23,6 +23,9 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
+keycloak: $(VENV)/.installed ## a real Keycloak with the seed realm at http://localhost:8041 (needs Java and Maven)
+	@$(BIN)/python -m seed.keycloak.server
+
 install-dev: $(VENV)/.installed-dev ## … and what the tests need
 
 demo: $(VENV)/.installed ## watch an agent call an API with delegated identity; ONCE=1 ends after it, KEYCLOAK=1 plays on a real Keycloak
