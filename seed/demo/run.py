@@ -35,8 +35,8 @@ def run_demo(*, once: bool, keycloak: bool) -> int:
             stage.say("Starting Keycloak. The first time it is fetched and built, which takes a minute.")
             with running_keycloak(read_realm()) as server:
                 port = urlsplit(server.url).port or 80
-                return asyncio.run(_Demo(stage, once, f"Keycloak {server.version}").on(port))
-        return asyncio.run(_Demo(stage, once, "embedded, development only").on_embedded())
+                return asyncio.run(Demo(stage, once, f"Keycloak {server.version}").on(port))
+        return asyncio.run(Demo(stage, once, "embedded, development only").on_embedded())
     except (KeycloakUnavailable, ProviderFailed, ServerFailed, OSError) as error:
         stage.failed(str(error))
         return FAILED
@@ -47,7 +47,7 @@ def run_demo(*, once: bool, keycloak: bool) -> int:
         signal.signal(signal.SIGTERM, previous)
 
 
-class _Demo:
+class Demo:
     """One run, before an identity provider that is described by `identity_provider`."""
 
     def __init__(self, stage: Stage, once: bool, identity_provider: str) -> None:

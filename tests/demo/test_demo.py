@@ -1,0 +1,132 @@
+"""The demo as a user runs it: what it shows, what it leaves behind, and that it fails when a step does."""
+
+import io
+import json
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from rich.console import Console
+
+from seed.demo.run import FAILED, Demo
+from seed.demo.stack import Ports
+from seed.demo.stage import WIDTH, Stage
+from seed.demo.story import STEPS
+from seed.identity_provider import create_identity_provider
+from seed.keycloak import read_realm
+from seed.serving import listener_on, serving
+from tests.demo import staying
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def once() -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603
+        [staying.COMMAND, "demo", "--once"],
+        cwd=staying.ROOT,
+        env=staying.clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def played() -> subprocess.CompletedProcess[str]:
+    return once()
+
+
+@pytest.fixture(scope="module")
+def staying_demo() -> Iterator[staying.Demo]:
+    with staying.staying_demo() as demo:
+        yield demo
+
+
+def test_every_step_does_what_it_says(played: subprocess.CompletedProcess[str]) -> None:
+    assert played.returncode == 0, played.stdout + played.stderr
+    for title, _ in STEPS:
+        assert title in played.stdout
+    assert "✗" not in played.stdout
+
+
+def test_both_tokens_are_shown_as_the_upstream_verified_them(played: subprocess.CompletedProcess[str]) -> None:
+    johndoe = next(user["id"] for user in read_realm()["users"] if user["username"] == "johndoe")
+    rows = [re.split(r"\s{2,}", line.strip()) for line in played.stdout.splitlines()]
+    assert ["sub", johndoe, johndoe] in rows
+    assert ["azp", "tools-provider-frontend", "tools-provider-token-exchange"] in rows
+    assert ["aud", "tools-provider-token-exchange", "pizzeria-backend"] in rows
+    assert ["aud", "tools-provider-token-exchange", "tools-provider-token-exchange"] in rows
+    assert any(row[0] == "life" and row[1].startswith("300 s, ") for row in rows)
+
+
+def test_no_token_and_no_control_character_is_printed(played: subprocess.CompletedProcess[str]) -> None:
+    printed = played.stdout + played.stderr
+    assert "eyJ" not in printed
+    assert "\x1b" not in printed
+    assert max(len(line) for line in played.stdout.splitlines()) <= WIDTH
+
+
+def test_nothing_is_left_running(played: subprocess.CompletedProcess[str]) -> None:
+    ports = {int(port) for port in re.findall(r"http://localhost:(\d+)", played.stdout)}
+    assert len(ports) == 4
+    own = {port for port in ports if port > 10_000}  # the usual ones may be somebody else's demo by now
+    assert [port for port in own if listens(port)] == []
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the lines to continue with are for curl")
+def test_the_printed_lines_work_as_they_are(staying_demo: staying.Demo) -> None:
+    lines = [line for line in staying_demo.output.splitlines() if line.startswith("curl")]
+    answers = []
+    for line in lines:
+        script = f"set -euo pipefail\n{staying_demo.token_command}\n{line}"
+        run = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)  # noqa: S603, S607
+        assert run.returncode == 0, line + run.stderr
+        answers.append(run.stdout)
+    tools, menu, metric = answers
+    assert "pizzeria-backend/get_menu_items" in {tool["tool_id"] for tool in json.loads(tools)["items"]}
+    executed = json.loads(menu)
+    assert executed["upstream_status"] == 200
+    assert executed["result"]["called_by"]["aud"] == ["pizzeria-backend"]
+    assert "tools_provider_token_exchange_count_total" in metric
+
+
+def test_it_ends_in_order_when_told_to() -> None:
+    with staying.staying_demo() as demo:
+        ports = demo.ports
+        assert all(listens(port) for port in ports)
+        assert demo.end() == 0
+        assert [port for port in ports if listens(port)] == []
+
+
+def test_a_taken_port_is_replaced_and_told() -> None:
+    with listener_on() as taken, listener_on() as free:
+        taken.listen()
+        taken_port, free_port = taken.getsockname()[1], free.getsockname()[1]
+        free.close()
+        usual = {"provider": free_port, "identity": free_port, "pizzeria": taken_port, "opening_hours": free_port}
+        ports = Ports.free(usual)
+    assert ports.provider == free_port
+    assert ports.pizzeria != taken_port
+    assert ports.moved == (taken_port,)
+
+
+@pytest.mark.anyio
+async def test_a_step_that_does_not_do_what_it_says_fails_the_demo_and_is_named() -> None:
+    realm = read_realm()
+    johndoe = next(user for user in realm["users"] if user["username"] == "johndoe")
+    johndoe["clientRoles"]["pizzeria-backend"] = ["chef", "customer"]
+    seen = io.StringIO()
+    demo = Demo(Stage(Console(file=seen, width=WIDTH, highlight=False)), once=True, identity_provider="too generous")
+    listener = listener_on()
+    async with serving(create_identity_provider(realm), listener):
+        assert await demo.on(listener.getsockname()[1]) == FAILED
+    last = seen.getvalue().splitlines()[-1]
+    assert re.match(r"✗ step 6 \(It tries what only a chef may do\): “the pizzeria refused with 403", last), last
+    assert "It places an order" in seen.getvalue()
+    assert "Pass-through" not in seen.getvalue()
