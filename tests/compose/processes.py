@@ -175,7 +175,7 @@ def provider(composition: Composition) -> Iterator[None]:
 def embedded_issuer(composition: Composition) -> Iterator[None]:
     """The embedded identity provider in Keycloak's place, with the realm file that Keycloak imports."""
     port = composition.place("localhost:8041")
-    composition.addresses["keycloak:8080"] = f"{HOST}:{port}"
+    composition.addresses["keycloak:8080"] = f"localhost:{port}"  # its issuer follows the address that is called
     realm = str(ROOT / "seed/keycloak/realm.json")
     command = [str(BIN / "tools-provider"), "dev-idp", "--host", HOST, "--port", str(port), "--realm", realm]
     discovery = f"http://localhost:{port}/realms/tools-provider/.well-known/openid-configuration"
