@@ -1,0 +1,46 @@
+"""The record of one admin change."""
+
+import time
+from dataclasses import dataclass, field
+
+from app.audit.record import AuditRecord
+from app.identity.agent_token import AgentToken
+from app.sources.models import Source
+from app.telemetry import current_trace_id
+
+
+@dataclass(slots=True)
+class Change:
+    """What an admin is about to change; filled in as it becomes known."""
+
+    action: str
+    admin: AgentToken
+    source: str | None = None
+    audience: str | None = None
+    passthrough: bool = False
+    detail: str | None = None
+    started: float = field(default_factory=time.perf_counter)
+
+    def concerns(self, source: Source) -> None:
+        """Note the source as it is to be after the change."""
+        self.source = source.slug
+        self.audience = source.default_audience
+        self.passthrough = source.upstream_auth_type == "passthrough"
+
+    def record(self, outcome: str) -> AuditRecord:
+        """Return the record; `outcome` is `ok` or the error code."""
+        return AuditRecord(
+            kind="admin",
+            action=self.action,
+            outcome=outcome,
+            door="rest",
+            subject=self.admin.subject,
+            client_id=self.admin.client_id,
+            token_id=self.admin.token_id,
+            source=self.source,
+            audience=self.audience,
+            passthrough=self.passthrough,
+            duration_ms=(time.perf_counter() - self.started) * 1000,
+            trace_id=current_trace_id(),
+            detail=self.detail,
+        )

@@ -1,0 +1,250 @@
+"""What is stored of a source, what the path of a call needs of it, and what admins send and see."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import uuid4
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, field_validator
+from pydantic import Field as Limits
+from sqlalchemy import JSON
+from sqlmodel import Field, SQLModel
+
+from app.database import UtcDateTime
+
+AuthType = Literal["token_exchange", "passthrough", "none"]
+Status = Literal["ready", "stale", "failed"]
+
+_LATER = frozenset({"phantom", "embedded", "brokered", "client_credentials", "api_key", "basic"})
+_TEXT = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+$"
+_SLUG = r"^[a-z0-9-]{1,32}$"
+_SCOPE = r"^[\x21\x23-\x5b\x5d-\x7e]+$"  # RFC 6749 section 3.3
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredSource:
+    """What a call needs to know of its source; a snapshot that never changes."""
+
+    id: str
+    slug: str
+    name: str
+    base_url: str
+    default_audience: str | None
+    scopes: tuple[str, ...]
+    upstream_auth_type: AuthType
+    allowed_roles: frozenset[str]
+    required_scopes: frozenset[str]
+    enabled: bool
+
+
+class Source(SQLModel, table=True):
+    """A registered document. `version` grows with each change; `stated_…` is what an admin said, if anything."""
+
+    __tablename__ = "sources"
+
+    id: str = Field(default_factory=lambda: str(uuid4()), primary_key=True)
+    slug: str = Field(unique=True)
+    name: str
+    description: str | None = None
+    url: str
+    source_type: str = "openapi"
+    default_audience: str | None = None
+    scopes: list[str] = Field(default_factory=list, sa_type=JSON)
+    stated_base_url: str | None = None
+    base_url: str
+    allowed_roles: list[str] = Field(default_factory=list, sa_type=JSON)
+    required_scopes: list[str] = Field(default_factory=list, sa_type=JSON)
+    stated_auth_type: str | None = None
+    enabled: bool = True
+    labels: list[str] = Field(default_factory=list, sa_type=JSON)
+    status: str = "ready"
+    ready: int = 0
+    degraded: int = 0
+    skipped: int = 0
+    version: int = 1
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+    refreshed_at: datetime = Field(sa_type=UtcDateTime)
+
+    @property
+    def upstream_auth_type(self) -> AuthType:
+        """What an admin stated, else what follows from `default_audience`."""
+        match self.stated_auth_type:
+            case "token_exchange" | "passthrough" | "none" as stated:
+                return stated
+            case _:
+                return "token_exchange" if self.default_audience else "passthrough"
+
+    def registered(self) -> RegisteredSource:
+        """Return the snapshot that calls are made with."""
+        return RegisteredSource(
+            id=self.id,
+            slug=self.slug,
+            name=self.name,
+            base_url=self.base_url,
+            default_audience=self.default_audience,
+            scopes=tuple(self.scopes),
+            upstream_auth_type=self.upstream_auth_type,
+            allowed_roles=frozenset(self.allowed_roles),
+            required_scopes=frozenset(self.required_scopes),
+            enabled=self.enabled,
+        )
+
+
+class OperationRow(SQLModel, table=True):
+    """A name, given once to a method and path and kept; `content` is null while the document lacks the operation."""
+
+    __tablename__ = "operations"
+
+    source_id: str = Field(foreign_key="sources.id", ondelete="CASCADE", primary_key=True)
+    name: str = Field(primary_key=True)
+    method: str
+    path: str
+    position: int
+    content: bytes | None = None
+
+
+class SourceReport(SQLModel, table=True):
+    """What the last good reading said of each operation, as JSON."""
+
+    __tablename__ = "source_reports"
+
+    source_id: str = Field(foreign_key="sources.id", ondelete="CASCADE", primary_key=True)
+    items: bytes
+
+
+class AudienceOrigin(SQLModel, table=True):
+    """An origin that may have an audience's tokens: the first that registered it, and those that role `admin` added."""
+
+    __tablename__ = "audience_origins"
+
+    audience: str = Field(primary_key=True)
+    origin: str = Field(primary_key=True)
+
+
+class UpstreamAuthSetting(BaseModel):
+    """How calls to the upstream authenticate, when an admin states it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: AuthType
+    dialect: Literal["keycloak"] | None = None
+
+    @field_validator("type", mode="before")
+    @classmethod
+    def _known(cls, value: object) -> object:
+        if isinstance(value, str) and value in _LATER:
+            raise ValueError(f"{value} comes with a later release; this one knows token_exchange, passthrough and none")
+        return value
+
+
+def is_slug(text: str) -> bool:
+    """Tell whether the text may be a slug."""
+    return re.fullmatch(_SLUG, text) is not None
+
+
+def _null_if_empty(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_LINE)]
+Text = Annotated[str, StringConstraints(max_length=4_000, pattern=_TEXT)]
+Address = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+Slug = Annotated[str, StringConstraints(pattern=_SLUG)]
+Audience = Annotated[Line | None, BeforeValidator(_null_if_empty)]
+Lines = Annotated[list[Line], Limits(max_length=100)]
+Scope = Annotated[str, StringConstraints(max_length=200, pattern=_SCOPE)]
+Scopes = Annotated[list[Scope], Limits(max_length=100)]
+
+
+class SourceUpdate(BaseModel):
+    """What an admin may change. A field that is left out stays; only some may be null."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Line = ""
+    description: Text | None = None
+    url: Address = ""
+    default_audience: Audience = None
+    scopes: Scopes = []
+    base_url: Annotated[Address | None, BeforeValidator(_null_if_empty)] = None
+    allowed_roles: Lines = []
+    required_scopes: Scopes = []
+    upstream_auth: UpstreamAuthSetting | None = None
+    enabled: bool = True
+    labels: Lines = []
+
+    def columns(self) -> dict[str, Any]:
+        """Return what was sent, under the names of `Source`'s fields."""
+        values = self.model_dump(exclude_unset=True)
+        if "base_url" in values:
+            values["stated_base_url"] = values.pop("base_url")
+        if "upstream_auth" in values:
+            stated = values.pop("upstream_auth")
+            values["stated_auth_type"] = stated and stated["type"]
+        return values
+
+
+class SourceCreate(SourceUpdate):
+    """What an admin sends to register a source."""
+
+    name: Line
+    url: Address
+    slug: Slug | None = None
+    source_type: Literal["openapi"] = "openapi"
+
+    def slugged_name(self) -> str:
+        """Return the name in a slug's alphabet; empty if nothing of it fits."""
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")[:32].strip("-")
+
+
+class OperationCounts(BaseModel):
+    """How many operations of the document became tools, wholly or with something lost, and how many did not."""
+
+    ready: int
+    degraded: int
+    skipped: int
+
+
+class UpstreamAuthRead(BaseModel):
+    """How calls to the upstream authenticate."""
+
+    type: AuthType
+
+
+class SourceRead(BaseModel):
+    """A source as admins see it."""
+
+    id: str
+    slug: str
+    name: str
+    description: str | None
+    url: str
+    source_type: str
+    default_audience: str | None
+    scopes: list[str]
+    base_url: str
+    allowed_roles: list[str]
+    required_scopes: list[str]
+    upstream_auth: UpstreamAuthRead
+    enabled: bool
+    labels: list[str]
+    status: Status
+    operations: OperationCounts
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    refreshed_at: datetime
+
+    @classmethod
+    def of(cls, source: Source) -> Self:
+        """Return the source as admins see it."""
+        return cls.model_validate(
+            {
+                **source.model_dump(),
+                "upstream_auth": {"type": source.upstream_auth_type},
+                "operations": {"ready": source.ready, "degraded": source.degraded, "skipped": source.skipped},
+            }
+        )

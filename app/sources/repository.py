@@ -1,0 +1,139 @@
+"""Every query on sources. One `Sources` lives in one transaction."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import orjson
+from sqlalchemy import delete, insert
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.database import Database
+from app.errors import Conflict
+from app.openapi.conversion import ReportItem
+from app.openapi.operation import Operation
+from app.openapi.operation_json import operation_from_json, operation_to_json
+from app.sources.models import AudienceOrigin, OperationRow, Source, SourceReport
+
+
+class Sources:
+    """The stored sources, as one transaction sees and changes them."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def find(self, key: str) -> Source | None:
+        """Return the source of that id or slug."""
+        found = await self._session.exec(select(Source).where(or_(Source.id == key, Source.slug == key)))
+        return found.first()
+
+    async def page(self, limit: int, after: str | None) -> Sequence[Source]:
+        """Return at most `limit` sources in the order of their slugs, from the one behind `after` on."""
+        query = select(Source).order_by(col(Source.slug)).limit(limit)
+        if after is not None:
+            query = query.where(col(Source.slug) > after)
+        return (await self._session.exec(query)).all()
+
+    async def all(self) -> Sequence[Source]:
+        """Return every source."""
+        return (await self._session.exec(select(Source).order_by(col(Source.slug)))).all()
+
+    async def add(self, source: Source) -> None:
+        """Store a new source. Raises Conflict when its slug is taken."""
+        self._session.add(source)
+        try:
+            await self._session.flush()
+        except IntegrityError as error:
+            raise slug_taken(source.slug) from error
+
+    async def save(self, source: Source) -> None:
+        """Store a change to a source that this transaction found."""
+        source.version += 1
+        self._session.add(source)
+        await self._session.flush()
+
+    async def remove(self, source: Source) -> None:
+        """Forget the source, its operations and its report; its audience stays with its origin."""
+        await self._session.delete(source)
+        await self._session.flush()
+
+    async def operations(self, source_id: str) -> tuple[Operation, ...]:
+        """Return the source's operations in the order of its document."""
+        query = (
+            select(OperationRow.content)
+            .where(OperationRow.source_id == source_id, col(OperationRow.content).is_not(None))
+            .order_by(col(OperationRow.position))
+        )
+        return tuple(operation_from_json(content) for content in await self._session.exec(query) if content)
+
+    async def names(self, source_id: str) -> dict[tuple[str, str], str]:
+        """Return the names ever given, by method and path."""
+        columns = (OperationRow.method, OperationRow.path, OperationRow.name)
+        rows = await self._session.exec(select(*columns).where(OperationRow.source_id == source_id))
+        return {(method, path): name for method, path, name in rows}
+
+    async def replace_operations(
+        self, source_id: str, operations: Sequence[Operation], report: Sequence[ReportItem]
+    ) -> None:
+        """Store what a document says now; operations that it no longer has keep their names."""
+        rows = {
+            (operation.method, operation.path): _row(source_id, position, operation)
+            for position, operation in enumerate(operations)
+        }
+        for (method, path), name in (await self.names(source_id)).items():
+            gone = {"source_id": source_id, "name": name, "method": method, "path": path, "position": -1}
+            rows.setdefault((method, path), {**gone, "content": None})
+        await self._session.exec(delete(OperationRow).where(col(OperationRow.source_id) == source_id))
+        await self._session.exec(delete(SourceReport).where(col(SourceReport.source_id) == source_id))
+        if rows:
+            await self._session.exec(insert(OperationRow), params=list(rows.values()))
+        await self._session.exec(
+            insert(SourceReport), params=[{"source_id": source_id, "items": orjson.dumps(list(report))}]
+        )
+
+    async def report(self, source_id: str) -> tuple[ReportItem, ...]:
+        """Return what the last good reading said of each operation."""
+        query = select(SourceReport.items).where(SourceReport.source_id == source_id)
+        items = (await self._session.exec(query)).first()
+        return tuple(ReportItem(**item) for item in orjson.loads(items or b"[]"))
+
+    async def origins(self, audience: str) -> Sequence[str]:
+        """Return the origins that may have tokens of the audience."""
+        query = select(AudienceOrigin.origin).where(AudienceOrigin.audience == audience)
+        return (await self._session.exec(query)).all()
+
+    async def add_origin(self, audience: str, origin: str) -> None:
+        """Remember that the origin may have tokens of the audience."""
+        await self._session.merge(AudienceOrigin(audience=audience, origin=origin))
+        await self._session.flush()
+
+
+class SourceRepository:
+    """Opens transactions on the stored sources."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Sources]:
+        """Give access to the sources; everything is stored at the end, or nothing if the block raises."""
+        async with self._database.session() as session:
+            yield Sources(session)
+            await session.commit()
+
+
+def slug_taken(slug: str) -> Conflict:
+    """Return the failure to register a second source of that slug."""
+    return Conflict("slug_taken", f"There is a source with the slug {slug} already. State another `slug`.")
+
+
+def _row(source_id: str, position: int, operation: Operation) -> dict[str, object]:
+    return {
+        "source_id": source_id,
+        "name": operation.name,
+        "method": operation.method,
+        "path": operation.path,
+        "position": position,
+        "content": operation_to_json(operation),
+    }

@@ -1,0 +1,105 @@
+"""Databases for tests: a SQLite file, and one in a private PostgreSQL cluster where its programs are installed.
+
+A test module takes these fixtures by `pytest_plugins = ["tests.databases"]`.
+"""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import asyncpg  # type: ignore[import-untyped]
+import pytest
+
+from app.database import Database
+
+
+def postgresql_programs() -> Path | None:
+    """Return the folder with `initdb` and `pg_ctl`; distributions keep them off the PATH."""
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    on_path = [Path(found).resolve().parent for found in [shutil.which("initdb")] if found]
+    return next((folder for folder in [*on_path, *installed] if (folder / "pg_ctl").exists()), None)
+
+
+class PostgresqlCluster:
+    """A running cluster; every `new_database()` is the URL of an empty database in it."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._numbers = count()
+
+    async def new_database(self) -> str:
+        name = f"test_{next(self._numbers)}"
+        connection = await asyncpg.connect(self._url("postgres"))
+        try:
+            await connection.execute(f"CREATE DATABASE {name}")
+        finally:
+            await connection.close()
+        return self._url(name)
+
+    def _url(self, database: str) -> str:
+        return f"postgresql://tester@127.0.0.1:{self._port}/{database}"
+
+
+@contextmanager
+def postgresql_cluster(programs: Path) -> Iterator[PostgresqlCluster]:
+    """Run a cluster of its own in a folder of its own; PostgreSQL refuses to run as root, so root lends it a user."""
+    user = _unprivileged_user() if os.getuid() == 0 else None
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    home = Path(tempfile.mkdtemp(prefix="postgresql-"))
+    if user is not None:
+        shutil.chown(home, user)
+    data = home / "data"
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} -c fsync=off"
+
+    def run(program: str, *arguments: str) -> None:
+        command = [str(programs / program), *arguments]
+        subprocess.run(command, check=True, user=user, cwd=home, stdout=subprocess.DEVNULL)  # noqa: S603
+
+    try:
+        run("initdb", "-D", str(data), "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync")
+        run("pg_ctl", "-D", str(data), "-w", "-l", str(home / "log"), "-o", options, "start")
+        yield PostgresqlCluster(port)
+    finally:
+        if (data / "postmaster.pid").exists():
+            run("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
+        shutil.rmtree(home)
+
+
+def _unprivileged_user() -> str:
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlCluster]:
+    programs = postgresql_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed here; what uses the database was tried on SQLite only.")
+    with postgresql_cluster(programs) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database_url(request: pytest.FixtureRequest, anyio_backend: str, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/data/test.db"
+    cluster: PostgresqlCluster = request.getfixturevalue("postgresql")
+    return await cluster.new_database()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncGenerator[Database]:
+    """A migrated database of each kind."""
+    database = Database(database_url)
+    await database.migrate()
+    yield database
+    await database.dispose()

@@ -1,0 +1,125 @@
+"""The database: made and brought up to date at the start, on SQLite and PostgreSQL alike."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+from sqlmodel import SQLModel
+
+from app.audit.table import AUDIT_RECORDS
+from app.database import Database
+from app.errors import Unavailable
+from app.sources.models import AudienceOrigin, OperationRow, Source, SourceReport
+
+pytest_plugins = ["tests.databases"]
+pytestmark = pytest.mark.anyio
+
+
+def _tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names())
+
+
+def _differences(connection: Connection) -> list[object]:
+    return list(compare_metadata(MigrationContext.configure(connection), SQLModel.metadata))
+
+
+async def _write(database: Database) -> None:
+    async with database.session() as session:
+        session.add(AudienceOrigin(audience="a", origin="http://a"))
+        await session.commit()
+
+
+async def test_migration_makes_every_table_that_the_product_declares(database: Database) -> None:
+    expected = {model.__tablename__ for model in (Source, OperationRow, SourceReport, AudienceOrigin)}
+    async with database.engine.connect() as connection:
+        assert await connection.run_sync(_tables) == {*expected, AUDIT_RECORDS.name, "alembic_version"}
+
+
+async def test_the_migrations_and_the_declared_tables_are_the_same(database: Database) -> None:
+    async with database.engine.connect() as connection:
+        assert await connection.run_sync(_differences) == []
+
+
+async def test_migrating_again_changes_nothing(database: Database) -> None:
+    await database.migrate()
+    async with database.engine.connect() as connection:
+        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars().all() == ["0001"]
+
+
+async def test_processes_that_start_together_migrate_once(database_url: str) -> None:
+    databases = [Database(database_url) for _ in range(4)]
+    await asyncio.gather(*(database.migrate() for database in databases))
+    assert [await database.check() for database in databases] == [True] * 4
+    for database in databases:
+        await database.dispose()
+
+
+async def test_sqlite_keeps_what_was_acknowledged_and_refuses_orphans(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/new/folder/test.db")
+    await database.migrate()
+    async with database.session() as session:
+        values = [
+            (await session.exec(text(f"PRAGMA {name}"))).scalar()  # type: ignore[call-overload]
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        ]
+    await database.dispose()
+    assert values == ["wal", 2, 1, 5000]
+
+
+async def test_a_database_that_another_process_holds_is_unavailable_not_broken(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/test.db")
+    await database.migrate()
+    other = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(Unavailable) as refused:
+        await _write(database)
+    other.close()
+    assert refused.value.code == "database_unavailable"
+    assert str(tmp_path) not in str(refused.value)
+    assert await database.check() is True
+    await database.dispose()
+
+
+async def test_a_database_that_is_not_there_is_told_by_the_check(tmp_path: Path) -> None:
+    for url in (f"sqlite:///{tmp_path}/missing/test.db", "postgresql://nobody@127.0.0.1:1/none"):
+        database = Database(url)
+        assert await database.check() is False
+        await database.dispose()
+
+
+async def test_a_start_without_the_database_fails_with_words() -> None:
+    database = Database("postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(Unavailable) as refused:
+        await database.migrate()
+    assert refused.value.code == "database_unavailable"
+
+
+async def test_what_is_not_committed_is_not_there(database: Database) -> None:
+    async with database.session() as session:
+        session.add(AudienceOrigin(audience="a", origin="http://a"))
+        await session.flush()
+    async with database.session() as session:
+        assert await session.get(AudienceOrigin, ("a", "http://a")) is None
+
+
+@pytest.mark.parametrize("url", ["mysql://root@127.0.0.1/x", "oracle://x"])
+def test_another_kind_of_database_is_refused_at_the_start(url: str) -> None:
+    with pytest.raises(ValueError, match="DATABASE_URL"):
+        Database(url)
+
+
+@pytest.mark.parametrize(
+    ("written", "used"),
+    [
+        ("postgres://u@h/d", "postgresql+asyncpg://u@h/d"),
+        ("postgresql://u@h/d?sslmode=require", "postgresql+asyncpg://u@h/d?ssl=require"),
+        ("postgresql+psycopg://u@h/d", "postgresql+asyncpg://u@h/d"),
+        ("sqlite:///x.db", "sqlite+aiosqlite:///x.db"),
+    ],
+)
+def test_the_driver_is_chosen_for_the_operator(written: str, used: str) -> None:
+    assert str(Database(written).engine.url) == used
