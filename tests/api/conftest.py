@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.api.probe import Probe
-from tests.installation import Headers, RunningProvider
+from tests.installation import Headers, RunningProvider, Token, bearer
 from tests.servers import running
 
 
@@ -16,9 +16,17 @@ def probe_address() -> Iterator[tuple[Probe, str]]:
 
 @pytest.fixture(scope="module")
 def probe(provider: RunningProvider, admin: Headers, probe_address: tuple[Probe, str]) -> Probe:
-    """The probe, registered as `probe` (passed through) and as `scoped` (needs the scope `orders:write`)."""
+    """The probe, registered as `probe`, as `scoped` (needs `orders:write`) and as `managers` (for that role only)."""
     probe, address = probe_address
-    provider.register(admin, f"{address}/openapi.json", slug="probe")
-    provider.register(admin, f"{address}/openapi.json", slug="scoped", required_scopes=["orders:write"])
-    provider.register(admin, f"{address}/openapi.json", slug="managers", allowed_roles=["manager"])
+    for slug, access in {
+        "probe": {},
+        "scoped": {"required_scopes": ["orders:write"]},
+        "managers": {"allowed_roles": ["manager"]},
+    }.items():
+        provider.register(admin, f"{address}/openapi.json", slug=slug, **access)
     return probe
+
+
+@pytest.fixture(scope="session")
+def agent(token: Token) -> Headers:
+    return bearer(token("johndoe"))

@@ -1,0 +1,49 @@
+"""MCP requests as they go over the wire, in both eras."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.installation import Headers, RunningProvider
+
+MODERN = "2026-07-28"
+LEGACY = "2025-11-25"
+ERAS = (MODERN, LEGACY)
+ACCEPT = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+
+
+@asynccontextmanager
+async def client_of(provider: RunningProvider, headers: Headers, mode: str) -> AsyncGenerator[Client]:
+    """The SDK's own client, connected as the bearer of the token."""
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=30, trust_env=False) as http,
+        Client(streamable_http_client(provider.mcp, http_client=http), mode=mode) as client,
+    ):
+        yield client
+
+
+def message(method: str, era: str = MODERN, **params: Any) -> tuple[dict[str, Any], Headers]:
+    """A JSON-RPC request and the headers that belong to it."""
+    headers = {**ACCEPT, "MCP-Protocol-Version": era}
+    if era == MODERN:
+        params["_meta"] = {
+            "io.modelcontextprotocol/protocolVersion": era,
+            "io.modelcontextprotocol/clientCapabilities": {},
+            **params.get("_meta", {}),
+        }
+        headers["Mcp-Method"] = method
+        if "name" in params:
+            headers["Mcp-Name"] = params["name"]
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}, headers
+
+
+def post(provider: RunningProvider, headers: Headers, method: str, era: str = MODERN, **params: Any) -> httpx.Response:
+    """Send one request; `headers` win over those that belong to it."""
+    body, own = message(method, era, **params)
+    return provider.http.post("/mcp", content=json.dumps(body), headers={**own, **headers})
