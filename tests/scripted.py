@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -25,9 +26,11 @@ class Scripted:
 @asynccontextmanager
 async def scripted(answer: bytes | Answer) -> AsyncGenerator[Scripted]:
     state = Scripted()
+    open_now: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         state.connections += 1
+        open_now[cast("asyncio.Task[None]", asyncio.current_task())] = writer
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
                 state.heads.append((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
@@ -44,6 +47,10 @@ async def scripted(answer: bytes | Answer) -> AsyncGenerator[Scripted]:
         yield state
     finally:
         server.close()
+        for writer in open_now.values():
+            writer.transport.abort()
+        if open_now:
+            await asyncio.wait(open_now)
 
 
 def ok(body: bytes, *headers: str) -> bytes:

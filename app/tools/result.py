@@ -34,7 +34,7 @@ class ToolResult:
     upstream_status: int
     content_type: str | None
     kind: Kind
-    body: Any
+    body: Any = field(repr=False)
     raw: bytes = field(repr=False)
     truncated: bool
     duration_ms: float

@@ -1,0 +1,387 @@
+"""Whatever an upstream says, or does not, becomes an answer or an error of ours, within the deadline and the size."""
+
+import asyncio
+import gzip
+import resource
+import socket
+import struct
+import zlib
+from collections.abc import AsyncIterator
+
+import pytest
+from app.tools.request import UpstreamRequest
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.errors import BadAnswer, DeadlineExceeded, Invalid, ToolsProviderError, Unavailable
+from app.outbound import AddressPolicy, AddressRefused, guarded_client
+from app.telemetry import Telemetry
+from app.tools.upstream import Upstream, UpstreamAnswer
+from tests.scripted import Answer, ok, redirect, scripted
+from tests.tools.builders import a_source
+
+pytestmark = pytest.mark.anyio
+
+MIB = 1_048_576
+
+
+def a_request(
+    url: str, method: str = "GET", *headers: tuple[str, str], content: bytes | None = None
+) -> UpstreamRequest:
+    return UpstreamRequest(method, url, headers, content)
+
+
+class Sender:
+    """An upstream port with limits that tests can wait for."""
+
+    def __init__(self, upstream: Upstream, telemetry: Telemetry) -> None:
+        self.upstream = upstream
+        self.telemetry = telemetry
+
+    async def send(
+        self,
+        request: UpstreamRequest | str,
+        *,
+        slug: str = "pizzeria",
+        bearer: str | None = None,
+        within: float = 20,
+    ) -> UpstreamAnswer:
+        request = a_request(request) if isinstance(request, str) else request
+        deadline = asyncio.get_running_loop().time() + within
+        return await self.upstream.send(request, source=a_source(slug), bearer=bearer, deadline=deadline)
+
+    async def failure(self, request: UpstreamRequest | str, **options: object) -> ToolsProviderError:
+        with pytest.raises(ToolsProviderError) as failure:
+            await self.send(request, **options)  # type: ignore[arg-type]
+        return failure.value
+
+    def breaker_state(self, slug: str = "pizzeria") -> float | None:
+        for family in text_string_to_metric_families(self.telemetry.render_prometheus().decode()):
+            for sample in family.samples:
+                if sample.name.endswith("breaker_state") and sample.labels["name"] == f"upstream:{slug}":
+                    return sample.value
+        return None
+
+
+@pytest.fixture
+async def sender() -> AsyncIterator[Sender]:
+    telemetry = Telemetry()
+    async with guarded_client(AddressPolicy(["127.0.0.0/8"])) as client:
+        upstream = Upstream(
+            client, telemetry, failure_threshold=3, recovery_timeout=60, most_in_flight=2, most_bytes=MIB
+        )
+        yield Sender(upstream, telemetry)
+    telemetry.shutdown()
+
+
+async def hang(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+async def reset(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    connection: socket.socket = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def stop_in_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(head("Content-Length: 100") + b"x")
+    await reader.read()
+
+
+def saying(*parts: bytes, forever: bytes = b"", every: float = 0.0) -> Answer:
+    """Say the parts, then `forever` again and again, then close."""
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for part in parts:
+            writer.write(part)
+        while forever:
+            writer.write(forever)
+            await writer.drain()
+            await asyncio.sleep(every)
+        await writer.drain()
+
+    return answer
+
+
+def head(*lines: str) -> bytes:
+    return "\r\n".join(("HTTP/1.1 200 OK", *lines)).encode() + b"\r\n\r\n"
+
+
+async def test_an_answer_comes_back_with_status_headers_and_body(sender: Sender) -> None:
+    async with scripted(ok(b'{"a": 1}', "Content-Type: application/json", "ETag: x")) as server:
+        answer = await sender.send(server.address + "/menu")
+    assert (answer.status, answer.content, answer.truncated) == (200, b'{"a": 1}', False)
+    assert answer.headers["etag"] == "x"
+
+
+async def test_exactly_what_was_built_goes_out_with_one_bearer_and_our_trace(sender: Sender) -> None:
+    async with scripted(ok(b"")) as server:
+        request = a_request(
+            server.address + "/a%2Fb%2c?x=%20y",
+            "POST",
+            ("X-Kind", "one"),
+            ("AUTHORIZATION", "Bearer of-someone-else"),
+            content=b"body",
+        )
+        with sender.telemetry.span("execute_tool"):
+            await sender.send(request, bearer="the-token")
+    lines = server.heads[0].rstrip().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in lines[1:])
+    assert lines[0] == "POST /a%2Fb%2c?x=%20y HTTP/1.1"
+    assert [line for line in lines if line.lower().startswith("authorization")] == ["authorization: Bearer the-token"]
+    ours = {"host", "authorization", "traceparent", "content-length", "accept", "accept-encoding", "user-agent"}
+    assert headers.keys() - {"connection"} == ours | {"x-kind"}
+    assert headers["accept-encoding"] == "identity"
+
+
+async def test_without_a_bearer_no_authorization_goes_out(sender: Sender) -> None:
+    async with scripted(ok(b"")) as server:
+        await sender.send(server.address)
+    assert "authorization" not in server.heads[0].lower()
+
+
+async def test_a_connection_is_used_again(sender: Sender) -> None:
+    async with scripted(ok(b"x" * 100_000)) as server:
+        for _ in range(5):
+            await sender.send(server.address)
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("status", [200, 204, 301, 302, 304, 307, 400, 401, 403, 404, 409, 418, 429, 500, 503, 599])
+async def test_every_status_is_an_answer(sender: Sender, status: int) -> None:
+    said = f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode()
+    async with scripted(said) as server:
+        assert (await sender.send(server.address)).status == status
+
+
+async def test_a_redirect_is_told_and_not_followed(sender: Sender) -> None:
+    async with scripted(ok(b"inner")) as other, scripted(redirect(other.address)) as server:
+        answer = await sender.send(server.address, bearer="the-token")
+    assert (answer.status, answer.headers["location"]) == (302, other.address)
+    assert other.connections == 0
+
+
+BROKEN: dict[str, bytes | Answer] = {
+    "closes without a word": saying(),
+    "resets": reset,
+    "speaks TLS": saying(b"\x15\x03\x01\x00\x02\x02\x50"),
+    "speaks nonsense": saying(b"hello there\r\n\r\n"),
+    "half a head": saying(b"HTTP/1.1 200 OK\r\nContent-Le"),
+    "status 99": saying(b"HTTP/1.1 99 X\r\nContent-Length: 0\r\n\r\n"),
+    "status 600": saying(b"HTTP/1.1 600 X\r\nContent-Length: 0\r\n\r\n"),
+    "status 101": saying(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"),
+    "length in words": saying(head("Content-Length: many") + b"x"),
+    "negative length": saying(head("Content-Length: -1") + b"x"),
+    "two lengths": saying(head("Content-Length: 1", "Content-Length: 2") + b"xy"),
+    "length and chunks": saying(head("Content-Length: 3", "Transfer-Encoding: chunked") + b"1\r\nx\r\n0\r\n\r\n"),
+    "shorter than its length": saying(head("Content-Length: 100") + b"x"),
+    "chunks that break off": saying(head("Transfer-Encoding: chunked") + b"5\r\nab"),
+    "chunks of no size": saying(head("Transfer-Encoding: chunked") + b"zz\r\nab\r\n"),
+    "bad gzip": saying(head("Content-Encoding: gzip", "Content-Length: 5") + b"hello"),
+    "half a gzip": saying(head("Content-Encoding: gzip", "Connection: close") + gzip.compress(b"x" * 999)[:15]),
+    "brotli": saying(head("Content-Encoding: br", "Content-Length: 5") + b"hello"),
+    "a chain of codings": saying(head("Content-Encoding: gzip, gzip", "Content-Length: 5") + b"hello"),
+    "one header without end": saying(b"HTTP/1.1 200 OK\r\nX: ", forever=b"x" * 65_536),
+    "2,000 headers": ok(b"x", *(f"X-{number}: {'y' * 100}" for number in range(2_000))),
+    "a control character in a header name": saying(b"HTTP/1.1 200 OK\r\nX\x00Y: 1\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+async def test_what_is_no_proper_answer_is_upstream_broken(sender: Sender, name: str) -> None:
+    async with scripted(BROKEN[name]) as server:
+        failure = await sender.failure(server.address)
+    assert isinstance(failure, BadAnswer)
+    assert failure.code == "upstream_broken"
+    assert str(server.port) not in failure.detail
+    assert "127.0.0.1" not in failure.detail
+
+
+HANGING: dict[str, Answer] = {
+    "says nothing": hang,
+    "drips its head": saying(b"HTTP/1.1 200 OK\r\n", forever=b"X: 1\r\n", every=0.05),
+    "drips its body": saying(head("Content-Length: 100000"), forever=b"x", every=0.05),
+    "continues without end": saying(forever=b"HTTP/1.1 100 Continue\r\n\r\n", every=0.01),
+    "stops in its body": stop_in_body,
+}
+
+
+@pytest.mark.parametrize("name", HANGING)
+async def test_a_slow_answer_ends_at_the_deadline(sender: Sender, name: str) -> None:
+    started = asyncio.get_running_loop().time()
+    async with scripted(HANGING[name]) as server:
+        failure = await sender.failure(server.address, within=0.4)
+    assert isinstance(failure, DeadlineExceeded)
+    assert failure.code == "upstream_timeout"
+    assert asyncio.get_running_loop().time() - started < 3
+
+
+async def test_an_endless_body_is_cut_and_said_to_be(sender: Sender) -> None:
+    chunk = b"4000\r\n" + b"x" * 16_384 + b"\r\n"
+    async with scripted(saying(head("Transfer-Encoding: chunked"), forever=chunk)) as server:
+        answer = await sender.send(server.address)
+    assert (len(answer.content), answer.truncated) == (MIB, True)
+
+
+async def test_a_body_of_exactly_the_limit_is_whole(sender: Sender) -> None:
+    async with scripted(ok(b"x" * MIB)) as server:
+        answer = await sender.send(server.address)
+    assert (len(answer.content), answer.truncated) == (MIB, False)
+
+
+async def test_a_compressed_bomb_takes_no_memory(sender: Sender) -> None:
+    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    bomb = b"".join(packer.compress(bytes(MIB)) for _ in range(512)) + packer.flush()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    async with scripted(ok(bomb, "Content-Encoding: gzip")) as server:
+        answer = await sender.send(server.address)
+    assert (len(answer.content), answer.truncated) == (MIB, True)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
+
+
+async def test_an_ordinary_gzip_is_unpacked_although_not_asked_for(sender: Sender) -> None:
+    async with scripted(ok(gzip.compress(b"menu"), "Content-Encoding: gzip")) as server:
+        assert (await sender.send(server.address)).content == b"menu"
+
+
+async def test_nobody_there_is_unreachable(sender: Sender) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        failure = await sender.failure(f"http://127.0.0.1:{unused.getsockname()[1]}/")
+    assert isinstance(failure, BadAnswer)
+    assert failure.code == "upstream_unreachable"
+    assert "127.0.0.1" not in failure.detail
+
+
+async def test_a_name_that_does_not_exist_is_unreachable(sender: Sender) -> None:
+    assert (await sender.failure("http://no-such-host.invalid/")).code == "upstream_unreachable"
+
+
+async def test_an_inner_address_is_refused_and_says_nothing_against_the_upstream(sender: Sender) -> None:
+    for _ in range(4):
+        failure = await sender.failure("http://10.0.0.1/")
+        assert isinstance(failure, AddressRefused)
+
+
+async def test_an_address_that_grew_too_long_is_refused(sender: Sender) -> None:
+    failure = await sender.failure("http://127.0.0.1:9/?x=" + "y" * 70_000)
+    assert isinstance(failure, Invalid)
+    assert failure.code == "invalid_arguments"
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE"])
+async def test_what_may_not_be_repeated_is_sent_once(sender: Sender, method: str) -> None:
+    answers = iter([ok(b"first")])
+
+    async def once_then_reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(next(answers))
+        await writer.drain()
+        server.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        await reset(reader, writer)
+
+    async with scripted(once_then_reset) as server:
+        await sender.send(a_request(server.address, method))
+        failure = await sender.failure(a_request(server.address, method))
+    assert failure.code == "upstream_broken"
+    assert len(server.heads) == 2
+
+
+async def test_a_cancelled_call_ends_at_the_upstream_too(sender: Sender) -> None:
+    arrived, gone = asyncio.Event(), asyncio.Event()
+
+    async def watch(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        arrived.set()
+        assert await reader.read() == b""
+        gone.set()
+
+    async with scripted(watch) as server:
+        for _ in range(4):
+            arrived.clear()
+            gone.clear()
+            call = asyncio.create_task(sender.send(server.address))
+            await arrived.wait()
+            call.cancel()
+            await asyncio.wait_for(gone.wait(), 5)
+            assert call.cancelled() or await asyncio.wait([call])
+    assert sender.breaker_state() == 0
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429])
+async def test_refusals_never_open_the_breaker(sender: Sender, status: int) -> None:
+    async with scripted(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode()) as server:
+        for _ in range(10):
+            assert (await sender.send(server.address)).status == status
+    assert sender.breaker_state() == 0
+
+
+async def test_answers_of_5xx_open_the_breaker_of_that_source_alone(sender: Sender) -> None:
+    async with scripted(b"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n") as server:
+        for _ in range(3):
+            assert (await sender.send(server.address)).status == 500
+        refused = await sender.failure(server.address)
+        assert isinstance(refused, Unavailable)
+        assert refused.code == "upstream_circuit_open"
+        assert 0 < refused.retry_after <= 60
+        assert len(server.heads) == 3
+        assert sender.breaker_state() == 1
+        assert (await sender.send(server.address, slug="other")).status == 500
+        assert sender.breaker_state("other") == 0
+
+
+@pytest.mark.parametrize("answer", [reset, hang], ids=["resets", "hangs"])
+async def test_transport_errors_and_deadlines_open_the_breaker(sender: Sender, answer: Answer) -> None:
+    async with scripted(answer) as server:
+        for _ in range(3):
+            await sender.failure(server.address, within=0.2)
+        assert (await sender.failure(server.address)).code == "upstream_circuit_open"
+
+
+async def test_a_source_that_is_removed_leaves_no_breaker(sender: Sender) -> None:
+    async with scripted(b"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n") as server:
+        for _ in range(3):
+            await sender.send(server.address)
+        sender.upstream.remove("pizzeria")
+        assert sender.breaker_state() is None
+        assert (await sender.send(server.address)).status == 500
+
+
+class Hanging:
+    """Answers nothing; `arrived` is released for each request."""
+
+    def __init__(self) -> None:
+        self.arrived = asyncio.Semaphore(0)
+
+    async def __call__(self, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        self.arrived.release()
+        await reader.read()
+
+
+async def test_a_hanging_source_holds_up_no_other(sender: Sender) -> None:
+    hanging = Hanging()
+    async with scripted(hanging) as slow, scripted(ok(b"quick")) as quick:
+        calls = [asyncio.create_task(sender.send(slow.address)) for _ in range(50)]
+        for _ in range(2):
+            await hanging.arrived.acquire()
+        answer = await sender.send(quick.address, slug="other", within=1)
+        assert answer.content == b"quick"
+        assert len(slow.heads) == 2
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
+
+
+async def test_a_call_that_finds_no_room_in_time_was_not_sent_and_says_so(sender: Sender) -> None:
+    hanging = Hanging()
+    async with scripted(hanging) as server:
+        calls = [asyncio.create_task(sender.send(server.address)) for _ in range(2)]
+        for _ in range(2):
+            await hanging.arrived.acquire()
+        for _ in range(4):
+            failure = await sender.failure(server.address, within=0.05)
+            assert failure.code == "upstream_timeout"
+            assert "Nothing was sent" in failure.detail
+        assert len(server.heads) == 2
+        assert sender.breaker_state() == 0
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
