@@ -1,0 +1,436 @@
+"""One call of a tool: who may make it, what is sent, what comes back, and what is written down about it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from app.audit.log import AuditLog
+from app.audit.record import AuditRecord
+from app.database import Database
+from app.errors import (
+    BadAnswer,
+    InsufficientScope,
+    Invalid,
+    InvalidAgentToken,
+    NotFound,
+    NotPermitted,
+    ToolsProviderError,
+)
+from app.identity.agent_token import AgentToken
+from app.outbound import AddressPolicy, guarded_client
+from app.telemetry import Telemetry
+from app.token_exchange.caching import CachingExchanger
+from app.token_exchange.exchanger import ExchangedToken, ExchangeTarget
+from app.token_exchange.upstream_auth import UpstreamAuth
+from app.tools.catalog import Catalog
+from app.tools.executor import ToolExecutor
+from app.tools.result import ToolResult
+from app.tools.upstream import Upstream
+from tests.scripted import Scripted, ok, scripted
+from tests.tools.builders import a_source, an_agent, an_operation
+
+pytestmark = pytest.mark.anyio
+
+MENU = {"category": {"type": "string"}, "vegan": {"type": "boolean"}}
+
+
+@dataclass
+class Issuing:
+    """Stands for the identity provider: issues `exchanged-1`, `exchanged-2`, … or fails."""
+
+    failure: ToolsProviderError | None = None
+    asked: list[ExchangeTarget] = field(default_factory=list)
+
+    async def exchange(self, agent: AgentToken, target: ExchangeTarget) -> ExchangedToken:
+        self.asked.append(target)
+        if self.failure is not None:
+            raise self.failure
+        number = len(self.asked)
+        return ExchangedToken(f"exchanged-{number}", agent.expires_at, token_id=f"jti-exchanged-{number}")
+
+
+class Provider:
+    """The parts of one call, put together as main.py does; the identity provider is `issuing`."""
+
+    def __init__(
+        self, telemetry: Telemetry, audit: AuditLog, upstream: Upstream, passthrough: Literal["allow", "deny"] = "allow"
+    ) -> None:
+        self.issuing = Issuing()
+        self.refused: list[AgentToken] = []
+        self.catalog = Catalog()
+        self.audit = audit
+        self.telemetry = telemetry
+        self._exchanger = CachingExchanger(self.issuing, telemetry, client_id="x", buffer=0, max_age=60)
+        self.executor = ToolExecutor(
+            self.catalog,
+            UpstreamAuth(self._exchanger, passthrough=passthrough),
+            upstream,
+            audit,
+            telemetry,
+            upstream_timeout=20,
+            refuse=self.refused.append,
+        )
+
+    def show(self, server: Scripted, method: str = "get", **source: Any) -> None:
+        operation = an_operation("get_menu", method=method, properties=MENU)
+        self.catalog.put(a_source("pizzeria", server.address, **source), [operation])
+
+    async def call(
+        self,
+        arguments: dict[str, Any] | None = None,
+        *,
+        tool: str = "pizzeria/get_menu",
+        agent: AgentToken | None = None,
+    ) -> ToolResult:
+        return await self.executor.execute(tool, arguments or {}, agent or an_agent(), "rest")
+
+    async def records(self) -> list[AuditRecord]:
+        """Newest first, exchanges left out."""
+        return list((await self.audit.query()).items)
+
+    async def the_record(self) -> AuditRecord:
+        (record,) = await self.records()
+        return record
+
+
+@pytest.fixture
+def spans() -> InMemorySpanExporter:
+    return InMemorySpanExporter()
+
+
+@pytest.fixture
+def passthrough() -> Literal["allow", "deny"]:
+    return "allow"
+
+
+@pytest.fixture
+async def provider(
+    tmp_path: Path, spans: InMemorySpanExporter, passthrough: Literal["allow", "deny"]
+) -> AsyncIterator[Provider]:
+    telemetry = Telemetry(span_processors=[SimpleSpanProcessor(spans)])
+    database = Database(f"sqlite:///{tmp_path}/provider.db")
+    await database.migrate()
+    audit = AuditLog(database, None)
+    await audit.start()
+    async with guarded_client(AddressPolicy(["127.0.0.0/8"])) as client:
+        upstream = Upstream(client, telemetry, failure_threshold=5, recovery_timeout=30)
+        yield Provider(telemetry, audit, upstream, passthrough)
+    await audit.stop()
+    await database.dispose()
+    telemetry.shutdown()
+
+
+def bearers(server: Scripted) -> list[str | None]:
+    """The token of each request that arrived."""
+    found: list[str | None] = []
+    for head in server.heads:
+        values = [line.split(" ", 2)[2] for line in head.split("\r\n") if line.lower().startswith("authorization:")]
+        found.append(values[0] if values else None)
+        assert len(values) <= 1
+    return found
+
+
+def target_of(head: str) -> str:
+    return head.split(" ", 2)[1]
+
+
+def status(number: int, *rest: str) -> bytes:
+    return "\r\n".join((f"HTTP/1.1 {number} X", "Content-Length: 0", *rest)).encode() + b"\r\n\r\n"
+
+
+async def test_the_answer_comes_back_and_everything_is_written_down(
+    provider: Provider, spans: InMemorySpanExporter
+) -> None:
+    async with scripted(ok(b'{"pizzas": []}', "Content-Type: application/json")) as server:
+        provider.show(server)
+        result = await provider.call({"category": "a b/c"})
+        assert target_of(server.heads[0]) in {"/menu?category=a%20b%2Fc", "/menu?category=a+b%2Fc"}
+    assert (result.upstream_status, result.body, result.is_error) == (200, {"pizzas": []}, False)
+    assert bearers(server) == ["exchanged-1"]
+    record = await provider.the_record()
+    assert (record.kind, record.action, record.outcome, record.door) == ("call", "execute", "ok", "rest")
+    assert (record.subject, record.client_id) == ("f7b1", "tools-provider-frontend")
+    assert (record.token_id, record.exchanged_token_id) == ("jti-agent", "jti-exchanged-1")
+    assert (record.source, record.tool, record.audience) == ("pizzeria", "pizzeria/get_menu", "pizzeria-backend")
+    assert (record.upstream_status, record.passthrough, record.detail) == (200, False, None)
+    assert record.duration_ms is not None
+    assert record.duration_ms >= result.duration_ms > 0
+    span = next(span for span in spans.get_finished_spans() if span.name == "execute_tool")
+    assert record.trace_id == f"{span.context.trace_id:032x}"
+    assert f"traceparent: 00-{record.trace_id}-" in server.heads[0]
+    assert span.attributes == {
+        "tools_provider.source": "pizzeria",
+        "tools_provider.tool": "pizzeria/get_menu",
+        "tools_provider.door": "rest",
+        "http.response.status_code": 200,
+    }
+    metrics = provider.telemetry.render_prometheus()
+    assert b'tools_provider_tool_call_duration_seconds_count{outcome="ok",source="pizzeria"} 1.0' in metrics
+
+
+async def test_the_second_call_uses_the_cached_token(provider: Provider) -> None:
+    async with scripted(ok(b"{}")) as server:
+        provider.show(server, scopes=("orders",))
+        for _ in range(3):
+            await provider.call()
+    assert bearers(server) == ["exchanged-1"] * 3
+    assert provider.issuing.asked == [ExchangeTarget("pizzeria-backend", ("orders",))]
+
+
+async def test_a_null_that_means_left_out_is_not_sent(provider: Provider) -> None:
+    async with scripted(ok(b"{}")) as server:
+        provider.show(server)
+        await provider.call({"category": None, "vegan": True})
+    assert target_of(server.heads[0]) == "/menu?vegan=true"
+
+
+@pytest.mark.parametrize("tool", ["pizzeria/nothing", "nothing/get_menu", "", "pizzeria__get_menu"])
+async def test_an_unknown_tool_is_not_found_and_recorded(provider: Provider, tool: str) -> None:
+    async with scripted(ok(b"{}")) as server:
+        provider.show(server)
+        with pytest.raises(NotFound) as refused:
+            await provider.call(tool=tool)
+    assert refused.value.code == "tool_not_found"
+    assert server.connections == 0
+    record = await provider.the_record()
+    assert (record.kind, record.outcome, record.tool, record.source) == ("refusal", "tool_not_found", tool, None)
+    assert b'{outcome="tool_not_found",source="unknown"} 1.0' in provider.telemetry.render_prometheus()
+
+
+@pytest.mark.parametrize("rule", [{"allowed_roles": frozenset({"chef"})}, {"enabled": False}], ids=["role", "disabled"])
+async def test_a_tool_that_the_agent_may_not_see_is_not_found(provider: Provider, rule: dict[str, Any]) -> None:
+    async with scripted(ok(b"{}")) as server:
+        provider.show(server, **rule)
+        for asked in ("pizzeria/get_menu", provider.catalog.find_by_mcp_name("pizzeria__get_menu")):
+            assert asked is not None
+            with pytest.raises(NotFound) as refused:
+                await provider.executor.execute(asked, {}, an_agent(), "mcp")
+            assert refused.value.code == "tool_not_found"
+    assert server.connections == 0
+    assert provider.issuing.asked == []
+    assert [record.outcome for record in await provider.records()] == ["tool_not_found"] * 2
+
+
+async def test_missing_scopes_are_named_all_at_once(provider: Provider) -> None:
+    async with scripted(ok(b"{}")) as server:
+        provider.show(server, required_scopes=frozenset({"orders", "menu"}))
+        with pytest.raises(InsufficientScope) as refused:
+            await provider.call(agent=an_agent(scopes=frozenset({"menu"})))
+        assert refused.value.scopes == ("menu", "orders")
+        assert server.connections == 0
+        assert (await provider.the_record()).outcome == "insufficient_scope"
+        await provider.call(agent=an_agent(scopes=frozenset({"menu", "orders", "more"})))
+    assert len(server.heads) == 1
+
+
+async def test_wrong_arguments_send_nothing_and_stay_out_of_the_record(provider: Provider) -> None:
+    async with scripted(ok(b"{}")) as server:
+        provider.show(server)
+        with pytest.raises(Invalid) as refused:
+            await provider.call({"vegan": "secret-argument", "secret-name": 1})
+    assert refused.value.code == "invalid_arguments"
+    assert {violation.pointer for violation in refused.value.violations} == {"/vegan", "/secret-name"}
+    assert server.connections == 0
+    assert provider.issuing.asked == []
+    record = await provider.the_record()
+    assert (record.kind, record.outcome, record.detail) == ("refusal", "invalid_arguments", None)
+    assert "secret" not in repr(record)
+
+
+async def test_a_pass_through_source_gets_the_agents_own_token_and_is_counted(provider: Provider) -> None:
+    async with scripted(ok(b"{}")) as server:
+        provider.show(server, upstream_auth_type="passthrough", default_audience=None)
+        await provider.call()
+    assert bearers(server) == ["agent-token"]
+    assert provider.issuing.asked == []
+    record = await provider.the_record()
+    assert (record.passthrough, record.exchanged_token_id, record.audience) == (True, None, None)
+    assert b'tools_provider_passthrough_count_total{source="pizzeria"} 1.0' in provider.telemetry.render_prometheus()
+
+
+@pytest.mark.parametrize("passthrough", ["deny"])
+async def test_pass_through_can_be_denied(provider: Provider) -> None:
+    async with scripted(ok(b"{}")) as server:
+        provider.show(server, upstream_auth_type="passthrough", default_audience=None)
+        with pytest.raises(NotPermitted) as refused:
+            await provider.call()
+    assert refused.value.code == "passthrough_denied"
+    assert server.connections == 0
+    record = await provider.the_record()
+    assert (record.kind, record.outcome) == ("refusal", "passthrough_denied")
+
+
+async def test_a_source_of_type_none_gets_no_token(provider: Provider) -> None:
+    async with scripted(ok(b"{}")) as server:
+        provider.show(server, upstream_auth_type="none", default_audience=None)
+        await provider.call()
+    assert bearers(server) == [None]
+    record = await provider.the_record()
+    assert (record.passthrough, record.exchanged_token_id) == (False, None)
+
+
+async def test_an_exchange_without_an_audience_never_becomes_pass_through(provider: Provider) -> None:
+    async with scripted(ok(b"{}")) as server:
+        provider.show(server, default_audience=None)
+        with pytest.raises(BadAnswer) as failure:
+            await provider.call()
+    assert failure.value.code == "exchange_audience_not_found"
+    assert server.connections == 0
+
+
+async def test_a_refused_exchange_sends_nothing(provider: Provider) -> None:
+    async with scripted(ok(b"{}")) as server:
+        provider.show(server)
+        provider.issuing.failure = NotPermitted("exchange_audience_not_available", "Ask an admin.")
+        with pytest.raises(NotPermitted):
+            await provider.call()
+    assert server.connections == 0
+    assert provider.refused == []
+    record = await provider.the_record()
+    assert (record.kind, record.outcome, record.detail) == (
+        "refusal",
+        "exchange_audience_not_available",
+        "Ask an admin.",
+    )
+
+
+async def test_a_failing_identity_provider_is_a_failed_call(provider: Provider) -> None:
+    async with scripted(ok(b"{}")) as server:
+        provider.show(server)
+        provider.issuing.failure = BadAnswer("exchange_client_rejected", "Correct the secret.")
+        with pytest.raises(BadAnswer):
+            await provider.call()
+    record = await provider.the_record()
+    assert (record.kind, record.outcome, record.detail) == ("call", "exchange_client_rejected", "Correct the secret.")
+
+
+async def test_a_token_that_the_identity_provider_does_not_take_is_refused_from_then_on(provider: Provider) -> None:
+    agent = an_agent()
+    async with scripted(ok(b"{}")) as server:
+        provider.show(server)
+        provider.issuing.failure = InvalidAgentToken("token_revoked", "Sign in again.")
+        with pytest.raises(InvalidAgentToken):
+            await provider.call(agent=agent)
+    assert provider.refused == [agent]
+    assert server.connections == 0
+    assert (await provider.the_record()).outcome == "token_revoked"
+
+
+class Revoking:
+    """Answers 401 to the tokens of `revoked`, 200 to others."""
+
+    def __init__(self, *revoked: str) -> None:
+        self.revoked = set(revoked)
+
+    async def __call__(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = self.server.heads[-1]
+        token = next(line.split(" ")[2] for line in head.split("\r\n") if line.lower().startswith("authorization:"))
+        writer.write(status(401 if token in self.revoked else 200, "Connection: close"))
+        await writer.drain()
+
+    server: Scripted
+
+
+async def revoke_between_two_calls(provider: Provider, method: str, *revoked: str) -> tuple[ToolResult, Scripted]:
+    revoking = Revoking()
+    async with scripted(revoking) as server:
+        revoking.server = server
+        provider.show(server, method=method)
+        await provider.call()
+        revoking.revoked = set(revoked)
+        return await provider.call(), server
+
+
+@pytest.mark.parametrize("method", ["get", "head", "options"])
+async def test_a_cached_token_that_the_upstream_refuses_is_exchanged_anew_once(provider: Provider, method: str) -> None:
+    result, server = await revoke_between_two_calls(provider, method, "exchanged-1")
+    assert result.upstream_status == 200
+    assert bearers(server) == ["exchanged-1", "exchanged-1", "exchanged-2"]
+    records = await provider.records()
+    assert [record.exchanged_token_id for record in records] == ["jti-exchanged-2", "jti-exchanged-1"]
+
+
+async def test_an_upstream_that_also_refuses_the_new_token_is_believed(provider: Provider) -> None:
+    result, server = await revoke_between_two_calls(provider, "get", "exchanged-1", "exchanged-2")
+    assert (result.upstream_status, result.is_error) == (401, True)
+    assert bearers(server) == ["exchanged-1", "exchanged-1", "exchanged-2"]
+    record = (await provider.records())[0]
+    assert (record.kind, record.outcome, record.upstream_status) == ("call", "upstream_error", 401)
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+async def test_what_may_not_be_repeated_is_not_but_the_token_is_forgotten(provider: Provider, method: str) -> None:
+    result, server = await revoke_between_two_calls(provider, method, "exchanged-1")
+    assert result.upstream_status == 401
+    assert bearers(server) == ["exchanged-1", "exchanged-1"]
+    assert len(provider.issuing.asked) == 1
+    async with scripted(ok(b"{}")) as healthy:
+        provider.show(healthy, method=method)
+        await provider.call()
+    assert bearers(healthy) == ["exchanged-2"]
+
+
+async def test_a_fresh_token_that_is_refused_is_not_exchanged_again(provider: Provider) -> None:
+    async with scripted(status(401)) as server:
+        provider.show(server)
+        assert (await provider.call()).upstream_status == 401
+    assert bearers(server) == ["exchanged-1"]
+    assert len(provider.issuing.asked) == 1
+
+
+async def test_a_refused_agent_token_of_a_pass_through_source_is_told_as_it_is(provider: Provider) -> None:
+    async with scripted(status(401)) as server:
+        provider.show(server, upstream_auth_type="passthrough", default_audience=None)
+        assert (await provider.call()).upstream_status == 401
+    assert len(server.heads) == 1
+    assert provider.refused == []
+
+
+async def test_an_error_of_the_upstream_is_a_result(provider: Provider) -> None:
+    async with scripted(status(500)) as server:
+        provider.show(server)
+        result = await provider.call()
+    assert (result.upstream_status, result.is_error) == (500, True)
+    record = await provider.the_record()
+    assert (record.kind, record.outcome, record.upstream_status) == ("call", "upstream_error", 500)
+
+
+async def test_an_upstream_that_breaks_off_is_recorded(provider: Provider) -> None:
+    async with scripted(b"nonsense\r\n\r\n") as server:
+        provider.show(server)
+        with pytest.raises(BadAnswer):
+            await provider.call()
+    record = await provider.the_record()
+    assert (record.kind, record.outcome, record.upstream_status) == ("call", "upstream_broken", None)
+    assert record.exchanged_token_id == "jti-exchanged-1"
+
+
+async def test_a_token_that_is_echoed_does_not_reach_the_agent(provider: Provider) -> None:
+    async with scripted(ok(b'{"you sent": "exchanged-1"}')) as server:
+        provider.show(server)
+        result = await provider.call()
+    assert "exchanged-1" not in result.raw.decode()
+
+
+async def test_a_call_that_is_cancelled_is_recorded(provider: Provider) -> None:
+    arrived = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        arrived.set()
+        await reader.read()
+
+    async with scripted(hang) as server:
+        provider.show(server)
+        call = asyncio.create_task(provider.call())
+        await arrived.wait()
+        call.cancel()
+        await asyncio.wait([call])
+    assert call.cancelled()
+    record = await provider.the_record()
+    assert (record.kind, record.outcome) == ("call", "cancelled")
