@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,8 +13,9 @@ import httpx
 import pytest
 
 from seed.keycloak.distribution import KeycloakUnavailable, built_distribution
-from tests.compose.description import services
+from tests.compose.description import ROOT, services
 from tests.compose.processes import Composition, need_postgres, provider, running
+from tests.docs.pages import blocks
 
 ISSUERS = [
     pytest.param(False, id="embedded issuer", marks=pytest.mark.timeout(300)),
@@ -66,8 +68,13 @@ class Client:
         return called
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def source(composition: Composition) -> dict[str, Any]:
+    admin = Client(composition, "admin")
+    found = admin.request("GET", "/api/v1/sources/pizzeria-backend")
+    if found.status_code == 200:
+        known: dict[str, Any] = found.json()
+        return known
     address = composition.addresses["pizzeria:8000"]
     described = {
         "name": "Pizzeria Backend API",
@@ -75,7 +82,7 @@ def source(composition: Composition) -> dict[str, Any]:
         "source_type": "openapi",
         "default_audience": "pizzeria-backend",
     }
-    answer = Client(composition, "admin").request("POST", "/api/v1/sources", described)
+    answer = admin.request("POST", "/api/v1/sources", described)
     assert answer.status_code == 201, answer.text
     registered: dict[str, Any] = answer.json()
     return registered
@@ -93,6 +100,30 @@ def test_a_call_reaches_the_upstream_as_the_user_with_an_exchanged_token(
         "tools-provider-token-exchange",
         ["pizzeria-backend"],
     )
+
+
+@pytest.mark.skipif(not (shutil.which("jq") and shutil.which("curl")), reason="the guide's commands need jq and curl")
+def test_the_commands_of_the_keycloak_guide_do_what_it_says(composition: Composition) -> None:
+    Client(composition, "admin").request("DELETE", "/api/v1/sources/pizzeria-backend")
+    script = composition.moved("\n".join(blocks(ROOT / "docs/guide/keycloak.md", "bash")))
+    run = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    assert run.returncode == 0, run.stderr
+    agent_token, exchange, registered, called, passed_through, exchanged_again = printed(run.stdout)
+    assert "tools-provider-token-exchange" in agent_token["aud"]
+    assert exchange["issued_token_type"] == "urn:ietf:params:oauth:token-type:access_token"
+    assert (registered["slug"], registered["operations"]["skipped"]) == ("pizzeria-backend", 0)
+    assert called["result"]["called_by"]["sub"] == agent_token["sub"]
+    assert (passed_through, exchanged_again) == ({"type": "passthrough"}, {"type": "token_exchange"})
+
+
+def printed(text: str) -> list[Any]:
+    """The JSON values that commands printed one after another."""
+    values, decoder, text = [], json.JSONDecoder(), text.strip()
+    while text:
+        value, end = decoder.raw_decode(text)
+        values.append(value)
+        text = text[end:].lstrip()
+    return values
 
 
 def test_tokens_carry_the_published_address_as_issuer(composition: Composition) -> None:
