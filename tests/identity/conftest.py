@@ -1,0 +1,15 @@
+import pytest
+
+from app.identity.jwks import JwksCache
+from app.identity.verifier import AgentTokenVerifier
+from tests.clock import Clock
+from tests.identity_provider import anyio_backend, client, clock, issuer, keys, realm_url, stand
+from tests.issuer import EXCHANGE_CLIENT, Issuer
+
+__all__ = ["anyio_backend", "client", "clock", "issuer", "keys", "realm_url", "stand"]
+
+
+@pytest.fixture
+def verifier(keys: JwksCache, issuer: Issuer, clock: Clock) -> AgentTokenVerifier:
+    audiences = frozenset({EXCHANGE_CLIENT, "http://localhost:8040/mcp"})
+    return AgentTokenVerifier(keys, issuer=issuer.issuer, audiences=audiences, clock=clock)

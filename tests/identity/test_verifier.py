@@ -1,0 +1,344 @@
+"""Which agent tokens are accepted, and what the others are told."""
+
+import hashlib
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from app.errors import InvalidAgentToken, NotPermitted, Unavailable
+from app.identity.verifier import AgentTokenVerifier
+from tests.clock import Clock
+from tests.issuer import USER, Answer, Issuer, jwk_of, private_key, segment, signed
+
+pytestmark = pytest.mark.anyio
+
+
+async def refusal(verifier: AgentTokenVerifier, token: str) -> InvalidAgentToken:
+    with pytest.raises(InvalidAgentToken) as refused:
+        await verifier.verify(token)
+    if token:
+        assert token not in str(refused.value)
+    return refused.value
+
+
+async def test_a_good_token_says_whose_it_is(verifier: AgentTokenVerifier, issuer: Issuer, clock: Clock) -> None:
+    value = issuer.token()
+    agent = await verifier.verify(value)
+    assert agent.value == value
+    assert agent.digest == hashlib.sha256(value.encode()).digest()
+    assert agent.issuer == issuer.issuer
+    assert agent.subject == USER
+    assert agent.client_id == "agent"
+    assert agent.token_id == "onrtro:agent-token"
+    assert agent.audiences == {"exchange-client", "account"}
+    assert agent.scopes == {"openid", "profile"}
+    assert agent.roles == {"user", "admin"}
+    assert agent.expires_at == clock.now + 300
+    assert agent.claims["typ"] == "Bearer"
+    assert value not in repr(agent)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": "exchange-client"},
+        {"aud": ["http://localhost:8040/mcp"]},
+        {"nbf": 1_800_000_000},
+        {"act": {"sub": "a", "act": {"sub": "b", "act": {"sub": "c"}}}},
+        {"act": "not an actor"},
+        {"exp": 1_800_000_000 + 366 * 86_400},
+    ],
+)
+async def test_these_are_good_too(verifier: AgentTokenVerifier, issuer: Issuer, claims: dict[str, Any]) -> None:
+    assert (await verifier.verify(issuer.token(**claims))).subject == USER
+
+
+@pytest.mark.parametrize("typ", ["JWT", "at+jwt", None])
+async def test_the_type_in_the_header_does_not_matter(
+    verifier: AgentTokenVerifier, issuer: Issuer, typ: str | None
+) -> None:
+    assert (await verifier.verify(issuer.token(headers={"typ": typ}))).subject == USER
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+)
+async def test_every_signature_algorithm_of_a_realm_is_accepted_with_its_own_key(
+    verifier: AgentTokenVerifier, issuer: Issuer, algorithm: str
+) -> None:
+    issuer.publish(f"key-{algorithm}", algorithm)
+    assert (await verifier.verify(issuer.token())).subject == USER
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"realm_access": {"roles": "admin"}},
+        {"realm_access": ["admin"]},
+        {"realm_access": {"roles": ["admin", 7]}},
+        {"realm_access": None, "roles": ["admin"], "resource_access": {"agent": {"roles": ["admin"]}}},
+    ],
+)
+async def test_roles_come_from_a_well_formed_realm_access_only(
+    verifier: AgentTokenVerifier, issuer: Issuer, claims: dict[str, Any]
+) -> None:
+    assert (await verifier.verify(issuer.token(**claims))).roles == frozenset()
+
+
+async def test_optional_claims_of_a_wrong_type_count_as_absent(verifier: AgentTokenVerifier, issuer: Issuer) -> None:
+    agent = await verifier.verify(issuer.forged(azp=7, jti=[], scope=["admin"]))
+    assert (agent.client_id, agent.token_id, agent.scopes) == (None, None, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("claims", "code"),
+    [
+        ({"iss": "https://evil.example/realms/test"}, "token_issuer_mismatch"),
+        ({"iss": "https://identity.example/realms/test/"}, "token_issuer_mismatch"),
+        ({"iss": None}, "token_issuer_mismatch"),
+        ({"iss": ["https://identity.example/realms/test"]}, "token_issuer_mismatch"),
+        ({"aud": "other"}, "token_audience_mismatch"),
+        ({"aud": "exchange-client-2"}, "token_audience_mismatch"),
+        ({"aud": "exchange"}, "token_audience_mismatch"),
+        ({"aud": None}, "token_audience_mismatch"),
+        ({"aud": []}, "token_audience_mismatch"),
+        ({"aud": {}}, "token_audience_mismatch"),
+        ({"aud": {"exchange-client": 1}}, "token_audience_mismatch"),
+        ({"aud": ["exchange-client", ["account"]]}, "token_audience_mismatch"),
+        ({"aud": ""}, "token_audience_mismatch"),
+        ({"exp": 1_800_000_000 - 75}, "token_expired"),
+        ({"exp": 1_800_000_000 - 10}, "token_expired"),
+        ({"exp": 0}, "token_expired"),
+        ({"exp": -1}, "token_expired"),
+        ({"exp": None}, "token_invalid"),
+        ({"exp": "1900000000"}, "token_invalid"),
+        ({"exp": 1e300}, "token_invalid"),
+        ({"exp": 1_800_000_100.5}, "token_invalid"),
+        ({"exp": True}, "token_invalid"),
+        ({"exp": 10**18}, "token_invalid"),
+        ({"exp": 10**400}, "token_invalid"),
+        ({"exp": 1_800_000_001 + 366 * 86_400}, "token_invalid"),
+        ({"iat": None}, "token_invalid"),
+        ({"iat": "now"}, "token_invalid"),
+        ({"nbf": "soon"}, "token_invalid"),
+        ({"iat": 1_800_000_000 + 75}, "clock_skew"),
+        ({"iat": 1_800_000_000 + 11}, "clock_skew"),
+        ({"nbf": 1_800_000_000 + 75}, "clock_skew"),
+        ({"sub": None}, "token_subject_missing"),
+        ({"sub": ""}, "token_subject_missing"),
+        ({"sub": 42}, "token_subject_missing"),
+        ({"sub": [USER]}, "token_subject_missing"),
+        ({"typ": "ID"}, "token_type_refused"),
+        ({"typ": "Refresh"}, "token_type_refused"),
+        ({"typ": "Logout"}, "token_type_refused"),
+        ({"typ": "DPoP"}, "token_type_refused"),
+        ({"typ": "bearer"}, "token_type_refused"),
+        ({"typ": None}, "token_type_refused"),
+        ({"cnf": {"jkt": "thumbprint"}}, "token_type_refused"),
+        ({"cnf": {"x5t#S256": "thumbprint"}, "typ": "DPoP"}, "token_type_refused"),
+    ],
+)
+async def test_claims_that_are_not_good_enough_have_their_own_code(
+    verifier: AgentTokenVerifier, issuer: Issuer, claims: dict[str, Any], code: str
+) -> None:
+    assert (await refusal(verifier, issuer.forged(**claims))).code == code
+
+
+async def test_a_lightweight_token_is_told_what_it_lacks(verifier: AgentTokenVerifier, issuer: Issuer) -> None:
+    lightweight = issuer.token(sub=None, aud=None, realm_access=None, scope=None)
+    refused = await refusal(verifier, lightweight)
+    assert refused.code == "token_subject_missing"
+    assert "lightweight" in refused.detail.lower()
+
+
+async def test_an_audience_mismatch_names_what_would_be_accepted(verifier: AgentTokenVerifier, issuer: Issuer) -> None:
+    refused = await refusal(verifier, issuer.token(aud="account"))
+    assert "`exchange-client` or `http://localhost:8040/mcp`" in refused.detail
+
+
+@pytest.mark.parametrize(("behind", "good"), [(2, True), (9, True), (10, False), (75, False)])
+async def test_expiry_allows_for_a_few_seconds_between_clocks(
+    verifier: AgentTokenVerifier, issuer: Issuer, clock: Clock, behind: int, good: bool
+) -> None:
+    token = issuer.token(exp=int(clock.now) - behind)
+    if good:
+        assert (await verifier.verify(token)).expires_at == clock.now - behind
+    else:
+        assert (await refusal(verifier, token)).code == "token_expired"
+
+
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+async def test_a_token_from_a_clock_a_little_ahead_is_good(
+    verifier: AgentTokenVerifier, issuer: Issuer, clock: Clock, claim: str
+) -> None:
+    assert (await verifier.verify(issuer.forged(**{claim: int(clock.now) + 10}))).subject == USER
+
+
+async def test_more_than_three_actors_are_not_permitted(verifier: AgentTokenVerifier, issuer: Issuer) -> None:
+    actors = {"sub": "a", "act": {"sub": "b", "act": {"sub": "c", "act": {"sub": "d"}}}}
+    with pytest.raises(NotPermitted) as refused:
+        await verifier.verify(issuer.token(act=actors))
+    assert refused.value.code == "delegation_too_deep"
+
+
+@pytest.mark.parametrize("algorithm", ["none", "None", "nOnE", "", "HS256", "RS1", "ES256K"])
+async def test_other_algorithms_are_refused(verifier: AgentTokenVerifier, issuer: Issuer, algorithm: str) -> None:
+    header = {"alg": algorithm, "kid": "key-1"}
+    for signature in ("", segment(b"x")):
+        token = f"{segment(header)}.{segment(issuer.claims())}.{signature}"
+        assert (await refusal(verifier, token)).code == "token_algorithm_refused"
+    assert issuer.certs_requests == 0
+
+
+@pytest.mark.parametrize("header", [{}, {"alg": None}, {"alg": ["RS256"]}, {"alg": 5}])
+async def test_a_token_must_name_its_algorithm(
+    verifier: AgentTokenVerifier, issuer: Issuer, header: dict[str, Any]
+) -> None:
+    token = signed(f"{segment({'kid': 'key-1', **header})}.{segment(issuer.claims())}", "key-1")
+    assert (await refusal(verifier, token)).code == "token_algorithm_refused"
+
+
+async def test_the_public_key_is_no_shared_secret(verifier: AgentTokenVerifier, issuer: Issuer) -> None:
+    public = private_key("key-1").public_key()
+    pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    content = f"{segment({'alg': 'HS256', 'kid': 'key-1'})}.{segment(issuer.claims())}"
+    mac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(content.encode(), pem)
+    assert (await refusal(verifier, f"{content}.{segment(mac)}")).code == "token_algorithm_refused"
+
+
+async def test_a_key_serves_its_own_algorithm_only(verifier: AgentTokenVerifier, issuer: Issuer) -> None:
+    assert (await refusal(verifier, issuer.token(headers={"alg": "PS256"}))).code == "token_algorithm_refused"
+
+
+async def test_a_stranger_s_key_under_a_known_id_is_refused(verifier: AgentTokenVerifier, issuer: Issuer) -> None:
+    assert (await refusal(verifier, issuer.token(key=private_key("stranger")))).code == "token_invalid"
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        {"jwk": jwk_of(private_key("stranger"), "stranger")},
+        {"jku": "{certs}"},
+        {"x5u": "{certs}"},
+        {"jwk": jwk_of(private_key("stranger"), "key-1"), "kid": "key-1"},
+    ],
+)
+async def test_keys_that_a_token_brings_along_are_not_used(
+    verifier: AgentTokenVerifier, issuer: Issuer, realm_url: str, offer: dict[str, Any]
+) -> None:
+    header = {name: realm_url if value == "{certs}" else value for name, value in offer.items()}
+    token = issuer.token(headers={"kid": "stranger", **header}, key=private_key("stranger"))
+    assert (await refusal(verifier, token)).code == "token_invalid"
+    assert issuer.certs_requests == 1  # the realm's own, and nothing that the token names
+
+
+@pytest.mark.parametrize(
+    "kid", ["../../etc/passwd", "' OR 1=1 --", "x" * 8_000, "", ["key-1"], 1, {"kid": "key-1"}, True]
+)
+async def test_odd_key_ids_are_unknown_keys(verifier: AgentTokenVerifier, issuer: Issuer, kid: Any) -> None:
+    assert (await refusal(verifier, issuer.forged(headers={"kid": kid}))).code == "token_invalid"
+
+
+async def test_a_token_must_name_its_key(verifier: AgentTokenVerifier, issuer: Issuer) -> None:
+    for header in ({"alg": "RS256"}, {"alg": "RS256", "kid": None}):
+        token = signed(f"{segment(header)}.{segment(issuer.claims())}", "key-1")
+        assert (await refusal(verifier, token)).code == "token_invalid"
+
+
+@pytest.mark.parametrize("crit", [["exp"], ["b64"], [], "b64", None])
+async def test_critical_extensions_are_refused(verifier: AgentTokenVerifier, issuer: Issuer, crit: Any) -> None:
+    token = issuer.forged(headers={"crit": crit, "b64": True, "exp": 1})
+    assert (await refusal(verifier, token)).code == "token_invalid"
+
+
+async def test_an_unencoded_payload_is_refused(verifier: AgentTokenVerifier, issuer: Issuer) -> None:
+    assert (await refusal(verifier, issuer.forged(headers={"b64": False}))).code == "token_invalid"
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "garbage",
+        "a.b",
+        "a.b.c",
+        "a.b.c.d.e",
+        "...",
+        "ééé.a.b",
+        "!!!!.e30.AA",
+        f"{segment(b'{')}.e30.AA",
+        f"{segment([1])}.e30.AA",
+        f"{segment(b'null')}.e30.AA",
+        segment({"alg": "RS256", "kid": "key-1"}) + ".%%%.AA",
+        segment({"alg": "RS256", "kid": "key-1"}) + ".e30.%",
+        "Basic dXNlcjpwYXNz",
+        "two words",
+        "x" * 16_385,
+    ],
+)
+async def test_garbage_is_no_token(verifier: AgentTokenVerifier, garbage: str) -> None:
+    assert (await refusal(verifier, garbage)).code == "token_invalid"
+
+
+async def test_no_token_is_missing(verifier: AgentTokenVerifier) -> None:
+    assert (await refusal(verifier, "")).code == "token_missing"
+
+
+@pytest.mark.parametrize("payload", [b"[]", b'"text"', b"{", b"", b"\xff"])
+async def test_a_signed_payload_must_be_a_json_object(
+    verifier: AgentTokenVerifier, issuer: Issuer, payload: bytes
+) -> None:
+    content = f"{segment({'alg': 'RS256', 'kid': 'key-1'})}.{segment(payload)}"
+    assert (await refusal(verifier, signed(content, "key-1"))).code == "token_invalid"
+
+
+async def test_16_kib_are_read_and_no_more(verifier: AgentTokenVerifier, issuer: Issuer) -> None:
+    missing = 16_384 - len(issuer.token(pad=""))
+    fitting = issuer.token(pad="x" * (missing * 3 // 4))
+    assert 16_380 <= len(fitting) <= 16_384
+    assert (await verifier.verify(fitting)).subject == USER
+    assert (await refusal(verifier, issuer.token(pad="x" * (missing * 3 // 4 + 12)))).code == "token_invalid"
+
+
+async def test_a_verified_token_is_remembered_for_a_minute(
+    verifier: AgentTokenVerifier, issuer: Issuer, clock: Clock
+) -> None:
+    token = issuer.token()
+    agent = await verifier.verify(token)
+    issuer.jwks.clear()
+    issuer.publish("key-2")
+    clock.advance(59)
+    assert await verifier.verify(token) is agent
+    clock.advance(300)
+    assert (await refusal(verifier, token)).code == "token_invalid"
+
+
+async def test_a_remembered_token_still_expires(verifier: AgentTokenVerifier, issuer: Issuer, clock: Clock) -> None:
+    token = issuer.token(exp=int(clock.now) + 20)
+    await verifier.verify(token)
+    clock.advance(19)
+    await verifier.verify(token)
+    clock.advance(11)
+    assert (await refusal(verifier, token)).code == "token_expired"
+
+
+async def test_a_token_that_the_identity_provider_refused_is_revoked_from_then_on(
+    verifier: AgentTokenVerifier, issuer: Issuer, clock: Clock
+) -> None:
+    token, another = issuer.token(), issuer.token(jti="another")
+    agent = await verifier.verify(token)
+    verifier.refuse(agent)
+    assert (await refusal(verifier, token)).code == "token_revoked"
+    assert (await verifier.verify(another)).subject == USER
+    clock.advance(309)
+    assert (await refusal(verifier, token)).code == "token_revoked"
+    clock.advance(1)
+    assert (await refusal(verifier, token)).code == "token_expired"
+
+
+async def test_without_the_issuer_s_keys_no_token_is_called_bad(verifier: AgentTokenVerifier, issuer: Issuer) -> None:
+    issuer.certs = lambda: Answer(500)
+    with pytest.raises(Unavailable) as failed:
+        await verifier.verify(issuer.token())
+    assert failed.value.code == "idp_unreachable"

@@ -1,0 +1,209 @@
+"""When the circuit breaker lets calls through."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from app.circuit_breaker import CircuitBreaker, CircuitOpen
+from app.telemetry import BreakerState
+from tests.clock import Clock
+
+THRESHOLD = 3
+RECOVERY = 30.0
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(1_000.0)
+
+
+@pytest.fixture
+def changes() -> list[tuple[str, BreakerState]]:
+    return []
+
+
+@pytest.fixture
+def breaker(clock: Clock, changes: list[tuple[str, BreakerState]]) -> CircuitBreaker:
+    return CircuitBreaker(
+        "identity-provider",
+        failure_threshold=THRESHOLD,
+        recovery_timeout=RECOVERY,
+        on_change=lambda name, state: changes.append((name, state)),
+        clock=clock,
+    )
+
+
+def fail(breaker: CircuitBreaker, times: int = 1) -> None:
+    for _ in range(times):
+        with breaker.attempt() as attempt:
+            attempt.failed()
+
+
+def succeed(breaker: CircuitBreaker) -> None:
+    with breaker.attempt() as attempt:
+        attempt.succeeded()
+
+
+def state_of(breaker: CircuitBreaker) -> str:
+    return breaker.state
+
+
+def refused(breaker: CircuitBreaker) -> float:
+    with pytest.raises(CircuitOpen) as refusal, breaker.attempt():
+        pytest.fail("the attempt was admitted")
+    return refusal.value.retry_after
+
+
+def test_it_opens_after_as_many_failures_in_a_row_as_allowed(breaker: CircuitBreaker) -> None:
+    fail(breaker, THRESHOLD - 1)
+    assert (state_of(breaker), breaker.retry_after) == ("closed", 0)
+    fail(breaker)
+    assert (state_of(breaker), breaker.retry_after) == ("open", RECOVERY)
+
+
+def test_a_success_in_between_begins_the_count_anew(breaker: CircuitBreaker) -> None:
+    for _ in range(5):
+        fail(breaker, THRESHOLD - 1)
+        succeed(breaker)
+    assert state_of(breaker) == "closed"
+
+
+def test_an_open_breaker_says_how_long_to_wait(breaker: CircuitBreaker, clock: Clock) -> None:
+    fail(breaker, THRESHOLD)
+    assert refused(breaker) == RECOVERY
+    clock.advance(RECOVERY - 0.5)
+    assert refused(breaker) == 0.5
+    assert state_of(breaker) == "open"
+
+
+def test_a_probe_that_succeeds_closes_it(breaker: CircuitBreaker, clock: Clock) -> None:
+    fail(breaker, THRESHOLD)
+    clock.advance(RECOVERY)
+    assert (state_of(breaker), breaker.retry_after) == ("open", 0)
+    with breaker.attempt() as probe:
+        assert state_of(breaker) == "half_open"
+        probe.succeeded()
+    assert state_of(breaker) == "closed"
+    fail(breaker, THRESHOLD - 1)
+    assert state_of(breaker) == "closed"
+
+
+def test_a_probe_that_fails_opens_it_for_the_whole_time_again(breaker: CircuitBreaker, clock: Clock) -> None:
+    fail(breaker, THRESHOLD)
+    clock.advance(RECOVERY + 5)
+    fail(breaker)
+    assert state_of(breaker) == "open"
+    assert refused(breaker) == RECOVERY
+
+
+async def one_call(breaker: CircuitBreaker, admitted: list[int], release: asyncio.Event, number: int) -> None:
+    with breaker.attempt() as attempt:
+        admitted.append(number)
+        await release.wait()
+        attempt.succeeded()
+
+
+@pytest.mark.anyio
+async def test_exactly_one_of_many_concurrent_calls_is_the_probe(breaker: CircuitBreaker, clock: Clock) -> None:
+    fail(breaker, THRESHOLD)
+    clock.advance(RECOVERY)
+    admitted: list[int] = []
+    release = asyncio.Event()
+    calls = [asyncio.ensure_future(one_call(breaker, admitted, release, number)) for number in range(100)]
+    await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+    assert refused(breaker) == 1.0
+    release.set()
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert len(admitted) == 1
+    assert sum(isinstance(result, CircuitOpen) for result in results) == 99
+    assert state_of(breaker) == "closed"
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_probe_gives_its_place_to_the_next(breaker: CircuitBreaker, clock: Clock) -> None:
+    fail(breaker, THRESHOLD)
+    clock.advance(RECOVERY)
+    admitted: list[int] = []
+    probe = asyncio.ensure_future(one_call(breaker, admitted, asyncio.Event(), 1))
+    await asyncio.sleep(0)
+    probe.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await probe
+    assert admitted == [1]
+    assert (state_of(breaker), breaker.retry_after) == ("half_open", 0)
+    succeed(breaker)
+    assert state_of(breaker) == "closed"
+
+
+@pytest.mark.anyio
+async def test_cancelled_calls_count_as_nothing(breaker: CircuitBreaker) -> None:
+    fail(breaker, THRESHOLD - 1)
+    for _ in range(10):
+        call = asyncio.ensure_future(one_call(breaker, [], asyncio.Event(), 1))
+        await asyncio.sleep(0)
+        call.cancel()
+        await asyncio.wait([call])
+    assert state_of(breaker) == "closed"
+    fail(breaker)
+    assert state_of(breaker) == "open"
+
+
+def test_an_exception_without_an_outcome_passes_and_counts_as_nothing(breaker: CircuitBreaker) -> None:
+    for _ in range(THRESHOLD):
+        with pytest.raises(KeyError), breaker.attempt():
+            raise KeyError
+    assert state_of(breaker) == "closed"
+
+
+def test_an_outcome_counts_even_when_an_exception_follows(breaker: CircuitBreaker) -> None:
+    for _ in range(THRESHOLD):
+        with suppress(KeyError), breaker.attempt() as attempt:
+            attempt.failed()
+            raise KeyError
+    assert state_of(breaker) == "open"
+
+
+def test_failures_from_before_it_opened_do_not_prolong_the_wait(breaker: CircuitBreaker, clock: Clock) -> None:
+    with breaker.attempt() as slow:
+        fail(breaker, THRESHOLD)
+        clock.advance(20)
+        slow.failed()
+    assert refused(breaker) == RECOVERY - 20
+
+
+@pytest.mark.parametrize("outcome", ["succeeded", "failed", None])
+def test_old_calls_neither_decide_for_the_probe_nor_take_its_place(
+    breaker: CircuitBreaker, clock: Clock, outcome: str | None
+) -> None:
+    with breaker.attempt() as slow:
+        fail(breaker, THRESHOLD)
+        clock.advance(RECOVERY)
+        entered = breaker.attempt()
+        probe = entered.__enter__()
+        slow.outcome = outcome  # type: ignore[assignment]
+    assert state_of(breaker) == "half_open"
+    assert refused(breaker) == 1.0
+    probe.succeeded()
+    entered.__exit__(None, None, None)
+    assert state_of(breaker) == "closed"
+
+
+def test_whoever_listens_hears_the_first_state_and_every_change(
+    breaker: CircuitBreaker, clock: Clock, changes: list[tuple[str, BreakerState]]
+) -> None:
+    fail(breaker, THRESHOLD)
+    clock.advance(RECOVERY)
+    fail(breaker)
+    clock.advance(RECOVERY)
+    succeed(breaker)
+    assert [name for name, _ in changes] == ["identity-provider"] * 6
+    assert [state for _, state in changes] == ["closed", "open", "half_open", "open", "half_open", "closed"]
+
+
+def test_nobody_needs_to_listen() -> None:
+    breaker = CircuitBreaker("upstream:pizzeria", failure_threshold=1, recovery_timeout=60)
+    fail(breaker)
+    assert breaker.name == "upstream:pizzeria"
+    assert state_of(breaker) == "open"
+    assert 59 < refused(breaker) <= 60

@@ -1,0 +1,126 @@
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from app.audit.record import AuditRecord
+from app.circuit_breaker import CircuitBreaker
+from app.identity.agent_token import AgentToken
+from app.identity.jwks import JwksCache
+from app.identity.verifier import AgentTokenVerifier
+from app.telemetry import Telemetry
+from app.token_exchange.audited import AuditedExchanger
+from app.token_exchange.caching import CachingExchanger
+from app.token_exchange.exchanger import ExchangeTarget
+from app.token_exchange.guarded import GuardedExchanger
+from app.token_exchange.keycloak import KeycloakExchanger
+from app.token_exchange.upstream_auth import UpstreamAuth
+from tests.clock import Clock
+from tests.identity_provider import anyio_backend, client, clock, issuer, keys, realm_url, stand
+from tests.issuer import EXCHANGE_CLIENT, SECRET, Issuer
+
+__all__ = ["anyio_backend", "client", "clock", "issuer", "keys", "realm_url", "stand"]
+
+PIZZERIA = ExchangeTarget("pizzeria-backend")
+TIMEOUT = 5.0
+THRESHOLD = 3
+BUFFER = 60.0
+MAX_AGE = 100.0
+
+
+@dataclass
+class Recorded:
+    """The audit records as they were made."""
+
+    records: list[AuditRecord] = field(default_factory=list)
+
+    async def record(self, record: AuditRecord) -> None:
+        self.records.append(record)
+
+    @property
+    def outcomes(self) -> list[str]:
+        return [record.outcome for record in self.records]
+
+
+@dataclass
+class Agents:
+    """Makes verified agent tokens of the issuer."""
+
+    issuer: Issuer
+    verifier: AgentTokenVerifier
+
+    async def agent(self, **claims: Any) -> AgentToken:
+        return await self.verifier.verify(self.issuer.token(**claims))
+
+
+@pytest.fixture
+def agents(issuer: Issuer, keys: JwksCache, clock: Clock) -> Agents:
+    audiences = frozenset({EXCHANGE_CLIENT})
+    return Agents(issuer, AgentTokenVerifier(keys, issuer=issuer.issuer, audiences=audiences, clock=clock))
+
+
+@pytest.fixture
+def audit() -> Recorded:
+    return Recorded()
+
+
+@pytest.fixture
+def spans() -> InMemorySpanExporter:
+    return InMemorySpanExporter()
+
+
+@pytest.fixture
+def telemetry(spans: InMemorySpanExporter) -> Telemetry:
+    return Telemetry(span_processors=[SimpleSpanProcessor(spans)])
+
+
+@pytest.fixture
+def keycloak(
+    client: httpx.AsyncClient, keys: JwksCache, realm_url: str, issuer: Issuer, clock: Clock
+) -> KeycloakExchanger:
+    return KeycloakExchanger(
+        client,
+        keys,
+        realm_url=realm_url,
+        issuer=issuer.issuer,
+        client_id=EXCHANGE_CLIENT,
+        client_secret=SECRET,
+        timeout=TIMEOUT,
+        clock=clock,
+    )
+
+
+@pytest.fixture
+def breaker(telemetry: Telemetry, clock: Clock) -> CircuitBreaker:
+    return CircuitBreaker(
+        "identity-provider",
+        failure_threshold=THRESHOLD,
+        recovery_timeout=30,
+        on_change=telemetry.breaker_changed,
+        clock=clock,
+    )
+
+
+@pytest.fixture
+async def exchanger(
+    keycloak: KeycloakExchanger, breaker: CircuitBreaker, telemetry: Telemetry, audit: Recorded, clock: Clock
+) -> AsyncGenerator[CachingExchanger]:
+    caching = CachingExchanger(
+        GuardedExchanger(AuditedExchanger(keycloak, telemetry, audit.record), breaker),
+        telemetry,
+        client_id=EXCHANGE_CLIENT,
+        buffer=BUFFER,
+        max_age=MAX_AGE,
+        clock=clock,
+    )
+    yield caching
+    await caching.aclose()
+
+
+@pytest.fixture
+def upstream_auth(exchanger: CachingExchanger) -> UpstreamAuth:
+    return UpstreamAuth(exchanger, passthrough="allow")

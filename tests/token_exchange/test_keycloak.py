@@ -1,0 +1,453 @@
+"""One exchange with the identity provider: what is sent, and what every answer means."""
+
+import contextlib
+import logging
+from typing import Any
+
+import httpx
+import pytest
+
+from app.errors import BadAnswer, InvalidAgentToken, NotPermitted, ToolsProviderError, Unavailable
+from app.identity.jwks import JwksCache
+from app.token_exchange.exchanger import ExchangeTarget
+from app.token_exchange.keycloak import KeycloakExchanger
+from tests.clock import Clock
+from tests.issuer import EXCHANGE_CLIENT, REALM, SECRET, USER, Answer, Issuer, private_key
+from tests.servers import address_of, listener
+from tests.token_exchange.conftest import PIZZERIA, Agents
+
+pytestmark = pytest.mark.anyio
+
+
+async def failure(
+    keycloak: KeycloakExchanger, agents: Agents, target: ExchangeTarget = PIZZERIA, **claims: Any
+) -> ToolsProviderError:
+    agent = await agents.agent(**claims)
+    with pytest.raises(ToolsProviderError) as failed:
+        await keycloak.exchange(agent, target)
+    assert agent.value not in str(failed.value)
+    assert SECRET not in str(failed.value)
+    assert "127.0.0.1" not in str(failed.value)
+    return failed.value
+
+
+async def test_the_request_is_that_of_rfc_8693(keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer) -> None:
+    agent = await agents.agent()
+    await keycloak.exchange(agent, PIZZERIA)
+    assert issuer.forms == [
+        {
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "client_id": EXCHANGE_CLIENT,
+            "client_secret": SECRET,
+            "subject_token": agent.value,
+            "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "audience": "pizzeria-backend",
+        }
+    ]
+
+
+async def test_scopes_of_the_target_are_asked_for(keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer) -> None:
+    token = await keycloak.exchange(
+        await agents.agent(), ExchangeTarget("pizzeria-backend", ("menu:read", "orders:read"))
+    )
+    assert issuer.forms[0]["scope"] == "menu:read orders:read"
+    assert token.scopes == {"menu:read", "orders:read"}
+
+
+async def test_what_comes_back_is_the_token_and_its_life(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, clock: Clock
+) -> None:
+    answer = issuer.issue({"audience": "pizzeria-backend", "client_id": EXCHANGE_CLIENT})
+    issuer.exchange = lambda _: Answer(body=answer)
+    token = await keycloak.exchange(await agents.agent(), PIZZERIA)
+    assert token.value == answer["access_token"]
+    assert token.token_id == "ntrtte:exchanged"
+    assert token.expires_at == clock.now + 300
+    assert token.scopes == {"profile", "email"}
+    assert not token.cached
+    assert token.value not in repr(token)
+
+
+@pytest.mark.parametrize("audience", ["", "  "])
+def test_nothing_can_be_asked_for_without_an_audience(audience: str) -> None:
+    with pytest.raises(ValueError, match="audience"):
+        ExchangeTarget(audience)
+
+
+REFUSALS: list[tuple[tuple[int, str, str], type[ToolsProviderError], str, str]] = [
+    ((400, "invalid_request", "Invalid token"), InvalidAgentToken, "token_revoked", "Sign in again"),
+    ((400, "invalid_grant", "whatever"), InvalidAgentToken, "token_revoked", "Sign in again"),
+    (
+        (400, "invalid_request", "Requested audience not available: pizzeria-backend"),
+        NotPermitted,
+        "exchange_audience_not_available",
+        "role that opens it",
+    ),
+    ((400, "invalid_target", ""), NotPermitted, "exchange_audience_not_available", "Audience mapper"),
+    (
+        (400, "invalid_scope", "Missing consents for Token Exchange in client x"),
+        NotPermitted,
+        "consent_required",
+        "consent",
+    ),
+    (
+        (401, "unauthorized_client", "Invalid client or Invalid client credentials"),
+        BadAnswer,
+        "exchange_client_rejected",
+        "TOKEN_EXCHANGE_CLIENT_SECRET",
+    ),
+    ((401, "", ""), BadAnswer, "exchange_client_rejected", "Credentials"),
+    (
+        (401, "invalid_client", "Invalid client or Invalid client credentials"),
+        BadAnswer,
+        "exchange_client_unknown",
+        "TOKEN_EXCHANGE_CLIENT_ID",
+    ),
+    (
+        (400, "invalid_client", "Parameter client_assertion_type is missing"),
+        BadAnswer,
+        "exchange_client_rejected",
+        "Client Id and Secret",
+    ),
+    (
+        (400, "invalid_client", "Public client is not allowed to exchange token"),
+        BadAnswer,
+        "exchange_client_public",
+        "Client authentication",
+    ),
+    (
+        (400, "invalid_request", "Standard token exchange is not enabled for the requested client"),
+        BadAnswer,
+        "exchange_not_enabled",
+        "Standard Token Exchange",
+    ),
+    (
+        (400, "unsupported_grant_type", "Unsupported grant_type"),
+        BadAnswer,
+        "exchange_not_enabled",
+        "token-exchange-standard",
+    ),
+    (
+        (403, "access_denied", "Client not allowed to exchange"),
+        BadAnswer,
+        "exchange_not_enabled",
+        "Standard Token Exchange",
+    ),
+    (
+        (403, "access_denied", "Client is not within the token audience"),
+        BadAnswer,
+        "exchange_requester_not_in_audience",
+        "Audience mapper for 'exchange-client'",
+    ),
+    ((400, "invalid_client", "Audience not found"), BadAnswer, "exchange_audience_not_found", "`default_audience`"),
+    ((400, "invalid_client", "Client disabled"), BadAnswer, "exchange_audience_disabled", "'pizzeria-backend'"),
+    ((400, "invalid_scope", "Invalid scopes: nope"), BadAnswer, "exchange_scope_invalid", "`scopes`"),
+    (
+        (400, "invalid_request", "Scope offline_access not allowed for token exchange"),
+        BadAnswer,
+        "exchange_scope_invalid",
+        "offline_access",
+    ),
+    (
+        (400, "invalid_request", "requested_token_type unsupported"),
+        BadAnswer,
+        "exchange_token_type_unsupported",
+        "KEYCLOAK_URL",
+    ),
+    (
+        (400, "invalid_request", "Parameter 'subject_token' supports access tokens only"),
+        BadAnswer,
+        "exchange_token_type_unsupported",
+        "KEYCLOAK_URL",
+    ),
+    (
+        (400, "invalid_request", "Invalid subject token type"),
+        BadAnswer,
+        "exchange_token_type_unsupported",
+        "KEYCLOAK_URL",
+    ),
+    (
+        (
+            400,
+            "invalid_request",
+            "Sender-constrained token exchange rejected as the token was not issued for the requesting client",
+        ),
+        BadAnswer,
+        "exchange_sender_constrained",
+        "DPoP",
+    ),
+    ((400, "invalid_request", "DPoP proof is missing"), BadAnswer, "exchange_sender_constrained", "DPoP"),
+    ((403, "access_denied", "Realm not enabled"), BadAnswer, "realm_disabled", "Realm settings"),
+    ((404, "Realm does not exist", "For more, look at the log"), BadAnswer, "realm_disabled", "KEYCLOAK_REALM"),
+    ((403, "invalid_request", "HTTPS required"), BadAnswer, "https_required", "https"),
+    (
+        (400, "invalid_scope", "Scopes [menu:read] not present in the initial access token [openid]"),
+        BadAnswer,
+        "exchange_policy_refused",
+        "Client policies",
+    ),
+    ((403, "access_denied", "another policy"), BadAnswer, "exchange_policy_refused", "Client policies"),
+    ((400, "invalid_request", ""), BadAnswer, "exchange_policy_refused", "Client policies"),
+    ((418, "teapot", ""), BadAnswer, "exchange_policy_refused", "Client policies"),
+]
+
+
+@pytest.mark.parametrize(("answer", "kind", "code", "advice"), REFUSALS)
+async def test_every_refusal_has_its_code_and_says_what_to_change(
+    keycloak: KeycloakExchanger,
+    agents: Agents,
+    issuer: Issuer,
+    answer: tuple[int, str, str],
+    kind: type[ToolsProviderError],
+    code: str,
+    advice: str,
+) -> None:
+    status, error, description = answer
+    issuer.exchange = lambda _: Answer(status, {"error": error, "error_description": description})
+    failed = await failure(keycloak, agents)
+    assert type(failed) is kind
+    assert failed.code == code
+    assert advice in failed.detail
+    assert "{" not in failed.detail
+
+
+async def test_a_refused_scope_is_named(keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer) -> None:
+    issuer.exchange = lambda _: Answer(400, {"error": "invalid_scope", "error_description": "Invalid scopes: a b"})
+    failed = await failure(keycloak, agents, ExchangeTarget("pizzeria-backend", ("menu:read", "menu:write")))
+    assert "menu:read menu:write" in failed.detail
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>Forbidden</html>", [], {"error": 7, "error_description": {"a": 1}}])
+async def test_a_refusal_without_words_is_still_a_refusal(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, body: Any
+) -> None:
+    issuer.exchange = lambda _: Answer(403, body)
+    assert (await failure(keycloak, agents)).code == "exchange_policy_refused"
+
+
+async def test_the_identity_provider_s_own_words_are_logged_without_secrets(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    issuer.exchange = lambda _: Answer(403, {"error": "access_denied", "error_description": "only on Sundays" * 100})
+    with caplog.at_level(logging.DEBUG, "app"):
+        await failure(keycloak, agents)
+    logged = next(line for line in caplog.records if line.message == "token exchange refused").__dict__
+    assert logged["code"] == "exchange_policy_refused"
+    assert (logged["status"], logged["error"]) == (403, "access_denied")
+    assert logged["description"].startswith("only on Sundays")
+    assert len(logged["description"]) == 300
+    assert SECRET not in str(logged)
+    assert issuer.forms[0]["subject_token"] not in str(logged)
+
+
+DOWN: list[tuple[Answer, str, float]] = [
+    (Answer(429, b"slow down"), "idp_overloaded", 1),
+    (Answer(429, b"", headers={"retry-after": "7"}), "idp_overloaded", 7),
+    (Answer(429, b"", headers={"retry-after": "86400"}), "idp_overloaded", 60),
+    (Answer(429, b"", headers={"retry-after": "0"}), "idp_overloaded", 1),
+    (Answer(429, b"", headers={"retry-after": "Wed, 21 Oct 2037 07:28:00 GMT"}), "idp_overloaded", 1),
+    (Answer(500, {"error": "unknown_error"}), "idp_broken", 1),
+    (Answer(502, b"<html>"), "idp_broken", 1),
+    (Answer(503, b"", headers={"retry-after": "5"}), "idp_broken", 5),
+    (Answer(200, b"", cut=True), "idp_unreachable", 1),
+    (Answer(200, b'{"access_token": "', cut=True), "idp_unreachable", 1),
+    (Answer(200, b"<html>sign in</html>"), "idp_broken", 1),
+    (Answer(200, b'{"access_token": "'), "idp_broken", 1),
+    (Answer(200, b""), "idp_broken", 1),
+    (Answer(200, ["access_token"]), "idp_broken", 1),
+    (Answer(201, {"access_token": "x"}), "idp_broken", 1),
+    (Answer(204, b""), "idp_broken", 1),
+    (Answer(200, b" " * 262_145), "idp_broken", 1),
+    (Answer(200, b"x", headers={"content-encoding": "br"}), "idp_broken", 1),
+    (Answer(307, b"", headers={"location": f"{REALM}/protocol/openid-connect/certs"}), "idp_broken", 1),
+]
+
+
+@pytest.mark.parametrize(("answer", "code", "retry_after"), DOWN)
+async def test_an_identity_provider_that_cannot_answer_is_unavailable(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, answer: Answer, code: str, retry_after: float
+) -> None:
+    issuer.exchange = lambda _: answer
+    failed = await failure(keycloak, agents)
+    assert isinstance(failed, Unavailable)
+    assert (failed.code, failed.retry_after) == (code, retry_after)
+    assert len(issuer.forms) == 1  # never sent twice, and nowhere else
+    assert issuer.certs_requests == 1  # those of the agent's token
+
+
+async def test_an_identity_provider_that_is_not_there_is_unreachable(
+    client: httpx.AsyncClient, keys: JwksCache, agents: Agents, issuer: Issuer
+) -> None:
+    with contextlib.closing(listener()) as closed:
+        keycloak = KeycloakExchanger(
+            client, keys, realm_url=address_of(closed), issuer="i", client_id="c", client_secret=SECRET, timeout=5
+        )
+        assert (await failure(keycloak, agents)).code == "idp_unreachable"
+
+
+async def test_the_whole_exchange_has_one_deadline(
+    client: httpx.AsyncClient, keys: JwksCache, realm_url: str, agents: Agents, issuer: Issuer
+) -> None:
+    issuer.exchange = lambda _: Answer(silent=True)
+    keycloak = KeycloakExchanger(
+        client, keys, realm_url=realm_url, issuer="i", client_id="c", client_secret=SECRET, timeout=0.2
+    )
+    failed = await failure(keycloak, agents)
+    assert failed.code == "idp_unreachable"
+    assert "TOKEN_EXCHANGE_TIMEOUT" in failed.detail
+
+
+NOW = 1_800_000_000
+LIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "no token": ({}, {"access_token": None}),
+    "empty token": ({}, {"access_token": ""}),
+    "token is a number": ({}, {"access_token": 7}),
+    "opaque token": ({}, {"access_token": "opaque"}),
+    "no token type": ({}, {"token_type": None}),
+    "token type N_A": ({}, {"token_type": "N_A"}),
+    "token type DPoP": ({}, {"token_type": "DPoP"}),
+    "token type is a list": ({}, {"token_type": ["Bearer"]}),
+    "an ID token": ({}, {"issued_token_type": "urn:ietf:params:oauth:token-type:id_token"}),
+    "issued token type is a list": ({}, {"issued_token_type": ["x"]}),
+    "wrong audience": ({"aud": "inventory-backend"}, {}),
+    "audience only begins alike": ({"aud": "pizzeria-backend-2"}, {}),
+    "no audience": ({"aud": None}, {}),
+    "another user": ({"sub": "someone-else"}, {}),
+    "no user": ({"sub": None}, {}),
+    "another issuer": ({"iss": "https://identity.example/realms/other"}, {}),
+    "an ID token by its claim": ({"typ": "ID"}, {}),
+    "no typ": ({"typ": None}, {}),
+    "bound to a key": ({"cnf": {"jkt": "x"}}, {}),
+    "expired": ({"exp": NOW - 10}, {}),
+    "no exp": ({"exp": None}, {}),
+    "exp is text": ({"exp": "soon"}, {}),
+    "not valid yet": ({"nbf": NOW + 11}, {}),
+    "nbf is text": ({"nbf": "soon"}, {}),
+}
+
+
+@pytest.mark.parametrize(("claims", "members"), LIES.values(), ids=LIES.keys())
+async def test_a_token_that_is_not_what_was_asked_for_is_never_used(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, claims: dict[str, Any], members: dict[str, Any]
+) -> None:
+    def lie(form: dict[str, str]) -> Answer:
+        token = issuer.forged(**{"aud": form["audience"], **claims})
+        answer = {**issuer.issue(form), "access_token": token, **members}
+        return Answer(body={name: value for name, value in answer.items() if value is not None})
+
+    issuer.exchange = lie
+    failed = await failure(keycloak, agents)
+    assert type(failed) is BadAnswer
+    assert failed.code == "exchange_result_invalid"
+
+
+async def test_a_stranger_s_signature_is_never_used(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer
+) -> None:
+    def lie(form: dict[str, str]) -> Answer:
+        stranger = issuer.token(key=private_key("stranger"), aud=form["audience"])
+        return Answer(body={**issuer.issue(form), "access_token": stranger})
+
+    issuer.exchange = lie
+    assert (await failure(keycloak, agents)).code == "exchange_result_invalid"
+
+
+async def test_the_agent_s_own_token_is_no_result(keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer) -> None:
+    issuer.exchange = lambda form: Answer(body={**issuer.issue(form), "access_token": form["subject_token"]})
+    failed = await failure(keycloak, agents, aud=[EXCHANGE_CLIENT, "pizzeria-backend"])
+    assert failed.code == "exchange_result_invalid"
+
+
+@pytest.mark.parametrize(
+    ("claims", "members"),
+    [
+        ({"aud": ["account", "pizzeria-backend"]}, {}),
+        ({"exp": NOW - 9}, {}),
+        ({"nbf": NOW + 10}, {}),
+        ({}, {"token_type": "bearer"}),
+        ({}, {"issued_token_type": "urn:ietf:params:oauth:token-type:jwt"}),
+    ],
+)
+async def test_these_results_are_good_too(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, claims: dict[str, Any], members: dict[str, Any]
+) -> None:
+    def answer(form: dict[str, str]) -> Answer:
+        return Answer(body={**issuer.issue(form, **claims), **members})
+
+    issuer.exchange = answer
+    assert (await keycloak.exchange(await agents.agent(), PIZZERIA)).token_id == "ntrtte:exchanged"
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "life"),
+    [(120, 120), (120.5, 120.5), (3_000, 300), (0, None), (-1, None), ("300", None), (None, None), (True, None),
+     ([300], None), ({}, None)],
+)  # fmt: skip
+async def test_a_life_that_is_not_said_properly_is_unknown(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, clock: Clock, expires_in: Any, life: float | None
+) -> None:
+    issuer.exchange = lambda form: Answer(body={**issuer.issue(form), "expires_in": expires_in})
+    token = await keycloak.exchange(await agents.agent(), PIZZERIA)
+    assert token.expires_at == (0 if life is None else clock.now + life)
+
+
+async def test_a_missing_life_is_unknown(keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer) -> None:
+    def answer(form: dict[str, str]) -> Answer:
+        members = issuer.issue(form)
+        del members["expires_in"]
+        return Answer(body=members)
+
+    issuer.exchange = answer
+    assert (await keycloak.exchange(await agents.agent(), PIZZERIA)).expires_at == 0
+
+
+async def test_fewer_scopes_than_the_source_needs_are_not_enough(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer
+) -> None:
+    issuer.exchange = lambda form: Answer(body={**issuer.issue(form), "scope": "profile menu:read menu:write-all"})
+    failed = await failure(keycloak, agents, ExchangeTarget("pizzeria-backend", ("menu:read", "menu:write")))
+    assert type(failed) is NotPermitted
+    assert failed.code == "exchange_scope_not_granted"
+    assert "menu:write" in failed.detail
+    assert "menu:read" not in failed.detail
+
+
+@pytest.mark.parametrize("scope", [None, 7])
+async def test_an_answer_that_names_no_scope_grants_what_was_asked_for(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, scope: Any
+) -> None:
+    issuer.exchange = lambda form: Answer(body={**issuer.issue(form), "scope": scope})
+    token = await keycloak.exchange(await agents.agent(), ExchangeTarget("pizzeria-backend", ("menu:read",)))
+    assert token.scopes == {"menu:read"}
+
+
+async def test_the_result_waits_for_keys_that_are_new(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, clock: Clock
+) -> None:
+    agent = await agents.agent()
+    clock.advance(10)
+    issuer.publish("key-2")
+    assert (await keycloak.exchange(agent, PIZZERIA)).token_id == "ntrtte:exchanged"
+
+
+async def test_a_result_that_cannot_be_checked_is_not_used(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, clock: Clock
+) -> None:
+    agent = await agents.agent()
+    clock.advance(10)
+    issuer.publish("key-2")
+    issuer.certs = lambda: Answer(503)
+    with pytest.raises(Unavailable) as failed:
+        await keycloak.exchange(agent, PIZZERIA)
+    assert failed.value.code == "idp_unreachable"
+
+
+async def test_success_is_told_at_debug_in_the_guide_s_words(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "app"):
+        token = await keycloak.exchange(await agents.agent(sub=USER), PIZZERIA)
+    assert "Token exchange successful for audience 'pizzeria-backend', expires in 300s" in caplog.messages
+    assert token.value not in caplog.text
+    assert issuer.forms[0]["subject_token"] not in caplog.text
