@@ -110,6 +110,7 @@ REFUSALS: list[tuple[tuple[int, str, str], type[ToolsProviderError], str, str]] 
         "exchange_client_rejected",
         "Client Id and Secret",
     ),
+    ((400, "invalid_client", "Bearer-only not allowed"), BadAnswer, "exchange_client_rejected", EXCHANGE_CLIENT),
     (
         (400, "invalid_client", "Public client is not allowed to exchange token"),
         BadAnswer,
