@@ -1,9 +1,11 @@
 """Authorization codes (RFC 6749 section 4.1.2): handed out after a login, used once."""
 
+import re
 import secrets
 from dataclasses import dataclass
 
 CODE_SECONDS = 60
+PKCE_VALUE = re.compile(r"[A-Za-z0-9\-._~]{43,128}")  # RFC 7636 section 4.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +23,27 @@ class AuthorizationCode:
 
 
 class AuthorizationCodes:
-    """The codes that nobody has used yet."""
+    """The codes of the last minute, used or not."""
 
     def __init__(self) -> None:
         self._codes: dict[str, AuthorizationCode] = {}
+        self._used: dict[str, AuthorizationCode] = {}
 
     def add(self, code: AuthorizationCode, now: float) -> str:
-        self._codes = {value: known for value, known in self._codes.items() if known.expires_at > now}
+        for codes in (self._codes, self._used):
+            for value in [value for value, known in codes.items() if known.expires_at <= now]:
+                del codes[value]
         value = secrets.token_urlsafe(32)
         self._codes[value] = code
         return value
 
     def take(self, value: str, now: float) -> AuthorizationCode | None:
+        """The code, which is used up by this; None when it is unknown, too old or used."""
         code = self._codes.pop(value, None)
-        return code if code is not None and code.expires_at > now else None
+        if code is None or code.expires_at <= now:
+            return None
+        self._used[value] = code
+        return code
+
+    def used(self, value: str) -> AuthorizationCode | None:
+        return self._used.get(value)

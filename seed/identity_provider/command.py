@@ -11,9 +11,9 @@ from seed.keycloak import REALM_FILE, read_realm
 
 WARNING = """
   ************************************************************************
-  *  DEVELOPMENT ONLY. This identity provider knows every password in     *
-  *  clear, keeps nothing, and anybody who reaches it can break it on     *
-  *  purpose (/__dev/...). Never let anything real trust its tokens.      *
+  *  DEVELOPMENT ONLY. This identity provider knows every password in    *
+  *  clear, keeps nothing, and anybody who reaches it can break it on    *
+  *  purpose (/__dev/...). Never let anything real trust its tokens.     *
   ************************************************************************
 """
 

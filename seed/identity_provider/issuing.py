@@ -35,13 +35,18 @@ def grant_for(
 
     Raises OAuthError `invalid_scope` for a scope that the client has neither as default nor as optional.
     """
-    asked = [] if scope is None else scope.split(" ")
-    if any(name not in {*client.default, *client.optional, "openid"} for name in asked):
-        raise invalid_scope(f"Invalid scopes: {scope}")
-    names = dict.fromkeys([*client.default, *asked])
+    names = dict.fromkeys([*client.default, *check_scope(client, scope)])
     scopes = tuple(realm.scopes[name] for name in names if name != "openid")
     open_scopes = tuple(found for found in scopes if not found.roles or found.roles & user.roles)
     return Grant(client, user, open_scopes, _roles(client, user, open_scopes), "openid" in names, notes or {})
+
+
+def check_scope(client: Client, scope: str | None) -> list[str]:
+    """The names in a scope parameter, all of which the client has. Raises OAuthError `invalid_scope`."""
+    asked = [] if scope is None else scope.split(" ")
+    if any(name not in {*client.default, *client.optional, "openid"} for name in asked):
+        raise invalid_scope(f"Invalid scopes: {scope}")
+    return asked
 
 
 def _roles(client: Client, user: User, scopes: Iterable[ClientScope]) -> frozenset[Role]:
@@ -51,10 +56,8 @@ def _roles(client: Client, user: User, scopes: Iterable[ClientScope]) -> frozens
 
 
 def narrowed(grant: Grant, audiences: frozenset[str]) -> Grant:
-    """The grant cut to audiences: client roles of others go, and scopes that stand only for such roles."""
-    scopes = tuple(scope for scope in grant.scopes if not _only_for_others(scope, audiences))
-    roles = frozenset(role for role in grant.roles if not role.client or role.client in audiences)
-    return replace(grant, scopes=scopes, roles=roles)
+    """The grant without the scopes that stand only for client roles of others than these audiences."""
+    return replace(grant, scopes=tuple(scope for scope in grant.scopes if not _only_for_others(scope, audiences)))
 
 
 def _only_for_others(scope: ClientScope, audiences: frozenset[str]) -> bool:
@@ -72,7 +75,7 @@ class Issuer:
     def access_claims(
         self, grant: Grant, origin: Origin, session_id: str | None, audiences: frozenset[str] = frozenset()
     ) -> Claims:
-        """The claims of an access token; `audiences`, when there are any, filter `aud` and never add to it."""
+        """The claims of an access token; `audiences`, when there are any, filter `aud` and client roles."""
         lightweight = grant.client.switched_on(LIGHTWEIGHT)
         mapped = mapped_claims(grant, "lightweight" if lightweight else "access")
         found = mapped.pop("aud", set())
@@ -80,6 +83,10 @@ class Issuer:
         claims = {"typ": "Bearer", "azp": grant.client.client_id, **self._common(self.lifespan(grant.client), kind)}
         if audience := sorted(found & audiences if audiences else found):
             claims["aud"] = audience[0] if len(audience) == 1 else audience
+        if audiences and "resource_access" in mapped:
+            mapped["resource_access"] = {
+                name: mapped["resource_access"][name] for name in audiences & mapped["resource_access"].keys()
+            }
         if session_id is not None:
             claims["sid"] = session_id
         return {**claims, "scope": grant.scope, **mapped}

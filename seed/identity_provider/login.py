@@ -1,18 +1,22 @@
 """The login page of the authorization code flow: one form, no cookies, no consent page."""
 
 from html import escape
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from starlette.datastructures import QueryParams
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from seed.identity_provider.answers import OAuthError
-from seed.identity_provider.authorization_codes import CODE_SECONDS, AuthorizationCode
+from seed.identity_provider.authorization_codes import CODE_SECONDS, PKCE_VALUE, AuthorizationCode
 from seed.identity_provider.call import Call
 from seed.identity_provider.grants.password import authenticated_user
-from seed.identity_provider.issuing import grant_for
+from seed.identity_provider.issuing import check_scope
 from seed.identity_provider.realm import Client
 
+MESSAGES = {
+    "Invalid user credentials": "Invalid username or password.",
+    "Account disabled": "Account is disabled, contact your administrator.",
+}
 LOOPBACK = ("localhost", "127.0.0.1")
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Sign in to {realm}</title></head>
@@ -36,9 +40,9 @@ def show(call: Call) -> Response:
     except PageError as error:
         return HTMLResponse(f"<!DOCTYPE html><title>Error</title><p>{escape(str(error))}</p>", 400)
     try:
-        _check_request(call, client, query)
+        _check_request(client, query)
     except OAuthError as error:
-        return _redirect(call, redirect_uri, query, error=error.error, error_description=error.description or "")
+        return _redirect(call, redirect_uri, query, **_parameters(error))
     return _page(call, query)
 
 
@@ -47,12 +51,12 @@ def submit(call: Call) -> Response:
     query = call.request.query_params
     try:
         client, redirect_uri = _client_and_redirect(call, query)
-        _check_request(call, client, query)
+        _check_request(client, query)
         user = authenticated_user(call.provider.realm, call.form.get("username") or "", call.form.get("password") or "")
     except PageError as error:
         return HTMLResponse(f"<!DOCTYPE html><title>Error</title><p>{escape(str(error))}</p>", 400)
     except OAuthError as error:
-        return _page(call, query, error.description or error.error)
+        return _page(call, query, MESSAGES.get(error.description or "", error.error))
     now = call.provider.clock()
     session = call.provider.sessions.start(user.id, client.client_id, now)
     code = AuthorizationCode(
@@ -68,13 +72,21 @@ def submit(call: Call) -> Response:
     return _redirect(call, redirect_uri, query, session_state=session.id, code=call.provider.codes.add(code, now))
 
 
+def _parameters(error: OAuthError) -> dict[str, str]:
+    described = {} if error.description is None else {"error_description": error.description}
+    return {"error": error.error, **described}
+
+
 def redirect_allowed(client: Client, redirect_uri: str) -> bool:
     """Whether an address is registered; `*` at the end stands for anything, and loopback addresses fit on any port."""
     return any(_matches(registered, uri) for registered in client.redirect_uris for uri in _forms(redirect_uri))
 
 
 def _forms(uri: str) -> list[str]:
+    """The address as it is and, on loopback, without its port; none when it hides another address."""
     parts = urlsplit(uri)
+    if parts.username is not None or ".." in unquote(parts.path).split("/"):
+        return []
     if parts.scheme == "http" and parts.hostname in LOOPBACK and parts.port is not None:
         return [uri, parts._replace(netloc=str(parts.hostname)).geturl()]
     return [uri]
@@ -99,13 +111,24 @@ def _client_and_redirect(call: Call, query: QueryParams) -> tuple[Client, str]:
     return client, redirect_uri
 
 
-def _check_request(call: Call, client: Client, query: QueryParams) -> None:
+def _check_request(client: Client, query: QueryParams) -> None:
+    _check_response_type(client, query)
+    check_scope(client, query.get("scope"))
+    _check_challenge(client, query)
+    if query.get("prompt") == "none":
+        raise OAuthError(400, "login_required", None)
+
+
+def _check_response_type(client: Client, query: QueryParams) -> None:
     if query.get("response_type") is None:
         raise OAuthError(400, "invalid_request", "Missing parameter: response_type")
     if query["response_type"] != "code":
         raise OAuthError(400, "unsupported_response_type", None)
     if not client.standard_flow:
         raise OAuthError(400, "unauthorized_client", "Client is not allowed to initiate browser login.")
+
+
+def _check_challenge(client: Client, query: QueryParams) -> None:
     if client.attributes.get("pkce.code.challenge.method"):
         if not query.get("code_challenge_method"):
             raise OAuthError(400, "invalid_request", "Missing parameter: code_challenge_method")
@@ -114,8 +137,8 @@ def _check_request(call: Call, client: Client, query: QueryParams) -> None:
             raise OAuthError(400, "invalid_request", problem)
         if not query.get("code_challenge"):
             raise OAuthError(400, "invalid_request", "Missing parameter: code_challenge")
-    nobody = next(iter(call.provider.realm.users.values()))
-    grant_for(call.provider.realm, client, nobody, query.get("scope"))
+        if not PKCE_VALUE.fullmatch(query["code_challenge"]):
+            raise OAuthError(400, "invalid_request", "Invalid parameter: code_challenge")
 
 
 def _page(call: Call, query: QueryParams, message: str = "") -> Response:

@@ -15,6 +15,7 @@ FRONTEND = "tools-provider-frontend"
 PIZZERIA = "pizzeria-backend"
 INVENTORY = "inventory-backend"
 AGENT = "agent-of-all"  # its tokens may be exchanged by every requester below but OUTSIDER
+BRIEF_AGENT = "agent-brief"  # its tokens live one second
 LIGHTWEIGHT_AGENT = "agent-lightweight"
 FULL_SCOPE_AGENT = "agent-full-scope"
 OUTSIDER = "requester-outsider"
@@ -126,6 +127,9 @@ def _agents() -> list[Json]:
     open_to_passwords: Json = {"publicClient": True, "directAccessGrantsEnabled": True}
     return [
         _client(AGENT, ["every-requester-audience"], optional=("orders:read",), **open_to_passwords),
+        _client(
+            BRIEF_AGENT, ["every-requester-audience"], attributes={"access.token.lifespan": "1"}, **open_to_passwords
+        ),
         _client(LIGHTWEIGHT_AGENT, ["every-requester-audience"], attributes=LIGHTWEIGHT_TOKENS, **open_to_passwords),
         _client(FULL_SCOPE_AGENT, ["every-requester-audience"], **(open_to_passwords | {"fullScopeAllowed": True})),
     ]

@@ -46,7 +46,7 @@ class Wire:
     def agent_token(self, username: str = "johndoe", client_id: str = AGENT, **form: str) -> str:
         return str(self.log_in(username, client_id, **form)["access_token"])
 
-    def exchange(self, subject_token: str, requester: str = REQUESTER, **form: str | list[str]) -> httpx.Response:
+    def exchange(self, subject_token: str, requester: str = REQUESTER, /, **form: str | list[str]) -> httpx.Response:
         """The exchange request of the guide; `form` replaces its parameters, a list repeats one."""
         return self.post("token", exchange_form(subject_token, requester, **form))
 
@@ -55,7 +55,7 @@ class Wire:
         return self.post("token/introspect", form.items(), headers)
 
 
-def exchange_form(subject_token: str, requester: str = REQUESTER, **changes: str | list[str]) -> Form:
+def exchange_form(subject_token: str, requester: str = REQUESTER, /, **changes: str | list[str]) -> Form:
     form: dict[str, str | list[str]] = {
         "grant_type": EXCHANGE,
         "client_id": requester,

@@ -5,7 +5,7 @@ from typing import Any
 
 from seed.identity_provider.answers import OAuthError, invalid_grant
 from seed.identity_provider.grants.request import TokenRequest
-from seed.identity_provider.issuing import grant_for
+from seed.identity_provider.issuing import check_scope, grant_for
 from seed.identity_provider.realm import Realm, User
 
 
@@ -16,6 +16,7 @@ def answer_password(request: TokenRequest) -> dict[str, Any]:
     if request.client.consent_required:
         raise OAuthError(400, "invalid_client", "Client requires user consent")
     realm, scope = request.provider.realm, request.form.get("scope")
+    check_scope(request.client, scope)
     username = request.form.get("username")
     if username is None:
         raise OAuthError(401, "invalid_request", "Missing parameter: username")
