@@ -6,6 +6,7 @@ from typing import Any, Literal
 Location = Literal["path", "query", "header", "cookie"]
 Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
 Json = dict[str, Any]
+Value = Any  # one JSON value, whatever a document has put there
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,223 @@
+"""A document's operations, one by one, and a report of what became of each."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import orjson
+
+from app.openapi.closure import closure_of
+from app.openapi.drafts import Draft, Drafting, PathItem
+from app.openapi.limits import Limits, Watch, refused
+from app.openapi.naming import operation_names
+from app.openapi.operation import Json, Operation, Value
+from app.openapi.parts import Unusable
+from app.openapi.path_template import is_method
+from app.openapi.pointers import References, Unresolvable, join
+from app.openapi.schemas import Schemas
+from app.openapi.servers import server_addresses
+from app.openapi.text import LONGEST_NAME, shortened
+
+_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
+_EVERY_METHOD = "*"
+_BYTES_A_TOKEN = 4
+_SMALLEST_BUDGET = 2_048  # bytes of a tool, below which shortening makes nothing usable
+_MOST_NOTES = 10  # that the report shows of one operation
+
+Status = Literal["ready", "degraded", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportItem:
+    """What became of one operation. `pointer` is a JSON Pointer into the document, `bytes` the size of the tool."""
+
+    method: str
+    path: str
+    pointer: str
+    status: Status
+    reason: str | None
+    name: str | None
+    bytes: int
+    estimated_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What a document holds. Servers have their variables filled in; relative ones stay relative."""
+
+    title: str | None
+    description: str | None
+    version: str | None
+    servers: tuple[str, ...]
+    operations: tuple[Operation, ...]
+    report: tuple[ReportItem, ...]
+
+
+def convert(
+    document: Json,
+    *,
+    slug: str,
+    assigned: Mapping[tuple[str, str], str] | None = None,
+    deadline: float | None = None,
+    limits: Limits | None = None,
+) -> Conversion:
+    """Return the operations of an OpenAPI 3 document; one that cannot be converted is in the report with the reason.
+
+    `assigned` holds the names that operations already have, by method and path. `deadline` is a time of
+    `time.monotonic`. Raises Invalid("invalid_document") for what is no OpenAPI 3 document or exceeds a limit.
+    """
+    limits = limits or Limits()
+    watch = Watch(deadline)
+    paths = _paths(document)
+    notes: list[str] = []
+    servers = server_addresses(document.get("servers"), "/servers", notes)
+    schemas = Schemas(References(document), watch)
+    drafts, skipped = _Walk(schemas, Drafting(schemas, servers), limits).over(paths)
+    names = operation_names(
+        {(draft.operation.method, draft.operation.path): draft.operation.operation_id for draft in drafts},
+        slug=slug,
+        assigned=assigned,
+    )
+    done = _within_budget([_Finishing(draft, schemas, names) for draft in drafts], limits)
+    info = document.get("info")
+    return Conversion(
+        *_about(info if isinstance(info, dict) else {}),
+        servers=servers,
+        operations=tuple(operation for operation, _ in done),
+        report=(*(item for _, item in done), *skipped),
+    )
+
+
+def _paths(document: Json) -> Json:
+    version = document.get("openapi")
+    if "swagger" in document and version is None:
+        raise refused("is Swagger 2.0, which is not read yet; convert it to OpenAPI 3 and register that", "/swagger")
+    if not isinstance(version, str | int | float) or not str(version).startswith("3"):
+        raise refused("is no OpenAPI 3 document: `openapi` must be 3.0, 3.1 or 3.2", "/openapi")
+    paths = document.get("paths")
+    if paths is None:
+        return {}
+    if not isinstance(paths, dict):
+        raise refused("has a `paths` that is no object", "/paths")
+    return paths
+
+
+def _about(info: Json) -> tuple[str | None, str | None, str | None]:
+    title, description, version = (info.get(name) for name in ("title", "description", "version"))
+    return (
+        shortened(title, LONGEST_NAME) or None if isinstance(title, str) else None,
+        shortened(description) or None if isinstance(description, str) else None,
+        shortened(str(version), LONGEST_NAME) or None if isinstance(version, str | int | float) else None,
+    )
+
+
+class _Walk:
+    """Goes through the paths and keeps what can be drafted apart from what has to be skipped."""
+
+    def __init__(self, schemas: Schemas, drafting: Drafting, limits: Limits) -> None:
+        self._schemas = schemas
+        self._drafting = drafting
+        self._limits = limits
+        self._drafts: list[Draft] = []
+        self._skipped: list[ReportItem] = []
+
+    def over(self, paths: Json) -> tuple[list[Draft], list[ReportItem]]:
+        for path, raw in paths.items():
+            if not path.startswith("x-"):
+                self._path(path, raw, join("/paths", path))
+        return self._drafts, self._skipped
+
+    def _path(self, path: str, raw: Value, pointer: str) -> None:
+        if not path.startswith("/"):
+            self._skip(_EVERY_METHOD, path, pointer, "A path must begin with a slash.")
+            return
+        try:
+            node, place = self._schemas.references.follow(raw, pointer)
+        except Unresolvable as error:
+            self._skip(_EVERY_METHOD, path, pointer, f"The operations of this path are unknown: {error}.")
+            return
+        if not isinstance(node, dict):
+            self._skip(_EVERY_METHOD, path, pointer, "It is no Path Item Object.")
+            return
+        item = PathItem(path, node, place)
+        for method, operation, where in _operations(node, place):
+            self._operation(item, method, operation, where)
+
+    def _operation(self, item: PathItem, method: str, raw: Value, pointer: str) -> None:
+        self._schemas.watch.look()
+        if len(self._drafts) + len(self._skipped) >= self._limits.operations:
+            raise refused(f"has more than {self._limits.operations:,} operations", pointer)
+        try:
+            self._drafts.append(self._drafting.draft(item, method, raw, pointer))
+        except Unusable as error:
+            self._skip(method, item.path, error.pointer, f"It cannot be called: {error}.")
+
+    def _skip(self, method: str, path: str, pointer: str, reason: str) -> None:
+        self._skipped.append(ReportItem(method, path, pointer, "skipped", reason, None, 0, 0))
+
+
+def _operations(node: Json, place: str) -> Iterator[tuple[str, Value, str]]:
+    for method in _METHODS:
+        if node.get(method) is not None:
+            yield method.upper(), node[method], join(place, method)
+    additional = node.get("additionalOperations")  # OAS 3.2
+    for method, raw in additional.items() if isinstance(additional, dict) else ():
+        if is_method(method) and method.lower() not in _METHODS:
+            yield method, raw, join(place, "additionalOperations", method)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finishing:
+    """Gives a draft its name and a self-contained schema."""
+
+    draft: Draft
+    schemas: Schemas
+    names: Mapping[tuple[str, str], str]
+
+    def within(self, budget: int) -> tuple[Operation, ReportItem]:
+        draft = self.draft.operation
+        own = len(orjson.dumps([draft.input_schema, draft.description, draft.title]))
+        closure = closure_of(self.draft.roots, self.schemas, budget - own)
+        shortened_here = (
+            [f"shortened to fit {budget:,} bytes: {', '.join(closure.outlined)}"] if closure.outlined else []
+        )
+        notes = (*draft.notes, *closure.notes, *shortened_here)
+        schema = {**draft.input_schema, "$defs": closure.definitions} if closure.definitions else draft.input_schema
+        name = self.names[draft.method, draft.path]
+        operation = replace(draft, name=name, input_schema=schema, notes=notes)
+        size = len(orjson.dumps([name, operation.title, operation.description, schema]))
+        reason = _reason(notes)
+        return operation, ReportItem(
+            method=draft.method,
+            path=draft.path,
+            pointer=self.draft.pointer,
+            status="degraded" if notes else "ready",
+            reason=reason,
+            name=name,
+            bytes=size,
+            estimated_tokens=-(-size // _BYTES_A_TOKEN),
+        )
+
+
+def _reason(notes: Sequence[str]) -> str | None:
+    if not notes:
+        return None
+    more = [f"and {len(notes) - _MOST_NOTES} more"] if len(notes) > _MOST_NOTES else []
+    return "; ".join([*notes[:_MOST_NOTES], *more])
+
+
+def _within_budget(work: Sequence[_Finishing], limits: Limits) -> list[tuple[Operation, ReportItem]]:
+    """Halve what each tool may take until all together fit."""
+    budget = limits.tool_bytes
+    while True:
+        done, total = [], 0
+        for each in work:
+            done.append(each.within(budget))
+            total += done[-1][1].bytes
+            if total > limits.list_bytes:
+                break
+        else:
+            return done
+        if budget <= _SMALLEST_BUDGET:
+            raise refused(f"makes tools of more than {limits.list_bytes:,} bytes in all", "/paths")
+        budget //= 2

@@ -1,0 +1,167 @@
+"""One operation of a document, converted but for what depends on the others: its name and the budget of its schema."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from openapi_pydantic.v3.v3_1 import Operation as ParsedOperation
+
+from app.openapi.answers import answer_types
+from app.openapi.bodies import ReadBody, read_body
+from app.openapi.inputs import Input
+from app.openapi.naming import argument_names
+from app.openapi.operation import Body, Json, Operation, Parameter, Value
+from app.openapi.parameters import read_parameters
+from app.openapi.parts import Unusable, parse
+from app.openapi.path_template import split_template
+from app.openapi.pointers import Unresolvable, join, remark
+from app.openapi.schemas import Definition, Schemas
+from app.openapi.servers import server_addresses
+from app.openapi.text import LONGEST_NAME, hides_something, shortened
+
+_BODY = "body"
+_MOST_DEPENDENCIES = 400  # names in `dependentRequired`, which grow with the square of a body's fields
+_MOST_TAGS = 20
+_HEAD = ("operationId", "summary", "description", "tags", "deprecated")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An operation without name and `$defs`; `roots` are the schemas that its own refers from."""
+
+    operation: Operation
+    roots: tuple[Definition, ...]
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathItem:
+    """What the operations of one path share: the Path Item Object and where it stands."""
+
+    path: str
+    raw: Json
+    pointer: str
+
+
+@dataclass(slots=True)
+class _Arguments:
+    """The operation's inputs under the names that a caller gives them."""
+
+    parameters: tuple[Parameter, ...] = ()
+    body: Body | None = None
+    inputs: dict[str, Input] = field(default_factory=dict)
+
+
+class Drafting:
+    """Reads the operations of one document, each for itself."""
+
+    def __init__(self, schemas: Schemas, servers: Sequence[str]) -> None:
+        self._schemas = schemas
+        self._servers = tuple(servers)
+
+    def draft(self, item: PathItem, method: str, raw: Value, pointer: str) -> Draft:
+        """Return the operation. Raises Unusable with the reason where it cannot be called at all."""
+        notes: list[str] = []
+        try:
+            node, place = self._schemas.references.follow(raw, pointer)
+        except Unresolvable as error:
+            raise Unusable(str(error), pointer) from None
+        if not isinstance(node, dict):
+            raise Unusable("it is no Operation Object", place)
+        literals, template = split_template(item.path)
+        if any(segment in {".", ".."} for segment in "{}".join(literals).split("/")):
+            raise Unusable("its path has dot segments", item.pointer)
+        head = parse(ParsedOperation, _head(node), place, notes)
+        arguments = self._arguments(item, node, place, template, notes)
+        roots = tuple(each.schema for each in arguments.inputs.values())
+        operation = Operation(
+            name="",
+            method=method,
+            path=item.path,
+            operation_id=head.operationId,
+            title=shortened(head.summary or "", LONGEST_NAME) or None,
+            description=_description(head, item, method, place, notes),
+            tags=tuple(shortened(tag, LONGEST_NAME) for tag in (head.tags or [])[:_MOST_TAGS]),
+            deprecated=head.deprecated,
+            input_schema=_input_schema(arguments),
+            output_schema=None,
+            parameters=arguments.parameters,
+            body=arguments.body,
+            accept=answer_types(node.get("responses"), self._schemas.references),
+            server=self._server(item, node, place, notes),
+            notes=tuple(notes),
+        )
+        return Draft(operation, roots, place)
+
+    def _arguments(
+        self, item: PathItem, node: Json, place: str, template: Sequence[str], notes: list[str]
+    ) -> _Arguments:
+        lists = [
+            (raw.get("parameters"), join(where, "parameters"))
+            for raw, where in ((item.raw, item.pointer), (node, place))
+        ]
+        read = read_parameters(lists, template, self._schemas, notes)
+        body = read_body(node.get("requestBody"), join(place, "requestBody"), self._schemas, notes)
+        return _named(read, body)
+
+    def _server(self, item: PathItem, node: Json, place: str, notes: list[str]) -> str | None:
+        for raw, where in ((node, place), (item.raw, item.pointer)):
+            own = server_addresses(raw.get("servers"), join(where, "servers"), notes)
+            if own:
+                return own[0] if own[0] not in self._servers[:1] else None
+        return None
+
+
+def _head(node: Json) -> Json:
+    head = {name: node[name] for name in _HEAD if node.get(name) is not None}
+    if isinstance(head.get("operationId"), int | float):
+        head["operationId"] = str(head["operationId"])
+    return head
+
+
+def _description(head: ParsedOperation, item: PathItem, method: str, place: str, notes: list[str]) -> str:
+    if hides_something(f"{head.summary}{head.description}"):
+        notes.append(remark("invisible or control characters were taken out of its description", place))
+    summaries = (head.description, head.summary, item.raw.get("description"), item.raw.get("summary"))
+    texts = (shortened(text) for text in summaries if isinstance(text, str))
+    return next((text for text in texts if text), f"{method} {shortened(item.path, LONGEST_NAME)}")
+
+
+def _named(read: list[tuple[Parameter, Input]], body: ReadBody | None) -> _Arguments:
+    inputs = [each for _, each in read] + list(body.inputs if body is not None else ())
+    names = argument_names([(each.location, each.name) for each in inputs])
+    parameters = tuple(replace(parameter, argument=name) for (parameter, _), name in zip(read, names, strict=False))
+    return _Arguments(
+        parameters,
+        None if body is None else _with_arguments(body.body, names[len(read) :]),
+        dict(zip(names, inputs, strict=True)),
+    )
+
+
+def _with_arguments(body: Body, names: list[str]) -> Body:
+    if body.argument is not None:
+        return replace(body, argument=names[0])
+    fields = zip(body.fields, names, strict=True)
+    return replace(body, fields=tuple(replace(each, argument=name) for each, name in fields))
+
+
+def _input_schema(arguments: _Arguments) -> Json:
+    schema: Json = {
+        "type": "object",
+        "properties": {name: each.schema.schema for name, each in arguments.inputs.items()},
+        "additionalProperties": False,
+    }
+    if required := [name for name, each in arguments.inputs.items() if each.required]:
+        schema["required"] = required
+    if dependencies := _dependencies(arguments):
+        schema["dependentRequired"] = dependencies
+    return schema
+
+
+def _dependencies(arguments: _Arguments) -> dict[str, list[str]]:
+    """Whoever gives one field of an optional body has to give those that the body requires."""
+    fields = [name for name, each in arguments.inputs.items() if each.location == _BODY]
+    needed = [name for name in fields if arguments.inputs[name].once_given]
+    if len(fields) * len(needed) > _MOST_DEPENDENCIES:
+        return {}
+    dependencies = {name: [other for other in needed if other != name] for name in fields}
+    return {name: others for name, others in dependencies.items() if others}

@@ -1,0 +1,75 @@
+"""Bodies whose members can be arguments of their own: plain objects, through `$ref` and `allOf`."""
+
+from dataclasses import dataclass, field
+
+from app.openapi.dialect import is_nothing
+from app.openapi.operation import Json, Value
+from app.openapi.pointers import References, Unresolvable, join
+
+_MOST_SCHEMAS = 200  # that one body is put together from
+_MORE_THAN_MEMBERS = (
+    "anyOf",
+    "const",
+    "dependencies",
+    "dependentRequired",
+    "dependentSchemas",
+    "discriminator",
+    "else",
+    "enum",
+    "if",
+    "not",
+    "oneOf",
+    "patternProperties",
+    "propertyNames",
+    "then",
+    "$dynamicRef",
+    "$recursiveRef",
+)
+
+
+@dataclass(slots=True)
+class Members:
+    """The members of an object by name, each with the schemas that apply to it and where they stand."""
+
+    schemas: dict[str, list[tuple[Value, str]]] = field(default_factory=dict)
+    required: dict[str, None] = field(default_factory=dict)
+
+
+def members_of(raw: Value, pointer: str, references: References) -> Members | None:
+    """Return the members if the schema is an object with named members and says nothing else of weight."""
+    members = Members()
+    pending: list[tuple[Value, str]] = [(raw, pointer)]
+    for _ in range(_MOST_SCHEMAS):
+        if not pending:
+            return members if members.schemas else None
+        node, where = pending.pop(0)
+        if not isinstance(node, dict) or not _is_plain(node):
+            return None
+        if "$ref" in node:
+            try:
+                pending.append(references.find(node["$ref"]))
+            except Unresolvable:
+                return None
+        pending += [(each, join(where, "allOf", number)) for number, each in enumerate(node.get("allOf") or ())]
+        _take(members, node, where)
+    return None
+
+
+def _take(members: Members, node: Json, where: str) -> None:
+    for name, schema in (node.get("properties") or {}).items():
+        members.schemas.setdefault(name, []).append((schema, join(where, "properties", name)))
+    names = node.get("required")
+    if isinstance(names, list):
+        members.required.update(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def _is_plain(node: Json) -> bool:
+    types = node.get("type", "object")
+    additional = node.get("additionalProperties")
+    return (
+        (types == "object" or (isinstance(types, list) and "object" in types))
+        and not any(keyword in node for keyword in _MORE_THAN_MEMBERS)
+        and (additional is False or is_nothing(additional))
+        and isinstance(node.get("properties") or {}, dict)
+        and isinstance(node.get("allOf") or [], list)
+    )

@@ -1,0 +1,196 @@
+"""Parameter Objects (OAS 3.1.1 section 4.8.12) of a path and its operation: what is said, and where it goes."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from openapi_pydantic.v3.v3_1 import Parameter as ParsedParameter
+
+from app.openapi.inputs import Input
+from app.openapi.keywords import short_examples
+from app.openapi.media_types import by_preference, is_media_type
+from app.openapi.operation import Json, Location, Parameter, Style, Value
+from app.openapi.parts import Unusable, parse
+from app.openapi.pointers import Unresolvable, join, remark
+from app.openapi.schemas import Definition, Schemas
+from app.openapi.text import hides_something, shortened
+
+_STYLES: dict[Location, tuple[Style, ...]] = {
+    "path": ("simple", "label", "matrix"),
+    "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
+    "header": ("simple",),
+    "cookie": ("form",),
+}
+_LOCATIONS: tuple[Location, ...] = get_args(Location)
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_SET_BY_US = {"accept", "content-type", "authorization"}  # OAS 3.1.1 section 4.8.12.2: such a definition is ignored
+_RESERVED = {
+    "accept-encoding",
+    "baggage",
+    "connection",
+    "content-length",
+    "cookie",
+    "cookie2",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "set-cookie",
+    "te",
+    "traceparent",
+    "tracestate",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
+}
+_RESERVED_FAMILIES = ("proxy-", "sec-", "x-forwarded-")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    raw: Json
+    pointer: str
+
+
+def read_parameters(
+    lists: Iterable[tuple[Value, str]], template: Sequence[str], schemas: Schemas, notes: list[str]
+) -> list[tuple[Parameter, Input]]:
+    """Return the parameters of the lists, later ones overriding earlier ones, and one for each name in the path.
+
+    The `argument` of each is still its name.
+    """
+    found = []
+    for place in _merged(lists, schemas, notes):
+        try:
+            parameter = _read(place, template, schemas, notes)
+        except Unusable as error:
+            notes.append(remark(f"a parameter was left out: {error}", error.pointer))
+        else:
+            found += [] if parameter is None else [parameter]
+    declared = {parameter.name for parameter, _ in found if parameter.location == "path"}
+    for name in dict.fromkeys(template):
+        if name not in declared:
+            found.append(_undeclared(name))
+            notes.append(f"the path has {{{name}}}, which no parameter declares: taken for a text")
+    return sorted(found, key=lambda each: _LOCATIONS.index(each[0].location))
+
+
+def _merged(lists: Iterable[tuple[Value, str]], schemas: Schemas, notes: list[str]) -> Iterator[_Place]:
+    places: dict[tuple[str, str], _Place] = {}
+    for raw_list, pointer in lists:
+        for number, raw in enumerate(raw_list if isinstance(raw_list, list) else ()):
+            where = join(pointer, number)
+            try:
+                node, place = schemas.references.follow(raw, where)
+            except Unresolvable as error:
+                notes.append(remark(f"a parameter was left out: {error}", where))
+                continue
+            if not isinstance(node, dict) or not isinstance(node.get("name"), str | int | float):
+                notes.append(remark("a parameter without a name was left out", place))
+                continue
+            location, name = str(node.get("in")), str(node["name"])
+            key = (location, name.lower() if location == "header" else name)
+            places[key] = _Place({**node, "name": name}, place)
+    yield from places.values()
+
+
+def _read(place: _Place, template: Sequence[str], schemas: Schemas, notes: list[str]) -> tuple[Parameter, Input] | None:
+    content_type, raw_schema, where = _value_of(place, notes)
+    fields = {name: value for name, value in place.raw.items() if name not in {"schema", "content"}}
+    definition = schemas.read(raw_schema, where)
+    parsed = parse(ParsedParameter, {**fields, "schema": definition.schema}, place.pointer, notes)
+    location: Location = parsed.param_in.value
+    if not _is_sendable(parsed.name, location, template, place.pointer, notes):
+        return None
+    if raw_schema is None:
+        definition = Definition({"type": "string"})
+    style = _style(parsed, location, place.pointer, notes)
+    required = parsed.required or location == "path"
+    parameter = Parameter(
+        argument=parsed.name,
+        name=parsed.name,
+        location=location,
+        required=required,
+        style=style,
+        explode=parsed.explode if parsed.explode is not None else style == "form",
+        allow_reserved=location == "query" and bool(getattr(parsed, "allowReserved", False)),
+        content_type=content_type,
+    )
+    shown = _annotated(definition, parsed, place, notes)
+    return parameter, Input(location, parsed.name, required, _not_empty(shown) if location == "path" else shown)
+
+
+def _value_of(place: _Place, notes: list[str]) -> tuple[str | None, Value, str]:
+    content = place.raw.get("content")
+    if not isinstance(content, dict) or "schema" in place.raw:
+        return None, place.raw.get("schema"), join(place.pointer, "schema")
+    usable = by_preference(name for name in content if is_media_type(name))
+    if not usable:
+        notes.append(remark("`content` names no media type", place.pointer))
+        return None, None, place.pointer
+    media = content[usable[0]]
+    schema = media.get("schema") if isinstance(media, dict) else None
+    return usable[0], True if schema is None else schema, join(place.pointer, "content", usable[0], "schema")
+
+
+def _is_sendable(name: str, location: Location, template: Sequence[str], pointer: str, notes: list[str]) -> bool:
+    lower = name.lower()
+    if location == "header" and lower in _SET_BY_US:
+        return False
+    reason = None
+    if location == "header" and (lower in _RESERVED or lower.startswith(_RESERVED_FAMILIES)):
+        reason = f"the header {name[:60]} is never taken from a caller"
+    elif location in {"header", "cookie"} and not _TOKEN.fullmatch(name):
+        reason = f"{name[:60]!r} cannot be the name of a {location}"
+    elif location == "path" and name not in template:
+        reason = f"the path has no {{{name[:60]}}}"
+    elif hides_something(name):
+        reason = "a parameter's name has invisible characters"
+    if reason is not None:
+        notes.append(remark(f"a parameter was left out: {reason}", pointer))
+    return reason is None
+
+
+def _style(parsed: ParsedParameter, location: Location, pointer: str, notes: list[str]) -> Style:
+    known = _STYLES[location]
+    for style in known:
+        if style == parsed.style:
+            return style
+    if parsed.style is not None:
+        notes.append(remark(f"the style {parsed.style[:40]!r} is none of a {location} parameter", pointer))
+    return known[0]
+
+
+def _annotated(definition: Definition, parsed: ParsedParameter, place: _Place, notes: list[str]) -> Definition:
+    description = parsed.description or ""
+    if hides_something(description):
+        notes.append(remark("invisible or control characters were taken out of `description`", place.pointer))
+    examples = short_examples([place.raw.get("example")])
+    return definition.described(
+        description=shortened(description) or None,
+        deprecated=True if parsed.deprecated else None,
+        examples=examples if examples and "examples" not in definition.schema else None,
+    )
+
+
+def _not_empty(definition: Definition) -> Definition:
+    """An empty value would make another path of it."""
+    types = definition.schema.get("type", "string")
+    if "string" not in types or "enum" in definition.schema:
+        return definition
+    return definition.described(minLength=max(definition.schema.get("minLength", 0), 1))
+
+
+def _undeclared(name: str) -> tuple[Parameter, Input]:
+    schema = {"type": "string", "minLength": 1, "description": f"Part of the path: {{{name}}}"}
+    parameter = Parameter(name, name, "path", required=True, style="simple", explode=False)
+    return parameter, Input("path", name, True, Definition(schema))

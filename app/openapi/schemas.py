@@ -1,0 +1,241 @@
+"""The document's schemas as JSON Schema 2020-12, each converted once however many operations use it.
+
+What a `$ref` names becomes a definition of its own, referred to as `#/$defs/name`, so that recursive schemas stay what
+they are and nothing is ever copied into something else.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import orjson
+
+from app.openapi.dialect import is_nothing, modernised
+from app.openapi.keywords import (
+    IN_PLACE,
+    SUBSCHEMA_LISTS,
+    SUBSCHEMA_MAPS,
+    SUBSCHEMAS,
+    VALUES,
+    is_pattern,
+    short_examples,
+)
+from app.openapi.limits import Watch
+from app.openapi.naming import definition_name
+from app.openapi.operation import Json, Value
+from app.openapi.pointers import References, Unresolvable, join, remark
+from app.openapi.text import LONGEST_NAME, hides_something, shortened
+
+_DEEPEST = 120  # schemas in schemas, followed through what applies to the same value
+_HEAVIEST = 2_000  # schemas that one value may have to be checked against
+_OPEN_ANYWAY = frozenset({"additionalProperties", "items", "unevaluatedItems", "unevaluatedProperties"})
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A converted schema, the names of the definitions that it refers to, and what had to be left out of it.
+
+    `weight` is how many schemas are applied to one and the same value.
+    """
+
+    schema: Json
+    references: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    weight: int = 1
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes as JSON."""
+        return len(orjson.dumps(self.schema))
+
+    def described(self, **annotations: Value) -> "Definition":
+        """Return the definition with annotations of its own; None leaves what there is."""
+        stated = {keyword: value for keyword, value in annotations.items() if value is not None}
+        return replace(self, schema={**self.schema, **stated}) if stated else self
+
+
+class Schemas:
+    """Every schema of one document, converted when first asked for, for requests: without read-only members."""
+
+    def __init__(self, references: References, watch: Watch) -> None:
+        self.references = references
+        self.watch = watch
+        self.depth = 0
+        self._names: dict[str, str] = {}
+        self._places: dict[str, tuple[Value, str]] = {}
+        self._definitions: dict[str, Definition] = {}
+        self._under_way: set[str] = set()
+        self._patterns: dict[str, bool] = {}
+
+    def read(self, raw: Value, pointer: str) -> Definition:
+        """Convert the schema that stands at the pointer."""
+        reading = _Reading(self, pointer)
+        schema = reading.schema(raw, pointer, in_place=True)
+        if isinstance(schema, bool):
+            schema = {} if schema else {"not": {}}
+        return Definition(schema, tuple(reading.references), tuple(reading.notes), reading.weight)
+
+    def definition(self, name: str) -> Definition:
+        """Return what stands under that name in `$defs`."""
+        if name not in self._definitions:
+            self._under_way.add(name)
+            self._definitions[name] = self.read(*self._places[name])
+            self._under_way.discard(name)
+        return self._definitions[name]
+
+    def name_of(self, raw: Value, pointer: str) -> str:
+        """Return the name in `$defs` for the schema that stands at the pointer."""
+        if pointer not in self._names:
+            name = definition_name(pointer, self._places)
+            self._names[pointer] = name
+            self._places[name] = (raw, pointer)
+        return self._names[pointer]
+
+    def weight_in_place(self, name: str) -> int | None:
+        """Return the definition's weight, or None where it would apply itself to the same value without end."""
+        return None if name in self._under_way else self.definition(name).weight
+
+    def is_pattern(self, text: str) -> bool:
+        """Whether arguments can be checked against the regular expression."""
+        if text not in self._patterns:
+            self._patterns[text] = is_pattern(text)
+        return self._patterns[text]
+
+    def is_read_only(self, raw: Value) -> bool:
+        """Whether the schema, or what it refers to, is only for answers."""
+        try:
+            target, _ = self.references.follow(raw, "")
+        except Unresolvable:
+            target = None
+        return any(isinstance(each, dict) and each.get("readOnly") is True for each in (raw, target))
+
+
+class _Reading:
+    """The conversion of one definition."""
+
+    def __init__(self, schemas: Schemas, owner: str) -> None:
+        self._schemas = schemas
+        self._owner = owner
+        self.references: dict[str, None] = {}
+        self.notes: list[str] = []
+        self.weight = 1
+
+    def schema(self, raw: Value, pointer: str, *, in_place: bool) -> Json | bool:
+        self._schemas.watch.tick()
+        if raw is False:
+            return False
+        if is_nothing(raw):
+            return {}
+        if not isinstance(raw, dict):
+            return self._nothing("a schema that is no object says nothing", pointer)
+        if self._schemas.depth >= _DEEPEST:
+            return self._nothing(f"schemas nested deeper than {_DEEPEST} levels are left out", pointer)
+        self._schemas.depth += 1
+        try:
+            return self._object(raw, pointer, in_place=in_place)
+        finally:
+            self._schemas.depth -= 1
+
+    def _object(self, raw: Json, pointer: str, *, in_place: bool) -> Json:
+        modern = modernised(raw, lambda detail: self._say(detail, pointer))
+        ref = self._ref(modern)
+        result: Json = {} if ref is None else self._reference(ref, pointer, in_place=in_place)
+        for keyword, value in modern.items():
+            if keyword in _OPEN_ANYWAY and is_nothing(value):
+                continue
+            if keyword in SUBSCHEMAS:
+                result[keyword] = self.schema(value, join(pointer, keyword), in_place=in_place and keyword in IN_PLACE)
+            elif keyword in SUBSCHEMA_LISTS:
+                self._list(result, keyword, value, pointer, in_place=in_place)
+            elif keyword in SUBSCHEMA_MAPS:
+                self._map(result, keyword, value, pointer, in_place=in_place)
+            else:
+                self._value(result, keyword, value, pointer)
+        self._without_read_only(result, modern)
+        return result
+
+    def _ref(self, modern: Json) -> Value:
+        for keyword in ("$recursiveRef", "$dynamicRef"):
+            # Nobody extends a schema here, so its outermost schema is meant (draft 2019-09 section 8.2.4.2).
+            if modern.pop(keyword, None) is not None and "$ref" not in modern:
+                return f"#{self._owner}"
+        return modern.pop("$ref", None)
+
+    def _reference(self, ref: Value, pointer: str, *, in_place: bool) -> Json:
+        try:
+            target = self._schemas.references.find(ref)
+        except Unresolvable as error:
+            return self._nothing(f"$ref: {error}", pointer)
+        name = self._schemas.name_of(*target)
+        if in_place:
+            weight = self._schemas.weight_in_place(name)
+            if weight is None:
+                return self._nothing("a schema that contains itself says nothing", pointer)
+            self.weight += weight
+            if self.weight > _HEAVIEST:
+                return self._nothing(f"more than {_HEAVIEST} schemas for one value; the rest is left out", pointer)
+        self.references[name] = None
+        return {"$ref": f"#/$defs/{name}"}
+
+    def _list(self, result: Json, keyword: str, value: Value, pointer: str, *, in_place: bool) -> None:
+        if not isinstance(value, list):
+            self._say(f"`{keyword}` is no list", pointer)
+            return
+        here = in_place and keyword in IN_PLACE
+        schemas = [
+            self.schema(each, join(pointer, keyword, number), in_place=here) for number, each in enumerate(value)
+        ]
+        if schemas:
+            result[keyword] = schemas
+
+    def _map(self, result: Json, keyword: str, value: Value, pointer: str, *, in_place: bool) -> None:
+        if not isinstance(value, dict):
+            self._say(f"`{keyword}` is no object", pointer)
+            return
+        here = in_place and keyword in IN_PLACE
+        schemas = {}
+        for name, each in value.items():
+            if hides_something(name) or (keyword == "patternProperties" and not self._schemas.is_pattern(name)):
+                self._say(f"a name in `{keyword}` cannot be used", pointer)
+            elif keyword != "properties" or not self._schemas.is_read_only(each):
+                schemas[name] = self.schema(each, join(pointer, keyword, name), in_place=here)
+        result[keyword] = schemas
+
+    def _value(self, result: Json, keyword: str, value: Value, pointer: str) -> None:
+        if keyword in {"description", "title"}:
+            self._text(result, keyword, value, pointer)
+        elif keyword == "examples":
+            if examples := short_examples(value):
+                result[keyword] = examples
+        elif keyword in VALUES:
+            usable = self._schemas.is_pattern(value) if keyword == "pattern" and isinstance(value, str) else None
+            if VALUES[keyword](value) if usable is None else usable:
+                result[keyword] = int(value) if keyword.startswith(("min", "max")) and _is_whole(value) else value
+            elif value is not None:
+                self._say(f"`{keyword}` cannot be used as it is", pointer)
+
+    def _text(self, result: Json, keyword: str, value: Value, pointer: str) -> None:
+        if not isinstance(value, str) or not value.strip():
+            return
+        if hides_something(value):
+            self._say(f"invisible or control characters were taken out of `{keyword}`", pointer)
+        if text := shortened(value, LONGEST_NAME) if keyword == "title" else shortened(value):
+            result[keyword] = text
+
+    def _without_read_only(self, result: Json, modern: Json) -> None:
+        properties = modern.get("properties")
+        if "required" in result and isinstance(properties, dict):
+            kept = result.get("properties", {})
+            result["required"] = [name for name in result["required"] if name in kept or name not in properties]
+            if not result["required"]:
+                del result["required"]
+
+    def _nothing(self, detail: str, pointer: str) -> Json:
+        self._say(detail, pointer)
+        return {}
+
+    def _say(self, detail: str, pointer: str) -> None:
+        self.notes.append(remark(detail, pointer))
+
+
+def _is_whole(value: Value) -> bool:
+    return isinstance(value, float) and value.is_integer()

@@ -1,0 +1,202 @@
+"""YAML 1.2 to JSON values, built from the parser's events so that no limit is noticed too late.
+
+The core schema of YAML 1.2: no dates, no `on` or `yes`, no base 60; keys are strings, whatever they look like. An alias
+shares what its anchor built, and counts as often as it stands for it.
+"""
+
+import math
+import re
+from dataclasses import dataclass, field
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from app.openapi.limits import Limits, Watch, refused
+from app.openapi.operation import Json, Value
+
+_TAG = "tag:yaml.org,2002:"
+_TEXT_TAGS = {"!", f"{_TAG}str", f"{_TAG}binary", f"{_TAG}timestamp"}
+_PLAIN_TAGS = {f"{_TAG}{name}" for name in ("null", "bool", "int", "float")}
+_COLLECTION_TAGS = {"!", f"{_TAG}map", f"{_TAG}seq"}
+_CONSTANTS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_INTEGER = re.compile(r"[-+]?[0-9]{1,400}")
+_OTHER_BASE = re.compile(r"0o[0-7]{1,400}|0x[0-9a-fA-F]{1,400}")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_UNSET: Value = object()
+_MERGE: Value = object()
+
+
+@dataclass(slots=True)
+class _Open:
+    """A container that is being filled; `nodes` counts the values in it, those behind aliases included."""
+
+    value: Json | list[Value]
+    anchor: str | None
+    key: Value = _UNSET
+    merged: list[Json] = field(default_factory=list)
+    nodes: int = 1
+
+
+def read_yaml(text: str, limits: Limits, watch: Watch) -> Value:
+    """Return the one YAML document in the text. Raises Invalid("invalid_document")."""
+    tree = _Tree(limits, watch)
+    try:
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            watch.tick()
+            tree.take(event)
+    except yaml.YAMLError as error:
+        raise refused(f"is neither valid JSON nor valid YAML: {_told(error)}") from None
+    return tree.root
+
+
+class _Tree:
+    def __init__(self, limits: Limits, watch: Watch) -> None:
+        self.root: Value = None
+        self._limits = limits
+        self._watch = watch
+        self._open: list[_Open] = []
+        self._anchors: dict[str, tuple[Value, int]] = {}
+        self._nodes = 0
+        self._alias_nodes = 0
+        self._documents = 0
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, ScalarEvent):
+            self._scalar(event)
+        elif isinstance(event, MappingStartEvent):
+            self._start({}, event)
+        elif isinstance(event, SequenceStartEvent):
+            self._start([], event)
+        elif isinstance(event, MappingEndEvent | SequenceEndEvent):
+            self._end()
+        elif isinstance(event, AliasEvent):
+            self._alias(event)
+        elif isinstance(event, DocumentStartEvent):
+            self._documents += 1
+            if self._documents > 1:
+                raise refused(f"is followed by another one {_line(event)}; give one document")
+
+    def _scalar(self, event: ScalarEvent) -> None:
+        parent = self._open[-1] if self._open else None
+        if parent is not None and isinstance(parent.value, dict) and parent.key is _UNSET:
+            parent.key = _MERGE if event.value == "<<" and event.implicit[0] else event.value
+            if event.anchor:
+                self._anchors[event.anchor] = (event.value, 1)
+            return
+        value = _scalar_value(event)
+        if event.anchor:
+            self._anchors[event.anchor] = (value, 1)
+        self._count(1)
+        self._place(value, 1)
+
+    def _start(self, value: Json | list[Value], event: MappingStartEvent | SequenceStartEvent) -> None:
+        if event.tag is not None and event.tag not in _COLLECTION_TAGS:
+            raise refused(f"uses the YAML tag {event.tag!r} {_line(event)}, which JSON has not")
+        if self._open and isinstance(self._open[-1].value, dict) and self._open[-1].key is _UNSET:
+            raise refused(f"has a key that is no text {_line(event)}")
+        if len(self._open) >= self._limits.depth:
+            raise refused(f"is nested deeper than {self._limits.depth} levels {_line(event)}")
+        self._open.append(_Open(value, event.anchor))
+
+    def _end(self) -> None:
+        done = self._open.pop()
+        if isinstance(done.value, dict):
+            for merged in done.merged:
+                for key, value in merged.items():
+                    done.value.setdefault(key, value)
+        if done.anchor:
+            self._anchors[done.anchor] = (done.value, done.nodes)
+        self._count(1)
+        self._place(done.value, done.nodes)
+
+    def _alias(self, event: AliasEvent) -> None:
+        where = _line(event)
+        if event.anchor not in self._anchors or any(each.anchor == event.anchor for each in self._open):
+            raise refused(f"has an alias to something not finished before it {where}")
+        value, nodes = self._anchors[event.anchor]
+        self._alias_nodes += nodes
+        if self._alias_nodes > self._limits.alias_nodes:
+            raise refused(f"grows by aliases to more than {self._limits.alias_nodes:,} values {where}")
+        parent = self._open[-1]
+        if isinstance(parent.value, dict) and parent.key is _UNSET:
+            if isinstance(value, dict | list):
+                raise refused(f"has a key that is no text {where}")
+            parent.key = value if isinstance(value, str) else str(value)
+            return
+        self._count(nodes)
+        self._place(value, nodes)
+
+    def _count(self, nodes: int) -> None:
+        self._nodes += nodes
+        if self._nodes > self._limits.nodes:
+            raise refused(f"has more than {self._limits.nodes:,} values")
+
+    def _place(self, value: Value, nodes: int) -> None:
+        if not self._open:
+            self.root = value
+            return
+        parent = self._open[-1]
+        parent.nodes += nodes
+        if isinstance(parent.value, list):
+            parent.value.append(value)
+            return
+        if parent.key is _MERGE:
+            parent.merged += _to_merge(value)
+        else:
+            parent.value[parent.key] = value
+        parent.key = _UNSET
+
+
+def _to_merge(value: Value) -> list[Json]:
+    sources = value if isinstance(value, list) else [value]
+    if not all(isinstance(source, dict) for source in sources):
+        raise refused("merges (`<<`) something that is no mapping")
+    return sources
+
+
+def _scalar_value(event: ScalarEvent) -> Value:
+    if event.tag in _TEXT_TAGS or (event.tag is None and not event.implicit[0]):
+        return event.value
+    if event.tag is not None and event.tag not in _PLAIN_TAGS:
+        raise refused(f"uses the YAML tag {event.tag!r} {_line(event)}, which JSON has not")
+    return _plain_value(event)
+
+
+def _plain_value(event: ScalarEvent) -> Value:
+    text = event.value
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INTEGER.fullmatch(text) or _OTHER_BASE.fullmatch(text):
+        whole = int(text, 0 if text[:2] in {"0o", "0x"} else 10)
+        if -(2**63) <= whole < 2**64:
+            return whole
+        text = str(whole)  # what does not fit 64 bits is a float, as it is for the JSON parser
+    if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
+        return float(text)
+    if _FLOAT.fullmatch(text) or _NOT_FINITE.fullmatch(text):
+        raise refused(f"has the number {text[:40]} {_line(event)}, which JSON has not")
+    return text
+
+
+def _line(event: Event) -> str:
+    return f"(line {event.start_mark.line + 1})" if event.start_mark is not None else ""
+
+
+def _told(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or "it cannot be parsed"
+    return f"{problem} (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else str(problem)
