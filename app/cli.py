@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import signal
 import socket
 import sys
 from types import FrameType
@@ -16,7 +17,7 @@ from app.logs import configure_logging
 from app.main import create_app
 from app.settings import Settings
 
-GRACE = 10  # seconds that calls in flight get to finish after SIGTERM
+GRACE = 8  # seconds that calls in flight get after SIGTERM; container engines kill after 10
 _UNUSABLE = 2  # exit status for settings and addresses that cannot be used
 
 cli = typer.Typer(
@@ -65,12 +66,16 @@ class _Server(uvicorn.Server):
         )
         self._app = app
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop; `/ready` says so to whoever is still connected."""
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Stop, and end with status 0 (uvicorn's own handler would die by the signal); a second Ctrl-C does not wait.
+
+        Whoever is still connected hears it from `/ready`.
+        """
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
         composition = getattr(self._app.state, "composition", None)
         if composition is not None:
             composition.readiness.stopping = True
-        super().handle_exit(sig, frame)
 
 
 def _settings() -> Settings:

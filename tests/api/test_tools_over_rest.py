@@ -1,14 +1,13 @@
 """The REST door to tools."""
 
+from typing import Any
+
 import pytest
 
 from tests.api.probe import Probe
 from tests.installation import Headers, RunningProvider, Token, bearer
 
-
-@pytest.fixture(scope="module")
-def agent(token: Token) -> Headers:
-    return bearer(token("johndoe"))
+EXECUTE = "/api/v1/tools/execute"
 
 
 def test_a_call_gives_what_the_upstream_answered(provider: RunningProvider, probe: Probe, agent: Headers) -> None:
@@ -20,3 +19,155 @@ def test_a_call_gives_what_the_upstream_answered(provider: RunningProvider, prob
     assert body["truncated"] is False
     assert body["duration_ms"] > 0
     assert len(body["trace_id"]) == 32
+
+
+def test_the_json_of_the_upstream_is_not_rewritten(provider: RunningProvider, probe: Probe, agent: Headers) -> None:
+    exact = b'{ "price": 1.50, "big": 123456789012345678901234567890, "e": 1E2 }'
+    probe.tell("exact", 200, exact)
+    assert exact in provider.execute(agent, "probe/as_told", name="exact").content
+
+
+def test_a_call_leaves_one_record_without_its_arguments(
+    provider: RunningProvider, probe: Probe, agent: Headers, admin: Headers
+) -> None:
+    answer = provider.execute(agent, "probe/echo", text="very-private")
+    records = provider.audit(admin, tool="probe/echo", limit=20)
+    (record,) = [record for record in records if record["trace_id"] == answer.json()["trace_id"]]
+    assert (record["kind"], record["outcome"], record["door"], record["upstream_status"]) == ("call", "ok", "rest", 200)
+    assert record["client_id"] == "tools-provider-frontend"
+    assert record["passthrough"] is True
+    assert "very-private" not in str(record)
+
+
+@pytest.mark.parametrize("tool_id", ["probe/nope", "nope/echo", "nope", "", "/", "managers/echo", "a" * 9_000])
+def test_an_unknown_tool_and_an_invisible_one_answer_alike(
+    provider: RunningProvider, probe: Probe, agent: Headers, tool_id: str
+) -> None:
+    called = provider.execute(agent, tool_id)
+    assert (called.status_code, called.json()["code"]) == (404, "tool_not_found")
+
+
+@pytest.mark.parametrize("tool_id", ["probe/nope", "nope/echo", "managers/echo", "probe/../managers/echo"])
+def test_what_the_caller_may_not_see_cannot_be_looked_at(
+    provider: RunningProvider, probe: Probe, agent: Headers, tool_id: str
+) -> None:
+    assert provider.http.get(f"/api/v1/tools/{tool_id}", headers=agent).status_code == 404
+
+
+def test_missing_scopes_are_a_challenge(provider: RunningProvider, probe: Probe, agent: Headers) -> None:
+    answer = provider.execute(agent, "scoped/echo")
+    assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
+    assert 'scope="mcp:tools orders:write"' in answer.headers["www-authenticate"]
+
+
+def test_every_wrong_argument_is_named(provider: RunningProvider, probe: Probe, agent: Headers) -> None:
+    seen = len(probe.seen)
+    answer = provider.execute(agent, "probe/echo", txt="hello", number="three")
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_arguments")
+    assert {violation["pointer"] for violation in answer.json()["violations"]} == {"/txt", "/number"}
+    assert len(probe.seen) == seen
+
+
+def test_null_for_an_optional_argument_counts_as_left_out(
+    provider: RunningProvider, probe: Probe, agent: Headers
+) -> None:
+    answer = provider.execute(agent, "probe/echo", text=None, number=1)
+    assert answer.json()["result"]["query"] == {"number": "1"}
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (b"[]", ""),
+        (b"null", ""),
+        (b"", ""),
+        (b"{}", "/tool_id"),
+        (b'{"tool_id": 7}', "/tool_id"),
+        (b'{"tool_id": "probe/echo", "arguments": []}', "/arguments"),
+        (b'{"tool_id": "probe/echo", "arguments": "text"}', "/arguments"),
+        (b'{"tool_id": "probe/echo", "text": "hello"}', "/text"),
+    ],
+)
+def test_a_request_that_does_not_fit_says_where(
+    provider: RunningProvider, agent: Headers, body: bytes, pointer: str
+) -> None:
+    answer = provider.http.post(EXECUTE, content=body, headers=agent)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert [violation["pointer"] for violation in answer.json()["violations"]] == [pointer]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        b'{"text": NaN}',
+        b'{"number": ' + b"9" * 5_000 + b"}",
+        b'{"number": 18446744073709551616}',
+        b'{"number": -9223372036854775809}',
+        b'{"text": "a", "text": "b"}',
+        b'{"text": "\\ud800"}',
+        b"[" * 50_000,
+        b'{"text": ' + b"[" * 200 + b"]" * 200 + b"}",
+        b'{"text": "\xff"}',
+    ],
+)
+def test_json_that_readers_could_differ_on_is_refused(
+    provider: RunningProvider, agent: Headers, arguments: bytes
+) -> None:
+    body = b'{"tool_id": "probe/echo", "arguments": ' + arguments + b"}"
+    answer = provider.http.post(EXECUTE, content=body, headers=agent)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_json")
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, 2**64 - 1, -(2**63), 10**17])
+def test_every_integer_of_64_bits_arrives_as_it_is(
+    provider: RunningProvider, probe: Probe, agent: Headers, number: int
+) -> None:
+    assert provider.execute(agent, "probe/echo", number=number).json()["result"]["query"] == {"number": str(number)}
+
+
+def test_a_call_may_have_4_mib(provider: RunningProvider, agent: Headers) -> None:
+    too_much = provider.execute(agent, "probe/echo", text="x" * 4 * 1024 * 1024)
+    assert (too_much.status_code, too_much.json()["code"]) == (413, "body_too_large")
+    fits = provider.execute(agent, "nope/echo", text="x" * 4_000_000)
+    assert fits.status_code == 404
+
+
+def listed(provider: RunningProvider, headers: Headers, **params: Any) -> list[str]:
+    """Every tool_id, page by page."""
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = provider.http.get(
+            "/api/v1/tools", params=params | ({"cursor": cursor} if cursor else {}), headers=headers
+        )
+        found += [tool["tool_id"] for tool in page.raise_for_status().json()["items"]]
+        cursor = page.json()["next_cursor"]
+        if cursor is None:
+            return found
+
+
+def test_the_list_is_complete_page_by_page(
+    provider: RunningProvider, probe: Probe, agent: Headers, token: Token
+) -> None:
+    whole = listed(provider, agent)
+    assert whole == sorted(whole)
+    assert len(set(whole)) == len(whole)
+    assert listed(provider, agent, limit=1) == whole
+    assert listed(provider, agent, limit=3) == whole
+    assert not any(tool_id.startswith("managers/") for tool_id in whole)
+    assert any(tool_id.startswith("managers/") for tool_id in listed(provider, bearer(token("manager"))))
+
+
+def test_the_list_can_be_searched(provider: RunningProvider, probe: Probe, agent: Headers) -> None:
+    assert listed(provider, agent, q="ECHO probe") == ["probe/echo"]
+    assert {tool_id.split("/")[0] for tool_id in listed(provider, agent, source="scoped")} == {"scoped"}
+    assert listed(provider, agent, q="nothing of that kind") == []
+    assert listed(provider, agent, source="managers") == []
+
+
+def test_a_tool_shows_its_schemas(provider: RunningProvider, probe: Probe, agent: Headers) -> None:
+    tool = provider.http.get("/api/v1/tools/scoped/echo", headers=agent).raise_for_status().json()
+    assert (tool["tool_id"], tool["mcp_name"], tool["source"]) == ("scoped/echo", "scoped__echo", "scoped")
+    assert (tool["method"], tool["path"]) == ("GET", "/echo")
+    assert set(tool["input_schema"]["properties"]) == {"text", "number"}
+    assert tool["required_scopes"] == ["orders:write"]

@@ -1,0 +1,172 @@
+"""`tools-provider serve` as a process: how it starts, what it says when it cannot, how it stops."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.probe import WAIT_SECONDS, Probe
+from tests.api.protocol import message
+from tests.installation import EXCHANGE_SECRET, EmbeddedIdentityProvider, Headers, RunningProvider, settings_for
+from tests.servers import listener
+
+COMMAND = Path(sys.executable).with_name("tools-provider")
+CALLS = 20
+
+
+def environment(**settings: str) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", ""), **settings}
+
+
+def serve_and_fail(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603
+        [COMMAND, "serve"],
+        cwd=folder,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"PORT": "many"}, "PORT: "),
+        ({"TOKEN_PASSTHROUGH": "maybe"}, "TOKEN_PASSTHROUGH: "),
+        ({"ADMIN_ROLES": ""}, "ADMIN_ROLES is empty"),
+        ({"ALLOWED_UPSTREAMS": "not an origin"}, "ALLOWED_UPSTREAMS: 'not an origin'"),
+        ({"AUDIENCE_ORIGINS": "audience"}, "AUDIENCE_ORIGINS: 'audience'"),
+        ({"TOKEN_EXCHANGE_CLIENT_SECRET_FILE": "missing-file"}, "missing-file"),
+        ({"HOST": "256.256.256.256"}, "Cannot listen on 256.256.256.256"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named(tmp_path: Path, settings: dict[str, str], said: str) -> None:
+    run = serve_and_fail(tmp_path, **{"PORT": "0", **settings})
+    assert run.returncode == 2, run.stderr
+    assert said in run.stderr
+    assert "Traceback" not in run.stderr
+    assert len(run.stderr.splitlines()) <= 3
+
+
+def test_a_secret_is_not_shown_by_a_complaint(tmp_path: Path) -> None:
+    run = serve_and_fail(tmp_path, PORT="many", TOKEN_EXCHANGE_CLIENT_SECRET="hunter2-secret")
+    assert "hunter2" not in run.stdout + run.stderr
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        run = serve_and_fail(tmp_path, PORT=str(port))
+    assert run.returncode == 2
+    assert f"Cannot listen on 127.0.0.1:{port}" in run.stderr
+    assert "HOST or PORT" in run.stderr
+
+
+@contextmanager
+def serving(identity_provider: EmbeddedIdentityProvider, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The command, its standard error in `log`, and its address; it is ready."""
+    with listener() as free:
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(  # noqa: S603
+            [COMMAND, "serve"],
+            cwd=folder,
+            env=environment(
+                PORT=str(port),
+                KEYCLOAK_URL=identity_provider.address,
+                PUBLIC_URL=address,
+                TOKEN_EXCHANGE_CLIENT_SECRET=EXCHANGE_SECRET,
+                ALLOWED_UPSTREAMS="127.0.0.0/8",
+                LOG_LEVEL="DEBUG",
+            ),
+            stdout=log,
+            stderr=log,
+            text=True,
+        )
+    try:
+        until_ready(process, address)
+        yield process, address
+    finally:
+        process.kill()
+        process.wait()
+
+
+def until_ready(process: subprocess.Popen[str], address: str) -> None:
+    while process.poll() is None:
+        try:
+            if httpx.get(f"{address}/ready", trust_env=False).status_code == 200:
+                return
+        except httpx.ConnectError:
+            pass
+    raise AssertionError("the provider ended while starting")
+
+
+@pytest.mark.parametrize("door", ["rest", "mcp"])
+def test_calls_in_flight_finish_when_it_is_asked_to_stop(
+    identity_provider: EmbeddedIdentityProvider,
+    probe_address: tuple[Probe, str],
+    admin: Headers,
+    agent: Headers,
+    tmp_path: Path,
+    door: str,
+) -> None:
+    probe, upstream = probe_address
+    probe.go_on.clear()
+    with serving(identity_provider, tmp_path) as (process, address):
+        settings = settings_for(identity_provider, address, tmp_path)
+        with httpx.Client(base_url=address, trust_env=False, timeout=30) as http:
+            RunningProvider(address, settings, http).register(admin, f"{upstream}/openapi.json", slug="probe")
+        statuses: list[int] = []
+        callers = [threading.Thread(target=lambda: statuses.append(call(address, agent, door))) for _ in range(CALLS)]
+        for caller in callers:
+            caller.start()
+        for _ in callers:
+            assert probe.waiting.acquire(timeout=WAIT_SECONDS)
+        process.send_signal(signal.SIGTERM)
+        until_closed(address)
+        probe.go_on.set()
+        for caller in callers:
+            caller.join(WAIT_SECONDS)
+        assert process.wait(timeout=10) == 0
+    assert statuses == [200] * CALLS
+    log = (tmp_path / "log").read_text(encoding="utf-8")
+    assert "Traceback" not in log
+    assert agent["Authorization"].removeprefix("Bearer ") not in log
+    assert EXCHANGE_SECRET not in log
+    assert "everybody knows" in log
+
+
+def call(address: str, agent: Headers, door: str) -> int:
+    if door == "rest":
+        body: dict[str, Any] = {"tool_id": "probe/wait", "arguments": {}}
+        headers: Headers = {}
+        path = "/api/v1/tools/execute"
+    else:
+        body, headers = message("tools/call", name="probe__wait", arguments={})
+        path = "/mcp"
+    answer = httpx.post(
+        f"{address}{path}", content=json.dumps(body), headers={**headers, **agent}, trust_env=False, timeout=30
+    )
+    return answer.status_code if "waited" in answer.text else 0
+
+
+def until_closed(address: str) -> None:
+    """Return when no new connection is accepted."""
+    while True:
+        try:
+            httpx.get(f"{address}/health", trust_env=False)
+        except httpx.TransportError:
+            return
