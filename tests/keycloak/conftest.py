@@ -2,19 +2,21 @@
 
 import os
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from seed.identity_provider import create_identity_provider
-from seed.keycloak.distribution import KeycloakUnavailable
+from seed.keycloak.distribution import KeycloakUnavailable, missing_programs
 from seed.keycloak.server import running_keycloak
 from tests.keycloak.administration import Administration, EmbeddedAdministration, KeycloakAdministration
 from tests.keycloak.contract_realm import contract_realm
 from tests.keycloak.wire import Wire
 from tests.servers import running
 
+HERE = Path(__file__).parent
 VERSION = pytest.StashKey[str]()
 REASON = pytest.StashKey[str]()
 SIDES = ["embedded", pytest.param("keycloak", marks=[pytest.mark.keycloak, pytest.mark.timeout(300)])]
@@ -35,14 +37,19 @@ def side(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Generat
         with _embedded() as embedded:
             yield embedded
         return
-    try:
-        with _keycloak(pytestconfig) as keycloak:
-            yield keycloak
-    except KeycloakUnavailable as unavailable:
-        pytestconfig.stash[REASON] = str(unavailable)
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"CI must run the contract on a real Keycloak: {unavailable}", pytrace=False)
-        pytest.skip(f"not run on a real Keycloak: {unavailable}")
+    with ExitStack() as running_server:
+        try:
+            keycloak = running_server.enter_context(_keycloak(pytestconfig))
+        except KeycloakUnavailable as unavailable:
+            pytestconfig.stash[REASON] = str(unavailable)
+        if REASON in pytestconfig.stash:
+            refuse = pytest.fail if in_ci() else pytest.skip
+            refuse(f"The contract must run on a real Keycloak: {pytestconfig.stash[REASON]}")
+        yield keycloak
+
+
+def in_ci() -> bool:
+    return os.environ.get("CI") == "true"
 
 
 @contextmanager
@@ -87,6 +94,16 @@ def agent_token(wire: Wire) -> str:
 @pytest.fixture(scope="module")
 def administration(side: Side) -> Administration:
     return side.administration
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where there is no Keycloak and need not be one, a line at the end stands for all that cannot run."""
+    missing = () if os.environ.get("KEYCLOAK_URL") or in_ci() else missing_programs()
+    if missing:
+        config.stash[REASON] = f"it needs {' and '.join(missing)} on the PATH, or KEYCLOAK_URL"
+        there = [item for item in items if item.path.is_relative_to(HERE) and item.get_closest_marker("keycloak")]
+        config.hook.pytest_deselected(items=there)
+        items[:] = [item for item in items if item not in set(there)]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
