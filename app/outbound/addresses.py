@@ -1,8 +1,10 @@
 """Which addresses may be reached: public ones, and what the operator names in `ALLOWED_UPSTREAMS`."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from socket import SOCK_STREAM
 from urllib.parse import SplitResult, urlsplit
 
 from app.errors import Invalid
@@ -63,6 +65,20 @@ class AddressPolicy:
         host = str(parts.hostname)
         literal = _literal(host)
         if literal is not None and not self.permits(host, port, str(literal)):
+            raise AddressRefused(refusal(host, port))
+
+    async def check_name(self, url: str) -> None:
+        """Raise AddressRefused if the host's name leads to an address that may not be reached; an unknown one passes.
+
+        This is for an early answer. What counts is the check on connecting.
+        """
+        parts, port = _split(url)
+        host = str(parts.hostname)
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
+        except OSError:
+            return
+        if not all(self.permits(host, port, str(address[0])) for *_, address in found):
             raise AddressRefused(refusal(host, port))
 
     def permits(self, host: str, port: int, address: str) -> bool:

@@ -33,7 +33,7 @@ class Documents:
         *,
         timeout: float,
         max_bytes: int,
-        reading_timeout: float = 60.0,
+        reading_timeout: float = 30.0,
     ) -> None:
         self._client = client
         self._addresses = addresses

@@ -130,6 +130,7 @@ class Registration:
         async with self._repository.transaction() as sources:
             source.slug = await _free_slug(sources, create)
         change.concerns(source)
+        await self._rules.check_upstream(source.stated_base_url)
         request = create.model_dump(exclude_unset=True)
         inventory = await take_inventory(self._documents, source, {}, request)
         inventory.enter(source, source.created_at)
@@ -160,6 +161,7 @@ class Registration:
                 names = await sources.names(draft.id)
             read_at = draft.version
             self._change(draft, changes)
+            await self._rules.check_upstream(draft.stated_base_url)
             request = changes.model_dump(exclude_unset=True)
             inventory = await take_inventory(self._documents, draft, names, request)
         async with self._writing:

@@ -48,6 +48,11 @@ class SourceRules:
                     "base_url_refused", "`base_url` must end with its path: leave out the query and fragment."
                 )
 
+    async def check_upstream(self, stated_base_url: str | None) -> None:
+        """Raise AddressRefused for a base URL whose name leads to an address that may not be reached."""
+        if stated_base_url is not None:
+            await self._addresses.check_name(stated_base_url)
+
     def check_auth(self, stated: str | None, audience: str | None) -> None:
         """Raise Invalid for a token exchange without an audience."""
         if stated == "token_exchange" and not audience:

@@ -1,0 +1,159 @@
+"""Registration on a real database, with documents that come over real HTTP."""
+
+import json
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from app.audit.record import AuditRecord
+from app.database import Database
+from app.identity.agent_token import AgentToken
+from app.openapi.operation import Operation
+from app.outbound import AddressPolicy, guarded_client
+from app.sources.document import Documents
+from app.sources.models import RegisteredSource, SourceCreate
+from app.sources.registration import Registered, Registration
+from app.sources.repository import SourceRepository
+from app.sources.rules import SourceRules
+from tests.scripted import Answer, Scripted, ok, scripted
+
+
+def document(*paths: str, servers: list[str] | None = None, **more: Any) -> dict[str, Any]:
+    """An OpenAPI document with one GET operation for each path."""
+    operations = {
+        path: {"get": {"operationId": path.strip("/").replace("/", "_"), "responses": {"200": {"description": "ok"}}}}
+        for path in paths
+    }
+    stated = {} if servers is None else {"servers": [{"url": url} for url in servers]}
+    return {"openapi": "3.1.0", "info": {"title": "Test", "version": "1"}, "paths": operations, **stated, **more}
+
+
+@dataclass
+class Site:
+    """Serves one document, which can be replaced; `scripted` is the server."""
+
+    scripted: Scripted
+    answer: bytes | Answer = b""
+
+    @property
+    def origin(self) -> str:
+        return self.scripted.address
+
+    @property
+    def url(self) -> str:
+        return f"{self.scripted.address}/openapi.json"
+
+    def serve(self, content: dict[str, Any]) -> None:
+        self.answer = ok(json.dumps(content).encode(), "Content-Type: application/json", "Connection: close")
+
+
+@pytest.fixture
+async def site(anyio_backend: str) -> AsyncGenerator[Site]:
+    async for found in _site():
+        yield found
+
+
+@pytest.fixture
+async def other_site(anyio_backend: str) -> AsyncGenerator[Site]:
+    async for found in _site():
+        yield found
+
+
+async def _site() -> AsyncGenerator[Site]:
+    async def answer(reader: Any, writer: Any) -> None:
+        if callable(found.answer):
+            await found.answer(reader, writer)
+        else:
+            writer.write(found.answer)
+            await writer.drain()
+
+    async with scripted(answer) as server:
+        found = Site(server)
+        found.serve(document("/menu", "/orders"))
+        yield found
+
+
+def agent(*roles: str) -> AgentToken:
+    """A verified token with these realm roles."""
+    return AgentToken(
+        value="secret",
+        digest=b"digest",
+        issuer="https://issuer",
+        subject=f"user-{'-'.join(roles)}",
+        client_id="frontend",
+        token_id="jti-1",
+        audiences=frozenset({"us"}),
+        scopes=frozenset(),
+        roles=frozenset(roles),
+        expires_at=9e9,
+        claims={},
+    )
+
+
+ADMIN = agent("admin")
+MANAGER = agent("manager")
+
+
+@dataclass
+class World:
+    """The use cases, and what reached their neighbours."""
+
+    registration: Registration
+    shown: dict[str, tuple[RegisteredSource, tuple[Operation, ...]]] = field(default_factory=dict)
+    records: list[AuditRecord] = field(default_factory=list)
+
+    async def register(self, url: str, admin: AgentToken = ADMIN, **values: Any) -> Registered:
+        create = SourceCreate.model_validate({"name": "Pizzeria Backend API", "url": url, **values})
+        return await self.registration.register(create, admin)
+
+    def tools(self, slug: str) -> list[str]:
+        return [operation.name for operation in self.shown[slug][1]]
+
+    @property
+    def outcomes(self) -> list[tuple[str, str]]:
+        return [(record.action, record.outcome) for record in self.records]
+
+
+MakeWorld = Callable[..., World]
+
+
+@pytest.fixture
+async def make_world(database: Database) -> AsyncGenerator[MakeWorld]:
+    """Make the use cases under a configuration; all worlds of a test share the database."""
+    everything = AddressPolicy(("127.0.0.0/8", "::1"))
+    async with guarded_client(everything) as client:
+
+        def make(
+            audience_origins: tuple[str, ...] = (),
+            *,
+            passthrough_allowed: bool = True,
+            allowed: tuple[str, ...] = ("127.0.0.0/8", "::1"),
+        ) -> World:
+            policy = AddressPolicy(allowed)
+            documents = Documents(client, policy, timeout=5.0, max_bytes=100_000)
+
+            async def record(entry: AuditRecord) -> None:
+                world.records.append(entry)
+
+            def changed(source: RegisteredSource, operations: tuple[Operation, ...]) -> None:
+                world.shown[source.slug] = (source, operations)
+
+            registration = Registration(
+                SourceRepository(database),
+                documents,
+                SourceRules(policy, audience_origins, passthrough_allowed=passthrough_allowed),
+                record=record,
+                on_changed=changed,
+                on_removed=lambda slug: world.shown.pop(slug, None) and None,
+            )
+            world = World(registration)
+            return world
+
+        yield make
+
+
+@pytest.fixture
+def world(make_world: MakeWorld) -> World:
+    return make_world()
