@@ -37,6 +37,8 @@ class McpEntry:
         self._problems = problems
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # RFC 9110 section 5.5: white space around a value is no part of it; httptools leaves it there.
+        scope["headers"] = [(name, value.strip()) for name, value in scope["headers"]]
         headers = Headers(scope=scope)
         refused = self._misdirected(headers)
         if refused is not None:

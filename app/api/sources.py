@@ -11,7 +11,7 @@ from app.api.dependencies import Admin, Sources
 from app.errors import Invalid
 from app.openapi.conversion import ReportItem
 from app.openapi.operation import Operation
-from app.sources.models import SourceCreate, SourceRead, SourceUpdate
+from app.sources.models import SourceCreate, SourceRead, SourceUpdate, is_slug
 
 router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
 
@@ -162,7 +162,7 @@ def _read_cursor(cursor: str) -> str:
         kind, _, slug = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
     except (ValueError, binascii.Error):
         kind, slug = "", ""
-    if kind != "after":
+    if kind != "after" or not is_slug(slug):
         raise Invalid(
             "cursor_invalid", "This cursor is not one of ours. Use `next_cursor` of the page before, unchanged."
         )

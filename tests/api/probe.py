@@ -31,7 +31,11 @@ DOCUMENT = {
     "openapi": "3.1.0",
     "info": {"title": "Probe", "version": "1"},
     "paths": {
-        "/echo": _operation("echo", _parameter("text", "string"), _parameter("number", "integer")),
+        "/echo": _operation(
+            "echo",
+            {**_parameter("text", "string"), "schema": {"type": "string", "x-mcp-header": "T"}},
+            _parameter("number", "integer"),
+        ),
         "/as-told/{name}": _operation("as_told", _parameter("name", "string", "path")),
         "/hang": _operation("hang"),
         "/wait": _operation("wait"),

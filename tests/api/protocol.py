@@ -1,9 +1,11 @@
 """MCP requests as they go over the wire, in both eras."""
 
 import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import httpx2
@@ -47,3 +49,14 @@ def post(provider: RunningProvider, headers: Headers, method: str, era: str = MO
     """Send one request; `headers` win over those that belong to it."""
     body, own = message(method, era, **params)
     return provider.http.post("/mcp", content=json.dumps(body), headers={**own, **headers})
+
+
+@contextmanager
+def sent_raw(provider: RunningProvider, path: str, headers: Headers, body: bytes) -> Iterator[socket.socket]:
+    """Send a POST as it is written here, header values included; the connection closes with the block."""
+    address = urlsplit(provider.address)
+    lines = {"Host": address.netloc, "Content-Length": str(len(body)), **headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    with socket.create_connection((str(address.hostname), address.port or 0), timeout=30) as connection:
+        connection.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
+        yield connection

@@ -1,13 +1,11 @@
 """A client that leaves takes its upstream call with it (row B15), and the call still has its record."""
 
 import json
-import socket
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.api.probe import WAIT_SECONDS, Probe
-from tests.api.protocol import ERAS, message
+from tests.api.protocol import ERAS, message, sent_raw
 from tests.installation import Headers, RunningProvider
 
 
@@ -27,11 +25,7 @@ def test_the_upstream_call_is_cancelled(
 
     before = cancelled_calls()
     path, body, headers = request_of(door)
-    address = urlsplit(provider.address)
-    lines = {**headers, **agent, "Host": address.netloc, "Content-Length": str(len(body))}
-    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-    with socket.create_connection((str(address.hostname), address.port or 0)) as connection:
-        connection.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
+    with sent_raw(provider, path, {**headers, **agent}, body):
         assert probe.hanging.acquire(timeout=WAIT_SECONDS)
     assert probe.cancelled.acquire(timeout=WAIT_SECONDS)
     for _ in range(1_000):

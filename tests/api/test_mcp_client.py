@@ -44,6 +44,7 @@ async def test_a_tool_says_what_it_takes(provider: RunningProvider, agent: Heade
     echo = tools["probe__echo"]
     assert echo.input_schema["type"] == "object"
     assert set(echo.input_schema["properties"]) == {"text", "number"}
+    assert "x-mcp-header" not in str(echo.input_schema)
     assert echo.annotations is not None
     assert echo.annotations.read_only_hint is True
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.api.probe import Probe
-from tests.api.protocol import ACCEPT, ERAS, MODERN, message, post
+from tests.api.protocol import ACCEPT, ERAS, MODERN, message, post, sent_raw
 from tests.installation import EmbeddedIdentityProvider, Headers, RunningProvider
 
 METADATA = "/.well-known/oauth-protected-resource"
@@ -86,6 +86,15 @@ def test_codes_of_the_modern_protocol(provider: RunningProvider, agent: Headers,
     assert status_and_code({"Mcp-Name": "other"}, "tools/call", name="probe__echo") == (400, -32020)
     assert status_and_code({}, "tools/call", name="probe__nope") == (400, -32602)
     assert status_and_code({}, "tools/list", cursor="!") == (400, -32602)
+
+
+def test_white_space_around_a_header_value_is_no_part_of_it(
+    provider: RunningProvider, agent: Headers, probe: Probe
+) -> None:
+    body, headers = message("tools/call", name="probe__echo", arguments={})
+    spaced = {"Mcp-Name": "probe__echo  ", "Mcp-Method": "tools/call\t"}
+    with sent_raw(provider, "/mcp", {**headers, **agent, **spaced}, json.dumps(body).encode()) as connection:
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 200")
 
 
 def test_an_unsupported_version_is_named(provider: RunningProvider, agent: Headers) -> None:
