@@ -18,6 +18,7 @@ from seed.identity_provider.form import Form
 from seed.identity_provider.grants.token_exchange import GRANT_TYPE
 from seed.identity_provider.introspection import introspect
 from seed.identity_provider.provider import IdentityProvider
+from seed.identity_provider.registration import register
 
 Handler = Callable[[Call], Response]
 PROTOCOL = "/realms/{realm}/protocol/openid-connect"
@@ -28,6 +29,7 @@ ROUTES: tuple[tuple[str, str, Endpoint, Handler], ...] = (
     ("POST", f"{PROTOCOL}/logout", "logout", endpoints.logout),
     ("GET", f"{PROTOCOL}/userinfo", "userinfo", endpoints.userinfo),
     ("GET", f"{PROTOCOL}/certs", "certs", endpoints.certs),
+    ("POST", "/realms/{realm}/clients-registrations/openid-connect", "registration", register),
     ("GET", f"{PROTOCOL}/auth", "auth", login.show),
     ("POST", "/realms/{realm}/login-actions/authenticate", "auth", login.submit),
     ("GET", "/realms/{realm}/.well-known/openid-configuration", "discovery", endpoints.discovery),
@@ -65,7 +67,8 @@ def _served(
     async def serve(request: Request) -> Response:
         if request.path_params["realm"] != provider.realm.name:
             return JSONResponse({"error": "Realm does not exist"}, 404)
-        form = Form.parse(await request.body())
+        body = await request.body()
+        form = Form.parse(body)
         names = _names(endpoint, form)
         provider.counts.update(names)
         met = provider.faults.take(*names)
@@ -74,7 +77,7 @@ def _served(
             return answer
         try:
             _check_realm(provider, endpoint, request)
-            return handler(Call(provider, request, form, tuple(met)))
+            return handler(Call(provider, request, body, form, tuple(met)))
         except OAuthError as error:
             return error.response()
 

@@ -18,6 +18,7 @@ class Call:
 
     provider: IdentityProvider
     request: Request
+    body: bytes
     form: Form
     faults: tuple[AnyFault, ...]
 

@@ -18,6 +18,7 @@ def metadata(realm: Realm, issuer: str) -> dict[str, Any]:
         "userinfo_endpoint": f"{endpoints}/userinfo",
         "end_session_endpoint": f"{endpoints}/logout",
         "revocation_endpoint": f"{endpoints}/revoke",
+        "registration_endpoint": f"{issuer}/clients-registrations/openid-connect",
         "jwks_uri": f"{endpoints}/certs",
         "grant_types_supported": [
             "authorization_code",

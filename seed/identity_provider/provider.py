@@ -4,13 +4,15 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from seed.identity_provider.authorization_codes import AuthorizationCodes
 from seed.identity_provider.faults import Faults
 from seed.identity_provider.keys import Claims, Keys, TokenRefused
 from seed.identity_provider.mappers import refuse_unknown_mappers
-from seed.identity_provider.realm import Realm, RealmError, User, parse_realm
+from seed.identity_provider.realm import Client, Realm, RealmError, User, parse_realm
+from seed.identity_provider.registration_rules import registration_rules
 from seed.identity_provider.sessions import Session, Sessions
 
 ACCESS_TOKEN_TYPES = frozenset({"Bearer", "DPoP"})
@@ -37,10 +39,15 @@ class IdentityProvider:
         self.load(realm)
 
     def load(self, realm: Mapping[str, Any]) -> None:
-        """Serve this realm from now on; keys and sessions stay. Raises RealmError."""
+        """Serve this realm from now on; keys and sessions stay, registered clients go. Raises RealmError."""
         parsed = parse_realm(realm)
         refuse_unknown_mappers([*parsed.clients.values(), *parsed.scopes.values()])
         self.realm: Realm = parsed
+        self.registration_rules = registration_rules(realm)
+
+    def add_client(self, client: Client) -> None:
+        """Make a client known that registered itself."""
+        self.realm = replace(self.realm, clients={**self.realm.clients, client.client_id: client})
 
     def session(self, session_id: str) -> Session | None:
         return self.sessions.alive(session_id, self.clock(), idle=self.realm.session_idle, life=self.realm.session_life)

@@ -91,6 +91,8 @@ class Realm:
     clients: Mapping[str, Client]
     users: Mapping[str, User]
     scopes: Mapping[str, ClientScope]
+    default_scopes: tuple[str, ...]
+    optional_scopes: tuple[str, ...]
 
     def user_named(self, username: str) -> User | None:
         return next((user for user in self.users.values() if user.username == username), None)
@@ -134,6 +136,8 @@ def _parse(export: Json) -> Realm:
         clients=clients,
         users={user.id: user for user in [*people, *services]},
         scopes=scopes,
+        default_scopes=tuple(export.get("defaultDefaultClientScopes", ())),
+        optional_scopes=tuple(export.get("defaultOptionalClientScopes", ())),
     )
 
 

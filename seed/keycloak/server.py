@@ -131,8 +131,9 @@ def main() -> int:
         realm = read_realm(arguments.realm)
         print(f"starting Keycloak {VERSION} …", flush=True)
         with running_keycloak(realm, arguments.port) as keycloak:
-            print(f"Keycloak {keycloak.version} serves {keycloak.url}/realms/{realm['realm']}")
-            print(f"admin console: {keycloak.url}/admin ({ADMIN} / {ADMIN_PASSWORD}); development only; Ctrl-C ends it")
+            url = keycloak.url.replace(HOST, "localhost")  # tokens carry the address that was called: one for all
+            print(f"Keycloak {keycloak.version} serves {url}/realms/{realm['realm']}")
+            print(f"admin console: {url}/admin ({ADMIN} / {ADMIN_PASSWORD}); development only; Ctrl-C ends it")
             sys.stdout.flush()
             signal.pause()
     except (KeycloakUnavailable, OSError, ValueError) as error:
