@@ -1,5 +1,6 @@
 """Every query on sources. One `Sources` lives in one transaction."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -16,6 +17,8 @@ from app.openapi.operation import Operation
 from app.openapi.operation_json import operation_from_json, operation_to_json
 from app.sources.models import AudienceOrigin, OperationRow, Source, SourceReport
 
+_KEY = re.compile(r"[a-z0-9-]{1,36}")
+
 
 class Sources:
     """The stored sources, as one transaction sees and changes them."""
@@ -25,6 +28,8 @@ class Sources:
 
     async def find(self, key: str) -> Source | None:
         """Return the source of that id or slug."""
+        if not _KEY.fullmatch(key):  # PostgreSQL takes no NUL, and an index no long key
+            return None
         found = await self._session.exec(select(Source).where(or_(Source.id == key, Source.slug == key)))
         return found.first()
 

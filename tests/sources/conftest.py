@@ -135,10 +135,10 @@ async def make_world(database: Database) -> AsyncGenerator[MakeWorld]:
             documents = Documents(client, policy, timeout=5.0, max_bytes=100_000)
 
             async def record(entry: AuditRecord) -> None:
-                world.records.append(entry)
+                made.records.append(entry)
 
             def changed(source: RegisteredSource, operations: tuple[Operation, ...]) -> None:
-                world.shown[source.slug] = (source, operations)
+                made.shown[source.slug] = (source, operations)
 
             registration = Registration(
                 SourceRepository(database),
@@ -146,10 +146,10 @@ async def make_world(database: Database) -> AsyncGenerator[MakeWorld]:
                 SourceRules(policy, audience_origins, passthrough_allowed=passthrough_allowed),
                 record=record,
                 on_changed=changed,
-                on_removed=lambda slug: world.shown.pop(slug, None) and None,
+                on_removed=lambda slug: made.shown.pop(slug, None) and None,
             )
-            world = World(registration)
-            return world
+            made = World(registration)
+            return made
 
         yield make
 

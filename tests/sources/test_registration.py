@@ -377,6 +377,12 @@ async def test_removing_forgets_the_source_and_its_tools(world: World, site: Sit
     assert world.tools("s") == ["drinks"]
 
 
+@pytest.mark.parametrize("key", ["", "unknown", "a\x00b", "x" * 10_000, "'; DROP TABLE sources; --", "%"])
+async def test_a_key_that_is_none_finds_nothing(key: str, world: World) -> None:
+    with pytest.raises(NotFound):
+        await world.registration.find(key)
+
+
 async def test_pages_follow_the_slugs(world: World, site: Site) -> None:
     for slug in ("c", "a", "b"):
         await world.register(site.url, slug=slug)
