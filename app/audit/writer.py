@@ -51,7 +51,7 @@ class AuditWriter:
         """Begin to write; what an earlier process kept aside goes into the database first."""
         if self._aside is not None and self._aside.exists():
             rows = _read(self._aside)
-            if await self._save(rows):
+            if not rows or await self._save(rows):
                 self._aside.unlink()
                 _log.info("audit records that had been kept aside are in the database now", records=len(rows))
         self._stopping = False
@@ -181,5 +181,5 @@ def _read(file: Path) -> list[Row]:
         try:
             rows.append(orjson.loads(line))
         except orjson.JSONDecodeError:
-            _log.error("a line that was kept aside is no record", file=file.name)
+            _log.error("a line that was kept aside is no record", line=line.decode("utf-8", "replace"))
     return rows

@@ -89,6 +89,14 @@ async def test_simultaneous_records_are_all_written_in_order(log: AuditLog, tmp_
     assert stored(tmp_path) == names
 
 
+async def test_a_record_whose_commit_was_not_confirmed_can_be_written_again(log: AuditLog, tmp_path: Path) -> None:
+    record = a_record("a/b")
+    await log.record(record)
+    await asyncio.gather(log.record(record), log.record(a_record("a/c")))
+    assert stored(tmp_path) == ["a/b", "a/c"]
+    assert not (tmp_path / "audit-unsaved.jsonl").exists()
+
+
 async def test_a_cancelled_caller_loses_no_record(log: AuditLog, tmp_path: Path) -> None:
     caller = asyncio.create_task(log.record(a_record("a/cancelled")))
     await asyncio.sleep(0)
@@ -184,6 +192,33 @@ async def test_a_record_after_the_end_is_kept_aside(database: Database, tmp_path
     await log.stop()
     await log.record(a_record("a/late"))
     assert json.loads((tmp_path / "audit-unsaved.jsonl").read_text())["tool"] == "a/late"
+
+
+async def test_a_line_that_is_no_record_does_not_stop_the_start(database: Database, tmp_path: Path) -> None:
+    aside = tmp_path / "audit-unsaved.jsonl"
+    aside.write_text('{"half a rec\n')
+    log = AuditLog(database, None)
+    await log.start()
+    await log.record(a_record("a/b"))
+    await log.stop()
+    assert stored(tmp_path) == ["a/b"]
+
+
+async def test_what_cannot_be_kept_aside_is_logged_whole(database: Database, tmp_path: Path) -> None:
+    log = AuditLog(database, None)
+    (tmp_path / "audit-unsaved.jsonl").mkdir()
+    with capture_logs() as logged:
+        await log.record(a_record("a/late"))
+    assert json.loads(logged[0]["record"])["tool"] == "a/late"
+
+
+async def test_a_database_without_a_file_logs_what_it_cannot_take() -> None:
+    database = Database("sqlite:///:memory:")
+    log = AuditLog(database, None)
+    with capture_logs() as logged:
+        await log.record(a_record("a/late"))
+    await database.dispose()
+    assert json.loads(logged[0]["record"])["tool"] == "a/late"
 
 
 async def test_text_that_no_database_takes_is_made_fit(log: AuditLog) -> None:

@@ -1,5 +1,6 @@
 """Arguments are checked before anything is sent, and a null that means "left out" is left out."""
 
+import socket
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ MENU: dict[str, Any] = {
         "a/b~c": {"type": "array", "items": {"$ref": "#/$defs/topping"}},
         "any": {},
         "100%": {"$ref": "#/$defs/topping"},
+        "a%20b": {"type": ["string", "null"]},
         "wish": {"anyOf": [{"$ref": "#/$defs/topping"}, {"type": "null"}]},
     },
     "required": ["size"],
@@ -63,7 +65,7 @@ def test_null_for_an_optional_argument_that_may_not_be_null_counts_as_left_out(n
         assert rules.check({"size": "small", name: None}) == {"size": "small"}
 
 
-@pytest.mark.parametrize("name", ["note", "any", "wish"])
+@pytest.mark.parametrize("name", ["note", "any", "wish", "a%20b"])
 def test_null_is_kept_where_it_is_allowed(name: str) -> None:
     assert ArgumentRules(MENU).check({"size": "small", name: None}) == {"size": "small", name: None}
 
@@ -137,6 +139,17 @@ def test_a_schema_that_cannot_be_compiled_still_checks_the_names(unusable: dict[
     assert rules.check({"x": "anything", "y": 1}) == {"x": "anything", "y": 1}
     assert rules.check({"x": None, "y": 1}) == {"y": 1}
     assert violations(schema, {"z": 1}).keys() == {"/y", "/z"}
+
+
+def test_nothing_is_fetched_for_a_schema() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        server.setblocking(False)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/schema"
+        ArgumentRules({"type": "object", "properties": {"x": {"$ref": address}}}).check({"x": 1})
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 def test_a_schema_that_refers_to_itself_is_no_trap() -> None:
