@@ -6,7 +6,7 @@ from typing import Literal
 
 import orjson
 
-from app.openapi.closure import closure_of
+from app.openapi.closure import self_contained
 from app.openapi.drafts import Draft, Drafting, PathItem
 from app.openapi.limits import Limits, Watch, refused
 from app.openapi.naming import operation_names
@@ -176,16 +176,12 @@ class _Finishing:
 
     def within(self, budget: int) -> tuple[Operation, ReportItem]:
         draft = self.draft.operation
-        own = len(orjson.dumps([draft.input_schema, draft.description, draft.title]))
-        closure = closure_of(self.draft.roots, self.schemas, budget - own)
-        shortened_here = (
-            [f"shortened to fit {budget:,} bytes: {', '.join(closure.outlined)}"] if closure.outlined else []
-        )
-        notes = (*draft.notes, *closure.notes, *shortened_here)
-        schema = {**draft.input_schema, "$defs": closure.definitions} if closure.definitions else draft.input_schema
+        rest = len(orjson.dumps([draft.description, draft.title]))
+        closure = self_contained(draft.input_schema, self.draft.roots, self.schemas, budget - rest)
+        notes = (*draft.notes, *closure.notes)
         name = self.names[draft.method, draft.path]
-        operation = replace(draft, name=name, input_schema=schema, notes=notes)
-        size = len(orjson.dumps([name, operation.title, operation.description, schema]))
+        operation = replace(draft, name=name, input_schema=closure.schema, notes=notes)
+        size = len(orjson.dumps([name, operation.title, operation.description, closure.schema]))
         reason = _reason(notes)
         return operation, ReportItem(
             method=draft.method,

@@ -37,13 +37,23 @@ class BodyField:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The request body: either one argument holds it whole (`argument`), or several do (`fields`)."""
+    """The request body: either one argument holds it whole (`argument`), or several do (`fields`).
+
+    In a form that one argument holds whole, `fields` only say how members of that name are encoded.
+    """
 
     media_type: str
     required: bool
     argument: str | None = None
     fields: tuple[BodyField, ...] = ()
     binary: bool = False
+
+    @property
+    def arguments(self) -> frozenset[str]:
+        """The names of the arguments that make up the body."""
+        if self.argument is not None:
+            return frozenset({self.argument})
+        return frozenset(field.argument for field in self.fields)
 
 
 @dataclass(frozen=True, slots=True)

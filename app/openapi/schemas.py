@@ -62,12 +62,19 @@ class Schemas:
         self.depth = 0
         self._names: dict[str, str] = {}
         self._places: dict[str, tuple[Value, str]] = {}
-        self._definitions: dict[str, Definition] = {}
+        self._read: dict[str, Definition] = {}
         self._under_way: set[str] = set()
         self._patterns: dict[str, bool] = {}
 
     def read(self, raw: Value, pointer: str) -> Definition:
-        """Convert the schema that stands at the pointer."""
+        """Return the conversion of the schema that stands at the pointer."""
+        if pointer not in self._read:
+            self._under_way.add(pointer)
+            self._read[pointer] = self._convert(raw, pointer)
+            self._under_way.discard(pointer)
+        return self._read[pointer]
+
+    def _convert(self, raw: Value, pointer: str) -> Definition:
         reading = _Reading(self, pointer)
         schema = reading.schema(raw, pointer, in_place=True)
         if isinstance(schema, bool):
@@ -76,11 +83,7 @@ class Schemas:
 
     def definition(self, name: str) -> Definition:
         """Return what stands under that name in `$defs`."""
-        if name not in self._definitions:
-            self._under_way.add(name)
-            self._definitions[name] = self.read(*self._places[name])
-            self._under_way.discard(name)
-        return self._definitions[name]
+        return self.read(*self._places[name])
 
     def name_of(self, raw: Value, pointer: str) -> str:
         """Return the name in `$defs` for the schema that stands at the pointer."""
@@ -92,7 +95,7 @@ class Schemas:
 
     def weight_in_place(self, name: str) -> int | None:
         """Return the definition's weight, or None where it would apply itself to the same value without end."""
-        return None if name in self._under_way else self.definition(name).weight
+        return None if self._places[name][1] in self._under_way else self.definition(name).weight
 
     def is_pattern(self, text: str) -> bool:
         """Whether arguments can be checked against the regular expression."""
