@@ -160,7 +160,7 @@ def main(seconds: float) -> None:
         bare_port = free_port()
         bare = f"http://127.0.0.1:{bare_port}/mcp"
         command = [sys.executable, "-m", "tests.benchmarks.bare_sdk", str(bare_port), upstreams[20]]
-        running = stack.enter_context(process(command, ready=bare, cpus=SERVERS))
+        running = stack.enter_context(process(command, ready=bare.removesuffix("/mcp"), cpus=SERVERS))
         targets["bare SDK server"] = (bare, call_request(bare, "get_order_0", ARGUMENTS, None), running.pid)
         report(asyncio.run(measure_calls(targets, upstreams[20], seconds)))
 
