@@ -31,6 +31,10 @@ async def sign_in(http: httpx.AsyncClient, token_endpoint: str, user: str) -> st
     return token
 
 
+class NothingTold(Exception):
+    """An answer does not say who called, where it should."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What an agent got for a call: the provider's `code` when it refused, else the upstream's `status` and answer.
@@ -46,9 +50,17 @@ class Outcome:
     body: Mapping[str, Any]
 
     @property
-    def called_by(self) -> Caller:
-        """Who called, as the upstream says. Raises pydantic.ValidationError when it says nothing."""
-        return Caller.model_validate(self.body.get("called_by"))
+    def called_by(self) -> Caller | None:
+        """Who called, as the upstream verified it; None when it does not say. Raises pydantic.ValidationError."""
+        told = self.body.get("called_by")
+        return None if told is None else Caller.model_validate(told)
+
+    @property
+    def caller(self) -> Caller:
+        """Who called, as the upstream verified it. Raises NothingTold when it does not say."""
+        if (caller := self.called_by) is None:
+            raise NothingTold(f"no upstream says who called: {self.text}")
+        return caller
 
 
 class Agent:

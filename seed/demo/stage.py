@@ -1,7 +1,7 @@
 """What the audience sees: steps, who called what, the two tokens side by side, and what was checked."""
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 
@@ -12,9 +12,14 @@ from rich.table import Table
 
 from seed.bearer.caller import Caller
 
-WIDTH = 104  # characters; where the output is no terminal there is no width to ask for
+WIDTH = 108  # characters; where the output is no terminal there is no width to ask for
 INDENT = 5
-NONE = "none"
+CLAIMS: tuple[tuple[str, Callable[[Caller], str]], ...] = (
+    ("sub", lambda token: token.sub),
+    ("azp", lambda token: token.azp or "none"),
+    ("aud", lambda token: ", ".join(token.aud) or "none"),
+    ("life", lambda token: f"{token.lifetime} s, {token.expires_in} s left"),
+)
 
 
 class StepFailed(Exception):
@@ -70,20 +75,20 @@ class Stage:
 
     def call(self, request: str, answer: str) -> None:
         """Show a call and what came back."""
-        self._indented(f"[dim]→[/] {escape(request)}")
-        self._indented(f"[dim]←[/] {escape(answer)}")
+        table = Table.grid(padding=(0, 1))
+        table.add_row("[dim]→[/]", escape(request))
+        table.add_row("[dim]←[/]", escape(answer))
+        self._indented(table)
 
-    def quote(self, text: str) -> None:
-        """Show what somebody answered in their own words."""
-        self._indented(f"[italic yellow]{escape(text)}[/]", INDENT + 2)
-
-    def tokens(self, sent: Caller, received: Caller, by: str) -> None:
-        """Show the token that the agent sent beside the one that an upstream says it received and verified."""
+    def tokens(self, sent: Caller, received: Caller | None, upstream: str) -> None:
+        """Show the token that the agent sent beside the one that the upstream says it received and verified."""
         table = Table.grid(padding=(0, 3))
-        table.add_row("", "[dim]token the agent sent[/]", f"[dim]token {escape(by)} received and verified[/]")
-        for name, ours, theirs in _compared(sent, received):
-            style = "" if ours == theirs else "magenta"
-            table.add_row(f"[dim]{name}[/]", escape(ours), f"[{style}]{escape(theirs)}[/]" if style else escape(theirs))
+        theirs = f"token {upstream} received and verified" if received else f"nothing was sent to {upstream}"
+        table.add_row("", "[dim]token the agent sent[/]", f"[dim]{escape(theirs)}[/]")
+        for name, show in CLAIMS:
+            ours, other = show(sent), show(received) if received else ""
+            style = "none" if ours == other else "magenta"
+            table.add_row(f"[dim]{name}[/]", escape(ours), f"[{style}]{escape(other)}[/]")
         self._indented(table, INDENT + 2)
 
     def claim(self, statement: str, holds: bool, seen: object = None) -> None:
@@ -98,17 +103,4 @@ class Stage:
         self._console.print(f"\n[bold red]✗ {escape(text)}[/]", soft_wrap=True)
 
     def _indented(self, what: str | Table, by: int = INDENT) -> None:
-        self._console.print(Padding(what, (0, 0, 0, by)))
-
-
-def _compared(sent: Caller, received: Caller) -> Sequence[tuple[str, str, str]]:
-    return (
-        ("sub", sent.sub, received.sub),
-        ("azp", sent.azp or NONE, received.azp or NONE),
-        ("aud", ", ".join(sent.aud) or NONE, ", ".join(received.aud) or NONE),
-        ("life", _life(sent), _life(received)),
-    )
-
-
-def _life(token: Caller) -> str:
-    return f"{token.lifetime} s, {token.expires_in} s left"
+        self._console.print(Padding(what, (0, 0, 0, by), expand=False))
