@@ -1,7 +1,4 @@
-"""Databases for tests: a SQLite file, and one in a private PostgreSQL cluster where its programs are installed.
-
-A test module takes these fixtures by `pytest_plugins = ["tests.databases"]`.
-"""
+"""A private PostgreSQL cluster for tests, where its programs are installed."""
 
 import os
 import pwd
@@ -9,15 +6,12 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]
-import pytest
-
-from app.database import Database
 
 
 def postgresql_programs() -> Path | None:
@@ -76,30 +70,3 @@ def postgresql_cluster(programs: Path) -> Iterator[PostgresqlCluster]:
 def _unprivileged_user() -> str:
     names = {entry.pw_name for entry in pwd.getpwall()}
     return "postgres" if "postgres" in names else "nobody"
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgresqlCluster]:
-    programs = postgresql_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed here; what uses the database was tried on SQLite only.")
-    with postgresql_cluster(programs) as cluster:
-        yield cluster
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def database_url(request: pytest.FixtureRequest, anyio_backend: str, tmp_path: Path) -> str:
-    """An empty database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/data/test.db"
-    cluster: PostgresqlCluster = request.getfixturevalue("postgresql")
-    return await cluster.new_database()
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncGenerator[Database]:
-    """A migrated database of each kind."""
-    database = Database(database_url)
-    await database.migrate()
-    yield database
-    await database.dispose()

@@ -15,7 +15,6 @@ from app.database import Database
 from app.errors import Unavailable
 from app.sources.models import AudienceOrigin, OperationRow, Source, SourceReport
 
-pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio
 
 

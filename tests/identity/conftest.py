@@ -3,7 +3,7 @@ import pytest
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
 from tests.clock import Clock
-from tests.identity_provider import anyio_backend, client, clock, issuer, keys, realm_url, stand
+from tests.issuer_fixtures import anyio_backend, client, clock, issuer, keys, realm_url, stand
 from tests.issuer import EXCHANGE_CLIENT, Issuer
 
 __all__ = ["anyio_backend", "client", "clock", "issuer", "keys", "realm_url", "stand"]

@@ -13,7 +13,6 @@ from app.sources.models import SourceUpdate
 from tests.scripted import redirect
 from tests.sources.conftest import ADMIN, MANAGER, MakeWorld, Site, World, document
 
-pytest_plugins = ["tests.databases"]
 pytestmark = pytest.mark.anyio
 
 
