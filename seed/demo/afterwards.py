@@ -13,7 +13,7 @@ def addresses(stack: Stack, identity_provider: str) -> list[tuple[str, str, str]
         ("identity provider", stack.identity_url, f"{identity_provider}, realm {stack.realm}"),
         ("pizzeria-backend", f"http://localhost:{ports.pizzeria}", "accepts tokens for its own audience only"),
         ("opening-hours", f"http://localhost:{ports.opening_hours}", "accepts any access token of the realm"),
-        ("tools provider", stack.provider_url, "MCP at /mcp, REST at /api/v1, its API at /docs"),
+        ("tools provider", stack.provider_url, "MCP at /mcp, REST at /api/v1, its API at /openapi.json"),
     ]
 
 
