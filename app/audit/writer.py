@@ -63,7 +63,7 @@ class AuditWriter:
         self._stopping = True
         self._arrived.set()
         if self._task is not None:
-            await self._task
+            await asyncio.wait([self._task])
         await self._disconnect()
 
     def submit(self, record: AuditRecord) -> asyncio.Future[None]:

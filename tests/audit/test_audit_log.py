@@ -194,6 +194,19 @@ async def test_a_record_after_the_end_is_kept_aside(database: Database, tmp_path
     assert json.loads((tmp_path / "audit-unsaved.jsonl").read_text())["tool"] == "a/late"
 
 
+async def test_a_writer_that_is_cancelled_keeps_aside_what_is_pending(database: Database, tmp_path: Path) -> None:
+    log = AuditLog(database, None)
+    await log.start()
+    pending = [log.submit(a_record("a/pending")), log.submit(a_record("a/pending"))]
+    (writer,) = (task for task in asyncio.all_tasks() if task.get_name() == "audit-writer")
+    writer.cancel()
+    await asyncio.wait(pending)
+    await log.record(a_record("a/late"))
+    await log.stop()
+    kept = (tmp_path / "audit-unsaved.jsonl").read_text().splitlines()
+    assert [json.loads(line)["tool"] for line in kept] == ["a/pending", "a/pending", "a/late"]
+
+
 async def test_a_line_that_is_no_record_does_not_stop_the_start(database: Database, tmp_path: Path) -> None:
     aside = tmp_path / "audit-unsaved.jsonl"
     aside.write_text('{"half a rec\n')

@@ -55,7 +55,7 @@ def test_json_in_many_dresses(content: bytes, content_type: str | None, body: ob
         (b"<html>", "application/json", "<html>"),
         (b"[" * 5_000, "application/json", "[" * 5_000),
         (b"plain", "text/plain", "plain"),
-        (b"\xe4", "text/plain; charset=latin-1", "ä"),
+        (b"\xe4", "text/plain; format=flowed; charset=latin-1", "ä"),
         (b"\xe4", "text/plain", "\ufffd"),
         (b"x", "text/plain; charset=zlib", "x"),
         (b"x", "text/plain; charset=idna", "x"),
