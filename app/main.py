@@ -108,15 +108,7 @@ async def _composition(settings: Settings, policy: AddressPolicy, rules: SourceR
 
         catalog = Catalog()
         upstream = _upstream(settings, to_upstreams, telemetry)
-        executor = ToolExecutor(
-            catalog,
-            UpstreamAuth(exchanger, passthrough=settings.token_passthrough),
-            upstream,
-            audit,
-            telemetry,
-            upstream_timeout=settings.upstream_timeout,
-            refuse=verifier.refuse,
-        )
+        executor = _executor(settings, catalog, exchanger, upstream, audit, telemetry, verifier)
         documents = Documents(
             to_upstreams, policy, timeout=settings.source_fetch_timeout, max_bytes=settings.source_max_bytes
         )
@@ -136,6 +128,26 @@ async def _composition(settings: Settings, policy: AddressPolicy, rules: SourceR
             readiness=Readiness(database, keys, telemetry),
             mcp_transport=sessions.handle_request,
         )
+
+
+def _executor(
+    settings: Settings,
+    catalog: Catalog,
+    exchanger: CachingExchanger,
+    upstream: Upstream,
+    audit: AuditLog,
+    telemetry: Telemetry,
+    verifier: AgentTokenVerifier,
+) -> ToolExecutor:
+    return ToolExecutor(
+        catalog,
+        UpstreamAuth(exchanger, passthrough=settings.token_passthrough),
+        upstream,
+        audit,
+        telemetry,
+        upstream_timeout=settings.upstream_timeout,
+        refuse=verifier.refuse,
+    )
 
 
 def _registration(
