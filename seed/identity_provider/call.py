@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from seed.identity_provider.client_authentication import authenticate_client
+from seed.identity_provider.dpop import bound_key
 from seed.identity_provider.faults import AnyFault
 from seed.identity_provider.form import Form
 from seed.identity_provider.issuing import Issuer
@@ -30,6 +31,12 @@ class Call:
     @property
     def issuer(self) -> Issuer:
         return Issuer(self.provider, f"{self.base}/realms/{self.provider.realm.name}")
+
+    def bound_issuer(self, client: Client) -> Issuer:
+        """The issuer of tokens that are bound to the key of the request's DPoP proof, if it has one."""
+        address, provider = self.issuer.address, self.provider
+        endpoint = f"{address}/protocol/openid-connect/token"
+        return Issuer(provider, address, bound_key(self.request, client, provider.proofs, endpoint, provider.clock()))
 
     @property
     def peer(self) -> str:

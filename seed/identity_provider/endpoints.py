@@ -37,9 +37,10 @@ def token(call: Call) -> Response:
     if grant_type not in GRANTS:
         raise OAuthError(400, "unsupported_grant_type", "Unsupported grant_type")
     client = call.client()
+    issuer = call.bound_issuer(client)
     if call.form.repeats_other_than(REPEATABLE if grant_type == GRANT_TYPE else ()):
         raise invalid_request("duplicated parameter")
-    answer = GRANTS[grant_type](TokenRequest(call.provider, call.issuer, client, call.form, call.peer, call.faults))
+    answer = GRANTS[grant_type](TokenRequest(call.provider, issuer, client, call.form, call.peer, call.faults))
     if grant_type == GRANT_TYPE:
         call.provider.counts["exchanges"] += 1
     for fault in call.faults:

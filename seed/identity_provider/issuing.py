@@ -66,11 +66,16 @@ def _only_for_others(scope: ClientScope, audiences: frozenset[str]) -> bool:
 
 
 class Issuer:
-    """Issues tokens under one issuer address."""
+    """Issues tokens under one issuer address, bound to a key (RFC 9449) where `key` is a thumbprint."""
 
-    def __init__(self, provider: IdentityProvider, address: str) -> None:
+    def __init__(self, provider: IdentityProvider, address: str, key: str | None = None) -> None:
         self._provider = provider
         self.address = address
+        self.key = key
+
+    @property
+    def token_type(self) -> str:
+        return "Bearer" if self.key is None else "DPoP"
 
     def access_claims(
         self, grant: Grant, origin: Origin, session_id: str | None, audiences: frozenset[str] = frozenset()
@@ -80,7 +85,10 @@ class Issuer:
         mapped = mapped_claims(grant, "lightweight" if lightweight else "access")
         found = mapped.pop("aud", set())
         kind = f"{origin.session_kind}{'lt' if lightweight else 'rt'}{origin.grant}"
-        claims = {"typ": "Bearer", "azp": grant.client.client_id, **self._common(self.lifespan(grant.client), kind)}
+        claims: Claims = {"typ": self.token_type, "azp": grant.client.client_id}
+        claims |= self._common(self.lifespan(grant.client), kind)
+        if self.key is not None:
+            claims["cnf"] = {"jkt": self.key, "kc-jkt-type": "DPoP"}
         if audience := sorted(found & audiences if audiences else found):
             claims["aud"] = audience[0] if len(audience) == 1 else audience
         if audiences and "resource_access" in mapped:
@@ -136,7 +144,7 @@ class Issuer:
             "access_token": token,
             "expires_in": self.lifespan(grant.client),
             "refresh_expires_in": 0,
-            "token_type": "Bearer",
+            "token_type": self.token_type,
             "not-before-policy": self._provider.realm.not_before,
         }
         if session_id is not None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from seed.identity_provider.authorization_codes import AuthorizationCodes
+from seed.identity_provider.dpop import Proofs
 from seed.identity_provider.faults import Faults
 from seed.identity_provider.keys import Claims, Keys, TokenRefused
 from seed.identity_provider.mappers import refuse_unknown_mappers
@@ -33,6 +34,7 @@ class IdentityProvider:
         self.keys = Keys()
         self.sessions = Sessions()
         self.codes = AuthorizationCodes()
+        self.proofs = Proofs()
         self.faults = Faults()
         self.counts: Counter[str] = Counter()
         self.refresh_secret = secrets.token_bytes(64)

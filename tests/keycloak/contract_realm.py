@@ -17,6 +17,7 @@ INVENTORY = "inventory-backend"
 AGENT = "agent-of-all"  # its tokens may be exchanged by every requester below but OUTSIDER
 BRIEF_AGENT = "agent-brief"  # its tokens live one second
 LIGHTWEIGHT_AGENT = "agent-lightweight"
+DPOP = "requester-dpop"  # logs users in, is bound to a key, and exchanges its own tokens
 FULL_SCOPE_AGENT = "agent-full-scope"
 OUTSIDER = "requester-outsider"
 PUBLIC = "requester-public"
@@ -159,6 +160,8 @@ def _requesters() -> list[Json]:
         _requester(REFRESHING, pizzeria, optional=("offline_access",), attributes=REFRESH_TOKENS),
         _requester(LIGHTWEIGHT, pizzeria, attributes=LIGHTWEIGHT_TOKENS),
         _requester(NO_BASIC, pizzeria) | {"defaultClientScopes": ["roles", "profile", "email", pizzeria]},
+        _requester(DPOP, pizzeria, "every-requester-audience", attributes={"dpop.bound.access.tokens": "true"})
+        | {"directAccessGrantsEnabled": True},
         _requester(HOP, "disabled-audience", "gated-audience"),
     ]
 

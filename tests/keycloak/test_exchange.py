@@ -40,6 +40,11 @@ def granted(answer: httpx.Response) -> tuple[Json, Json]:
     return answer.json(), claims_of(answer.json()["access_token"])
 
 
+def lasting(seconds: int) -> int:
+    """Keycloak counts what is left at the end of the request, which may be a second or two later; to tens."""
+    return round(seconds + 1, -1)
+
+
 def prefix_of(claims: Json) -> str:
     """How Keycloak marks where a token came from."""
     return str(claims["jti"]).partition(":")[0]
@@ -53,8 +58,8 @@ def test_the_answer_has_keycloaks_members(wire: Wire, agent_token: str) -> None:
     answer, _ = granted(wire.exchange(agent_token, audience=PIZZERIA))
     token, session, scope = answer.pop("access_token"), answer.pop("session_state"), answer.pop("scope")
 
+    assert lasting(answer.pop("expires_in")) == 300
     assert answer == {
-        "expires_in": 300,
         "refresh_expires_in": 0,
         "token_type": "Bearer",
         "not-before-policy": 0,
@@ -187,7 +192,7 @@ def test_a_refresh_token_is_given_where_it_is_allowed_and_keeps_the_audience(wir
         wire.exchange(wire.agent_token(), REFRESHING, audience=PIZZERIA, requested_token_type=f"{TYPE}refresh_token")
     )
     assert answer["issued_token_type"] == f"{TYPE}refresh_token"
-    assert answer["refresh_expires_in"] == 1800
+    assert lasting(answer["refresh_expires_in"]) == 1800
     assert prefix_of(claims) == "onrtte"
 
     renewed, renewed_claims = granted(
@@ -228,7 +233,7 @@ def test_the_requester_decides_how_long_the_token_lives(
     wire: Wire, agent_token: str, requester: str, seconds: int
 ) -> None:
     answer, claims = granted(wire.exchange(agent_token, requester, audience=PIZZERIA))
-    assert answer["expires_in"] == seconds
+    assert lasting(answer["expires_in"]) == seconds
     assert claims["exp"] - claims["iat"] == seconds
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from seed.identity_provider.answers import OAuthError, invalid_request, invalid_scope
+from seed.identity_provider.dpop import missing_proof
 from seed.identity_provider.faults import Echo, ExchangedClaims, changed
 from seed.identity_provider.grants.request import TokenRequest
 from seed.identity_provider.issuing import Origin, at_hash, grant_for, narrowed
@@ -25,6 +26,7 @@ def answer_token_exchange(request: TokenRequest) -> dict[str, Any]:
         claims, user = request.provider.verified_access_token(token, request.issuer.address)
     except TokenRefused as refused:
         raise invalid_request("Invalid token") from refused
+    _check_key(request, claims)
     wanted = _requested_token_type(request)
     audiences = request.form.all("audience")
     _check_requester(request, audiences, claims)
@@ -49,6 +51,19 @@ def _subject_token(request: TokenRequest) -> str:
     if token_type != ACCESS_TOKEN:
         raise invalid_request("Parameter 'subject_token' supports access tokens only")
     return token
+
+
+def _check_key(request: TokenRequest, claims: Claims) -> None:
+    """A token that is bound to a key can only be exchanged by its own client, with a proof of that key."""
+    if "cnf" not in claims:
+        return
+    if claims["azp"] != request.client.client_id:
+        problem = "Sender-constrained token exchange rejected as the token was not issued for the requesting client"
+        raise invalid_request(problem)
+    if request.issuer.key is None:
+        raise missing_proof()
+    if request.issuer.key != claims["cnf"]["jkt"]:
+        raise invalid_request("DPoP confirmation doesn't match DPoP proof")
 
 
 def _requested_token_type(request: TokenRequest) -> str:
