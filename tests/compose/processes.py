@@ -21,7 +21,7 @@ from tests.compose.description import ROOT, services, stages
 
 BIN = Path(sys.executable).parent
 HOST = "127.0.0.1"
-START_SECONDS = 120
+START_SECONDS = 240
 
 
 def free_port() -> int:
@@ -82,7 +82,7 @@ def process(
         while not ready():
             if started.poll() is not None or time.monotonic() > deadline:
                 pytest.fail(f"{command[0]} did not get ready:\n{output.read_text(errors='replace')[-4000:]}")
-            time.sleep(0.1)
+            time.sleep(0.2)
         yield started
     finally:
         started.send_signal(signal.SIGTERM)
