@@ -9,6 +9,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from sqlalchemy.exc import ArgumentError
 from starlette.routing import Route
 
 from app.api import audit as audit_door
@@ -52,15 +53,16 @@ _log = structlog.get_logger(__name__)
 def create_app(settings: Settings) -> FastAPI:
     """Return the application; what it works with is built when it starts and closed when it ends.
 
-    Raises ValueError for settings whose meaning only their reader can judge (addresses and origins).
+    Raises ValueError for settings whose meaning only their reader can judge (addresses, origins, database).
     """
     problems = Problems(metadata_address(settings.resource))
     policy = AddressPolicy(settings.allowed_upstreams)
     rules = SourceRules(policy, settings.audience_origins, passthrough_allowed=settings.token_passthrough == "allow")
+    database = _database(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _composition(settings, policy, rules) as composition:
+        async with _composition(settings, policy, rules, database) as composition:
             app.state.composition = composition
             yield
 
@@ -84,12 +86,13 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 @asynccontextmanager
-async def _composition(settings: Settings, policy: AddressPolicy, rules: SourceRules) -> AsyncIterator[Composition]:
+async def _composition(
+    settings: Settings, policy: AddressPolicy, rules: SourceRules, database: Database
+) -> AsyncIterator[Composition]:
     _warn(settings)
     async with AsyncExitStack() as closing:
         telemetry = Telemetry(settings.otel_service_name, settings.otel_exporter_otlp_endpoint)
         closing.callback(telemetry.shutdown)
-        database = Database(settings.database_url.get_secret_value())
         closing.push_async_callback(database.dispose)
         await database.migrate()
         audit = AuditLog(database, settings.audit_log, telemetry=telemetry)
@@ -128,6 +131,13 @@ async def _composition(settings: Settings, policy: AddressPolicy, rules: SourceR
             readiness=Readiness(database, keys, telemetry),
             mcp_transport=sessions.handle_request,
         )
+
+
+def _database(settings: Settings) -> Database:
+    try:
+        return Database(settings.database_url.get_secret_value())
+    except ArgumentError:
+        raise ValueError("DATABASE_URL: this is no database URL. Use sqlite:///… or postgresql://….") from None
 
 
 def _executor(

@@ -49,6 +49,8 @@ def serve_and_fail(folder: Path, **settings: str) -> subprocess.CompletedProcess
         ({"ALLOWED_UPSTREAMS": "not an origin"}, "ALLOWED_UPSTREAMS: 'not an origin'"),
         ({"AUDIENCE_ORIGINS": "audience"}, "AUDIENCE_ORIGINS: 'audience'"),
         ({"TOKEN_EXCHANGE_CLIENT_SECRET_FILE": "missing-file"}, "missing-file"),
+        ({"DATABASE_URL": "mysql://user:hunter2@db/x"}, "DATABASE_URL: "),
+        ({"DATABASE_URL": "hunter2"}, "DATABASE_URL: "),
         ({"HOST": "256.256.256.256"}, "Cannot listen on 256.256.256.256"),
     ],
 )
@@ -57,6 +59,7 @@ def test_settings_that_cannot_be_used_are_named(tmp_path: Path, settings: dict[s
     assert run.returncode == 2, run.stderr
     assert said in run.stderr
     assert "Traceback" not in run.stderr
+    assert "hunter2" not in run.stderr
     assert len(run.stderr.splitlines()) <= 3
 
 
