@@ -47,6 +47,7 @@ class Stage:
     command: tuple[str, ...] = ()
     user: str = ""
     copied: list[str] = field(default_factory=list)
+    steps: list[tuple[str, str]] = field(default_factory=list)
     healthcheck: bool = False
 
 
@@ -61,14 +62,23 @@ def stages() -> Mapping[str, Stage]:
             parent = found.get(base, Stage("", ""))
             stage = Stage(name, base, dict(parent.environment), parent.command, parent.user, list(parent.copied))
             found[name] = stage
-        elif word == "ENV":
-            stage.environment.update((name, value) for name, _, value in (pair.partition("=") for pair in rest.split()))
-        elif word == "CMD":
-            stage.command = tuple(json.loads(rest))
-        elif word == "USER":
-            stage.user = rest
-        elif word == "COPY":
-            stage.copied.append(rest)
-        elif word == "HEALTHCHECK":
-            stage.healthcheck = True
+        else:
+            _enter(stage, word, rest)
     return found
+
+
+def _enter(stage: Stage, word: str, rest: str) -> None:
+    match word:
+        case "ENV":
+            stage.environment.update((name, value) for name, _, value in (pair.partition("=") for pair in rest.split()))
+        case "CMD":
+            stage.command = tuple(json.loads(rest))
+        case "USER":
+            stage.user = rest
+        case "COPY":
+            stage.copied.append(rest)
+            stage.steps.append((word, rest))
+        case "RUN":
+            stage.steps.append((word, rest))
+        case "HEALTHCHECK":
+            stage.healthcheck = True

@@ -147,6 +147,14 @@ def test_an_image_runs_without_root_and_says_how_its_health_is_found(target: str
     assert stage.healthcheck
 
 
+def test_what_an_image_copies_is_there_and_goes_to_the_build() -> None:
+    copied = {source for stage in stages().values() for copy in stage.copied for source in copy.split()[:-1]}
+    ours = {source for source in copied if not source.startswith(("/", "--from"))}
+    let_through = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
+    assert ours == set(let_through)
+    assert [source for source in ours if not (ROOT / source).exists()] == []
+
+
 def test_dependencies_are_installed_by_their_hashes() -> None:
     installs = [line for line in DOCKERFILE.read_text(encoding="utf-8").splitlines() if "pip install" in line]
     assert [line for line in installs if "--require-hashes" not in line and "--no-deps" not in line] == []
