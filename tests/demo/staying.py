@@ -42,15 +42,16 @@ class Demo:
         assert match is not None, self.output
         return match[1]
 
-    def end(self) -> int:
-        """End it with SIGTERM; returns its exit code."""
-        self.process.send_signal(signal.SIGTERM)
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """End it with a signal; returns its exit code."""
+        self.process.send_signal(number)
         self.process.communicate(timeout=END_SECONDS)
         return self.process.returncode
 
 
 @contextmanager
-def staying_demo() -> Iterator[Demo]:
+def staying_demo(until: str = STAYS) -> Iterator[Demo]:
+    """A demo that has printed a line with `until`."""
     process = subprocess.Popen(  # noqa: S603
         [COMMAND, "demo"],
         cwd=ROOT,
@@ -65,10 +66,10 @@ def staying_demo() -> Iterator[Demo]:
             lines = []
             for line in process.stdout:
                 lines.append(line)
-                if line.startswith(STAYS):
+                if until in line:
                     break
             output = "".join(lines)
-            assert STAYS in output, output
+            assert until in output, output
             yield Demo(output, process)
         finally:
             if process.poll() is None:

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -72,13 +73,6 @@ def test_no_token_and_no_control_character_is_printed(played: subprocess.Complet
     assert max(len(line) for line in played.stdout.splitlines()) <= WIDTH
 
 
-def test_nothing_is_left_running(played: subprocess.CompletedProcess[str]) -> None:
-    ports = {int(port) for port in re.findall(r"http://localhost:(\d+)", played.stdout)}
-    assert len(ports) == 4
-    own = {port for port in ports if port > 10_000}  # the usual ones may be somebody else's demo by now
-    assert [port for port in own if listens(port)] == []
-
-
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the lines to continue with are for curl")
 def test_the_printed_lines_work_as_they_are(staying_demo: staying.Demo) -> None:
     lines = [line for line in staying_demo.output.splitlines() if line.startswith("curl")]
@@ -96,12 +90,19 @@ def test_the_printed_lines_work_as_they_are(staying_demo: staying.Demo) -> None:
     assert "tools_provider_token_exchange_count_total" in metric
 
 
-def test_it_ends_in_order_when_told_to() -> None:
-    with staying.staying_demo() as demo:
-        ports = demo.ports
-        assert all(listens(port) for port in ports)
-        assert demo.end() == 0
-        assert [port for port in ports if listens(port)] == []
+def test_it_ends_in_order_when_told_to(staying_demo: staying.Demo) -> None:
+    ports = staying_demo.ports
+    assert len(ports) == 4
+    assert all(listens(port) for port in ports)
+    assert staying_demo.end() == 0
+    assert [port for port in ports if listens(port)] == []
+
+
+def test_an_interrupt_in_the_middle_ends_everything_that_was_started() -> None:
+    with staying.staying_demo(until="It places an order") as demo:
+        assert all(listens(port) for port in demo.ports)
+        assert demo.end(signal.SIGINT) == 130
+        assert [port for port in demo.ports if listens(port)] == []
 
 
 def test_a_taken_port_is_replaced_and_told() -> None:

@@ -52,14 +52,21 @@ def test_both_tokens_stand_side_by_side_by_their_claims() -> None:
     assert "received and verified" in seen.getvalue()
 
 
+def test_where_nothing_was_sent_the_stage_says_so() -> None:
+    play, seen = stage()
+    play.tokens(SENT, None, "pizzeria-backend")
+    assert "nothing was sent to pizzeria-backend" in seen.getvalue()
+    assert "received" not in seen.getvalue()
+
+
 def test_where_there_is_no_terminal_there_are_no_control_characters() -> None:
     play, seen = stage()
     play.title("Title [with] brackets")
     play.facts([("name", "value [x]")])
     play.call("request [a]", "answer [/b]")
-    play.quote("[red]advice[/red]")
+    play.say("[red]said[/red]")
     play.failed("no [x]")
     text = seen.getvalue()
     assert "\x1b" not in text
-    for part in ("Title [with] brackets", "value [x]", "request [a]", "answer [/b]", "[red]advice[/red]", "no [x]"):
+    for part in ("Title [with] brackets", "value [x]", "request [a]", "answer [/b]", "[red]said[/red]", "no [x]"):
         assert part in text
