@@ -25,7 +25,7 @@ class CircuitOpen(Exception):
     """Nothing may be sent now; `retry_after` is in seconds."""
 
     def __init__(self, retry_after: float) -> None:
-        super().__init__(f"circuit open, retry after {retry_after:.1f} s")
+        super().__init__(f"retry after {retry_after:.1f} s")
         self.retry_after = retry_after
 
 

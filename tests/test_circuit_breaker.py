@@ -74,6 +74,7 @@ def test_an_open_breaker_says_how_long_to_wait(breaker: CircuitBreaker, clock: C
     assert refused(breaker) == RECOVERY
     clock.advance(RECOVERY - 0.5)
     assert refused(breaker) == 0.5
+    assert str(CircuitOpen(0.5)) == "retry after 0.5 s"
     assert state_of(breaker) == "open"
 
 

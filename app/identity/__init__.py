@@ -1,5 +1,5 @@
 """Who is calling: verifies the agent's access token and says whose it is.
 
-`verifier.py` decides, `agent_token.py` is the result. `signed_claims.py` checks signatures with the issuer's keys, which
-`jwks.py` keeps; `claims.py` reads single claims. Nothing else decides on claims.
+`verifier.py` decides, `agent_token.py` is the result. `signed_claims.py` checks signatures with the issuer's keys,
+which `jwks.py` keeps; `claims.py` reads single claims. Nothing else decides on claims.
 """

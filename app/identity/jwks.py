@@ -35,6 +35,15 @@ _PAUSE_WITHOUT_KEYS = 1.0
 _PATIENCE = 1.0  # seconds that a known key waits for a newer set before it serves once more
 _MAX_BYTES = 262_144
 
+_NOT_ASYMMETRIC = "The token must be signed with an asymmetric algorithm."
+_OTHER_ALGORITHM = "The token's algorithm is not the one of its key."
+_NO_KEY_ID = "The token's header names no key (`kid`)."
+_UNKNOWN_KEY = "The token is signed with a key that its issuer does not publish."
+_UNREACHABLE = (
+    "The identity provider's keys cannot be had, so no token can be verified. Try again in a moment; an operator "
+    "should check that KEYCLOAK_URL and KEYCLOAK_REALM can be reached from this server."
+)
+
 _log = logging.getLogger(__name__)
 
 
@@ -77,19 +86,19 @@ class JwksCache:
         Raises SignatureRefused when the issuer has none, Unavailable (`idp_unreachable`) when nobody can tell.
         """
         if algorithm not in ALGORITHMS:
-            raise SignatureRefused("token_algorithm_refused", "The token must be signed with an asymmetric algorithm.")
+            raise SignatureRefused("token_algorithm_refused", _NOT_ASYMMETRIC)
         if kid is None:
-            raise SignatureRefused("token_invalid", "The token's header names no key (`kid`).")
+            raise SignatureRefused("token_invalid", _NO_KEY_ID)
         if kid not in self._keys or self._age >= _FRESH:
             await self._refresh(_PATIENCE if kid in self._keys else None)
             self._check_age()
         if kid not in self._keys:
             if self._failed:
                 raise _unreachable()
-            raise SignatureRefused("token_invalid", "The token is signed with a key that its issuer does not publish.")
+            raise SignatureRefused("token_invalid", _UNKNOWN_KEY)
         found = self._keys[kid].get(algorithm)
         if found is None:
-            raise SignatureRefused("token_algorithm_refused", "The token's algorithm is not the one of its key.")
+            raise SignatureRefused("token_algorithm_refused", _OTHER_ALGORITHM)
         return found
 
     async def check(self) -> None:
@@ -168,9 +177,4 @@ def _bound_to_algorithms(jwk: dict[str, Any]) -> dict[str, PyJWK]:
 
 
 def _unreachable() -> Unavailable:
-    return Unavailable(
-        "idp_unreachable",
-        "The identity provider's keys cannot be had, so no token can be verified. Try again in a moment; an operator "
-        "should check that KEYCLOAK_URL and KEYCLOAK_REALM can be reached from this server.",
-        _PAUSE_WITHOUT_KEYS,
-    )
+    return Unavailable("idp_unreachable", _UNREACHABLE)

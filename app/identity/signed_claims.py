@@ -11,6 +11,14 @@ from app.identity.jwks import ALGORITHMS, JwksCache, SignatureRefused
 
 _JWS = PyJWS(algorithms=list(ALGORITHMS))
 
+_NO_ALGORITHM = "The token's header names no algorithm."
+_ODD_KEY_ID = "The token's key id (`kid`) is no string."
+_CRITICAL = "The token's header has critical extensions, which nobody here knows."
+_WRONG = "The token's signature or form is wrong."
+_NO_CLAIMS = "The token's content is no JSON object."
+_NO_JWT = "This is no signed JWT (three parts, joined by dots)."
+_NO_HEADER = "The token's header cannot be read."
+
 
 async def signed_claims(value: str, keys: JwksCache) -> dict[str, Any]:
     """Return the claims of a signed token (RFC 7515 compact form).
@@ -21,29 +29,29 @@ async def signed_claims(value: str, keys: JwksCache) -> dict[str, Any]:
     header = _header(value)
     algorithm, kid = header.get("alg"), header.get("kid")
     if not isinstance(algorithm, str):
-        raise SignatureRefused("token_algorithm_refused", "The token's header names no algorithm.")
+        raise SignatureRefused("token_algorithm_refused", _NO_ALGORITHM)
     if kid is not None and not isinstance(kid, str):
-        raise SignatureRefused("token_invalid", "The token's key id (`kid`) is no string.")
+        raise SignatureRefused("token_invalid", _ODD_KEY_ID)
     if "crit" in header:
-        raise SignatureRefused("token_invalid", "The token's header has critical extensions, which nobody here knows.")
+        raise SignatureRefused("token_invalid", _CRITICAL)
     key = await keys.key(kid, algorithm)
     try:
         claims = orjson.loads(_JWS.decode(value, key, algorithms=[algorithm]))
     except (PyJWTError, orjson.JSONDecodeError):
-        raise SignatureRefused("token_invalid", "The token's signature or form is wrong.") from None
+        raise SignatureRefused("token_invalid", _WRONG) from None
     if not isinstance(claims, dict):
-        raise SignatureRefused("token_invalid", "The token's content is no JSON object.")
+        raise SignatureRefused("token_invalid", _NO_CLAIMS)
     return claims
 
 
 def _header(value: str) -> dict[str, Any]:
     segments = value.split(".", 3)
     if len(segments) != 3:
-        raise SignatureRefused("token_invalid", "This is no signed JWT (three parts, joined by dots).")
+        raise SignatureRefused("token_invalid", _NO_JWT)
     try:
         header = orjson.loads(base64.urlsafe_b64decode(segments[0] + "=="))
     except ValueError:
-        raise SignatureRefused("token_invalid", "The token's header cannot be read.") from None
+        raise SignatureRefused("token_invalid", _NO_HEADER) from None
     if not isinstance(header, dict):
-        raise SignatureRefused("token_invalid", "The token's header is no JSON object.")
+        raise SignatureRefused("token_invalid", _NO_HEADER)
     return header

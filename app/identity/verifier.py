@@ -19,6 +19,34 @@ _MOST_REMEMBERED = 4_096
 _MOST_REFUSED = 10_000
 _REMEMBERED_FOR = 60.0  # seconds; a key that the issuer withdraws is trusted this much longer for tokens already seen
 
+_MISSING = "Send the agent's access token: `Authorization: Bearer …`."
+_MALFORMED = f"A token is ASCII text of at most {_MAX_LENGTH} characters."
+_REVOKED = "The identity provider no longer accepts this token. Sign in again for a new one."
+_WRONG_ISSUER = (
+    "The token's `iss` is not the issuer accepted here. An operator compares it with OIDC_ISSUER (or KEYCLOAK_URL and "
+    "KEYCLOAK_REALM), letter by letter."
+)
+_BOUND_TO_KEY = (
+    "The token is bound to a key (DPoP or mTLS), which cannot be exchanged. Use a client without sender-constrained "
+    "tokens."
+)
+_NO_ACCESS_TOKEN = (
+    "This is no access token: its claim `typ` is not `Bearer`. Send the `access_token`, not the ID or refresh token."
+)
+_TIMES = "The claims `exp`, `iat` (and `nbf`, if any) must be integers."
+_EXPIRED = "The token has expired. Refresh it, or sign in again."
+_NOT_YET = "The token is not valid yet. Set the clocks of this server and its issuer right."
+_TOO_LONG = "The token would be valid for more than a year."
+_NO_SUBJECT = (
+    "The token names no user (`sub`). Lightweight access tokens leave it out: in Keycloak, turn off 'Always use "
+    "lightweight access token' of the agent's client (tab Advanced); if it is off, give the client the scope `basic`."
+)
+_WRONG_AUDIENCE = (
+    "The token's `aud` must hold {accepted}. In Keycloak, add an Audience mapper to a client scope of the agent's "
+    "client."
+)
+_TOO_MANY_ACTORS = f"More than {_MAX_ACTORS} actors stand behind this token (claim `act`)."
+
 
 class AgentTokenVerifier:
     """Verifies tokens of one issuer. `clock` gives seconds since the epoch.
@@ -48,15 +76,13 @@ class AgentTokenVerifier:
         Unavailable (`idp_unreachable`) while the issuer's keys cannot be had.
         """
         if not value:
-            raise InvalidAgentToken("token_missing", "Send the agent's access token: `Authorization: Bearer …`.")
+            raise InvalidAgentToken("token_missing", _MISSING)
         if len(value) > _MAX_LENGTH or not value.isascii():
-            raise InvalidAgentToken("token_invalid", f"A token is ASCII text of at most {_MAX_LENGTH} characters.")
+            raise InvalidAgentToken("token_invalid", _MALFORMED)
         digest = hashlib.sha256(value.encode("ascii")).digest()
         now = self._clock()
         if self._refused.get(digest, now):
-            raise InvalidAgentToken(
-                "token_revoked", "The identity provider no longer accepts this token. Sign in again for a new one."
-            )
+            raise InvalidAgentToken("token_revoked", _REVOKED)
         agent = self._verified.get(digest, now)
         if agent is None:
             agent = await self._read(value, digest)
@@ -65,7 +91,6 @@ class AgentTokenVerifier:
 
     def refuse(self, agent: AgentToken) -> None:
         """The identity provider refused this token: `token_revoked` from the next request on."""
-        self._verified.forget(agent.digest)
         self._refused.keep(agent.digest, True, until=agent.expires_at + LEEWAY, now=self._clock())
 
     async def _read(self, value: str, digest: bytes) -> AgentToken:
@@ -92,58 +117,33 @@ class AgentTokenVerifier:
 
     def _check_kind(self, claims: dict[str, Any]) -> None:
         if claims.get("iss") != self._issuer:
-            raise InvalidAgentToken(
-                "token_issuer_mismatch",
-                "The token's `iss` is not the issuer accepted here. An operator compares it with OIDC_ISSUER (or "
-                "KEYCLOAK_URL and KEYCLOAK_REALM), letter by letter.",
-            )
+            raise InvalidAgentToken("token_issuer_mismatch", _WRONG_ISSUER)
         if "cnf" in claims:
-            raise InvalidAgentToken(
-                "token_type_refused",
-                "The token is bound to a key (DPoP or mTLS), which cannot be exchanged. Use a client without "
-                "sender-constrained tokens.",
-            )
+            raise InvalidAgentToken("token_type_refused", _BOUND_TO_KEY)
         if claims.get("typ") != "Bearer":
-            raise InvalidAgentToken(
-                "token_type_refused",
-                "This is no access token: its claim `typ` is not `Bearer`. Send the `access_token`, not the ID or "
-                "refresh token.",
-            )
+            raise InvalidAgentToken("token_type_refused", _NO_ACCESS_TOKEN)
 
     def _check_times(self, claims: dict[str, Any]) -> None:
         now = self._clock()
         expires, issued, not_before = (integer(claims.get(name)) for name in ("exp", "iat", "nbf"))
         if expires is None or issued is None or (not_before is None and "nbf" in claims):
-            raise InvalidAgentToken("token_invalid", "The claims `exp`, `iat` (and `nbf`, if any) must be integers.")
+            raise InvalidAgentToken("token_invalid", _TIMES)
         if expires + LEEWAY <= now:
-            raise InvalidAgentToken("token_expired", "The token has expired. Refresh it, or sign in again.")
+            raise InvalidAgentToken("token_expired", _EXPIRED)
         if max(issued, not_before or 0) > now + LEEWAY:
-            raise InvalidAgentToken(
-                "clock_skew", "The token is not valid yet. Set the clocks of this server and its issuer right."
-            )
+            raise InvalidAgentToken("clock_skew", _NOT_YET)
         if expires - now > _MAX_LIFE:
-            raise InvalidAgentToken("token_invalid", "The token would be valid for more than a year.")
+            raise InvalidAgentToken("token_invalid", _TOO_LONG)
 
     def _check_parties(self, claims: dict[str, Any]) -> None:
         subject = claims.get("sub")
         if not isinstance(subject, str) or not subject:
-            raise InvalidAgentToken(
-                "token_subject_missing",
-                "The token names no user (`sub`). Lightweight access tokens leave it out: in Keycloak, turn off "
-                "'Always use lightweight access token' of the agent's client (tab Advanced); if it is off, give the "
-                "client the scope `basic`.",
-            )
+            raise InvalidAgentToken("token_subject_missing", _NO_SUBJECT)
         if self._audiences.isdisjoint(audiences_of(claims)):
             accepted = " or ".join(f"`{audience}`" for audience in sorted(self._audiences))
-            raise InvalidAgentToken(
-                "token_audience_mismatch",
-                f"The token's `aud` must hold {accepted}. In Keycloak, add an Audience mapper to a client scope of the "
-                "agent's client.",
-            )
+            raise InvalidAgentToken("token_audience_mismatch", _WRONG_AUDIENCE.format(accepted=accepted))
         if _actors(claims) > _MAX_ACTORS:
-            raise NotPermitted(
-                "delegation_too_deep", f"More than {_MAX_ACTORS} actors stand behind this token (claim `act`)."
-            )
+            raise NotPermitted("delegation_too_deep", _TOO_MANY_ACTORS)
 
 
 def _realm_roles(claims: dict[str, Any]) -> frozenset[str]:

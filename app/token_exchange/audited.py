@@ -17,16 +17,22 @@ class AuditedExchanger:
     """Stands directly before the sender, so that cache hits and an open breaker are not counted as exchanges."""
 
     def __init__(
-        self, exchanger: TokenExchanger, telemetry: Telemetry, record: Callable[[AuditRecord], Awaitable[None]]
+        self,
+        exchanger: TokenExchanger,
+        telemetry: Telemetry,
+        record: Callable[[AuditRecord], Awaitable[None]],
+        *,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._exchanger = exchanger
         self._telemetry = telemetry
         self._record = record
+        self._clock = clock
 
     async def exchange(self, agent: AgentToken, target: ExchangeTarget) -> ExchangedToken:
         """See TokenExchanger. The record is durable before the token is given out."""
         trace.get_current_span().add_event("Performing token exchange")
-        started = time.perf_counter()
+        started = self._clock()
         outcome, issued = "internal_error", None
         try:
             token = await self._exchanger.exchange(agent, target)
@@ -38,7 +44,7 @@ class AuditedExchanger:
             outcome = "cancelled"
             raise
         finally:
-            seconds = time.perf_counter() - started
+            seconds = self._clock() - started
             self._telemetry.exchange_sent(
                 audience=target.audience, seconds=seconds, error=None if outcome == "ok" else outcome
             )

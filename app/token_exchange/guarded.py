@@ -5,6 +5,8 @@ from app.errors import ToolsProviderError, Unavailable
 from app.identity.agent_token import AgentToken
 from app.token_exchange.exchanger import AnswerUnreadable, ExchangedToken, ExchangeTarget, TokenExchanger
 
+_OPEN = "The identity provider failed repeatedly and is left alone for a moment. Try again after Retry-After."
+
 
 class GuardedExchanger:
     """Asks `exchanger` unless the breaker is open.
@@ -34,8 +36,4 @@ class GuardedExchanger:
                 attempt.succeeded()
                 return token
         except CircuitOpen as refusal:
-            raise Unavailable(
-                "circuit_open",
-                "The identity provider failed repeatedly and is left alone for a moment. Try again after Retry-After.",
-                refusal.retry_after,
-            ) from None
+            raise Unavailable("circuit_open", _OPEN, refusal.retry_after) from None

@@ -14,6 +14,15 @@ from app.token_exchange.exchanger import ExchangedToken, ExchangeTarget
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
 
+_UNUSABLE = (
+    "What the identity provider returned cannot be used: {reason}. Nothing was sent to the upstream. An operator "
+    "should check what KEYCLOAK_URL and OIDC_ISSUER point to."
+)
+_NOT_GRANTED = (
+    "The identity provider did not grant: {missing}. Either the user lacks the role that the scope demands, or the "
+    "scope is not shown: in Keycloak, Client scopes > its name > Include in token scope: On."
+)
+
 
 class IssuedTokenCheck:
     """Accepts only what one issuer signed for that audience and that user. `clock` gives seconds since the epoch."""
@@ -34,8 +43,8 @@ class IssuedTokenCheck:
             raise _unusable("the agent's own token came back")
         try:
             claims = await signed_claims(value, self._keys)
-        except SignatureRefused as refused:
-            raise _unusable(refused.detail) from None
+        except SignatureRefused:
+            raise _unusable("it is not signed as it should be") from None
         self._check_claims(claims, agent, target)
         granted = text_or_none(answer.get("scope"))
         if granted is not None:
@@ -86,16 +95,8 @@ def _bearer(answer: Mapping[str, Any]) -> str:
 
 def _check_scopes(granted: list[str], target: ExchangeTarget) -> None:
     if missing := [scope for scope in target.scopes if scope not in granted]:
-        raise NotPermitted(
-            "exchange_scope_not_granted",
-            f"The identity provider did not grant: {' '.join(missing)}. Either the user lacks the role that the scope "
-            "demands, or the scope is not shown: in Keycloak, Client scopes > its name > Include in token scope: On.",
-        )
+        raise NotPermitted("exchange_scope_not_granted", _NOT_GRANTED.format(missing=" ".join(missing)))
 
 
 def _unusable(reason: str) -> BadAnswer:
-    return BadAnswer(
-        "exchange_result_invalid",
-        f"What the identity provider returned cannot be used: {reason}. Nothing was sent to the upstream. An operator "
-        "should check what KEYCLOAK_URL and OIDC_ISSUER point to.",
-    )
+    return BadAnswer("exchange_result_invalid", _UNUSABLE.format(reason=reason))

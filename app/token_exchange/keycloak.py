@@ -22,6 +22,18 @@ _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 _MAX_BYTES = 262_144
 _MAX_RETRY_AFTER = 60.0  # seconds
 
+_SLOW = "The identity provider did not answer in time (TOKEN_EXCHANGE_TIMEOUT). Try again in a moment."
+_UNREACHABLE = (
+    "The identity provider cannot be reached. Try again in a moment; an operator should check KEYCLOAK_URL and the "
+    "network in between."
+)
+_OVERLOADED = "The identity provider asks us to slow down. Try again later."
+_BROKEN = "The identity provider failed. Try again in a moment; an operator should read its log."
+_UNREADABLE = (
+    "The identity provider's answer cannot be understood. An operator should check that KEYCLOAK_URL is the address of "
+    "Keycloak itself (no redirect, no sign-in page of a proxy)."
+)
+
 _log = logging.getLogger(__name__)
 
 
@@ -58,15 +70,9 @@ class KeycloakExchanger:
                 status, headers, body = await self._send(self._form(agent, target))
                 token = await self._check.accept(self._read(status, headers, body, target), agent, target)
         except TimeoutError:
-            raise Unavailable(
-                "idp_unreachable",
-                "The identity provider did not answer in time (TOKEN_EXCHANGE_TIMEOUT). Try again in a moment.",
-            ) from None
+            raise Unavailable("idp_unreachable", _SLOW) from None
         except httpx.HTTPError:
-            raise Unavailable(
-                "idp_unreachable",
-                "The identity provider cannot be reached. Try again in a moment; an operator checks KEYCLOAK_URL.",
-            ) from None
+            raise Unavailable("idp_unreachable", _UNREACHABLE) from None
         _log.debug(
             "Token exchange successful for audience '%s', expires in %ds",
             target.audience,
@@ -96,26 +102,20 @@ class KeycloakExchanger:
             try:
                 body = await read_bounded(response, _MAX_BYTES)
             except (BadAnswer, TooLarge):
-                raise _unreadable() from None
+                raise AnswerUnreadable(_UNREADABLE) from None
         return response.status_code, response.headers, body
 
     def _read(self, status: int, headers: httpx.Headers, body: bytes, target: ExchangeTarget) -> dict[str, Any]:
         """Return the members of a token answer; raises what anything else means."""
         if status == 429:
-            raise Unavailable(
-                "idp_overloaded", "The identity provider asks us to slow down. Try again later.", _retry_after(headers)
-            )
+            raise Unavailable("idp_overloaded", _OVERLOADED, _retry_after(headers))
         if status >= 500:
-            raise Unavailable(
-                "idp_broken",
-                "The identity provider failed. Try again in a moment; an operator should read its log.",
-                _retry_after(headers),
-            )
+            raise Unavailable("idp_broken", _BROKEN, _retry_after(headers))
         members = _members(body)
         if status == 200 and members is not None:
             return members
         if not 400 <= status < 500:
-            raise _unreadable()
+            raise AnswerUnreadable(_UNREADABLE)
         error, description = (_text((members or {}).get(name)) for name in ("error", "error_description"))
         refusal = refusal_of(status, error, description, target, self._client_id)
         _log.info(
@@ -141,10 +141,3 @@ def _retry_after(headers: httpx.Headers) -> float:
     """Return the seconds of a Retry-After header within reason, 1 when there is none (or a date)."""
     stated = headers.get("retry-after", "").strip()
     return min(max(1.0, float(stated)), _MAX_RETRY_AFTER) if stated.isdecimal() else 1.0
-
-
-def _unreadable() -> AnswerUnreadable:
-    return AnswerUnreadable(
-        "The identity provider's answer cannot be understood. An operator should check that KEYCLOAK_URL is the "
-        "address of Keycloak itself (no redirect, no sign-in page of a proxy)."
-    )

@@ -41,8 +41,8 @@ _SWITCH = (
 _AUDIENCE_NOT_AVAILABLE = (
     "The identity provider gives this user no token for the audience {audience}. Either the user lacks the role that "
     "opens it (ask for that role), or the configuration lacks it: in Keycloak, Clients > {client} > Client scopes must "
-    "hold a client scope with an Audience mapper for {audience}, as Default, or as Optional and named in the source's "
-    "`scopes`."
+    "hold a client scope with an Audience mapper for {audience}: as Default, or as Optional with Include in token "
+    "scope on and named in the source's `scopes`."
 )
 _SECRET = (
     "The identity provider refused the secret of {client}. Copy it from Clients > {client} > Credentials (Client "

@@ -9,6 +9,11 @@ from app.identity.agent_token import AgentToken
 from app.token_exchange.caching import CachingExchanger
 from app.token_exchange.exchanger import ExchangeTarget
 
+_DENIED = (
+    "This source would get the agent's own token, which TOKEN_PASSTHROUGH=deny forbids. An admin gives the source a "
+    "`default_audience`."
+)
+
 _log = logging.getLogger(__name__)
 
 
@@ -46,10 +51,6 @@ class UpstreamAuth:
 
     def _own(self, agent: AgentToken) -> Bearer:
         if self._passthrough == "deny":
-            raise NotPermitted(
-                "passthrough_denied",
-                "This source would get the agent's own token, which TOKEN_PASSTHROUGH=deny forbids. An admin gives the "
-                "source a `default_audience`.",
-            )
+            raise NotPermitted("passthrough_denied", _DENIED)
         _log.debug("No audience specified, using agent token directly")
         return Bearer(agent.value, agent.token_id, None, passthrough=True, cached=False)

@@ -3,8 +3,8 @@ import pytest
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
 from tests.clock import Clock
-from tests.issuer_fixtures import anyio_backend, client, clock, issuer, keys, realm_url, stand
 from tests.issuer import EXCHANGE_CLIENT, Issuer
+from tests.issuer_fixtures import anyio_backend, client, clock, issuer, keys, realm_url, stand
 
 __all__ = ["anyio_backend", "client", "clock", "issuer", "keys", "realm_url", "stand"]
 

@@ -41,7 +41,8 @@ async def test_without_keys_nothing_can_be_verified(keys: JwksCache, issuer: Iss
     issuer.certs = answer
     with pytest.raises(Unavailable) as failed:
         await keys.key("key-1", "RS256")
-    assert failed.value.code == "idp_unreachable"
+    assert (failed.value.code, failed.value.retry_after) == ("idp_unreachable", 1)
+    assert "KEYCLOAK_URL" in failed.value.detail
     with pytest.raises(Unavailable):
         await keys.check()
 

@@ -146,6 +146,29 @@ async def test_claims_that_are_not_good_enough_have_their_own_code(
     assert (await refusal(verifier, issuer.forged(**claims))).code == code
 
 
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        ({"iss": None}, "OIDC_ISSUER"),
+        ({"cnf": {}}, "DPoP"),
+        ({"typ": "ID"}, "`access_token`"),
+        ({"exp": None}, "must be integers"),
+        ({"exp": 10**12}, "more than a year"),
+        ({"exp": 0}, "Refresh it"),
+        ({"iat": 10**12}, "clocks"),
+    ],
+)
+async def test_a_refusal_says_what_to_do(
+    verifier: AgentTokenVerifier, issuer: Issuer, claims: dict[str, Any], words: str
+) -> None:
+    assert words in (await refusal(verifier, issuer.forged(**claims))).detail
+
+
+async def test_a_refused_signature_is_told_in_its_own_words(verifier: AgentTokenVerifier, issuer: Issuer) -> None:
+    assert "three parts" in (await refusal(verifier, "opaque")).detail
+    assert "does not publish" in (await refusal(verifier, issuer.forged(headers={"kid": "stranger"}))).detail
+
+
 async def test_a_lightweight_token_is_told_what_it_lacks(verifier: AgentTokenVerifier, issuer: Issuer) -> None:
     lightweight = issuer.token(sub=None, aud=None, realm_access=None, scope=None)
     refused = await refusal(verifier, lightweight)

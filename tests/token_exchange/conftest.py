@@ -20,8 +20,8 @@ from app.token_exchange.guarded import GuardedExchanger
 from app.token_exchange.keycloak import KeycloakExchanger
 from app.token_exchange.upstream_auth import UpstreamAuth
 from tests.clock import Clock
-from tests.issuer_fixtures import anyio_backend, client, clock, issuer, keys, realm_url, stand
 from tests.issuer import EXCHANGE_CLIENT, SECRET, Issuer
+from tests.issuer_fixtures import anyio_backend, client, clock, issuer, keys, realm_url, stand
 
 __all__ = ["anyio_backend", "client", "clock", "issuer", "keys", "realm_url", "stand"]
 

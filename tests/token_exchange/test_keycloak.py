@@ -221,10 +221,13 @@ async def test_a_refused_scope_is_named(keycloak: KeycloakExchanger, agents: Age
 
 @pytest.mark.parametrize("body", [b"", b"<html>Forbidden</html>", [], {"error": 7, "error_description": {"a": 1}}])
 async def test_a_refusal_without_words_is_still_a_refusal(
-    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, body: Any
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, caplog: pytest.LogCaptureFixture, body: Any
 ) -> None:
     issuer.exchange = lambda _: Answer(403, body)
-    assert (await failure(keycloak, agents)).code == "exchange_policy_refused"
+    with caplog.at_level(logging.INFO, "app"):
+        assert (await failure(keycloak, agents)).code == "exchange_policy_refused"
+    logged = caplog.records[-1].__dict__
+    assert (logged["error"], logged["description"]) == ("", "")
 
 
 async def test_the_identity_provider_s_own_words_are_logged_without_secrets(
@@ -273,6 +276,7 @@ async def test_an_identity_provider_that_cannot_answer_is_unavailable(
     failed = await failure(keycloak, agents)
     assert isinstance(failed, Unavailable)
     assert (failed.code, failed.retry_after) == (code, retry_after)
+    assert failed.detail.startswith("The identity provider")
     assert len(issuer.forms) == 1  # never sent twice, and nowhere else
     assert issuer.certs_requests == 1  # those of the agent's token
 
@@ -300,38 +304,47 @@ async def test_the_whole_exchange_has_one_deadline(
 
 
 NOW = 1_800_000_000
-LIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "no token": ({}, {"access_token": None}),
-    "empty token": ({}, {"access_token": ""}),
-    "token is a number": ({}, {"access_token": 7}),
-    "opaque token": ({}, {"access_token": "opaque"}),
-    "no token type": ({}, {"token_type": None}),
-    "token type N_A": ({}, {"token_type": "N_A"}),
-    "token type DPoP": ({}, {"token_type": "DPoP"}),
-    "token type is a list": ({}, {"token_type": ["Bearer"]}),
-    "an ID token": ({}, {"issued_token_type": "urn:ietf:params:oauth:token-type:id_token"}),
-    "issued token type is a list": ({}, {"issued_token_type": ["x"]}),
-    "wrong audience": ({"aud": "inventory-backend"}, {}),
-    "audience only begins alike": ({"aud": "pizzeria-backend-2"}, {}),
-    "no audience": ({"aud": None}, {}),
-    "another user": ({"sub": "someone-else"}, {}),
-    "no user": ({"sub": None}, {}),
-    "another issuer": ({"iss": "https://identity.example/realms/other"}, {}),
-    "an ID token by its claim": ({"typ": "ID"}, {}),
-    "no typ": ({"typ": None}, {}),
-    "bound to a key": ({"cnf": {"jkt": "x"}}, {}),
-    "expired": ({"exp": NOW - 10}, {}),
-    "no exp": ({"exp": None}, {}),
-    "exp is text": ({"exp": "soon"}, {}),
-    "not valid yet": ({"nbf": NOW + 11}, {}),
-    "nbf is text": ({"nbf": "soon"}, {}),
+NO_TOKEN = "there is no access token in it"
+NO_BEARER = "its token_type is not Bearer"
+OTHER_TYPE = "it is no access token by its issued_token_type"
+OTHER_AUDIENCE = "it is not for the audience that was asked for"
+OTHER_USER = "it is another user's"
+NO_ACCESS_TOKEN = "it is no plain access token"
+ENDED = "it has expired or does not say when it will"
+NOT_YET = "it is not valid yet"
+LIES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "no token": ({}, {"access_token": None}, NO_TOKEN),
+    "empty token": ({}, {"access_token": ""}, NO_TOKEN),
+    "token is a number": ({}, {"access_token": 7}, NO_TOKEN),
+    "opaque token": ({}, {"access_token": "opaque"}, "it is not signed as it should be"),
+    "no token type": ({}, {"token_type": None}, NO_BEARER),
+    "token type N_A": ({}, {"token_type": "N_A"}, NO_BEARER),
+    "token type DPoP": ({}, {"token_type": "DPoP"}, NO_BEARER),
+    "token type is a list": ({}, {"token_type": ["Bearer"]}, NO_BEARER),
+    "an ID token": ({}, {"issued_token_type": "urn:ietf:params:oauth:token-type:id_token"}, OTHER_TYPE),
+    "issued token type is a list": ({}, {"issued_token_type": ["x"]}, OTHER_TYPE),
+    "wrong audience": ({"aud": "inventory-backend"}, {}, OTHER_AUDIENCE),
+    "audience only begins alike": ({"aud": "pizzeria-backend-2"}, {}, OTHER_AUDIENCE),
+    "no audience": ({"aud": None}, {}, OTHER_AUDIENCE),
+    "another user": ({"sub": "someone-else"}, {}, OTHER_USER),
+    "no user": ({"sub": None}, {}, OTHER_USER),
+    "another issuer": ({"iss": "https://identity.example/realms/other"}, {}, "it has another issuer"),
+    "an ID token by its claim": ({"typ": "ID"}, {}, NO_ACCESS_TOKEN),
+    "no typ": ({"typ": None}, {}, NO_ACCESS_TOKEN),
+    "bound to a key": ({"cnf": {"jkt": "x"}}, {}, NO_ACCESS_TOKEN),
+    "expired": ({"exp": NOW - 10}, {}, ENDED),
+    "no exp": ({"exp": None}, {}, ENDED),
+    "exp is text": ({"exp": "soon"}, {}, ENDED),
+    "not valid yet": ({"nbf": NOW + 11}, {}, NOT_YET),
+    "nbf is text": ({"nbf": "soon"}, {}, NOT_YET),
 }
 
 
-@pytest.mark.parametrize(("claims", "members"), LIES.values(), ids=LIES.keys())
+@pytest.mark.parametrize(("claims", "members", "reason"), LIES.values(), ids=LIES.keys())
 async def test_a_token_that_is_not_what_was_asked_for_is_never_used(
-    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, claims: dict[str, Any], members: dict[str, Any]
-) -> None:
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, claims: dict[str, Any], members: dict[str, Any],
+    reason: str,
+) -> None:  # fmt: skip
     def lie(form: dict[str, str]) -> Answer:
         token = issuer.forged(**{"aud": form["audience"], **claims})
         answer = {**issuer.issue(form), "access_token": token, **members}
@@ -341,6 +354,7 @@ async def test_a_token_that_is_not_what_was_asked_for_is_never_used(
     failed = await failure(keycloak, agents)
     assert type(failed) is BadAnswer
     assert failed.code == "exchange_result_invalid"
+    assert f"cannot be used: {reason}. Nothing was sent" in failed.detail
 
 
 async def test_a_stranger_s_signature_is_never_used(
@@ -358,6 +372,7 @@ async def test_the_agent_s_own_token_is_no_result(keycloak: KeycloakExchanger, a
     issuer.exchange = lambda form: Answer(body={**issuer.issue(form), "access_token": form["subject_token"]})
     failed = await failure(keycloak, agents, aud=[EXCHANGE_CLIENT, "pizzeria-backend"])
     assert failed.code == "exchange_result_invalid"
+    assert "the agent's own token came back" in failed.detail
 
 
 @pytest.mark.parametrize(
@@ -382,8 +397,8 @@ async def test_these_results_are_good_too(
 
 @pytest.mark.parametrize(
     ("expires_in", "life"),
-    [(120, 120), (120.5, 120.5), (3_000, 300), (0, None), (-1, None), ("300", None), (None, None), (True, None),
-     ([300], None), ({}, None)],
+    [(120, 120), (120.5, 120.5), (1, 1), (0.5, 0.5), (3_000, 300), (0, None), (-1, None), ("300", None), (None, None),
+     (True, None), ([300], None), ({}, None)],
 )  # fmt: skip
 async def test_a_life_that_is_not_said_properly_is_unknown(
     keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, clock: Clock, expires_in: Any, life: float | None
@@ -407,11 +422,11 @@ async def test_fewer_scopes_than_the_source_needs_are_not_enough(
     keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer
 ) -> None:
     issuer.exchange = lambda form: Answer(body={**issuer.issue(form), "scope": "profile menu:read menu:write-all"})
-    failed = await failure(keycloak, agents, ExchangeTarget("pizzeria-backend", ("menu:read", "menu:write")))
+    scopes = ("menu:read", "menu:write", "orders:write")
+    failed = await failure(keycloak, agents, ExchangeTarget("pizzeria-backend", scopes))
     assert type(failed) is NotPermitted
     assert failed.code == "exchange_scope_not_granted"
-    assert "menu:write" in failed.detail
-    assert "menu:read" not in failed.detail
+    assert "did not grant: menu:write orders:write." in failed.detail
 
 
 @pytest.mark.parametrize("scope", [None, 7])

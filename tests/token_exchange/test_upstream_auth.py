@@ -41,6 +41,7 @@ async def test_pass_through_can_be_forbidden(exchanger: CachingExchanger, agents
     with pytest.raises(NotPermitted) as refused:
         await upstream_auth.bearer_for(await agents.agent(), None)
     assert refused.value.code == "passthrough_denied"
+    assert "`default_audience`" in refused.value.detail
     assert (await upstream_auth.bearer_for(await agents.agent(), PIZZERIA)).audience == "pizzeria-backend"
 
 
