@@ -57,6 +57,7 @@ class AuditWriter:
         self._stopping = False
         self._running = True
         self._task = asyncio.create_task(self._write_all(), name="audit-writer")
+        self._task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
         """Write what is pending, then end."""
@@ -79,18 +80,19 @@ class AuditWriter:
         return written
 
     async def _write_all(self) -> None:
-        try:
-            while self._pending or not self._stopping:
-                if self._pending:
-                    await self._write([self._pending.popleft() for _ in range(min(_BATCH, len(self._pending)))])
-                else:
-                    self._arrived.clear()
-                    await self._arrived.wait()
-        finally:
-            self._running = False
+        while self._pending or not self._stopping:
             if self._pending:
-                self._keep_aside([row for row, _ in self._pending], "the audit log ended early")
-                _release(self._pending)
+                await self._write([self._pending.popleft() for _ in range(min(_BATCH, len(self._pending)))])
+            else:
+                self._arrived.clear()
+                await self._arrived.wait()
+
+    def _ended(self, _task: asyncio.Task[None]) -> None:
+        self._running = False
+        if self._pending:
+            self._keep_aside([row for row, _ in self._pending], "the audit log ended early")
+            _release(self._pending)
+            self._pending.clear()
 
     async def _write(self, batch: Sequence[_Pending]) -> None:
         rows = [row for row, _ in batch]
