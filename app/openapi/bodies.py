@@ -180,7 +180,7 @@ class _Reader:
 
     def _bytes(self) -> ReadBody:
         raw = self._followed(self._media.schema[0])
-        if isinstance(raw, dict) and (raw.get("type") in {"object", "array"} or "properties" in raw):
+        if isinstance(raw, dict) and (raw.get("type") in ("object", "array") or "properties" in raw):
             return self._whole(self._any())
         return self._whole(Definition(base64_of(self._body.media_type)), binary=True)
 

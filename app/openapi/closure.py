@@ -1,40 +1,36 @@
 """Makes an input schema self-contained: the definitions it reaches, and no others, within a budget of bytes.
 
-Too large a schema first loses prose, then the definitions that are furthest from the root.
+Too large a schema first loses prose, then what is largest and what is furthest from the root.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
 
-from app.openapi.keywords import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
-from app.openapi.operation import Json, Value
+from app.openapi.operation import Json
 from app.openapi.schemas import Definition, Schemas
-from app.openapi.text import shortened
 
-_TERSE_DESCRIPTION = 80  # characters
-_PROSE = frozenset({"examples", "title"})
-_KEPT: tuple[str, ...] = ("type", "required")
-_OUTLINED = "Not shown: too large."
-_MOST_NAMED = 10  # outlined definitions, in a note
+_OUTLINE_BYTES = 140  # kept free for each definition that waits its turn
+_MOST_NAMED = 10  # parts that are not shown, in a note
 
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """An input schema with its `$defs`, and what had to be noted."""
+    """An input schema with its `$defs`, its size in bytes, and what had to be noted."""
 
     schema: Json
+    size: int
     notes: tuple[str, ...]
 
 
-def self_contained(schema: Json, roots: Sequence[Definition], schemas: Schemas, budget: int) -> Closure:
-    """Return the schema with what the roots, which are its arguments, reach. The budget is in bytes."""
-    whole = _Collected(schema, roots, schemas, budget, terse=False)
-    if not whole.outlined and whole.left >= 0:
+def self_contained(frame: Json, arguments: Mapping[str, Definition], schemas: Schemas, budget: int) -> Closure:
+    """Return the schema of these arguments: the frame, with `properties` and `$defs`. The budget is in bytes."""
+    whole = _Collected(frame, arguments, schemas, budget, terse=False)
+    if not whole.outlined:
         return whole.closure()
-    terse = _Collected(terse_of(schema), roots, schemas, budget, terse=True)
+    terse = _Collected(frame, arguments, schemas, budget, terse=True)
     note = f"descriptions were shortened to fit {budget:,} bytes"
     if terse.outlined:
         more = "" if len(terse.outlined) <= _MOST_NAMED else f" and {len(terse.outlined) - _MOST_NAMED} more"
@@ -43,59 +39,64 @@ def self_contained(schema: Json, roots: Sequence[Definition], schemas: Schemas, 
 
 
 class _Collected:
-    """Definitions, nearest first; those that no longer fit are outlined."""
+    """Arguments and definitions, as many as fit; the others are outlined. A full one gives up at the first of these."""
 
     def __init__(
-        self, schema: Json, roots: Sequence[Definition], schemas: Schemas, budget: int, *, terse: bool
+        self, frame: Json, arguments: Mapping[str, Definition], schemas: Schemas, budget: int, *, terse: bool
     ) -> None:
-        self.left = budget - len(orjson.dumps(schema))
         self.outlined: list[str] = []
-        self._schema = schema
-        self._definitions: Json = {}
-        self._notes = [note for root in roots for note in root.notes]
-        pending = deque(name for root in roots for name in root.references)
-        while pending:
+        self._left = self._budget = budget
+        self._left -= len(orjson.dumps(frame)) + len('"properties":{},')
+        self._frame = frame
+        self._terse = terse
+        self._notes: dict[str, None] = {}
+        self._shown = self._arguments(arguments)
+        names = (name for definition in self._shown.values() for name in definition.references)
+        self._definitions = self._reached(deque(dict.fromkeys(names)), schemas)
+
+    def _arguments(self, arguments: Mapping[str, Definition]) -> dict[str, Definition]:
+        required = self._frame.get("required", ())
+        order = sorted(arguments, key=lambda name: (name not in required, self._version(arguments[name]).size))
+        shown: dict[str, Definition] = {}
+        for number, name in enumerate(order):
+            if self._gives_up:
+                break
+            shown[name] = self._take(name, arguments[name], len(order) - number - 1)
+        return {name: shown[name] for name in arguments if name in shown}
+
+    def _reached(self, pending: deque[str], schemas: Schemas) -> dict[str, Definition]:
+        if pending:
+            self._left -= len('"$defs":{},')
+        met = set(pending)
+        reached: dict[str, Definition] = {}
+        while pending and not self._gives_up:
             name = pending.popleft()
             schemas.watch.tick()
-            if name not in self._definitions:
-                pending += self._take(name, schemas.definition(name), terse=terse)
+            reached[name] = self._take(name, schemas.definition(name), len(pending))
+            new = [each for each in reached[name].references if each not in met]
+            met.update(new)
+            pending += new
+        return reached
 
-    def _take(self, name: str, definition: Definition, *, terse: bool) -> Sequence[str]:
-        schema = terse_of(definition.schema) if terse else definition.schema
-        size = (len(orjson.dumps(schema)) if terse else definition.size) + len(name) + 4
-        if size > self.left:
-            self._definitions[name] = _outline(schema)
+    @property
+    def _gives_up(self) -> bool:
+        return bool(self.outlined) and not self._terse
+
+    def _version(self, definition: Definition) -> Definition:
+        return definition.terse if self._terse else definition
+
+    def _take(self, name: str, definition: Definition, waiting: int) -> Definition:
+        taken = self._version(definition)
+        kept_free = _OUTLINE_BYTES * (waiting + len(taken.references)) if self._terse else 0
+        if taken.size + len(name) + kept_free > self._left and taken.size > taken.outline.size:
+            taken = taken.outline
             self.outlined.append(name)
-            return ()
-        self.left -= size
-        self._definitions[name] = schema
-        self._notes += definition.notes
-        return definition.references
+        self._left -= taken.size + len(orjson.dumps(name)) + len(":,")
+        self._notes.update(dict.fromkeys(taken.notes))
+        return taken
 
     def closure(self, *more: str) -> Closure:
-        schema = {**self._schema, "$defs": self._definitions} if self._definitions else self._schema
-        return Closure(schema, tuple(dict.fromkeys([*self._notes, *more])))
-
-
-def terse_of(schema: Value) -> Value:
-    """Return the schema with short descriptions, without titles and examples; what it accepts stays the same."""
-    if not isinstance(schema, dict):
-        return schema
-    result: Json = {}
-    for keyword, value in schema.items():
-        if keyword == "description":
-            result[keyword] = shortened(value, _TERSE_DESCRIPTION)
-        elif keyword in SUBSCHEMAS:
-            result[keyword] = terse_of(value)
-        elif keyword in SUBSCHEMA_LISTS:
-            result[keyword] = [terse_of(each) for each in value]
-        elif keyword in SUBSCHEMA_MAPS:
-            result[keyword] = {name: terse_of(each) for name, each in value.items()}
-        elif keyword not in _PROSE:
-            result[keyword] = value
-    return result
-
-
-def _outline(schema: Json) -> Json:
-    """Keep the type and the names without which a value would be refused."""
-    return {"description": _OUTLINED, **{keyword: schema[keyword] for keyword in _KEPT if keyword in schema}}
+        schema = {**self._frame, "properties": {name: each.schema for name, each in self._shown.items()}}
+        if self._definitions:
+            schema["$defs"] = {name: each.schema for name, each in self._definitions.items()}
+        return Closure(schema, self._budget - self._left, (*self._notes, *more))

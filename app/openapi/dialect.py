@@ -83,7 +83,7 @@ def _examples(schema: Json, _: Say) -> None:
 
 
 def _base64(schema: Json, _: Say) -> None:
-    if schema.get("format") in {"byte", "base64"} and "contentEncoding" not in schema:
+    if schema.get("format") in ("byte", "base64") and "contentEncoding" not in schema:
         schema["contentEncoding"] = "base64"
 
 

@@ -10,7 +10,7 @@ from app.openapi.bodies import ReadBody, read_body
 from app.openapi.inputs import Input
 from app.openapi.naming import argument_names
 from app.openapi.operation import Body, Json, Operation, Parameter, Value
-from app.openapi.parameters import read_parameters
+from app.openapi.parameters import Parameters
 from app.openapi.parts import Unusable, parse
 from app.openapi.path_template import split_template
 from app.openapi.pointers import Unresolvable, join, remark
@@ -26,10 +26,10 @@ _HEAD = ("operationId", "summary", "description", "tags", "deprecated")
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An operation without name and `$defs`; `roots` are the schemas that its own refers from."""
+    """An operation without its name, and with the frame of its input schema, which the arguments will fill."""
 
     operation: Operation
-    roots: tuple[Definition, ...]
+    arguments: dict[str, Definition]
     pointer: str
 
 
@@ -56,6 +56,7 @@ class Drafting:
 
     def __init__(self, schemas: Schemas, servers: Sequence[str]) -> None:
         self._schemas = schemas
+        self._parameters = Parameters(schemas)
         self._servers = tuple(servers)
 
     def draft(self, item: PathItem, method: str, raw: Value, pointer: str) -> Draft:
@@ -72,7 +73,6 @@ class Drafting:
             raise Unusable("its path has dot segments", item.pointer)
         head = parse(ParsedOperation, _head(node), place, notes)
         arguments = self._arguments(item, node, place, template, notes)
-        roots = tuple(each.schema for each in arguments.inputs.values())
         operation = Operation(
             name="",
             method=method,
@@ -82,7 +82,7 @@ class Drafting:
             description=_description(head, item, method, place, notes),
             tags=tuple(shortened(tag, LONGEST_NAME) for tag in (head.tags or [])[:_MOST_TAGS]),
             deprecated=head.deprecated,
-            input_schema=_input_schema(arguments),
+            input_schema=_frame(arguments),
             output_schema=None,
             parameters=arguments.parameters,
             body=arguments.body,
@@ -90,7 +90,7 @@ class Drafting:
             server=self._server(item, node, place, notes),
             notes=tuple(notes),
         )
-        return Draft(operation, roots, place)
+        return Draft(operation, {name: each.schema for name, each in arguments.inputs.items()}, place)
 
     def _arguments(
         self, item: PathItem, node: Json, place: str, template: Sequence[str], notes: list[str]
@@ -99,7 +99,7 @@ class Drafting:
             (raw.get("parameters"), join(where, "parameters"))
             for raw, where in ((item.raw, item.pointer), (node, place))
         ]
-        read = read_parameters(lists, template, self._schemas, notes)
+        read = self._parameters.read(lists, template, notes)
         body = read_body(node.get("requestBody"), join(place, "requestBody"), self._schemas, notes)
         return _named(read, body)
 
@@ -144,12 +144,8 @@ def _with_arguments(body: Body, names: list[str]) -> Body:
     return replace(body, fields=tuple(replace(each, argument=name) for each, name in fields))
 
 
-def _input_schema(arguments: _Arguments) -> Json:
-    schema: Json = {
-        "type": "object",
-        "properties": {name: each.schema.schema for name, each in arguments.inputs.items()},
-        "additionalProperties": False,
-    }
+def _frame(arguments: _Arguments) -> Json:
+    schema: Json = {"type": "object", "additionalProperties": False}
     if required := [name for name, each in arguments.inputs.items() if each.required]:
         schema["required"] = required
     if dependencies := _dependencies(arguments):

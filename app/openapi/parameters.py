@@ -1,7 +1,7 @@
 """Parameter Objects (OAS 3.1.1 section 4.8.12) of a path and its operation: what is said, and where it goes."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -61,72 +61,100 @@ class _Place:
     pointer: str
 
 
-def read_parameters(
-    lists: Iterable[tuple[Value, str]], template: Sequence[str], schemas: Schemas, notes: list[str]
-) -> list[tuple[Parameter, Input]]:
-    """Return the parameters of the lists, later ones overriding earlier ones, and one for each name in the path.
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A parameter as any operation would take it; `unusable` says why none can."""
 
-    The `argument` of each is still its name.
-    """
-    found = []
-    for place in _merged(lists, schemas, notes):
-        try:
-            parameter = _read(place, template, schemas, notes)
-        except Unusable as error:
-            notes.append(remark(f"a parameter was left out: {error}", error.pointer))
-        else:
-            found += [] if parameter is None else [parameter]
-    declared = {parameter.name for parameter, _ in found if parameter.location == "path"}
-    for name in dict.fromkeys(template):
-        if name not in declared:
-            found.append(_undeclared(name))
-            notes.append(f"the path has {{{name}}}, which no parameter declares: taken for a text")
-    return sorted(found, key=lambda each: _LOCATIONS.index(each[0].location))
+    parameter: Parameter | None
+    definition: Definition
+    notes: tuple[str, ...]
+    unusable: str | None = None
 
 
-def _merged(lists: Iterable[tuple[Value, str]], schemas: Schemas, notes: list[str]) -> Iterator[_Place]:
-    places: dict[tuple[str, str], _Place] = {}
-    for raw_list, pointer in lists:
-        for number, raw in enumerate(raw_list if isinstance(raw_list, list) else ()):
-            where = join(pointer, number)
+class Parameters:
+    """The parameters of one document, each read once however many operations share it."""
+
+    def __init__(self, schemas: Schemas) -> None:
+        self._schemas = schemas
+        self._known: dict[str, _Known] = {}
+
+    def read(
+        self, lists: Iterable[tuple[Value, str]], template: Sequence[str], notes: list[str]
+    ) -> list[tuple[Parameter, Input]]:
+        """Return the parameters of the lists, later ones overriding earlier ones, and one for each name in the path.
+
+        The `argument` of each is still its name.
+        """
+        found = []
+        for place in self._merged(lists, notes):
+            known = self._read(place)
+            notes += known.notes
+            parameter, unusable = known.parameter, known.unusable
+            if parameter is not None and parameter.location == "path" and parameter.name not in template:
+                unusable = f"the path has no {{{parameter.name[:60]}}}"
+            if unusable is not None:
+                notes.append(remark(f"a parameter was left out: {unusable}", place.pointer))
+            elif parameter is not None:
+                said = Input(parameter.location, parameter.name, parameter.required, known.definition)
+                found.append((parameter, said))
+        declared = {parameter.name for parameter, _ in found if parameter.location == "path"}
+        for name in dict.fromkeys(template):
+            if name not in declared:
+                found.append(_undeclared(name))
+                notes.append(f"the path has {{{name}}}, which no parameter declares: taken for a text")
+        return sorted(found, key=lambda each: _LOCATIONS.index(each[0].location))
+
+    def _merged(self, lists: Iterable[tuple[Value, str]], notes: list[str]) -> Iterable[_Place]:
+        places: dict[tuple[str, str], _Place] = {}
+        for raw_list, pointer in lists:
+            for number, raw in enumerate(raw_list if isinstance(raw_list, list) else ()):
+                where = join(pointer, number)
+                try:
+                    node, place = self._schemas.references.follow(raw, where)
+                except Unresolvable as error:
+                    notes.append(remark(f"a parameter was left out: {error}", where))
+                    continue
+                if not isinstance(node, dict) or not isinstance(node.get("name"), str | int | float):
+                    notes.append(remark("a parameter without a name was left out", place))
+                    continue
+                location, name = str(node.get("in")), str(node["name"])
+                key = (location, name.lower() if location == "header" else name)
+                places[key] = _Place({**node, "name": name}, place)
+        return places.values()
+
+    def _read(self, place: _Place) -> _Known:
+        if place.pointer not in self._known:
+            notes: list[str] = []
             try:
-                node, place = schemas.references.follow(raw, where)
-            except Unresolvable as error:
-                notes.append(remark(f"a parameter was left out: {error}", where))
-                continue
-            if not isinstance(node, dict) or not isinstance(node.get("name"), str | int | float):
-                notes.append(remark("a parameter without a name was left out", place))
-                continue
-            location, name = str(node.get("in")), str(node["name"])
-            key = (location, name.lower() if location == "header" else name)
-            places[key] = _Place({**node, "name": name}, place)
-    yield from places.values()
+                self._known[place.pointer] = self._converted(place, notes)
+            except Unusable as error:
+                self._known[place.pointer] = _Known(None, Definition({}), tuple(notes), str(error))
+        return self._known[place.pointer]
 
-
-def _read(place: _Place, template: Sequence[str], schemas: Schemas, notes: list[str]) -> tuple[Parameter, Input] | None:
-    content_type, raw_schema, where = _value_of(place, notes)
-    fields = {name: value for name, value in place.raw.items() if name not in {"schema", "content"}}
-    definition = schemas.read(raw_schema, where)
-    parsed = parse(ParsedParameter, {**fields, "schema": definition.schema}, place.pointer, notes)
-    location: Location = parsed.param_in.value
-    if not _is_sendable(parsed.name, location, template, place.pointer, notes):
-        return None
-    if raw_schema is None:
-        definition = Definition({"type": "string"})
-    style = _style(parsed, location, place.pointer, notes)
-    required = parsed.required or location == "path"
-    parameter = Parameter(
-        argument=parsed.name,
-        name=parsed.name,
-        location=location,
-        required=required,
-        style=style,
-        explode=parsed.explode if parsed.explode is not None else style == "form",
-        allow_reserved=location == "query" and bool(getattr(parsed, "allowReserved", False)),
-        content_type=content_type,
-    )
-    shown = _annotated(definition, parsed, place, notes)
-    return parameter, Input(location, parsed.name, required, _not_empty(shown) if location == "path" else shown)
+    def _converted(self, place: _Place, notes: list[str]) -> _Known:
+        content_type, raw_schema, where = _value_of(place, notes)
+        fields = {name: value for name, value in place.raw.items() if name not in {"schema", "content"}}
+        definition = self._schemas.read(raw_schema, where)
+        parsed = parse(ParsedParameter, {**fields, "schema": definition.schema}, place.pointer, notes)
+        location: Location = parsed.param_in.value
+        if location == "header" and parsed.name.lower() in _SET_BY_US:
+            return _Known(None, definition, ())
+        _require_sendable(parsed.name, location, place.pointer)
+        if raw_schema is None:
+            definition = Definition({"type": "string"})
+        style = _style(parsed, location, place.pointer, notes)
+        parameter = Parameter(
+            argument=parsed.name,
+            name=parsed.name,
+            location=location,
+            required=parsed.required or location == "path",
+            style=style,
+            explode=parsed.explode if parsed.explode is not None else style == "form",
+            allow_reserved=location == "query" and bool(getattr(parsed, "allowReserved", False)),
+            content_type=content_type,
+        )
+        shown = _annotated(definition, parsed, place, notes)
+        return _Known(parameter, _not_empty(shown) if location == "path" else shown, tuple(notes))
 
 
 def _value_of(place: _Place, notes: list[str]) -> tuple[str | None, Value, str]:
@@ -142,22 +170,14 @@ def _value_of(place: _Place, notes: list[str]) -> tuple[str | None, Value, str]:
     return usable[0], True if schema is None else schema, join(place.pointer, "content", usable[0], "schema")
 
 
-def _is_sendable(name: str, location: Location, template: Sequence[str], pointer: str, notes: list[str]) -> bool:
+def _require_sendable(name: str, location: Location, pointer: str) -> None:
     lower = name.lower()
-    if location == "header" and lower in _SET_BY_US:
-        return False
-    reason = None
     if location == "header" and (lower in _RESERVED or lower.startswith(_RESERVED_FAMILIES)):
-        reason = f"the header {name[:60]} is never taken from a caller"
-    elif location in {"header", "cookie"} and not _TOKEN.fullmatch(name):
-        reason = f"{name[:60]!r} cannot be the name of a {location}"
-    elif location == "path" and name not in template:
-        reason = f"the path has no {{{name[:60]}}}"
-    elif hides_something(name):
-        reason = "a parameter's name has invisible characters"
-    if reason is not None:
-        notes.append(remark(f"a parameter was left out: {reason}", pointer))
-    return reason is None
+        raise Unusable(f"the header {name[:60]} is never taken from a caller", pointer)
+    if location in {"header", "cookie"} and not _TOKEN.fullmatch(name):
+        raise Unusable(f"{name[:60]!r} cannot be the name of a {location}", pointer)
+    if hides_something(name):
+        raise Unusable("its name has invisible characters", pointer)
 
 
 def _style(parsed: ParsedParameter, location: Location, pointer: str, notes: list[str]) -> Style:

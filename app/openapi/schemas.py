@@ -23,10 +23,12 @@ from app.openapi.limits import Watch
 from app.openapi.naming import definition_name
 from app.openapi.operation import Json, Value
 from app.openapi.pointers import References, Unresolvable, join, remark
+from app.openapi.prose import terse_of
 from app.openapi.text import LONGEST_NAME, hides_something, shortened
 
 _DEEPEST = 120  # schemas in schemas, followed through what applies to the same value
 _HEAVIEST = 2_000  # schemas that one value may have to be checked against
+_OUTLINE: tuple[str, ...] = ("type", "required")
 _OPEN_ANYWAY = frozenset({"additionalProperties", "items", "unevaluatedItems", "unevaluatedProperties"})
 
 
@@ -46,6 +48,17 @@ class Definition:
     def size(self) -> int:
         """Bytes as JSON."""
         return len(orjson.dumps(self.schema))
+
+    @cached_property
+    def terse(self) -> "Definition":
+        """The same with little prose."""
+        return replace(self, schema=terse_of(self.schema))
+
+    @cached_property
+    def outline(self) -> "Definition":
+        """What is left when there is no room: the type, and the names without which a value would be refused."""
+        kept = {keyword: self.schema[keyword] for keyword in _OUTLINE if keyword in self.schema}
+        return Definition({"description": "Not shown: too large.", **kept})
 
     def described(self, **annotations: Value) -> "Definition":
         """Return the definition with annotations of its own; None leaves what there is."""

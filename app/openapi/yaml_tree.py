@@ -32,6 +32,7 @@ _CONSTANTS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+_FIRST_OF_NO_TEXT = frozenset({"", *"~nNtTfF+-.0123456789"})
 _INTEGER = re.compile(r"[-+]?[0-9]{1,400}")
 _OTHER_BASE = re.compile(r"0o[0-7]{1,400}|0x[0-9a-fA-F]{1,400}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
@@ -178,6 +179,8 @@ def _scalar_value(event: ScalarEvent) -> Value:
 
 def _plain_value(event: ScalarEvent) -> Value:
     text = event.value
+    if text[:1] not in _FIRST_OF_NO_TEXT:
+        return text
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if _INTEGER.fullmatch(text) or _OTHER_BASE.fullmatch(text):
