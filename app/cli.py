@@ -38,12 +38,12 @@ def _root() -> None:
 def serve() -> None:
     """Serve the REST and MCP doors. Every setting comes from the environment or `.env`."""
     settings = _settings()
-    configure_logging(settings.log_level)
-    listener = _listener(settings.host, settings.port)
     try:
         app = create_app(settings)
-    except ValueError as error:  # a list in a setting that only its reader can judge
+    except ValueError as error:  # a setting that only its reader can judge
         _give_up(str(error))
+    listener = _listener(settings.host, settings.port)
+    configure_logging(settings.log_level)
     address = listener.getsockname()
     typer.echo(f"Tools provider on http://{address[0]}:{address[1]}, known as {settings.public_url}", err=True)
     server = _Server(app)
@@ -96,12 +96,12 @@ def _complaint(field: str, message: str) -> str:
 
 
 def _listener(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
     except OSError as error:
+        listener.close()
         _give_up(f"Cannot listen on {host}:{port}: {error.strerror}. Stop what is there, or set HOST or PORT.")
     return listener
 
