@@ -176,12 +176,12 @@ class _Finishing:
 
     def within(self, budget: int) -> tuple[Operation, ReportItem]:
         draft = self.draft.operation
-        rest = len(orjson.dumps([draft.description, draft.title]))
+        name = self.names[draft.method, draft.path]
+        rest = len(orjson.dumps([name, draft.description, draft.title]))
         closure = self_contained(draft.input_schema, self.draft.arguments, self.schemas, budget - rest)
         notes = (*draft.notes, *closure.notes)
-        name = self.names[draft.method, draft.path]
         operation = replace(draft, name=name, input_schema=closure.schema, notes=notes)
-        size = closure.size + rest + len(name)
+        size = closure.size + rest
         reason = _reason(notes)
         return operation, ReportItem(
             method=draft.method,

@@ -45,12 +45,13 @@ def members_of(raw: Value, pointer: str, references: References) -> Members | No
         node, where = pending.pop(0)
         if not isinstance(node, dict) or not _is_plain(node):
             return None
+        parts = [(each, join(where, "allOf", number)) for number, each in enumerate(node.get("allOf") or ())]
         if "$ref" in node:
             try:
-                pending.append(references.find(node["$ref"]))
+                parts.insert(0, references.find(node["$ref"]))
             except Unresolvable:
                 return None
-        pending += [(each, join(where, "allOf", number)) for number, each in enumerate(node.get("allOf") or ())]
+        pending[:0] = parts
         _take(members, node, where)
     return None
 

@@ -83,7 +83,7 @@ def _untaken(name: str, source: tuple[str, str], taken: set[str]) -> str:
 
 def _plain(key: Key, identifier: str | None) -> str:
     method, path = key
-    return _simplified(identifier or "") or _simplified(f"{method.lower()}_{path}")
+    return _simplified(identifier or "") or _simplified(f"{method.lower()} {path}")
 
 
 def _simplified(text: str) -> str:

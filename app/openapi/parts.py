@@ -34,8 +34,12 @@ def parse(model: type[_Part], raw: Value, pointer: str, notes: list[str]) -> _Pa
         except ValidationError as refusal:
             error = refusal.errors(include_url=False, include_context=False, include_input=False)[0]
         name = str(error["loc"][0]) if error["loc"] else ""
-        if name not in fields:
+        if name not in fields or name in _required(model):
             raise Unusable(f"`{name}`: {error['msg']}", pointer)
         del fields[name]
         if name != _BY_SCHEMAS:
             notes.append(remark(f"`{name}` cannot be used and was left out: {error['msg']}", join(pointer, name)))
+
+
+def _required(model: type[BaseModel]) -> set[str]:
+    return {field.alias or name for name, field in model.model_fields.items() if field.is_required()}

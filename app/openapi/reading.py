@@ -48,8 +48,9 @@ def _read_json(data: bytes, limits: Limits, watch: Watch) -> Value:
 
 
 def _marks(data: bytes, start: int, end: int) -> int:
-    """Each value but the first follows a comma or an opening bracket."""
-    return sum(data.count(mark, start, end) for mark in (b",", b"[", b"{"))
+    """Each value but the first follows a comma or the bracket of a container that is not empty."""
+    opened = sum(data.count(mark, start, end) for mark in (b",", b"[", b"{"))
+    return opened - data.count(b"[]", start, end) - data.count(b"{}", start, end)
 
 
 def _count_outside_texts(data: bytes, limits: Limits, watch: Watch) -> None:

@@ -159,7 +159,9 @@ class _Reading:
             if keyword in _OPEN_ANYWAY and is_nothing(value):
                 continue
             if keyword in SUBSCHEMAS:
-                result[keyword] = self.schema(value, join(pointer, keyword), in_place=in_place and keyword in IN_PLACE)
+                inner = self.schema(value, join(pointer, keyword), in_place=in_place and keyword in IN_PLACE)
+                if keyword != "not" or inner != {} or is_nothing(value):  # what was cut must not refuse everything
+                    result[keyword] = inner
             elif keyword in SUBSCHEMA_LISTS:
                 self._list(result, keyword, value, pointer, in_place=in_place)
             elif keyword in SUBSCHEMA_MAPS:
