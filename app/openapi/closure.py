@@ -88,10 +88,11 @@ class _Collected:
     def _take(self, name: str, definition: Definition, waiting: int) -> Definition:
         taken = self._version(definition)
         kept_free = _OUTLINE_BYTES * (waiting + len(taken.references)) if self._terse else 0
-        if taken.size + len(name) + kept_free > self._left and taken.size > taken.outline.size:
+        label = len(orjson.dumps(name)) + len(":,")
+        if label + taken.size + kept_free > self._left and taken.size > taken.outline.size:
             taken = taken.outline
             self.outlined.append(name)
-        self._left -= taken.size + len(orjson.dumps(name)) + len(":,")
+        self._left -= label + taken.size
         self._notes.update(dict.fromkeys(taken.notes))
         return taken
 

@@ -1,0 +1,336 @@
+"""What a caller may say to an operation: parameters, bodies and the names of arguments."""
+
+from typing import Any
+
+import pytest
+
+from app.openapi.operation import Body, BodyField, Operation, Parameter
+from tests.openapi.documents import a_document, a_get, a_post, only
+
+TEXT = {"type": "string"}
+
+
+def parameter(name: str, location: str = "query", **fields: Any) -> dict[str, Any]:
+    return {"name": name, "in": location, "schema": TEXT} | fields
+
+
+def properties(operation: Operation) -> dict[str, Any]:
+    result: dict[str, Any] = operation.input_schema["properties"]
+    return result
+
+
+def body_of(document: dict[str, Any]) -> Body:
+    operation, _ = only(document)
+    assert operation.body is not None
+    return operation.body
+
+
+def test_parameters_of_the_path_belong_to_each_operation_which_may_override_them() -> None:
+    item = {
+        "parameters": [parameter("id", "path"), parameter("q", description="path's"), parameter("X-A", "header")],
+        "get": {"parameters": [parameter("q", description="own"), parameter("x-a", "header", required=True)]},
+    }
+    operation, report = only(a_document({"/a/{id}": item}))
+    assert {name: each.get("description") for name, each in properties(operation).items()} == {
+        "id": None,
+        "q": "own",
+        "x-a": None,
+    }
+    assert operation.input_schema["required"] == ["id", "x-a"]
+    assert operation.input_schema["additionalProperties"] is False
+    assert report.status == "ready"
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ({}, ("form", True)),
+        ({"explode": False}, ("form", False)),
+        ({"style": "spaceDelimited"}, ("spaceDelimited", False)),
+        ({"style": "pipeDelimited", "explode": True}, ("pipeDelimited", True)),
+        ({"style": "deepObject", "explode": True}, ("deepObject", True)),
+        ({"in": "path"}, ("simple", False)),
+        ({"in": "path", "style": "label", "explode": True}, ("label", True)),
+        ({"in": "path", "style": "matrix"}, ("matrix", False)),
+        ({"in": "header"}, ("simple", False)),
+        ({"in": "cookie"}, ("form", True)),
+    ],
+)
+def test_styles_and_their_defaults_are_those_of_the_specification(stated: Any, expected: tuple[str, bool]) -> None:
+    operation, report = only(
+        a_document({"/a/{p}" if stated.get("in") == "path" else "/a": a_get(parameter("p") | stated)})
+    )
+    assert (operation.parameters[0].style, operation.parameters[0].explode) == expected
+    assert report.status == "ready"
+
+
+def test_a_style_of_another_place_is_replaced_and_reported() -> None:
+    operation, report = only(a_document({"/a": a_get(parameter("p", style="matrix"))}))
+    assert operation.parameters[0].style == "form"
+    assert "style 'matrix'" in (report.reason or "")
+
+
+def test_headers_that_are_not_the_callers_are_no_arguments() -> None:
+    ignored = [parameter(name, "header", required=True) for name in ("Accept", "content-type", "Authorization")]
+    operation, report = only(a_document({"/a": a_get(*ignored)}))
+    assert properties(operation) == {}
+    assert report.status == "ready"
+    names = ["Host", "Content-Length", "Transfer-Encoding", "Connection", "Proxy-Authorization", "Cookie", "Forwarded"]
+    names += ["X-Forwarded-For", "TE", "Upgrade", "Expect", "traceparent", "X-HTTP-Method-Override", "Accept-Encoding"]
+    operation, report = only(a_document({"/a": a_get(*(parameter(name, "header") for name in names))}))
+    assert properties(operation) == {}
+    assert (report.status, (report.reason or "").count("never taken from a caller")) == ("degraded", 10)
+
+
+def test_a_parameter_with_content_carries_its_media_type() -> None:
+    given = {"name": "filter", "in": "query", "content": {"application/json": {"schema": {"type": "object"}}}}
+    operation, _ = only(a_document({"/a": a_get(given)}))
+    assert operation.parameters[0].content_type == "application/json"
+    assert properties(operation)["filter"] == {"type": "object"}
+
+
+def test_path_parameters_may_not_be_empty_and_are_always_required() -> None:
+    item = a_get(
+        parameter("id", "path", required=False), parameter("q"), parameter("n", "path", schema={"type": "integer"})
+    )
+    operation, _ = only(a_document({"/a/{id}/{n}": item}))
+    assert properties(operation) == {"id": {"type": "string", "minLength": 1}, "n": {"type": "integer"}, "q": TEXT}
+    assert operation.input_schema["required"] == ["id", "n"]
+
+
+def test_a_name_in_the_path_that_nobody_declared_is_a_text() -> None:
+    operation, report = only(a_document({"/a/{id}/{;other*}": a_get()}))
+    assert [each.name for each in operation.parameters] == ["id", "other"]
+    assert properties(operation)["other"]["type"] == "string"
+    assert "no parameter declares" in (report.reason or "")
+
+
+def test_parameters_that_cannot_be_sent_are_left_out_and_reported() -> None:
+    item = a_get(
+        parameter("gone", "path"),
+        parameter("a b", "header"),
+        parameter("a;b", "cookie"),
+        parameter("x", "body"),
+        {"in": "query"},
+        {"$ref": "other.yaml#/P"},
+        parameter("kept"),
+    )
+    operation, report = only(a_document({"/a": item}))
+    assert list(properties(operation)) == ["kept"]
+    assert (report.reason or "").count("was left out") == 6
+
+
+def test_same_names_in_several_places_stay_apart() -> None:
+    item = a_post({"type": "object", "properties": {"id": TEXT, "name": TEXT}, "required": ["id"]})
+    item["post"]["parameters"] = [parameter("id"), parameter("id", "header"), parameter("id", "path")]
+    operation, _ = only(a_document({"/a/{id}": item}))
+    assert [(each.argument, each.location) for each in operation.parameters] == [
+        ("id", "path"),
+        ("id__query", "query"),
+        ("id__header", "header"),
+    ]
+    assert operation.body is not None
+    assert [each.argument for each in operation.body.fields] == ["id__body", "name"]
+    assert operation.input_schema["required"] == ["id", "id__body"]
+
+
+def test_argument_names_are_what_model_apis_take() -> None:
+    names = ["filter[name]", "filter name", "filter_name", "$top", "日本", "x" * 100, "a.b-c", "_id"]
+    operation, _ = only(a_document({"/a": a_get(*map(parameter, names))}))
+    arguments = {each.name: each.argument for each in operation.parameters}
+    assert arguments["filter_name"] == "filter_name"
+    assert arguments["a.b-c"] == "a.b-c"
+    assert arguments["_id"] == "_id"
+    assert arguments["$top"] == "top"
+    assert arguments["日本"] == "argument"
+    assert len(set(arguments.values())) == len(names)
+    assert all(0 < len(each) <= 64 and each.isascii() and " " not in each for each in arguments.values())
+
+
+def test_members_of_a_plain_object_are_arguments() -> None:
+    schemas = {
+        "Base": {
+            "type": "object",
+            "required": ["a"],
+            "properties": {"a": TEXT, "at": {"type": "string", "readOnly": True}},
+        },
+        "More": {
+            "allOf": [
+                {"$ref": "#/components/schemas/Base"},
+                {"properties": {"b": {"type": "integer"}}, "required": ["b"]},
+            ]
+        },
+    }
+    operation, report = only(a_document({"/a": a_post({"$ref": "#/components/schemas/More"})}, schemas=schemas))
+    assert properties(operation) == {"a": TEXT, "b": {"type": "integer"}}
+    assert operation.input_schema["required"] == ["a", "b"]
+    assert operation.body == Body("application/json", True, fields=(BodyField("a", "a"), BodyField("b", "b")))
+    assert report.status == "ready"
+
+
+def test_a_member_described_twice_has_to_fit_both() -> None:
+    both = {
+        "allOf": [
+            {"properties": {"a": TEXT}},
+            {"properties": {"a": {"maxLength": 3}, "b": TEXT}},
+            {"properties": {"b": TEXT}},
+        ]
+    }
+    operation, _ = only(a_document({"/a": a_post(both)}))
+    assert properties(operation) == {"a": {"allOf": [TEXT, {"maxLength": 3}]}, "b": TEXT}
+
+
+def test_an_optional_body_needs_its_required_members_once_there_is_one() -> None:
+    schema = {"type": "object", "required": ["a"], "properties": {"a": TEXT, "b": TEXT}}
+    operation, _ = only(a_document({"/a": a_post(schema, required=False)}))
+    assert "required" not in operation.input_schema
+    assert operation.input_schema["dependentRequired"] == {"b": ["a"]}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "array", "items": TEXT},
+        TEXT,
+        {},
+        True,
+        None,
+        {"type": "object"},
+        {"oneOf": [{"properties": {"a": TEXT}}, {"properties": {"b": TEXT}}]},
+        {"properties": {"a": TEXT}, "anyOf": [{"required": ["a"]}]},
+        {"properties": {"a": TEXT}, "additionalProperties": TEXT},
+        {"properties": {"a": TEXT}, "discriminator": {"propertyName": "a"}},
+        {"properties": {"a": TEXT}, "if": {"required": ["a"]}},
+        {"$ref": "elsewhere.json"},
+        {"allOf": [{"$ref": "#/components/schemas/Self"}]},
+    ],
+)
+def test_any_other_body_is_one_argument(schema: Any) -> None:
+    self = {"allOf": [{"$ref": "#/components/schemas/Self"}], "properties": {"a": TEXT}}
+    operation, _ = only(a_document({"/a": a_post(schema)}, schemas={"Self": self}))
+    assert list(properties(operation)) == ["body"]
+    assert operation.input_schema["required"] == ["body"]
+    assert operation.body is not None
+    assert operation.body.argument == "body"
+
+
+def test_a_body_argument_gives_way_to_a_parameter_of_that_name() -> None:
+    item = a_post({"type": "array"})
+    item["post"]["parameters"] = [parameter("body")]
+    operation, _ = only(a_document({"/a": item}))
+    assert operation.body is not None
+    assert operation.body.argument == "body__body"
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        (["application/xml", "text/json", "application/vnd.x+json", "application/json"], "application/json"),
+        (["application/xml", "application/x-www-form-urlencoded", "application/vnd.x+json"], "application/vnd.x+json"),
+        (["multipart/form-data", "application/x-www-form-urlencoded"], "application/x-www-form-urlencoded"),
+        (["application/octet-stream", "text/csv"], "text/csv"),
+        (["application/json; charset=utf-8"], "application/json; charset=utf-8"),
+        (["*/*"], "application/json"),
+        (["text/*"], "text/plain"),
+        (["image/*"], "application/octet-stream"),
+        (["nonsense", "a/b\r\nX: y", "application/pdf"], "application/pdf"),
+    ],
+)
+def test_json_is_preferred_and_ranges_are_made_concrete(offered: list[str], chosen: str) -> None:
+    content: dict[str, Any] = {name: {"schema": {"type": "object", "properties": {"a": TEXT}}} for name in offered}
+    assert body_of(a_document({"/a": {"post": {"requestBody": {"content": content}}}})).media_type == chosen
+
+
+def test_a_form_with_files_is_sent_as_multipart_where_that_is_offered() -> None:
+    file = {"type": "object", "properties": {"f": {"type": "string", "format": "binary"}}}
+    content = {"application/x-www-form-urlencoded": {"schema": file}, "multipart/form-data": {"schema": file}}
+    body = body_of(a_document({"/a": {"post": {"requestBody": {"content": content}}}}))
+    assert body == Body("multipart/form-data", required=False, fields=(BodyField("f", "f", binary=True),))
+
+
+@pytest.mark.parametrize(
+    ("schema", "several"),
+    [
+        ({"type": "string", "format": "binary"}, False),
+        ({"type": "string", "contentMediaType": "application/octet-stream"}, False),
+        ({"type": "array", "items": {"type": "string", "format": "binary"}}, True),
+        ({"anyOf": [{"type": "string", "format": "binary"}, {"type": "null"}]}, False),
+        ({"$ref": "#/components/schemas/File"}, False),
+    ],
+)
+def test_files_are_base64_with_or_without_a_name(schema: Any, several: bool) -> None:
+    form = {"type": "object", "properties": {"f": {**schema, "description": "The picture."}}}
+    operation, _ = only(
+        a_document(
+            {"/a": a_post(form, "multipart/form-data")}, schemas={"File": {"type": "string", "format": "binary"}}
+        )
+    )
+    shown = properties(operation)["f"]
+    file = shown["items"] if several else shown
+    assert file["anyOf"][0] == {"type": "string", "contentEncoding": "base64"}
+    assert file["anyOf"][1]["required"] == ["content"]
+    assert operation.body is not None
+    assert operation.body.fields[0].binary
+    if "$ref" not in schema:
+        assert shown["description"] == "The picture."
+
+
+def test_encodings_of_forms_are_kept() -> None:
+    form = {"type": "object", "properties": {"a": {"type": "object"}, "b": TEXT, "c": {"type": "array"}}}
+    encoding = {
+        "a": {"style": "deepObject", "explode": True},
+        "b": {"contentType": "text/csv, text/*"},
+        "c": {"style": "form", "explode": False},
+    }
+    body = body_of(a_document({"/a": a_post(form, "application/x-www-form-urlencoded", encoding=encoding)}))
+    assert body.fields == (
+        BodyField("a", "a", style="deepObject", explode=True),
+        BodyField("b", "b", content_type="text/csv"),
+        BodyField("c", "c", style="form", explode=False),
+    )
+    body = body_of(a_document({"/a": a_post(form, "multipart/form-data", encoding={"a": {"contentType": "image/*"}})}))
+    assert body.fields[0].content_type is None
+
+
+@pytest.mark.parametrize(
+    "media_type", ["application/octet-stream", "image/png", "application/zip", "application/vnd.x"]
+)
+def test_bodies_of_bytes_are_base64(media_type: str) -> None:
+    operation, _ = only(a_document({"/a": a_post({"type": "string", "format": "binary"}, media_type)}))
+    assert properties(operation)["body"]["contentEncoding"] == "base64"
+    assert operation.body == Body(media_type, True, argument="body", binary=True)
+
+
+@pytest.mark.parametrize(
+    "media_type", ["text/plain", "application/xml", "application/soap+xml", "application/x-ndjson", "text/csv"]
+)
+def test_texts_are_texts_whatever_they_mean(media_type: str) -> None:
+    operation, _ = only(a_document({"/a": a_post({"type": "object", "properties": {"a": TEXT}}, media_type)}))
+    assert properties(operation)["body"]["type"] == "string"
+    assert operation.body == Body(media_type, True, argument="body")
+
+
+@pytest.mark.parametrize("raw", [{}, {"content": {}}, {"content": []}, {"$ref": "x.json"}, {"required": True}])
+def test_a_body_that_cannot_be_read_is_any_json_and_reported(raw: Any) -> None:
+    operation, report = only(a_document({"/a": {"post": {"requestBody": raw}}}))
+    assert list(properties(operation)) == ["body"]
+    assert "taken as any JSON" in (report.reason or "")
+
+
+def test_what_an_operation_may_answer_with_is_asked_for() -> None:
+    responses = {
+        "200": {"$ref": "#/components/responses/Ok"},
+        "201": {"content": {"text/csv": {}}},
+        "404": {"content": {"application/problem+json": {}}},
+    }
+    ok: dict[str, Any] = {"Ok": {"content": {"application/xml": {}, "application/json": {}, "bad\r\nX: 1": {}}}}
+    operation, _ = only(a_document({"/a": {"get": {"responses": responses}}}, components={"responses": ok}))
+    assert operation.accept == ("application/json", "application/xml", "text/csv")
+
+
+def test_parameters_are_told_apart_from_what_the_parser_cannot_take() -> None:
+    given = parameter("p", examples={"a": 1}, deprecated="maybe", explode=[], description={"no": "text"})
+    operation, report = only(a_document({"/a": a_get(given)}))
+    assert operation.parameters == (Parameter("p", "p", "query", required=False, style="form", explode=True),)
+    assert (report.reason or "").count("was left out") == 3
+    assert "/paths/~1a/get/parameters/0/deprecated" in (report.reason or "")

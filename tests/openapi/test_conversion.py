@@ -1,0 +1,297 @@
+"""A whole document: what becomes of each operation, under which name, and what the report says."""
+
+import json
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.errors import Invalid
+from app.openapi.conversion import convert
+from app.openapi.limits import Limits
+from app.openapi.naming import operation_names
+from app.openapi.operation_json import operation_from_json, operation_to_json
+from tests.openapi.documents import Json, a_document, a_get, a_post, converted, only
+
+LARGE = {"type": "object", "properties": {f"p{n}": {"type": "string", "description": "words " * 60} for n in range(40)}}
+
+
+def names_of(
+    *identified: tuple[str, str, str | None], slug: str = "shop", **options: Any
+) -> dict[tuple[str, str], str]:
+    return operation_names(
+        {(method, path): identifier for method, path, identifier in identified}, slug=slug, **options
+    )
+
+
+def test_one_bad_operation_never_loses_the_others() -> None:
+    paths = {
+        "/good": a_get(),
+        "/bad": {"get": "nonsense", "post": {"responses": {}}},
+        "/gone": {"$ref": "other.yaml#/paths/gone"},
+        "/dots/../up": a_get(),
+        "no-slash": a_get(),
+        "/none": 7,
+        "x-extension": {"get": {}},
+    }
+    conversion = converted(a_document(paths))
+    assert [(each.method, each.path) for each in conversion.operations] == [("GET", "/good"), ("POST", "/bad")]
+    skipped = {each.pointer: each.reason for each in conversion.report if each.status == "skipped"}
+    assert list(skipped) == [
+        "/paths/~1bad/get",
+        "/paths/~1gone",
+        "/paths/~1dots~1..~1up",
+        "/paths/no-slash",
+        "/paths/~1none",
+    ]
+    assert all(skipped.values())
+    assert "nothing is fetched" in str(skipped["/paths/~1gone"])
+
+
+def test_parts_that_are_no_reason_to_refuse_anything_are_not_looked_at() -> None:
+    document = a_document(
+        {
+            "/a": {
+                "get": {"responses": {"200": 5}, "security": "x", "callbacks": [], "tags": {"no": 1}, "externalDocs": 1}
+            }
+        },
+        info=None,
+        tags=[{"name": {}}],
+        webhooks={"w": {"post": 1}},
+        security={},
+        servers=[{"url": 3}, "x", {"url": "https://api.example.com"}],
+    )
+    conversion = converted(document)
+    assert [each.path for each in conversion.operations] == ["/a"]
+    assert conversion.servers == ("https://api.example.com",)
+    assert (conversion.title, conversion.version) == (None, None)
+
+
+def test_path_items_and_operations_may_be_references() -> None:
+    item = {"get": {"operationId": "shared", "responses": {}}}
+    document = a_document({"/a": {"$ref": "#/components/pathItems/A"}, "/b": {"post": {"$ref": "#/x-operations/o"}}})
+    document["components"]["pathItems"] = {"A": item}
+    document["x-operations"] = {"o": {"operationId": "other"}}
+    assert [(each.name, each.path) for each in converted(document).operations] == [("shared", "/a"), ("other", "/b")]
+
+
+def test_3_2_is_read_with_its_methods() -> None:
+    paths: Json = {"/a": {"query": {}, "additionalOperations": {"PURGE": {}, "CONNECT": {}, "GET": {}, "a b": {}}}}
+    conversion = converted(a_document(paths, version="3.2.0"))
+    assert [each.method for each in conversion.operations] == ["QUERY", "PURGE"]
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer", "reason"),
+    [
+        ({"swagger": "2.0", "paths": {}}, "/swagger", "Swagger 2.0"),
+        ({}, "/openapi", "no OpenAPI 3"),
+        ({"openapi": "2.9"}, "/openapi", "no OpenAPI 3"),
+        ({"openapi": ["3.0.0"]}, "/openapi", "no OpenAPI 3"),
+        ({"openapi": "3.1.0", "paths": []}, "/paths", "no object"),
+    ],
+)
+def test_what_is_no_openapi_3_document_is_refused(document: Json, pointer: str, reason: str) -> None:
+    with pytest.raises(Invalid, match=reason) as caught:
+        converted(document)
+    assert caught.value.code == "invalid_document"
+    assert [each.pointer for each in caught.value.violations] == [pointer]
+
+
+@pytest.mark.parametrize(
+    "document", [{"openapi": "3.1.0"}, {"openapi": 3.1, "paths": None}, a_document({}, webhooks={"w": a_get()})]
+)
+def test_a_document_without_operations_has_none(document: Json) -> None:
+    assert converted(document).operations == ()
+
+
+def test_servers_have_their_variables_filled_in() -> None:
+    servers = [
+        {
+            "url": "https://{host}:{port}/v{n}",
+            "variables": {"host": {"default": "a.example"}, "port": {"enum": [8443, 443]}, "n": {"default": 2}},
+        },
+        {"url": "/v1"},
+        {"url": "https://{unknown}.example"},
+        {"url": "https://a b.example"},
+        {"url": "/v1"},
+    ]
+    assert converted(a_document(servers=servers)).servers == ("https://a.example:8443/v2", "/v1")
+    assert converted(a_document()).servers == ()
+
+
+def test_servers_of_paths_and_operations_are_kept_where_they_differ() -> None:
+    here, there, own = ({"url": f"https://{name}.example"} for name in ("here", "there", "own"))
+    paths = {
+        "/a": {"servers": [there], "get": {}, "put": {"servers": [own]}, "post": {"servers": [here]}},
+        "/b": {"servers": [{"url": "/v2"}], "get": {}},
+        "/c": {"get": {}},
+    }
+    servers = {
+        (each.method, each.path): each.server for each in converted(a_document(paths, servers=[here])).operations
+    }
+    assert servers == {
+        ("GET", "/a"): "https://there.example",
+        ("PUT", "/a"): "https://own.example",
+        ("POST", "/a"): None,
+        ("GET", "/b"): "/v2",
+        ("GET", "/c"): None,
+    }
+
+
+def test_an_operation_tells_what_it_is_for() -> None:
+    texts = {"summary": "Order\u200b", "description": "Order a pizza.\x07", "tags": ["orders"], "deprecated": True}
+    operation, item = only(a_document({"/o": {"post": texts}}))
+    assert (operation.title, operation.description) == ("Order", "Order a pizza.")
+    assert (operation.tags, operation.deprecated) == (("orders",), True)
+    assert "invisible" in (item.reason or "")
+    assert only(a_document({"/o": {"post": {"summary": "Order"}}}))[0].description == "Order"
+    assert only(a_document({"/o": {"post": {}}}))[0].description == "POST /o"
+    assert len(only(a_document({"/o": {"post": {"description": "x" * 9000}}}))[0].description) == 2000
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "identifier", "expected"),
+    [
+        ("GET", "/a", "listPets", "listPets"),
+        ("GET", "/a", "repos/get-all", "repos_get-all"),
+        ("GET", "/a", "a.b: c", "a_b_c"),
+        ("GET", "/pets/{id}/toys", None, "get_pets_id_toys"),
+        ("POST", "/", "", "post"),
+        ("GET", "/a", "日本", "get_a"),
+        ("GET", "/a", "__proto__", "proto"),
+    ],
+)
+def test_names_are_readable(method: str, path: str, identifier: str | None, expected: str) -> None:
+    assert names_of((method, path, identifier)) == {(method, path): expected}
+
+
+def test_names_that_collide_or_are_too_long_all_carry_a_hash() -> None:
+    names = names_of(
+        ("GET", "/a", "list"), ("GET", "/b", "List"), ("GET", "/c", "other"), ("GET", "/d", "x" * 90), slug="s" * 32
+    )
+    assert names["GET", "/c"] == "other"
+    assert {name.rsplit("_")[0].lower() for name in list(names.values())[:2]} == {"list"}
+    assert all(len(name) <= 64 - 34 for name in names.values())
+    assert len({name.lower() for name in names.values()}) == 4
+
+
+def test_assigned_names_are_kept_and_newcomers_give_way() -> None:
+    old, new = ("GET", "/a"), ("GET", "/b")
+    names = names_of((*old, "renamed"), (*new, "kept"), assigned={old: "kept", ("GET", "/gone"): "gone"})
+    assert names[old] == "kept"
+    assert names[new].startswith("kept_")
+    assert set(names) == {old, new}
+
+
+KEYS = st.tuples(st.sampled_from(["GET", "POST"]), st.text("ab/{}é", max_size=4).map(lambda text: f"/{text}"))
+IDENTIFIERS = st.none() | st.text("aA_/b ", max_size=4) | st.sampled_from(["x" * 70, "list_6b51d431"])
+
+
+@settings(deadline=None)
+@given(st.dictionaries(KEYS, IDENTIFIERS, min_size=1, max_size=30), st.randoms())
+def test_names_are_unique_fit_and_do_not_depend_on_the_order(
+    wanted: dict[tuple[str, str], str | None], random: Any
+) -> None:
+    names = operation_names(wanted, slug="shop")
+    assert len({name.lower() for name in names.values()}) == len(wanted)
+    assert all(
+        0 < len(f"shop__{name}") <= 64 and name.replace("_", "").replace("-", "").isalnum() for name in names.values()
+    )
+    items = list(wanted.items())
+    random.shuffle(items)
+    assert operation_names(dict(items), slug="shop") == names
+
+
+@settings(deadline=None)
+@given(st.dictionaries(KEYS, IDENTIFIERS, min_size=2, max_size=20))
+def test_a_refresh_renames_nothing_whatever_comes_or_goes(wanted: dict[tuple[str, str], str | None]) -> None:
+    half = dict(list(wanted.items())[: len(wanted) // 2])
+    before = operation_names(half, slug="shop")
+    after = operation_names(wanted, slug="shop", assigned=before)
+    assert {key: after[key] for key in half} == before
+    assert len({name.lower() for name in after.values()}) == len(wanted)
+
+
+def test_the_report_has_the_size_of_each_tool() -> None:
+    operation, item = only(a_document({"/a": a_post(LARGE)}))
+    size = len(orjson.dumps(operation.input_schema))
+    assert abs(item.bytes - size) < len(operation.name) + len(operation.description) + 60
+    assert item.estimated_tokens == -(-item.bytes // 4)
+    assert (item.name, item.status, item.reason) == (operation.name, "ready", None)
+    assert (item.method, item.path, item.pointer) == ("POST", "/a", "/paths/~1a/post")
+
+
+def test_a_tool_over_its_budget_first_loses_words_and_then_depth_but_no_argument() -> None:
+    schemas = {"Large": LARGE, "Far": {"type": "object", "required": ["x"], "properties": {"x": LARGE}}}
+    root = {
+        "type": "object",
+        "properties": {name: {"$ref": f"#/components/schemas/{name}"} for name in schemas},
+        "required": ["Far"],
+    }
+    document = a_document({"/a": a_post(root)}, schemas=schemas)
+    roomy = converted(document, limits=Limits(tool_bytes=100_000)).report[0]
+    assert roomy.status == "ready"
+    tight = converted(document, limits=Limits(tool_bytes=12_000))
+    assert tight.report[0].bytes <= 12_000
+    assert "descriptions were shortened" in (tight.report[0].reason or "")
+    assert "not shown" not in (tight.report[0].reason or "")
+    tightest = converted(document, limits=Limits(tool_bytes=2_500))
+    schema = tightest.operations[0].input_schema
+    assert tightest.report[0].bytes <= 2_500
+    assert list(schema["properties"]) == ["Large", "Far"]
+    assert schema["$defs"]["Far"]["required"] == ["x"]
+    assert "not shown" in (tightest.report[0].reason or "")
+
+
+def test_an_argument_that_alone_is_over_the_budget_is_outlined() -> None:
+    document = a_document(
+        {
+            "/a": a_get(
+                {"name": "q", "in": "query", "schema": LARGE},
+                {"name": "r", "in": "query", "schema": {"type": "integer"}},
+            )
+        }
+    )
+    conversion = converted(document, limits=Limits(tool_bytes=1_000))
+    assert conversion.operations[0].input_schema["properties"] == {
+        "q": {"description": "Not shown: too large.", "type": "object"},
+        "r": {"type": "integer"},
+    }
+
+
+def test_all_tools_together_fit_their_budget() -> None:
+    paths = {f"/p{n}": a_post({"$ref": "#/components/schemas/Large"}) for n in range(40)}
+    document = a_document(paths, schemas={"Large": {"anyOf": [LARGE]}})
+    full = sum(item.bytes for item in converted(document).report)
+    halved = converted(document, limits=Limits(list_bytes=full // 2))
+    assert len(halved.operations) == 40
+    assert sum(item.bytes for item in halved.report) <= full // 2
+    with pytest.raises(Invalid, match="in all"):
+        converted(document, limits=Limits(list_bytes=500))
+
+
+def test_too_many_operations_are_refused() -> None:
+    document = a_document({f"/p{n}": {"get": {}} for n in range(11)})
+    assert len(converted(document, limits=Limits(operations=11)).operations) == 11
+    with pytest.raises(Invalid, match="more than 10 operations"):
+        converted(document, limits=Limits(operations=10))
+
+
+def test_conversion_ends_at_its_deadline() -> None:
+    with pytest.raises(Invalid, match="too long"):
+        convert(a_document({"/a": a_get()}), slug="shop", deadline=0.0)
+
+
+def test_an_operation_survives_storage() -> None:
+    form = {"type": "object", "properties": {"f": {"type": "string", "format": "binary"}, "ü": {"maximum": 2**63}}}
+    operation, _ = only(
+        a_document({"/a/{b}": a_post(form, "multipart/form-data", encoding={"f": {"contentType": "image/png"}})})
+    )
+    assert operation_from_json(operation_to_json(operation)) == operation
+    plain, _ = only(a_document({"/a": a_get({"name": "q", "in": "query", "schema": {}})}))
+    assert operation_from_json(operation_to_json(plain)) == plain
+    assert b"\n" not in operation_to_json(operation)
+    assert json.loads(operation_to_json(plain))["path"] == "/a"
