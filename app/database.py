@@ -18,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.errors import Unavailable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_BUSY_TIMEOUT = 5.0  # seconds that a writer waits for another process's transaction
+_BUSY_TIMEOUT = 5.0  # seconds to wait for another process's transaction (SQLite) or for a connection (PostgreSQL)
 _MIGRATION_LOCK = 8_693  # any number, as long as every process takes the same
 
 
@@ -42,7 +42,9 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._url = _with_driver(url)
-        self.engine: AsyncEngine = create_async_engine(self._url, pool_pre_ping=not _is_sqlite(self._url))
+        self.engine: AsyncEngine = create_async_engine(
+            self._url, pool_pre_ping=not _is_sqlite(self._url), connect_args={"timeout": _BUSY_TIMEOUT}
+        )
         if _is_sqlite(self._url):
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
 

@@ -18,6 +18,7 @@ from app.openapi.operation import Operation
 from app.outbound import AddressPolicy, AddressRefused, origin_of
 from app.sources.models import AuthType, Source
 
+_LONGEST_ADDRESS = 2_000
 _MAY_ADD_ORIGINS = "admin"  # the realm role; `manager` may not
 
 
@@ -144,5 +145,7 @@ def _absolute(url: str, server: str) -> str | None:
         address = urljoin(url, server)
         origin_of(address)
     except (ValueError, AddressRefused):
+        return None
+    if len(address) > _LONGEST_ADDRESS:
         return None
     return address.partition("?")[0].partition("#")[0]

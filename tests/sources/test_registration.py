@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from sqlmodel import select
 
 from app.database import Database
 from app.errors import Conflict, Invalid, NotFound, NotPermitted, PreconditionFailed, ToolsProviderError
 from app.outbound import AddressRefused
-from app.sources.models import SourceUpdate
+from app.sources.models import OperationRow, SourceReport, SourceUpdate
 from tests.scripted import redirect
 from tests.sources.conftest import ADMIN, MANAGER, MakeWorld, Site, World, document
 
@@ -319,18 +320,19 @@ async def test_a_refresh_tells_what_changed_and_keeps_names(world: World, site: 
 
 async def test_an_operation_that_comes_back_has_its_old_name_and_nobody_took_it(world: World, site: Site) -> None:
     await world.register(site.url, slug="s")
-    content = document("/drinks")
+    site.serve(document("/orders"))
+    await world.registration.refresh("s", ADMIN)
+    content = document("/orders", "/drinks")
     content["paths"]["/drinks"]["get"]["operationId"] = "menu"
     site.serve(content)
     await world.registration.refresh("s", ADMIN)
-    taken = world.tools("s")
-    assert len(taken) == 1
-    assert taken != ["menu"]
+    (taken,) = [operation.name for operation in world.shown["s"][1] if operation.path == "/drinks"]
+    assert taken != "menu"
     content["paths"] |= document("/menu")["paths"]
     site.serve(content)
     await world.registration.refresh("s", ADMIN)
     names = {operation.path: operation.name for operation in world.shown["s"][1]}
-    assert names == {"/drinks": taken[0], "/menu": "menu"}
+    assert names == {"/orders": "orders", "/drinks": taken, "/menu": "menu"}
 
 
 @pytest.mark.parametrize("broken", [redirect("http://x/"), b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{"])
@@ -361,6 +363,9 @@ async def test_removing_forgets_the_source_and_its_tools(world: World, site: Sit
     source = (await world.register(site.url, slug="s")).source
     await world.registration.remove(source.id, ADMIN)
     assert world.shown == {}
+    async with database.session() as session:
+        assert (await session.exec(select(OperationRow))).all() == []
+        assert (await session.exec(select(SourceReport))).all() == []
     for attempt in (
         world.registration.find("s"),
         world.registration.report("s"),
@@ -432,7 +437,8 @@ async def test_a_change_is_carried_through_though_the_caller_leaves(world: World
     with pytest.raises(asyncio.CancelledError):
         await registering
     go_on.set()
-    await recorded.wait()
+    async with asyncio.timeout(10):
+        await recorded.wait()
     assert world.outcomes == [("register", "ok")]
     assert world.tools("s") == ["menu", "orders"]
     assert (await world.registration.find("s")).slug == "s"
