@@ -51,7 +51,7 @@ class TokenVerifier:
                 audience=self._audience,
                 leeway=CLOCK_SKEW,
                 options={
-                    "require": REQUIRED_CLAIMS if self._audience is None else [*REQUIRED_CLAIMS, "aud"],
+                    "require": REQUIRED_CLAIMS,
                     "verify_aud": self._audience is not None,
                 },
             )

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import shutil
 import signal
@@ -18,6 +19,7 @@ from seed.demo.stage import WIDTH, Stage
 from seed.demo.story import STEPS
 from seed.identity_provider import create_identity_provider
 from seed.keycloak import read_realm
+from seed.keycloak.distribution import VERSION, missing_programs
 from seed.serving import listener_on, serving
 from tests.demo import staying
 
@@ -27,9 +29,9 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def once() -> subprocess.CompletedProcess[str]:
+def once(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603
-        [staying.COMMAND, "demo", "--once"],
+        [staying.COMMAND, "demo", "--once", *options],
         cwd=staying.ROOT,
         env=staying.clean_environment(),
         capture_output=True,
@@ -53,6 +55,18 @@ def test_every_step_does_what_it_says(played: subprocess.CompletedProcess[str]) 
     assert played.returncode == 0, played.stdout + played.stderr
     for title, _ in STEPS:
         assert title in played.stdout
+    assert "✗" not in played.stdout
+
+
+@pytest.mark.deep
+@pytest.mark.keycloak
+@pytest.mark.timeout(600)  # the first time Keycloak is fetched and built
+def test_every_step_does_what_it_says_on_a_real_keycloak() -> None:
+    if missing := missing_programs():
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"Keycloak needs {' and '.join(missing)}")
+    played = once("--keycloak")
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert f"Keycloak {VERSION}, realm tools-provider" in played.stdout
     assert "✗" not in played.stdout
 
 

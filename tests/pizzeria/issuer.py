@@ -49,7 +49,7 @@ class Issuer:
             )
         encryption = rsa_key("encryption").public_key()
         jwk = jwt.algorithms.RSAAlgorithm.to_jwk(encryption, as_dict=True)
-        return {"keys": [*keys, {**jwk, "kid": "encryption", "use": "enc", "alg": "RSA-OAEP"}]}
+        return {"keys": [*keys, {**jwk, "kid": "encryption", "use": "enc"}]}
 
     def token(
         self,

@@ -65,6 +65,13 @@ async def test_what_is_no_token_is_refused(pizzeria: httpx.AsyncClient, token: s
     assert token not in refused.text or len(token) == 1
 
 
+async def test_a_token_of_unreasonable_length_is_not_even_looked_at(
+    pizzeria: httpx.AsyncClient, issuer: Issuer
+) -> None:
+    refused = await pizzeria.get("/menu", headers=bearer(issuer.token(padding="x" * 20_000)))
+    assert (refused.status_code, refused.json()["detail"]) == (401, "The token is too long.")
+
+
 async def test_without_a_token_the_answer_asks_for_one(pizzeria: httpx.AsyncClient) -> None:
     refused = await pizzeria.get("/menu")
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
