@@ -80,7 +80,7 @@ class Demo:
         return DONE
 
     def _introduce(self, stack: Stack) -> None:
-        self._stage.title("MCP Tools Provider: an agent calls an HTTP API with its user's delegated identity")
+        self._stage.title("MCP Tools Provider: an agent calls an API with its user's identity")
         if stack.ports.moved:
             taken = ", ".join(map(str, stack.ports.moved))
             self._stage.say(f"Port {taken} is taken on this machine, so another was chosen.")

@@ -8,7 +8,7 @@ from io import TextIOWrapper
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Column, Table
 
 from seed.bearer.caller import Caller
 
@@ -82,7 +82,7 @@ class Stage:
 
     def tokens(self, sent: Caller, received: Caller | None, upstream: str) -> None:
         """Show the token that the agent sent beside the one that the upstream says it received and verified."""
-        table = Table.grid(padding=(0, 3))
+        table = Table.grid(*(Column(overflow="fold") for _ in range(3)), padding=(0, 3))
         theirs = f"token {upstream} received and verified" if received else f"nothing was sent to {upstream}"
         table.add_row("", "[dim]token the agent sent[/]", f"[dim]{escape(theirs)}[/]")
         for name, show in CLAIMS:
