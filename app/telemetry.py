@@ -7,9 +7,10 @@ stable codes, so that their number is bounded by the configuration.
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import entry_points
 from threading import Thread
+from types import TracebackType
 from typing import Any, Literal
 
 from opentelemetry import context, trace
@@ -20,7 +21,7 @@ from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetr
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Span, Status, StatusCode
+from opentelemetry.trace import Span, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
@@ -112,20 +113,9 @@ class Telemetry:
             "tools_provider.audit.unsaved", description="Audit records that the database did not take in time"
         )
 
-    @contextmanager
-    def span(self, name: str, **attributes: str | bool | float) -> Iterator[Span]:
+    def span(self, name: str, **attributes: str | bool | float) -> AbstractContextManager[Span]:
         """Make a span current for the block. A failure marks it with its code, never with the text of an exception."""
-        with self._tracer.start_as_current_span(
-            name, attributes=attributes, record_exception=False, set_status_on_exception=False
-        ) as span:
-            try:
-                yield span
-            except ToolsProviderError as error:
-                span.set_status(Status(StatusCode.ERROR, error.code))
-                raise
-            except BaseException as error:
-                span.set_status(Status(StatusCode.ERROR, type(error).__name__))
-                raise
+        return _CurrentSpan(self._tracer.start_span(name, attributes=attributes))
 
     @contextmanager
     def remote_parent(self, headers: Mapping[str, str]) -> Iterator[None]:
@@ -201,6 +191,26 @@ class Telemetry:
 
     def _observe_breakers(self, _options: CallbackOptions) -> Iterable[Observation]:
         return [Observation(_BREAKER_STATES[state], {"name": name}) for name, state in list(self._breakers.items())]
+
+
+class _CurrentSpan(AbstractContextManager[Span]):
+    # A class, because the SDK's own nested generators cost as much as the span, on the path of every call.
+    __slots__ = ("_span", "_token")
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+
+    def __enter__(self) -> Span:
+        self._token = context.attach(trace.set_span_in_context(self._span))
+        return self._span
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        context.detach(self._token)
+        if isinstance(error, ToolsProviderError):
+            self._span.set_status(StatusCode.ERROR, error.code)
+        elif kind is not None:
+            self._span.set_status(StatusCode.ERROR, kind.__name__)
+        self._span.end()
 
 
 def current_trace_id() -> str | None:
