@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,13 @@ async def _write(database: Database) -> None:
     async with database.session() as session:
         session.add(AudienceOrigin(audience="a", origin="http://a"))
         await session.commit()
+
+
+async def _until_the_drivers_threads_have_ended() -> None:
+    """After a failed connect, aiosqlite's thread still talks to the event loop, which must not be closed by then."""
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join, 10)
 
 
 async def test_migration_makes_every_table_that_the_product_declares(database: Database) -> None:
@@ -88,6 +96,7 @@ async def test_a_database_that_is_not_there_is_told_by_the_check(tmp_path: Path)
         database = Database(url)
         assert await database.check() is False
         await database.dispose()
+    await _until_the_drivers_threads_have_ended()
 
 
 async def test_a_start_without_the_database_fails_with_words() -> None:

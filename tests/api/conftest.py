@@ -16,12 +16,12 @@ def probe_address() -> Iterator[tuple[Probe, str]]:
 
 @pytest.fixture(scope="module")
 def probe(provider: RunningProvider, admin: Headers, probe_address: tuple[Probe, str]) -> Probe:
-    """The probe, registered as `probe`, as `scoped` (needs `orders:write`) and as `managers` (for that role only)."""
+    """The probe, registered as `probe`, as `scoped` (needs `orders:write`) and as `managers` (needs both)."""
     probe, address = probe_address
     for slug, access in {
         "probe": {},
         "scoped": {"required_scopes": ["orders:write"]},
-        "managers": {"allowed_roles": ["manager"]},
+        "managers": {"allowed_roles": ["manager"], "required_scopes": ["orders:write"]},
     }.items():
         provider.register(admin, f"{address}/openapi.json", slug=slug, **access)
     return probe

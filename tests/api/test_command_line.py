@@ -145,6 +145,8 @@ def test_calls_in_flight_finish_when_it_is_asked_to_stop(
             assert probe.waiting.acquire(timeout=WAIT_SECONDS)
         process.send_signal(signal.SIGTERM)
         until_closed(address)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=1)
         probe.go_on.set()
         for caller in callers:
             caller.join(WAIT_SECONDS)

@@ -158,6 +158,14 @@ def test_the_list_is_complete_page_by_page(
     assert any(tool_id.startswith("managers/") for tool_id in listed(provider, bearer(token("manager"))))
 
 
+def test_the_last_page_is_no_dead_end(provider: RunningProvider, probe: Probe, agent: Headers) -> None:
+    whole = listed(provider, agent)
+    page = provider.http.get("/api/v1/tools", params={"limit": len(whole)}, headers=agent).json()
+    assert (len(page["items"]), page["next_cursor"]) == (len(whole), None)
+    page = provider.http.get("/api/v1/tools", params={"limit": len(whole) - 1}, headers=agent).json()
+    assert (len(page["items"]), page["next_cursor"] is not None) == (len(whole) - 1, True)
+
+
 def test_the_list_can_be_searched(provider: RunningProvider, probe: Probe, agent: Headers) -> None:
     assert listed(provider, agent, q="ECHO probe") == ["probe/echo"]
     assert {tool_id.split("/")[0] for tool_id in listed(provider, agent, source="scoped")} == {"scoped"}

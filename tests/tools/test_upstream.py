@@ -9,12 +9,12 @@ import zlib
 from collections.abc import AsyncIterator
 
 import pytest
-from app.tools.request import UpstreamRequest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, ToolsProviderError, Unavailable
 from app.outbound import AddressPolicy, AddressRefused, guarded_client
 from app.telemetry import Telemetry
+from app.tools.request import UpstreamRequest
 from app.tools.upstream import Upstream, UpstreamAnswer
 from tests.scripted import Answer, ok, redirect, scripted
 from tests.tools.builders import a_source
