@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -65,7 +66,10 @@ class Settings(BaseSettings):
 
     @field_validator("keycloak_url", "public_url", "oidc_issuer")
     @classmethod
-    def _no_trailing_slash(cls, value: str) -> str:
+    def _address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise ValueError("this is no address such as https://host or http://host:port")
         return value.rstrip("/")
 
     @field_validator("log_level", mode="before")
