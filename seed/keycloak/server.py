@@ -55,7 +55,9 @@ def running_keycloak(realm: Mapping[str, Any], port: int = 0) -> Generator[Runni
             )
         try:
             _wait_until_ready(server, management_port, run / "server.log")
-            yield RunningKeycloak(f"http://{HOST}:{port}", VERSION, wait=partial(_until_end, server, run / "server.log"))
+            yield RunningKeycloak(
+                f"http://{HOST}:{port}", VERSION, wait=partial(_until_end, server, run / "server.log")
+            )
         finally:
             server.terminate()  # the start script hands it on to Java
             try:
