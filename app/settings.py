@@ -83,7 +83,11 @@ class Settings(BaseSettings):
         for name in ("token_exchange_client_secret", "database_url"):
             path = values.get(f"{name}_file")
             if isinstance(path, str | Path) and str(path):
-                values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+                try:
+                    values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+                except (OSError, UnicodeDecodeError) as error:
+                    reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+                    raise ValueError(f"{name.upper()}_FILE: {path} cannot be read ({reason}).") from None
         return values
 
     @model_validator(mode="after")
