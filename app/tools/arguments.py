@@ -1,9 +1,10 @@
 """Checks a call's arguments against the tool's input schema before anything is sent."""
 
 import difflib
+import json
 import math
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import structlog
@@ -95,17 +96,11 @@ class ArgumentRules:
         elif error.kind.name == "additionalProperties" and not error.instance_path:
             for name in error.kind.as_dict()["unexpected"]:
                 yield Violation(_pointer([name]), self._unknown(name))
-        elif error.kind.name in _ALTERNATIVES:
-            near, types = _alternatives(error)
-            if len(near) == 1 and near[0]:
-                for each in near[0]:
-                    yield from self._told(each)
-            elif near:
-                yield Violation(pointer, _short(error.message))
-            else:
-                yield Violation(pointer, _short(f"the value is of none of these types: {', '.join(types)}"))
+        elif meant := _meant(error):
+            for each in meant:
+                yield from self._told(each)
         else:
-            yield Violation(pointer, _short(error.message))
+            yield Violation(pointer, _short(_words(error)))
 
     def _unknown(self, name: str) -> str:
         names = list(self._properties)
@@ -124,17 +119,37 @@ def _compile(schema: Json) -> Draft202012Validator:
     )
 
 
-def _alternatives(error: ValidationError) -> tuple[list[list[ValidationError]], list[str]]:
-    """Return what keeps the value from each alternative that has its type, and the types of all the others."""
-    near: list[list[ValidationError]] = []
-    types: list[str] = []
-    for branch in error.kind.as_dict()["context"]:
-        other = [each for each in branch if each.kind.name == "type" and each.instance_path == error.instance_path]
-        if other:
-            types += [name for name in other[0].kind.as_dict()["types"] if name not in types]
-        else:
-            near.append(branch)
-    return near, types
+def _meant(error: ValidationError) -> list[ValidationError]:
+    """Return what keeps the value from the only alternative that has its type; empty when that is none or several."""
+    near = [branch for branch in _branches(error) if not _other_types(branch, error)]
+    return near[0] if len(near) == 1 else []
+
+
+def _words(error: ValidationError) -> str:
+    if error.kind.name == "enum":
+        options = (json.dumps(each, ensure_ascii=False) for each in error.kind.as_dict()["options"])
+        return f"the value is not one of {', '.join(options)}"
+    types = [_other_types(branch, error) for branch in _branches(error)]
+    if types and all(types):
+        return f"the value is of none of these types: {', '.join(dict.fromkeys(chain.from_iterable(types)))}"
+    return error.message
+
+
+def _branches(error: ValidationError) -> list[list[ValidationError]]:
+    """Return the errors of each alternative; none for an error that is not about alternatives."""
+    if error.kind.name not in _ALTERNATIVES:
+        return []
+    branches: list[list[ValidationError]] = error.kind.as_dict()["context"]
+    return branches
+
+
+def _other_types(branch: list[ValidationError], error: ValidationError) -> list[str]:
+    """Return the types that an alternative takes when the value has none of them."""
+    for each in branch:
+        if each.kind.name == "type" and each.instance_path == error.instance_path:
+            types: list[str] = each.kind.as_dict()["types"]
+            return types
+    return []
 
 
 def _unusable(arguments: Mapping[str, Any]) -> Iterator[Violation]:

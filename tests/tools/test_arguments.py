@@ -58,7 +58,7 @@ def test_an_unknown_name_without_a_likeness_gets_the_names_there_are() -> None:
         (
             [{"enum": ["small", "large"]}, {"type": "null"}],
             "tiny",
-            {"/x": 'the value is not one of "small" or "large"'},
+            {"/x": 'the value is not one of "small", "large"'},
         ),
         ([{"type": "integer", "minimum": 1}, {"type": "null"}], 0, {"/x": "the value is less than the minimum of 1"}),
         ([{"type": "integer"}, {"type": "null"}], "1", {"/x": "the value is of none of these types: integer, null"}),
@@ -71,6 +71,11 @@ def test_of_several_alternatives_the_one_of_the_values_type_is_explained(
 ) -> None:
     for keyword in ("anyOf", "oneOf"):
         assert violations({"type": "object", "properties": {"x": {keyword: alternatives}}}, {"x": value}) == found
+
+
+def test_every_choice_is_told() -> None:
+    schema = {"type": "object", "properties": {"x": {"enum": ["a", "b", "c", "d", 5, None]}}}
+    assert violations(schema, {"x": "e"}) == {"/x": 'the value is not one of "a", "b", "c", "d", 5, null'}
 
 
 def test_where_several_alternatives_come_near_none_is_preferred() -> None:
