@@ -90,10 +90,12 @@ def _encode_whole(body: Body, argument: str, value: Value, violations: list[Viol
         return Content(body.media_type, json_of(value))
     if isinstance(value, str) and kind in {"text", "binary"}:
         return Content(_with_charset(body.media_type, value), _utf8(value))
+    if kind == "text":
+        raise Unencodable("must be a text")
     if kind == "binary":
         return Content(body.media_type, json_of(value))
     if not isinstance(value, dict):
-        raise Unencodable("must be a text" if kind == "text" else "must be an object: it is sent as a form")
+        raise Unencodable("must be an object: it is sent as a form")
     known = {field.name: field for field in body.fields}
     given = [
         (replace(known.get(name, BodyField(argument, name)), argument=argument), each) for name, each in value.items()
