@@ -155,6 +155,12 @@ def test_each_argument_of_the_body_that_cannot_be_written_is_named(media_type: s
     )
 
 
+@pytest.mark.parametrize("media_type", [FORM, MULTIPART])
+def test_what_a_whole_form_cannot_say_is_blamed_on_the_whole(media_type: str) -> None:
+    violations = refusals_of(whole(media_type, BodyField("a", "a")), {"body": {"a": float("nan"), "b": float("inf")}})
+    assert violations == (Violation("/body", "must be a finite number"),) * 2
+
+
 def test_a_form_is_encoded_and_lists_repeat_their_name() -> None:
     body = flat(FORM, BodyField("a", "a b"), BodyField("c", "c"), BodyField("d", "d"), BodyField("e", "e"))
     arguments = {"a": "x y&=é+", "c": [1, None, True], "d": {"k": [1]}, "e": None}
