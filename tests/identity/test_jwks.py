@@ -154,6 +154,16 @@ async def test_an_outage_is_not_made_worse_by_asking_all_the_time(
     assert issuer.certs_requests == 3
 
 
+async def test_readiness_asks_for_keys_once_in_five_minutes(keys: JwksCache, issuer: Issuer, clock: Clock) -> None:
+    await keys.check()
+    clock.advance(299)
+    await keys.check()
+    assert issuer.certs_requests == 1
+    clock.advance(1)
+    await keys.check()
+    assert issuer.certs_requests == 2
+
+
 async def test_a_start_before_the_issuer_is_up_heals_within_a_second(
     keys: JwksCache, issuer: Issuer, clock: Clock
 ) -> None:
