@@ -28,7 +28,7 @@ _NAME = re.compile(r"(?P<module>.+)\.x(?:_|ǁ(?P<owner>.+)ǁ)(?P<function>.+)__m
 
 @dataclass(frozen=True)
 class Survivor:
-    """A change that no test notices; `change` has the lines that are taken out and put in."""
+    """A change that no test notices; `change` has the lines that are taken out and put in, without indentation."""
 
     function: str
     change: str
@@ -67,7 +67,7 @@ def survivor(name: str) -> Survivor:
     if found is None:
         raise ValueError(f"mutmut names a mutant in another way: {name}")
     diff = output_of("show", name).splitlines()
-    changed = [line for line in diff if line.startswith(("-", "+")) and not line.startswith(("---", "+++"))]
+    changed = [f"{line[0]} {line[1:].strip()}" for line in diff if re.match(r"[-+](?!--|\+\+)", line)]
     owner = f"{found['owner']}." if found["owner"] else ""
     return Survivor(f"{found['module']}.{owner}{found['function']}", "\n".join(changed))
 
