@@ -45,6 +45,7 @@ async def test_the_request_is_that_of_rfc_8693(keycloak: KeycloakExchanger, agen
             "audience": "pizzeria-backend",
         }
     ]
+    assert issuer.accepts == ["application/json"]
 
 
 async def test_scopes_of_the_target_are_asked_for(keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer) -> None:
@@ -374,7 +375,7 @@ async def test_the_agent_s_own_token_is_no_result(keycloak: KeycloakExchanger, a
     issuer.exchange = lambda form: Answer(body={**issuer.issue(form), "access_token": form["subject_token"]})
     failed = await failure(keycloak, agents, aud=[EXCHANGE_CLIENT, "pizzeria-backend"])
     assert failed.code == "exchange_result_invalid"
-    assert "the agent's own token came back" in failed.detail
+    assert "cannot be used: the agent's own token came back. Nothing was sent" in failed.detail
 
 
 @pytest.mark.parametrize(
@@ -410,14 +411,18 @@ async def test_a_life_that_is_not_said_properly_is_unknown(
     assert token.expires_at == (0 if life is None else clock.now + life)
 
 
-async def test_a_missing_life_is_unknown(keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer) -> None:
+async def test_a_missing_life_is_unknown(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
     def answer(form: dict[str, str]) -> Answer:
         members = issuer.issue(form)
         del members["expires_in"]
         return Answer(body=members)
 
     issuer.exchange = answer
-    assert (await keycloak.exchange(await agents.agent(), PIZZERIA)).expires_at == 0
+    with caplog.at_level(logging.DEBUG, "app"):
+        assert (await keycloak.exchange(await agents.agent(), PIZZERIA)).expires_at == 0
+    assert "Token exchange successful for audience 'pizzeria-backend', expires in 0s" in caplog.messages
 
 
 async def test_fewer_scopes_than_the_source_needs_are_not_enough(

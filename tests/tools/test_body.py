@@ -186,6 +186,7 @@ def test_members_of_a_form_may_have_a_style() -> None:
     arguments = {"a": {"x": 1}, "b": {"b": 2, "y": 3}, "c": ["m", "n"], "d": ["m", "n"]}
     assert form_of(body, arguments) == "A%5Bx%5D=1&b=2&y=3&c=m%7Cn&d=m,n"
     assert form_of(body, {"b": [1, 2], "a": None}) == "b=1&b=2"
+    assert form_of(body, {"b": "m/n?"}) == "b=m%2Fn%3F"
 
 
 def test_an_exploded_member_of_a_form_must_not_bring_the_name_of_another() -> None:
