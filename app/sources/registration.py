@@ -248,12 +248,15 @@ class Registration:
         return await asyncio.shield(task)
 
     async def _recorded(self, work: Coroutine[Any, Any, T], change: Change) -> T:
+        outcome = "internal_error"
         try:
             result = await work
+            outcome = "ok"
         except ToolsProviderError as error:
-            await self._record(change.record(error.code))
+            outcome = error.code
             raise
-        await self._record(change.record("ok"))
+        finally:
+            await self._record(change.record(outcome))
         return result
 
 
