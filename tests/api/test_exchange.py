@@ -313,6 +313,23 @@ def test_x14_what_was_registered_before_pass_through_was_denied_gets_no_token(
     assert len(probe.seen) == seen
 
 
+def test_what_the_operators_list_of_audiences_does_not_cover_gets_no_token_though_it_was_registered_before(
+    start: Start, probe_address: tuple[Probe, str], admin: Headers, agent: Headers
+) -> None:
+    probe, upstream = probe_address
+    start().register(admin, f"{upstream}/openapi.json", slug="earlier", default_audience="pizzeria-backend")
+    listing_another = start(audience_origins=("pizzeria-backend=https://pizzeria.example",))
+    seen = len(probe.seen)
+    assert listing_another.execute(agent, "earlier/echo").status_code == 404
+    assert "earlier__echo" not in post(listing_another, agent, "tools/list").text
+    renamed = listing_another.http.patch("/api/v1/sources/earlier", json={"name": "Renamed"}, headers=admin)
+    assert renamed.status_code == 200
+    assert listing_another.execute(agent, "earlier/echo").status_code == 404
+    assert len(probe.seen) == seen
+    listing_it = start(audience_origins=(f"pizzeria-backend={upstream}",))
+    assert listing_it.execute(agent, "earlier/echo").json()["upstream_status"] == 200
+
+
 def test_x15_the_request_is_that_of_rfc_8693_with_the_secret_in_its_body_alone(world: World) -> None:
     agent = world.agent()
     assert world.call(agent) == (200, None)
