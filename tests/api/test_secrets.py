@@ -146,7 +146,8 @@ def test_l04_every_call_leaves_exactly_one_record_without_its_arguments(
         outcome,
         door if door == "rest" else "mcp",
     )
-    assert record["kind"] == ("call" if outcome in {"ok", "upstream_error"} else record["kind"])
+    refused = outcome in {"invalid_arguments", "tool_not_found", "insufficient_scope"}
+    assert record["kind"] == ("refusal" if refused else "call")
     assert record["subject"]
     assert record["client_id"] == "tools-provider-frontend"
     assert record["tool"].replace("__", "/") == tool
