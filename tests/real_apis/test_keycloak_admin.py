@@ -82,11 +82,19 @@ def names(
         yield {(tool["method"], tool["path"]): tool["name"] for tool in registered["tools"]}
 
 
+@pytest.fixture(scope="module")
+def directly(keycloak: RunningKeycloak, admin_of_the_realm: Headers) -> Iterator[httpx.Client]:
+    """The way around us, to see what a call did."""
+    url = f"{keycloak.url}/admin/realms/{REALM}"
+    with httpx.Client(base_url=url, headers=admin_of_the_realm, trust_env=False, timeout=60) as http:
+        yield http
+
+
 async def test_an_agent_manages_users_and_roles(
     names: dict[tuple[str, str], str],
     before_keycloak: RunningProvider,
     admin_of_the_realm: Headers,
-    keycloak: RunningKeycloak,
+    directly: httpx.Client,
 ) -> None:
     async def call(method: str, path: str, **arguments: Any) -> Any:
         tool = names[method, f"/admin/realms/{{realm}}{path}"]
