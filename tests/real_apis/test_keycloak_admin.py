@@ -19,6 +19,7 @@ from seed.keycloak.server import RunningKeycloak, running_keycloak
 from tests.api.protocol import client_of
 from tests.installation import AGENT_CLIENT, EXCHANGE_SECRET, PASSWORD, Headers, RunningProvider, bearer
 from tests.openapi.test_corpus import document_of
+from tests.real_apis.conftest import Server
 from tests.servers import address_of, listener, running
 
 pytestmark = [pytest.mark.anyio, pytest.mark.deep, pytest.mark.keycloak, pytest.mark.timeout(600)]
@@ -83,18 +84,18 @@ def names(
 
 
 @pytest.fixture(scope="module")
-def directly(keycloak: RunningKeycloak, admin_of_the_realm: Headers) -> Iterator[httpx.Client]:
+def directly(keycloak: RunningKeycloak, admin_of_the_realm: Headers) -> Iterator[Server]:
     """The way around us, to see what a call did."""
     url = f"{keycloak.url}/admin/realms/{REALM}"
     with httpx.Client(base_url=url, headers=admin_of_the_realm, trust_env=False, timeout=60) as http:
-        yield http
+        yield Server(url, http)
 
 
 async def test_an_agent_manages_users_and_roles(
     names: dict[tuple[str, str], str],
     before_keycloak: RunningProvider,
     admin_of_the_realm: Headers,
-    directly: httpx.Client,
+    directly: Server,
 ) -> None:
     async def call(method: str, path: str, **arguments: Any) -> Any:
         tool = names[method, f"/admin/realms/{{realm}}{path}"]
@@ -122,6 +123,6 @@ async def test_an_agent_manages_users_and_roles(
     path = {"user-id": luigi["id"], "groupId": group["id"]}
     await call("PUT", "/users/{user-id}/groups/{groupId}", **path)
 
-    assert [each["name"] for each in directly.get(f"/users/{luigi['id']}/groups").json()] == ["kitchen"]
+    assert [each["name"] for each in directly.http.get(f"/users/{luigi['id']}/groups").json()] == ["kitchen"]
     await call("DELETE", "/users/{user-id}", **{"user-id": luigi["id"]})
-    assert directly.get(f"/users/{luigi['id']}").status_code == 404
+    assert directly.http.get(f"/users/{luigi['id']}").status_code == 404
