@@ -16,6 +16,8 @@ from tests.databases import PostgresqlCluster, postgresql_cluster, postgresql_pr
 from tests.installation import EmbeddedIdentityProvider, Headers, RunningProvider, Token, bearer, settings_for
 from tests.servers import address_of, listener, running
 
+TOKEN_LIFE = 3_600  # seconds; the tokens of a session of tests must outlive it
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -51,7 +53,7 @@ async def database(database_url: str) -> AsyncGenerator[Database]:
 
 @pytest.fixture(scope="session")
 def identity_provider() -> Iterator[EmbeddedIdentityProvider]:
-    app = create_identity_provider(read_realm())
+    app = create_identity_provider({**read_realm(), "accessTokenLifespan": TOKEN_LIFE})
     with running(app) as address:
         yield EmbeddedIdentityProvider(address, app.state.identity_provider)
 

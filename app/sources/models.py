@@ -145,6 +145,11 @@ def is_slug(text: str) -> bool:
     return re.fullmatch(_SLUG, text) is not None
 
 
+def slugged(name: str) -> str:
+    """Return the name in a slug's alphabet; empty if nothing of it fits."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:32].strip("-")
+
+
 def _null_if_empty(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -196,8 +201,8 @@ class SourceCreate(SourceUpdate):
     source_type: Literal["openapi"] = "openapi"
 
     def slugged_name(self) -> str:
-        """Return the name in a slug's alphabet; empty if nothing of it fits."""
-        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")[:32].strip("-")
+        """Return the name as a slug; empty if nothing of it fits."""
+        return slugged(self.name)
 
 
 class OperationCounts(BaseModel):

@@ -3,14 +3,17 @@
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.agents.environments import python_with
 from tests.demo.staying import ROOT, Demo, staying_demo
+from tests.environments import python_with
 
+LOCKS = Path(__file__).parent / "locks"
+OURS = {"mcp"}  # what needs nothing beyond our own environment
 GUIDE = ROOT / "docs" / "guide" / "connect-an-agent.md"
 PROGRAM = re.compile(
     r"^```python\n# (?P<requirement>[\w.-]+)(?:\[[\w,]+\])?\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
@@ -42,8 +45,9 @@ def test_a_program_of_the_guide_lists_the_tools_and_reads_the_menu(
     program = tmp_path / "program.py"
     program.write_text(PROGRAMS[framework], encoding="utf-8")
     environment = {**os.environ, "TOOLS_PROVIDER_TOKEN": token, "TOOLS_PROVIDER_URL": demo.mcp_url}
+    python = Path(sys.executable) if framework in OURS else python_with(LOCKS / f"{framework}.txt")
     run = subprocess.run(  # noqa: S603
-        [python_with(framework), program], env=environment, capture_output=True, text=True, check=False
+        [python, program], env=environment, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
     tools, menu = run.stdout.split("\n", 1)

@@ -1,7 +1,5 @@
-"""The command line: `tools-provider`."""
+"""`tools-provider serve`: the server as a process, from its settings to its end."""
 
-import importlib
-import importlib.util
 import signal
 import socket
 import sys
@@ -20,21 +18,7 @@ from app.settings import Settings
 GRACE = 8  # seconds that calls in flight get after SIGTERM; container engines kill after 10
 _UNUSABLE = 2  # exit status for settings and addresses that cannot be used
 
-cli = typer.Typer(
-    name="tools-provider",
-    help="Shows HTTP APIs as MCP tools and calls them with the user's own delegated identity.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 
-
-@cli.callback()
-def _root() -> None:
-    """Keep `serve` a command of its own even while it is the only one."""
-
-
-@cli.command()
 def serve() -> None:
     """Serve the REST and MCP doors. Every setting comes from the environment or `.env`."""
     settings = _settings()
@@ -107,10 +91,3 @@ def _listener(host: str, port: int) -> socket.socket:
 def _give_up(text: str) -> NoReturn:
     sys.stderr.write(f"{text}\n")
     raise typer.Exit(_UNUSABLE)
-
-
-def main() -> None:
-    """Run the command line; a checkout also has the commands of `seed` (demo, dev-idp, …)."""
-    if importlib.util.find_spec("seed") and importlib.util.find_spec("seed.commands"):
-        importlib.import_module("seed.commands").register(cli)
-    cli()

@@ -1,0 +1,173 @@
+"""`tools-provider convert` as somebody uses it who wants to know what a document is worth, before any server runs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.cli import cli
+
+ORDERS: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "info": {"title": "Orders & more", "version": "1.2"},
+    "paths": {
+        "/orders/{order_id}": {
+            "get": {
+                "operationId": "readOrder",
+                "summary": "Read an order",
+                "parameters": [
+                    {"name": "order_id", "in": "path", "required": True, "schema": {"type": "string"}},
+                    {"name": "X-Shop", "in": "header", "schema": {"type": "string"}},
+                ],
+            },
+            "put": {
+                "operationId": "changeOrder",
+                "requestBody": {
+                    "content": {"application/json": {"schema": {"properties": {"note": {"type": "string"}}}}}
+                },
+            },
+        },
+        "/files": {
+            "post": {"operationId": "upload", "requestBody": {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+            "get": "not an operation",
+        },
+    },
+}
+
+
+@pytest.fixture
+def convert(tmp_path: Path) -> Callable[..., Result]:
+    """Run the command on a document, which is a tree or the bytes of a file."""
+
+    def run(document: object, *options: str) -> Result:
+        file = tmp_path / "document.json"
+        file.write_bytes(document if isinstance(document, bytes) else json.dumps(document).encode())
+        return CliRunner().invoke(cli, ["convert", str(file), *options])
+
+    return run
+
+
+def test_programs_get_the_tools_the_report_and_the_sums(convert: Callable[..., Result]) -> None:
+    run = convert(ORDERS, "--json")
+    assert (run.exit_code, run.stderr) == (0, "")
+    answer = json.loads(run.stdout)
+    assert [tool["name"] for tool in answer["tools"]] == [
+        "orders-more__readOrder",
+        "orders-more__changeOrder",
+        "orders-more__upload",
+    ]
+    statuses = {(item["method"], item["path"]): item["status"] for item in answer["report"]}
+    assert statuses == {
+        ("GET", "/orders/{order_id}"): "ready",
+        ("PUT", "/orders/{order_id}"): "degraded",
+        ("POST", "/files"): "ready",
+        ("GET", "/files"): "skipped",
+    }
+    sizes = [item["bytes"] for item in answer["report"]]
+    assert answer["totals"] == {
+        "operations": 4,
+        "tools": 3,
+        "ready": 2,
+        "degraded": 1,
+        "skipped": 1,
+        "bytes": sum(sizes),
+        "estimated_tokens": sum(item["estimated_tokens"] for item in answer["report"]),
+    }
+    assert min(sizes[:3]) > 50
+
+
+def test_each_tool_says_which_operation_it_is_and_where_each_argument_goes(convert: Callable[..., Result]) -> None:
+    tools = {tool["name"]: tool for tool in json.loads(convert(ORDERS, "--json", "--slug", "o").stdout)["tools"]}
+    assert tools["o__readOrder"]["_meta"] == {
+        "x-openapi-operation": {"method": "get", "path": "/orders/{order_id}"},
+        "x-openapi-arguments": {
+            "order_id": {"in": "path", "name": "order_id"},
+            "X-Shop": {"in": "header", "name": "X-Shop"},
+        },
+    }
+    assert tools["o__readOrder"]["title"] == "Read an order"
+    assert tools["o__changeOrder"]["_meta"]["x-openapi-arguments"]["note"] == {"in": "body", "name": "note"}
+    assert tools["o__upload"]["_meta"]["x-openapi-arguments"] == {"body": {"in": "body", "name": "body"}}
+    assert tools["o__upload"]["inputSchema"]["properties"].keys() == {"body"}
+
+
+def test_people_see_what_became_a_tool_and_what_was_lost_and_why(convert: Callable[..., Result]) -> None:
+    run = convert(ORDERS)
+    assert run.exit_code == 0
+    lines = [line.split() for line in run.stdout.splitlines()]
+    assert ["GET", "/orders/{order_id}", "orders-more__readOrder", "ready"] in [words[:4] for words in lines]
+    assert "skipped: It cannot be called: it is no Operation Object. (at /paths/~1files/get)" in run.stdout
+    assert "which no parameter declares" in run.stdout
+    assert "4 operations, 3 tools (2 ready, 1 degraded), 1 skipped" in lines_of(run)[-1]
+
+
+def lines_of(run: Result) -> list[str]:
+    return run.stdout.splitlines()
+
+
+def test_the_largest_tools_of_many_are_named(convert: Callable[..., Result]) -> None:
+    paths = {f"/things/{n}": {"get": {"operationId": f"thing{n:02}", "description": "x" * n * 10}} for n in range(20)}
+    run = convert({"openapi": "3.0.0", "info": {"title": "T"}, "paths": paths})
+    largest = lines_of(run)[lines_of(run).index("The largest") :]
+    told = [word for line in largest for word in line.split() if word.startswith("t__")]
+    assert told == [f"t__thing{n:02}" for n in range(19, 9, -1)]
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer", "why"),
+    [
+        ({"openapi": "4.0.0", "paths": {}}, "/openapi", "no OpenAPI 3 document"),
+        ({"openapi": "3.1.0", "paths": []}, "/paths", "`paths` that is no object"),
+        (b"<html>", "", "HTML or XML"),
+        (b"{", "", "not valid JSON"),
+    ],
+)
+def test_a_document_that_cannot_be_used_is_refused_with_the_reason(
+    convert: Callable[..., Result], document: object, pointer: str, why: str
+) -> None:
+    run = convert(document)
+    assert (run.exit_code, run.stdout) == (1, "")
+    assert why in run.stderr
+    assert f"At {pointer}." in run.stderr or not pointer
+    told = convert(document, "--json")
+    failure = json.loads(told.stdout)["failure"]
+    assert (told.exit_code, failure["code"]) == (1, "invalid_document")
+    assert why in failure["detail"]
+    assert [each["pointer"] for each in failure["violations"]] == [pointer]
+
+
+def test_a_document_without_operations_is_told_as_such(convert: Callable[..., Result]) -> None:
+    run = convert({"openapi": "3.1.0", "info": {"title": "Hooks"}, "webhooks": {"new": {"post": {}}}})
+    assert run.exit_code == 0
+    assert "Hooks: 0 operations, 0 tools" in run.stdout
+
+
+def test_what_a_document_hides_in_its_texts_does_not_reach_the_terminal(convert: Callable[..., Result]) -> None:
+    run = convert(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "\x1b]0;owned\x07 [red]Title"},
+            "paths": {"/a\x1b[2J": {"get": 1}, "b\u202e": {}},
+        }
+    )
+    assert run.exit_code == 0
+    assert "\x1b" not in run.stdout
+    assert "\u202e" not in run.stdout
+    assert "[red]Title: 2 operations, 0 tools" in run.stdout
+
+
+@pytest.mark.parametrize("options", [["missing.json"], ["."]])
+def test_a_file_that_cannot_be_read_is_named(options: list[str]) -> None:
+    run = CliRunner().invoke(cli, ["convert", *options])
+    assert run.exit_code == 2
+    assert options[0] in run.stderr
+    assert "Traceback" not in run.output
+
+
+def test_a_slug_that_no_source_may_have_is_refused(convert: Callable[..., Result]) -> None:
+    run = convert(ORDERS, "--slug", "No Slug")
+    assert run.exit_code == 2
+    assert "--slug" in run.stderr
