@@ -110,7 +110,7 @@ def test_parameters_that_cannot_be_sent_are_left_out_and_reported() -> None:
         parameter("gone", "path"),
         parameter("a b", "header"),
         parameter("a;b", "cookie"),
-        parameter("x", "body"),
+        parameter("x", "nowhere"),
         {"in": "query"},
         {"$ref": "other.yaml#/P"},
         parameter("kept"),

@@ -88,6 +88,30 @@ def documents_with(value: Any) -> Iterator[Json]:
         yield a_document({"/a": a_post(value, media)})
         for key in ("contentType", "style", "explode", "headers"):
             yield a_document({"/a": a_post(form, media, encoding={"f": {key: value}})})
+    yield from old_documents_with(value)
+
+
+def old_documents_with(value: Any) -> Iterator[Json]:
+    plain = a_document({"/a": {"get": {"responses": {"200": {"schema": {}}}}}}, servers=None, swagger="2.0")
+    for key in ("swagger", "host", "basePath", "schemes", "consumes", "produces", "definitions", "parameters"):
+        yield plain | {key: value}
+    for location in ("query", "body", "formData"):
+        old = {"name": "a", "in": location, "type": "array", "items": {"type": "string"}}
+        for key in (
+            "name",
+            "in",
+            "type",
+            "items",
+            "collectionFormat",
+            "required",
+            "description",
+            "schema",
+            "x-nullable",
+        ):
+            yield a_document({"/a": a_get(old | {key: value})}, swagger="2.0")
+    for key in ("consumes", "produces", "responses", "schemes"):
+        yield a_document({"/a": {"post": {key: value, "parameters": [{"name": "b", "in": "body"}]}}})
+    yield a_document({"/a": {"get": {"responses": {"200": value, "201": {"schema": value}}}}}, produces=["text/csv"])
 
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)

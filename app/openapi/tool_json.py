@@ -1,0 +1,32 @@
+"""A tool as MCP lists it, for programs that look at a conversion without a server."""
+
+from typing import Any
+
+from app.openapi.operation import Body, Operation
+
+
+def tool_json(operation: Operation, slug: str) -> dict[str, Any]:
+    """Return the tool with `_meta` that binds it to the document.
+
+    `x-openapi-operation` is `{method, path}`; `x-openapi-arguments` gives `{in, name}` for each argument, where the
+    name of a body's argument is that of the body's member, or `body` for one that holds the body whole.
+    """
+    arguments = {each.argument: {"in": each.location, "name": each.name} for each in operation.parameters}
+    if operation.body is not None:
+        arguments.update(_of_body(operation.body))
+    return {
+        "name": f"{slug}__{operation.name}",
+        **({"title": operation.title} if operation.title else {}),
+        "description": operation.description,
+        "inputSchema": operation.input_schema,
+        "_meta": {
+            "x-openapi-operation": {"method": operation.method.lower(), "path": operation.path},
+            "x-openapi-arguments": arguments,
+        },
+    }
+
+
+def _of_body(body: Body) -> dict[str, dict[str, str]]:
+    if body.argument is not None:
+        return {body.argument: {"in": "body", "name": "body"}}
+    return {each.argument: {"in": "body", "name": each.name} for each in body.fields}
