@@ -23,12 +23,12 @@ from app.openapi.limits import Watch
 from app.openapi.naming import definition_name
 from app.openapi.operation import Json, Value
 from app.openapi.pointers import References, Unresolvable, join, remark
-from app.openapi.prose import terse_of
+from app.openapi.shortening import EVERYTHING, TERSE, Outline, stub_of, without_prose
 from app.openapi.text import LONGEST_NAME, hides_something, shortened
 
 _DEEPEST = 120  # schemas in schemas, followed through what applies to the same value
 _HEAVIEST = 2_000  # schemas that one value may have to be checked against
-_OUTLINE: tuple[str, ...] = ("type", "required")
+_LEVELS = (0, 1, 2, EVERYTHING)  # of optional members, in what is shortened
 _OPEN_ANYWAY = frozenset({"additionalProperties", "items", "unevaluatedItems", "unevaluatedProperties"})
 
 
@@ -51,14 +51,25 @@ class Definition:
 
     @cached_property
     def terse(self) -> "Definition":
-        """The same with little prose."""
-        return replace(self, schema=terse_of(self.schema))
+        """The same with short descriptions."""
+        return replace(self, schema=without_prose(self.schema, TERSE))
 
     @cached_property
-    def outline(self) -> "Definition":
-        """What is left when there is no room: the type, and the names without which a value would be refused."""
-        kept = {keyword: self.schema[keyword] for keyword in _OUTLINE if keyword in self.schema}
-        return Definition({"description": "Not shown: too large.", **kept})
+    def bare(self) -> "Definition":
+        """The same without a word of prose."""
+        return replace(self, schema=without_prose(self.schema, 0))
+
+    @cached_property
+    def stages(self) -> tuple["Definition", ...]:
+        """What to show of it beside others that are cut: from the least to everything with short descriptions."""
+        wanted = [(self.bare, levels) for levels in _LEVELS] + [(self.terse, EVERYTHING)]
+        return Definition(stub_of(self.schema)), *(whole.outlined(levels) for whole, levels in wanted)
+
+    def outlined(self, levels: int) -> "Definition":
+        """Return it with its optional members only as many levels deep."""
+        outline = Outline(levels)
+        schema = outline.of(self.schema)
+        return Definition(schema, tuple(outline.references), self.notes)
 
     def described(self, **annotations: Value) -> "Definition":
         """Return the definition with annotations of its own; None leaves what there is."""

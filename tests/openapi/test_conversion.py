@@ -238,12 +238,17 @@ def test_a_tool_over_its_budget_first_loses_words_and_then_depth_but_no_argument
     assert tight.report[0].bytes <= 12_000
     assert "descriptions were shortened" in (tight.report[0].reason or "")
     assert "not shown" not in (tight.report[0].reason or "")
-    tightest = converted(document, limits=Limits(tool_bytes=2_500))
+    tighter = converted(document, limits=Limits(tool_bytes=2_500))
+    assert tighter.report[0].bytes <= 2_500
+    assert "some left out" in (tighter.report[0].reason or "")
+    assert set(tighter.operations[0].input_schema["$defs"]["Large"]["properties"]) == set(LARGE["properties"])
+    tightest = converted(document, limits=Limits(tool_bytes=1_500))
     schema = tightest.operations[0].input_schema
-    assert tightest.report[0].bytes <= 2_500
+    assert tightest.report[0].bytes <= 1_500
     assert list(schema["properties"]) == ["Large", "Far"]
     assert schema["$defs"]["Far"]["required"] == ["x"]
-    assert "not shown" in (tightest.report[0].reason or "")
+    assert schema["$defs"]["Far"]["properties"]["x"]["type"] == "object"
+    assert "not shown in full: Far" in (tightest.report[0].reason or "")
 
 
 def test_an_argument_that_alone_is_over_the_budget_is_outlined() -> None:
@@ -255,9 +260,9 @@ def test_an_argument_that_alone_is_over_the_budget_is_outlined() -> None:
             )
         }
     )
-    conversion = converted(document, limits=Limits(tool_bytes=1_000))
+    conversion = converted(document, limits=Limits(tool_bytes=300))
     assert conversion.operations[0].input_schema["properties"] == {
-        "q": {"description": "Not shown: too large.", "type": "object"},
+        "q": {"description": "Optional members are not shown.", "type": "object"},
         "r": {"type": "integer"},
     }
 

@@ -64,7 +64,7 @@ def test_another_version_is_refused_by_its_name(version: Any, told: str) -> None
 
 
 def test_constructs_of_both_versions_may_stand_side_by_side() -> None:
-    parameters = [
+    parameters: list[Json] = [
         {"name": "old", "in": "query", "type": "integer"},
         {"name": "new", "in": "query", "schema": {"type": "integer"}},
         {"name": "b", "in": "body", "schema": TEXTS, "required": True},
@@ -245,7 +245,11 @@ def test_shared_parameters_and_those_of_the_path_are_found() -> None:
 
 
 def test_of_several_bodies_one_is_taken_and_the_others_are_reported() -> None:
-    parameters = [form("f"), {"name": "b", "in": "body", "schema": TEXTS}, {"name": "c", "in": "body", "schema": TEXT}]
+    parameters: list[Json] = [
+        form("f"),
+        {"name": "b", "in": "body", "schema": TEXTS},
+        {"name": "c", "in": "body", "schema": TEXT},
+    ]
     operation, item = only(a_swagger({"/a": an_operation(*parameters)}))
     assert operation.input_schema["properties"]["body"]["type"] == "array"
     assert [f"/parameters/{number}" in (item.reason or "") for number in range(3)] == [True, False, True]
