@@ -74,8 +74,10 @@ def _chosen(content: Value, pointer: str, schemas: Schemas, notes: list[str]) ->
     if kind_of(chosen) == "form":
         multipart = [name for name in ordered if kind_of(name) == "multipart"]
         chosen = next((name for name in multipart if _has_files(content[name], schemas)), chosen)
-    where = join(pointer, "content", chosen)
-    raw = content[chosen] or {}
+    raw, where = schemas.references.follow(content[chosen], join(pointer, "content", chosen))
+    if raw is None or (isinstance(raw, dict) and raw.get("schema", {}) is None):
+        notes.append(remark("where a schema should be is null: any value is taken", where))
+    raw = raw if isinstance(raw, dict) else {}
     parse(MediaType, {name: value for name, value in raw.items() if name not in {"schema", "encoding"}}, where, notes)
     return Media(chosen, (raw.get("schema"), join(where, "schema")), where, raw.get("encoding"))
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import orjson
 
+from app.openapi.anchors import Anchors
 from app.openapi.closure import self_contained
 from app.openapi.drafts import Draft, Drafting, PathItem
 from app.openapi.limits import Limits, Watch, refused
@@ -72,7 +73,7 @@ def convert(
     paths = _paths(document)
     notes: list[str] = []
     servers = server_addresses(stated_servers(document), "/servers", notes)
-    schemas = Schemas(References(document), watch)
+    schemas = Schemas(References(document), Anchors(document, watch), watch)
     drafts, skipped = _Walk(schemas, Drafting(document, schemas, servers), limits).over(paths)
     names = operation_names(
         {(draft.operation.method, draft.operation.path): draft.operation.operation_id for draft in drafts},
@@ -132,11 +133,20 @@ class _Walk:
         for path, raw in paths.items():
             if not path.startswith("x-"):
                 self._path(path, raw, join("/paths", path))
+        if not self._drafts and not self._skipped:
+            self._skip(_EVERY_METHOD, "", "/paths", "It describes no operations; webhooks are no calls to an API.")
         return self._drafts, self._skipped
 
     def _path(self, path: str, raw: Value, pointer: str) -> None:
         if not path.startswith("/"):
             self._skip(_EVERY_METHOD, path, pointer, "A path must begin with a slash.")
+            return
+        own = {name: value for name, value in raw.items() if name != "$ref"} if isinstance(raw, dict) else {}
+        met = set()
+        for method, operation, where in _operations(own, pointer):
+            met.add(method)
+            self._operation(PathItem(path, own, pointer), method, operation, where)
+        if isinstance(raw, dict) and "$ref" not in raw:
             return
         try:
             node, place = self._schemas.references.follow(raw, pointer)
@@ -146,9 +156,9 @@ class _Walk:
         if not isinstance(node, dict):
             self._skip(_EVERY_METHOD, path, pointer, "It is no Path Item Object.")
             return
-        item = PathItem(path, node, place)
         for method, operation, where in _operations(node, place):
-            self._operation(item, method, operation, where)
+            if method not in met:
+                self._operation(PathItem(path, node, place), method, operation, where)
 
     def _operation(self, item: PathItem, method: str, raw: Value, pointer: str) -> None:
         self._schemas.watch.look()

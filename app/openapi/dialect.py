@@ -62,6 +62,8 @@ def _required(schema: Json, say: Say) -> None:
         say("`required` is no list of names")
         return
     schema["required"] = list(dict.fromkeys(name for name in names if isinstance(name, str)))
+    if len(schema["required"]) < len(names):
+        say("`required` repeats a name or holds something else")
     if not schema["required"]:
         del schema["required"]
 
@@ -70,8 +72,8 @@ def _enumeration(schema: Json, say: Say) -> None:
     values = schema.get("enum")
     if isinstance(values, list) and values:
         return
-    if schema.pop("enum", None) is not None and values != []:
-        say("`enum` is no list of values")
+    if schema.pop("enum", None) is not None:
+        say("`enum` is empty and was left out" if values == [] else "`enum` is no list of values")
 
 
 def _tuples(schema: Json, _: Say) -> None:

@@ -70,6 +70,9 @@ class Drafting:
             raise Unusable(str(error), pointer) from None
         if not isinstance(node, dict):
             raise Unusable("it is no Operation Object", place)
+        if node is not raw:
+            notes.append(remark("an operation that is a `$ref`, which OpenAPI does not know, was followed", pointer))
+        node = self._swagger2.with_content(node, place)
         literals, template = split_template(item.path)
         if any(segment in {".", ".."} for segment in "{}".join(literals).split("/")):
             raise Unusable("its path has dot segments", item.pointer)
@@ -88,7 +91,7 @@ class Drafting:
             output_schema=None,
             parameters=arguments.parameters,
             body=arguments.body,
-            accept=answer_types(self._swagger2.responses(node, place), self._schemas.references),
+            accept=answer_types(node.get("responses"), self._schemas.references),
             server=self._server(item, node, place, notes),
             notes=tuple(notes),
         )

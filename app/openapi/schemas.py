@@ -9,6 +9,7 @@ from functools import cached_property
 
 import orjson
 
+from app.openapi.anchors import Anchors
 from app.openapi.dialect import is_nothing, modernised
 from app.openapi.keywords import (
     IN_PLACE,
@@ -80,8 +81,9 @@ class Definition:
 class Schemas:
     """Every schema of one document, converted when first asked for, for requests: without read-only members."""
 
-    def __init__(self, references: References, watch: Watch) -> None:
+    def __init__(self, references: References, anchors: Anchors, watch: Watch) -> None:
         self.references = references
+        self.anchors = anchors
         self.watch = watch
         self.depth = 0
         self._names: dict[str, str] = {}
@@ -99,7 +101,7 @@ class Schemas:
         return self._read[pointer]
 
     def _convert(self, raw: Value, pointer: str) -> Definition:
-        reading = _Reading(self, pointer)
+        reading = _Reading(self)
         schema = reading.schema(raw, pointer, in_place=True)
         if isinstance(schema, bool):
             schema = {} if schema else {"not": {}}
@@ -139,9 +141,8 @@ class Schemas:
 class _Reading:
     """The conversion of one definition."""
 
-    def __init__(self, schemas: Schemas, owner: str) -> None:
+    def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas
-        self._owner = owner
         self.references: dict[str, None] = {}
         self.notes: list[str] = []
         self.weight = 1
@@ -164,7 +165,7 @@ class _Reading:
 
     def _object(self, raw: Json, pointer: str, *, in_place: bool) -> Json:
         modern = modernised(raw, lambda detail: self._say(detail, pointer))
-        ref = self._ref(modern)
+        ref = self._ref(modern, pointer)
         result: Json = {} if ref is None else self._reference(ref, pointer, in_place=in_place)
         for keyword, value in modern.items():
             if keyword in _OPEN_ANYWAY and is_nothing(value):
@@ -182,12 +183,11 @@ class _Reading:
         self._without_read_only(result, modern)
         return result
 
-    def _ref(self, modern: Json) -> Value:
-        for keyword in ("$recursiveRef", "$dynamicRef"):
-            # Nobody extends a schema here, so its outermost schema is meant (draft 2019-09 section 8.2.4.2).
-            if modern.pop(keyword, None) is not None and "$ref" not in modern:
-                return f"#{self._owner}"
-        return modern.pop("$ref", None)
+    def _ref(self, modern: Json, pointer: str) -> Value:
+        recursive, dynamic, ref = (modern.pop(keyword, None) for keyword in ("$recursiveRef", "$dynamicRef", "$ref"))
+        if ref is None and recursive is not None:
+            return self._schemas.anchors.recursive(pointer)
+        return self._schemas.anchors.reference(dynamic if ref is None else ref, pointer)
 
     def _reference(self, ref: Value, pointer: str, *, in_place: bool) -> Json:
         try:
@@ -215,6 +215,8 @@ class _Reading:
         ]
         if schemas:
             result[keyword] = schemas
+        else:
+            self._say(f"`{keyword}` is empty and was left out", pointer)
 
     def _map(self, result: Json, keyword: str, value: Value, pointer: str, *, in_place: bool) -> None:
         if not isinstance(value, dict):

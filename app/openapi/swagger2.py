@@ -13,7 +13,7 @@ from app.openapi.flattening import Members
 from app.openapi.media_types import by_preference, is_media_type, kind_of
 from app.openapi.operation import Json, Value
 from app.openapi.parts import Place
-from app.openapi.pointers import References, Unresolvable, join, remark
+from app.openapi.pointers import Unresolvable, join, remark
 from app.openapi.schemas import Schemas
 
 _JSON = "application/json"
@@ -124,17 +124,33 @@ class Swagger2:
         media = Media(media_type, (None, places[0].pointer), places[0].pointer, encoding, members)
         return read_media(parsed, media, self._schemas, notes)
 
-    def responses(self, operation: Json, pointer: str) -> Value:
-        """Return the operation's `responses`, where those that have a `schema` of their own have `content` instead."""
-        responses = operation.get("responses")
-        if not isinstance(responses, dict):
-            return responses
+    def with_content(self, operation: Json, pointer: str) -> Json:
+        """Return the operation, where responses with a `schema` have `content` as those of OpenAPI 3 do."""
+        stated = operation.get("responses")
+        if not isinstance(stated, dict):
+            return operation
+        responses = {status: self._followed(raw, join(pointer, "responses", status)) for status, raw in stated.items()}
         produces = _media_types(operation.get("produces")) or self._produces
-        where = join(pointer, "responses")
-        return {
-            status: _with_content(raw, join(where, status), produces, self._schemas.references)
-            for status, raw in responses.items()
+        with_schema = {status for status, response in responses.items() if "schema" in response}
+        # Many who answer with a file state no schema at all.
+        answered = with_schema or (set(responses) if produces else set())
+        made = {
+            status: {"content": dict.fromkeys(produces or [_JSON], _schema_alone(response))}
+            for status, response in responses.items()
+            if status in answered and "content" not in response
         }
+        return {**operation, "responses": {**stated, **made}} if made else operation
+
+    def _followed(self, raw: Value, pointer: str) -> Json:
+        try:
+            response, _ = self._schemas.references.follow(raw, pointer)
+        except Unresolvable:
+            return {}
+        return response if isinstance(response, dict) else {}
+
+
+def _schema_alone(response: Json) -> Json:
+    return {"schema": response["schema"]} if "schema" in response else {}
 
 
 def another_body(place: Place) -> str:
@@ -165,26 +181,6 @@ def with_schema(place: Place, kind: str, notes: list[str]) -> Json:
 
 def _is_file(schema: Value) -> bool:
     return isinstance(schema, dict) and schema.get("type") == "file"
-
-
-def _with_content(raw: Value, pointer: str, produces: Sequence[str], references: References) -> Value:
-    try:
-        response, place = references.follow(raw, pointer)
-    except Unresolvable:
-        return raw
-    if not isinstance(response, dict) or "content" in response or not (produces or "schema" in response):
-        return raw
-    schema = response.get("schema")
-    media: Json = {}
-    if schema is not None:
-        named = isinstance(schema, dict) and schema.keys() == {"$ref"}
-        media = {"schema": schema if named else {"$ref": _reference_to(join(place, "schema"))}}
-    return {**response, "content": dict.fromkeys(produces or [_JSON], media)}
-
-
-def _reference_to(pointer: str) -> str:
-    """Return the `$ref` to a place in this document (RFC 6901 section 6)."""
-    return f"#{pointer.replace('%', '%25')}"
 
 
 def _media_types(raw: Value) -> list[str]:

@@ -74,7 +74,21 @@ def test_path_items_and_operations_may_be_references() -> None:
     document = a_document({"/a": {"$ref": "#/components/pathItems/A"}, "/b": {"post": {"$ref": "#/x-operations/o"}}})
     document["components"]["pathItems"] = {"A": item}
     document["x-operations"] = {"o": {"operationId": "other"}}
-    assert [(each.name, each.path) for each in converted(document).operations] == [("shared", "/a"), ("other", "/b")]
+    conversion = converted(document)
+    assert [(each.name, each.path) for each in conversion.operations] == [("shared", "/a"), ("other", "/b")]
+    assert [each.status for each in conversion.report] == ["ready", "degraded"]
+    assert "was followed (at /paths/~1b/post)" in (conversion.report[1].reason or "")
+
+
+def test_what_stands_beside_the_reference_of_a_path_is_not_lost() -> None:
+    own = {"$ref": "#/x-items/i", "get": {"operationId": "own"}, "put": {"operationId": "mine"}}
+    shared = {"parameters": [{"name": "q", "in": "query"}], "get": {"operationId": "theirs"}, "post": {}}
+    operations = converted(a_document({"/a": own}) | {"x-items": {"i": shared}}).operations
+    assert [(each.method, each.operation_id, len(each.parameters)) for each in operations] == [
+        ("GET", "own", 0),
+        ("PUT", "mine", 0),
+        ("POST", None, 1),
+    ]
 
 
 def test_3_2_is_read_with_its_methods() -> None:
@@ -103,8 +117,11 @@ def test_what_is_no_openapi_document_is_refused(document: Json, pointer: str, re
 @pytest.mark.parametrize(
     "document", [{"openapi": "3.1.0"}, {"openapi": 3.1, "paths": None}, a_document({}, webhooks={"w": a_get()})]
 )
-def test_a_document_without_operations_has_none(document: Json) -> None:
-    assert converted(document).operations == ()
+def test_a_document_without_operations_has_none_and_says_so(document: Json) -> None:
+    conversion = converted(document)
+    assert conversion.operations == ()
+    assert [(item.status, item.pointer, item.name) for item in conversion.report] == [("skipped", "/paths", None)]
+    assert "no operations" in (conversion.report[0].reason or "")
 
 
 def test_servers_have_their_variables_filled_in() -> None:
