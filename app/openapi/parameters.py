@@ -9,7 +9,7 @@ from openapi_pydantic.v3.v3_1 import Parameter as ParsedParameter
 
 from app.openapi.inputs import Input
 from app.openapi.keywords import short_examples
-from app.openapi.media_types import by_preference, is_media_type
+from app.openapi.media_types import by_preference, is_media_type, kind_of
 from app.openapi.operation import Location, Parameter, Style, Value
 from app.openapi.parts import Place, Unusable, parse
 from app.openapi.pointers import Unresolvable, join, remark
@@ -22,6 +22,7 @@ _STYLES: dict[Location, tuple[Style, ...]] = {
     "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
     "header": ("simple",),
     "cookie": ("form",),
+    "querystring": ("form",),
 }
 _LOCATIONS: tuple[Location, ...] = get_args(Location)
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -87,6 +88,7 @@ class Parameters:
             elif parameter is not None:
                 said = Input(parameter.location, parameter.name, parameter.required, known.definition)
                 found.append((parameter, said))
+        found = _one_query(found, notes)
         declared = {parameter.name for parameter, _ in found if parameter.location == "path"}
         for name in dict.fromkeys(template):
             if name not in declared:
@@ -129,8 +131,12 @@ class Parameters:
             where = stated.pointer
         fields = {name: value for name, value in place.raw.items() if name not in {"schema", "content"}}
         definition = self._schemas.read(raw_schema, where)
-        parsed = parse(ParsedParameter, {**fields, "schema": definition.schema}, place.pointer, notes)
-        location: Location = parsed.param_in.value
+        whole_query = fields.get("in") == "querystring"  # which the parser does not know
+        known = {**fields, "in": "query"} if whole_query else fields
+        parsed = parse(ParsedParameter, {**known, "schema": definition.schema}, place.pointer, notes)
+        location: Location = "querystring" if whole_query else parsed.param_in.value
+        if whole_query:
+            _require_whole_query(place, content_type, notes)
         if location == "header" and parsed.name.lower() in _SET_BY_US:
             return _Known(None, definition, ())
         _require_sendable(parsed.name, location, place.pointer)
@@ -162,6 +168,22 @@ def _value_of(place: Place, notes: list[str]) -> tuple[str | None, Value, str]:
     media = content[usable[0]]
     schema = media.get("schema") if isinstance(media, dict) else None
     return usable[0], True if schema is None else schema, join(place.pointer, "content", usable[0], "schema")
+
+
+def _require_whole_query(place: Place, content_type: str | None, notes: list[str]) -> None:
+    if content_type is None or kind_of(content_type) not in {"form", "json", "text"}:
+        raise Unusable("a whole query needs `content` that is a form, JSON or text", place.pointer)
+    if "encoding" in (place.raw["content"][content_type] or ()):
+        notes.append(remark("`encoding` is not followed in a whole query", place.pointer))
+
+
+def _one_query(found: list[tuple[Parameter, Input]], notes: list[str]) -> list[tuple[Parameter, Input]]:
+    """OAS 3.2.0 section 4.12.1: at most one `querystring`, and none beside a `query`."""
+    whole = [parameter for parameter, _ in found if parameter.location == "querystring"]
+    beside = any(parameter.location == "query" for parameter, _ in found)
+    left_out = whole if beside else whole[1:]
+    notes += (f"the whole query {parameter.name[:60]!r} was left out: there is another query" for parameter in left_out)
+    return [each for each in found if each[0] not in left_out]
 
 
 def _require_sendable(name: str, location: Location, pointer: str) -> None:

@@ -13,6 +13,7 @@ from app.openapi.conversion import convert
 from app.openapi.limits import Limits
 from app.openapi.naming import operation_names
 from app.openapi.operation_json import operation_from_json, operation_to_json
+from app.tools.request import build_request
 from tests.openapi.documents import Json, a_document, a_get, a_post, converted, only
 
 LARGE = {"type": "object", "properties": {f"p{n}": {"type": "string", "description": "words " * 60} for n in range(40)}}
@@ -95,6 +96,67 @@ def test_3_2_is_read_with_its_methods() -> None:
     paths: Json = {"/a": {"query": {}, "additionalOperations": {"PURGE": {}, "CONNECT": {}, "GET": {}, "a b": {}}}}
     conversion = converted(a_document(paths, version="3.2.0"))
     assert [each.method for each in conversion.operations] == ["QUERY", "PURGE"]
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def whole_query(media_type: str, name: str = "q", **fields: Any) -> Json:
+    return {"name": name, "in": "querystring", "content": {media_type: {"schema": {}}}} | fields
+
+
+@pytest.mark.parametrize(
+    ("media_type", "value", "query"),
+    [
+        (FORM, {"a b": "1&2", "c": [1, None, True], "d": {"e": 1}}, "a%20b=1%262&c=1&c=true&d=%7B%22e%22%3A1%7D"),
+        (FORM, {}, ""),
+        ("application/json", {"a": [1]}, "%7B%22a%22%3A%5B1%5D%7D"),
+        ("text/plain", "$.a[?x&y]", "%24.a%5B%3Fx%26y%5D"),
+    ],
+)  # fmt: skip
+def test_3_2_knows_a_parameter_that_is_the_whole_query(media_type: str, value: Any, query: str) -> None:
+    operation, item = only(a_document({"/a": a_get(whole_query(media_type, required=True))}, version="3.2.0"))
+    assert operation.input_schema["required"] == ["q"]
+    assert build_request(operation, "https://api.example", {"q": value}).url.partition("?")[2] == query
+    assert item.status == "ready"
+
+
+def test_a_whole_query_is_the_only_one() -> None:
+    plain = {"name": "p", "in": "query", "schema": {"type": "string"}}
+    for parameters, kept in [
+        ([whole_query(FORM), plain], ["p"]),
+        ([whole_query(FORM), whole_query(FORM, "other")], ["q"]),
+        ([whole_query("image/png"), plain], ["p"]),
+        ([{"name": "q", "in": "querystring", "schema": {}}], []),
+    ]:
+        operation, item = only(a_document({"/a": a_get(*parameters)}))
+        assert list(operation.input_schema["properties"]) == kept
+        assert "was left out" in (item.reason or "")
+
+
+def test_a_whole_query_neither_changes_the_path_s_own_nor_hides_what_it_cannot_say() -> None:
+    form = whole_query(FORM)
+    operation, _ = only(a_document({"/a?x=1": a_get(form)}))
+    assert build_request(operation, "https://api.example", {"q": {"y": 2}}).url == "https://api.example/a?x=1&y=2"
+    for value in ({"x": 2}, "y=2"):
+        with pytest.raises(Invalid) as caught:
+            build_request(operation, "https://api.example", {"q": value})
+        assert [each.pointer for each in caught.value.violations] == ["/q"]
+    form["content"][FORM]["encoding"] = {"a": {"style": "pipeDelimited"}}
+    assert "`encoding` is not followed" in (only(a_document({"/a": a_get(form)}))[1].reason or "")
+
+
+def test_what_3_2_adds_to_streams_and_tags_is_no_obstacle() -> None:
+    content = {"application/jsonl": {"itemSchema": {"type": "object"}, "itemEncoding": {}, "prefixEncoding": []}}
+    document = a_document(
+        {"/a": {"query": {"requestBody": {"content": content}, "responses": {"200": {"content": content}}}}},
+        version="3.2.0",
+        tags=[{"name": "t", "summary": "s", "parent": "p", "kind": "nav"}],
+    )
+    operation, item = only(document | {"$self": "https://api.example/openapi"})
+    assert operation.input_schema["properties"]["body"]["type"] == "string"
+    assert operation.accept == ("application/jsonl",)
+    assert item.status == "ready"
 
 
 @pytest.mark.parametrize(
