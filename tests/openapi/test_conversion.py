@@ -5,26 +5,15 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from app.errors import Invalid
 from app.openapi.conversion import convert
 from app.openapi.limits import Limits
-from app.openapi.naming import operation_names
 from app.openapi.operation_json import operation_from_json, operation_to_json
 from app.tools.request import build_request
 from tests.openapi.documents import Json, a_document, a_get, a_post, converted, only
 
 LARGE = {"type": "object", "properties": {f"p{n}": {"type": "string", "description": "words " * 60} for n in range(40)}}
-
-
-def names_of(
-    *identified: tuple[str, str, str | None], slug: str = "shop", **options: Any
-) -> dict[tuple[str, str], str]:
-    return operation_names(
-        {(method, path): identifier for method, path, identifier in identified}, slug=slug, **options
-    )
 
 
 def test_one_bad_operation_never_loses_the_others() -> None:
@@ -229,69 +218,6 @@ def test_an_operation_tells_what_it_is_for() -> None:
     assert only(a_document({"/o": {"post": {"summary": "Order"}}}))[0].description == "Order"
     assert only(a_document({"/o": {"post": {}}}))[0].description == "POST /o"
     assert len(only(a_document({"/o": {"post": {"description": "x" * 9000}}}))[0].description) == 2000
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "identifier", "expected"),
-    [
-        ("GET", "/a", "listPets", "listPets"),
-        ("GET", "/a", "repos/get-all", "repos_get-all"),
-        ("GET", "/a", "a.b: c", "a_b_c"),
-        ("GET", "/pets/{id}/toys", None, "get_pets_id_toys"),
-        ("POST", "/", "", "post"),
-        ("GET", "/a", "日本", "get_a"),
-        ("GET", "/a", "__proto__", "proto"),
-    ],
-)
-def test_names_are_readable(method: str, path: str, identifier: str | None, expected: str) -> None:
-    assert names_of((method, path, identifier)) == {(method, path): expected}
-
-
-def test_names_that_collide_or_are_too_long_all_carry_a_hash() -> None:
-    names = names_of(
-        ("GET", "/a", "list"), ("GET", "/b", "List"), ("GET", "/c", "other"), ("GET", "/d", "x" * 90), slug="s" * 32
-    )
-    assert names["GET", "/c"] == "other"
-    assert {name.rsplit("_")[0].lower() for name in list(names.values())[:2]} == {"list"}
-    assert all(len(name) <= 64 - 34 for name in names.values())
-    assert len({name.lower() for name in names.values()}) == 4
-
-
-def test_assigned_names_are_kept_and_newcomers_give_way() -> None:
-    old, new = ("GET", "/a"), ("GET", "/b")
-    names = names_of((*old, "renamed"), (*new, "kept"), assigned={old: "kept", ("GET", "/gone"): "gone"})
-    assert names[old] == "kept"
-    assert names[new].startswith("kept_")
-    assert set(names) == {old, new}
-
-
-KEYS = st.tuples(st.sampled_from(["GET", "POST"]), st.text("ab/{}é", max_size=4).map(lambda text: f"/{text}"))
-IDENTIFIERS = st.none() | st.text("aA_/b ", max_size=4) | st.sampled_from(["x" * 70, "list_6b51d431"])
-
-
-@settings(deadline=None)
-@given(st.dictionaries(KEYS, IDENTIFIERS, min_size=1, max_size=30), st.randoms())
-def test_names_are_unique_fit_and_do_not_depend_on_the_order(
-    wanted: dict[tuple[str, str], str | None], random: Any
-) -> None:
-    names = operation_names(wanted, slug="shop")
-    assert len({name.lower() for name in names.values()}) == len(wanted)
-    assert all(
-        0 < len(f"shop__{name}") <= 64 and name.replace("_", "").replace("-", "").isalnum() for name in names.values()
-    )
-    items = list(wanted.items())
-    random.shuffle(items)
-    assert operation_names(dict(items), slug="shop") == names
-
-
-@settings(deadline=None)
-@given(st.dictionaries(KEYS, IDENTIFIERS, min_size=2, max_size=20))
-def test_a_refresh_renames_nothing_whatever_comes_or_goes(wanted: dict[tuple[str, str], str | None]) -> None:
-    half = dict(list(wanted.items())[: len(wanted) // 2])
-    before = operation_names(half, slug="shop")
-    after = operation_names(wanted, slug="shop", assigned=before)
-    assert {key: after[key] for key in half} == before
-    assert len({name.lower() for name in after.values()}) == len(wanted)
 
 
 def test_the_report_has_the_size_of_each_tool() -> None:
