@@ -134,11 +134,13 @@ class _Cut:
         self._parts.schemas.watch.tick()
         if self._stage[key] != stage - 1:
             return
-        before, after = self._at(key, stage - 1), self._at(key, stage)
+        after = self._at(key, stage)
+        price = after.size - self._at(key, stage - 1).size
+        if price > self._left:
+            return
         new = [each for each in _references(after) if each not in self._stage]
-        price = after.size - before.size + sum(_cost(each, self._at(each, 0)) for each in new)
-        if price <= self._left:
-            self._left -= price - sum(_cost(each, self._at(each, 0)) for each in new)
+        if price + sum(_cost(each, self._at(each, 0)) for each in new) <= self._left:
+            self._left -= price
             self._stage[key] = stage
             self._enter(new, self._distance[key] + 1)
 

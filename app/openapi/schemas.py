@@ -63,8 +63,10 @@ class Definition:
     @cached_property
     def stages(self) -> tuple["Definition", ...]:
         """What to show of it beside others that are cut: from the least to everything with short descriptions."""
-        wanted = [(self.bare, levels) for levels in _LEVELS] + [(self.terse, EVERYTHING)]
-        return Definition(stub_of(self.schema)), *(whole.outlined(levels) for whole, levels in wanted)
+        required, *others = [self.bare.outlined(levels) for levels in _LEVELS]
+        stub = Definition(stub_of(self.schema))
+        least = required if required.size <= stub.size and not required.references else stub
+        return least, required, *others, self.terse.outlined(EVERYTHING)
 
     def outlined(self, levels: int) -> "Definition":
         """Return it with its optional members only as many levels deep."""

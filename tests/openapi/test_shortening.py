@@ -87,8 +87,8 @@ def test_what_the_whole_schema_accepts_the_shortened_one_accepts(schema: Any, de
             assert short.is_valid({"body": [value]}), value
 
 
-A_TEXT = {"type": "object", "properties": {"a": {"type": "string"}, **PADDING}}
-A_NUMBER = {"type": "object", "properties": {"a": {"type": "integer"}, **PADDING}}
+A_TEXT: Json = {"type": "object", "properties": {"a": {"type": "string"}, **PADDING}}
+A_NUMBER: Json = {"type": "object", "properties": {"a": {"type": "integer"}, **PADDING}}
 X, Y = ({"$ref": f"#/components/schemas/{name}"} for name in "XY")
 
 
@@ -190,3 +190,11 @@ def test_there_is_a_least_that_stays_whatever_the_budget() -> None:
     body = operation.input_schema["properties"]["body"]
     assert body == {"description": "Not shown: too large.", "type": "array"}
     assert "not shown in full: body" in reason
+
+
+def test_what_is_small_is_shown_rather_than_said_to_be_too_large() -> None:
+    document = a_document(
+        {"/a": a_post({"type": "object", "properties": {f"m{n}": A_TEXT["properties"]["a"] for n in range(99)}})}
+    )
+    conversion = converted(document, limits=Limits(tool_bytes=1))
+    assert set(map(str, conversion.operations[0].input_schema["properties"].values())) == {"{'type': 'string'}"}
