@@ -125,9 +125,10 @@ class _Cut:
 
     def _raise_all(self, rounds: Iterable[Iterable[int]]) -> None:
         for stages in rounds:
-            for layer in self._layers:  # which grow meanwhile
+            for layer in self._layers:  # to which others are added meanwhile
+                smallest_first = sorted(layer, key=lambda each: self._at(each, _IN_FULL).size)
                 for stage in stages:
-                    for key in sorted(layer, key=lambda each: self._at(each, _IN_FULL).size):
+                    for key in smallest_first:
                         self._raise(key, stage)
 
     def _raise(self, key: Key, stage: int) -> None:
