@@ -85,7 +85,7 @@ class Swagger2:
     def body(self, places: Sequence[Place], operation: Json, notes: list[str]) -> ReadBody | None:
         """Return what the parameters `in: body` and `in: formData` are together; None where there is none of them."""
         whole = [place for place in places if place.raw.get("in") == "body"]
-        used = whole[:1] or list(places)
+        used = whole[-1:] or list(places)  # an operation's own come after those of its path
         notes += (another_body(place) for place in places if place not in used)
         if not used:
             return None
