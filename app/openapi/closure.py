@@ -14,7 +14,7 @@ from app.openapi.operation import Json
 from app.openapi.schemas import Definition, Schemas
 
 _MOST_NAMED = 10  # parts that are not shown in full, in a note
-_REQUIRED, _IN_FULL = 1, 4  # of `Definition.stages`
+_REQUIRED, _IN_FULL = 1, 5  # of `Definition.stages`
 
 Key = tuple[str, str]  # `properties` or `$defs`, and a name
 

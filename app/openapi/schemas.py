@@ -29,7 +29,8 @@ from app.openapi.text import LONGEST_NAME, hides_something, shortened
 
 _DEEPEST = 120  # schemas in schemas, followed through what applies to the same value
 _HEAVIEST = 2_000  # schemas that one value may have to be checked against
-_LEVELS = (0, 1, 2, EVERYTHING)  # of optional members, in what is shortened
+# Levels of optional members in what is shortened, and how many members of one object.
+_OUTLINES = ((0, 0), (1, 12), (1, EVERYTHING), (2, EVERYTHING), (EVERYTHING, EVERYTHING))
 _OPEN_ANYWAY = frozenset({"additionalProperties", "items", "unevaluatedItems", "unevaluatedProperties"})
 
 
@@ -63,14 +64,14 @@ class Definition:
     @cached_property
     def stages(self) -> tuple["Definition", ...]:
         """What to show of it beside others that are cut: from the least to everything with short descriptions."""
-        required, *others = [self.bare.outlined(levels) for levels in _LEVELS]
+        required, *others = [self.bare.outlined(levels, most) for levels, most in _OUTLINES]
         stub = Definition(stub_of(self.schema))
         least = required if required.size <= stub.size and not required.references else stub
-        return least, required, *others, self.terse.outlined(EVERYTHING)
+        return least, required, *others, self.terse.outlined(*_OUTLINES[-1])
 
-    def outlined(self, levels: int) -> "Definition":
-        """Return it with its optional members only as many levels deep."""
-        outline = Outline(levels)
+    def outlined(self, levels: int, most: int) -> "Definition":
+        """Return it with its optional members only as many levels deep, and so many of one object."""
+        outline = Outline(levels, most)
         schema = outline.of(self.schema)
         return Definition(schema, tuple(outline.references), self.notes)
 

@@ -11,7 +11,7 @@ from app.openapi.operation import Json, Value
 from app.openapi.text import shortened
 
 TERSE = 80  # characters of a description
-EVERYTHING = 1_000  # levels of optional members: more than any schema has
+EVERYTHING = 1_000_000  # levels or members: more than any schema has
 _PROSE = frozenset({"examples", "title"})
 # What may refuse a value because another schema accepts more than before.
 _TURNING = frozenset(
@@ -63,16 +63,20 @@ def stub_of(schema: Json) -> Json:
 
 @dataclass(slots=True)
 class Outline:
-    """A schema whose optional members are shown `levels` deep, so that others may be cut without contradicting it."""
+    """A schema whose optional members are shown `levels` deep, so that others may be cut without contradicting it.
+
+    `most` is how many of them an object shows: the first ones, which an author thought of first.
+    """
 
     levels: int
+    most: int = EVERYTHING
     references: dict[str, None] = field(default_factory=dict)
     is_cut: bool = False
 
     def of(self, schema: Json) -> Json:
         """Return the outline; it says so where it leaves out members."""
         outline: Json = self._schema(schema, self.levels, frozenset())
-        return {"description": "Optional members are not shown.", **outline} if self.is_cut else outline
+        return {"description": "More optional members are not shown.", **outline} if self.is_cut else outline
 
     def _schema(self, schema: Value, levels: int, needed: frozenset[str]) -> Value:
         if not isinstance(schema, dict):
@@ -100,7 +104,9 @@ class Outline:
 
     def _members(self, schema: Json, levels: int, needed: frozenset[str]) -> Json:
         properties = schema.get("properties", {})
-        kept = {name: each for name, each in properties.items() if levels > 0 or name in needed}
+        optional = [name for name in properties if name not in needed][: self.most if levels > 0 else 0]
+        shown = needed.union(optional)
+        kept = {name: each for name, each in properties.items() if name in shown}
         self.is_cut = self.is_cut or len(kept) < len(properties)
         return {name: self._schema(each, levels - 1, frozenset()) for name, each in kept.items()}
 

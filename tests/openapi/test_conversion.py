@@ -267,7 +267,7 @@ def test_an_argument_that_alone_is_over_the_budget_is_outlined() -> None:
     )
     conversion = converted(document, limits=Limits(tool_bytes=300))
     assert conversion.operations[0].input_schema["properties"] == {
-        "q": {"description": "Optional members are not shown.", "type": "object"},
+        "q": {"description": "More optional members are not shown.", "type": "object"},
         "r": {"type": "integer"},
     }
 

@@ -140,13 +140,13 @@ def test_what_is_required_stays_with_its_types_and_values_however_deep(most: int
     assert inline["required"] == ["kind", "next"]
     assert inline["properties"]["next"] == {"$ref": "#/$defs/Far"}
     assert shown["Far"]["properties"]["ids"] == {"type": "array", "items": {"type": "integer"}}
-    assert shown["Far"]["description"] == "Optional members are not shown."
+    assert shown["Far"]["description"] == "More optional members are not shown."
     assert "not shown in full: Near, Far" in reason
 
 
 def test_required_members_are_known_through_the_parts_of_a_schema() -> None:
     parts = [{"required": ["a"]}, wide(100, properties={"a": {"type": "integer"}, "b": {"type": "boolean"}})]
-    operation, _ = the_tool({"allOf": parts, "required": ["b"]}, {}, 1_000)
+    operation, _ = the_tool({"allOf": parts, "required": ["b"]}, {}, 500)
     shown = operation.input_schema["properties"]["body"]["items"]["allOf"][1]["properties"]
     assert shown == {"a": {"type": "integer"}, "b": {"type": "boolean"}}
 
@@ -161,8 +161,17 @@ def test_optional_members_furthest_from_the_root_go_first() -> None:
     shown = operation.input_schema["$defs"]
     assert len(shown["Near"]["properties"]) == 21
     assert len(shown["Middle"]["properties"]) == 21
-    assert "properties" not in shown["Far"]
+    assert len(shown["Far"]["properties"]) == 12
     assert reason.endswith("not shown in full: Far")
+
+
+def test_of_many_optional_members_the_first_are_shown() -> None:
+    definitions = {"Small": wide(15), "Large": wide(200)}
+    both = {"type": "object", "properties": {"small": ref("Small"), "large": ref("Large")}}
+    operation, _ = the_tool(both, definitions, 2_500)
+    shown = operation.input_schema["$defs"]
+    assert len(shown["Small"]["properties"]) == 15
+    assert list(shown["Large"]["properties"]) == [f"member_{number}" for number in range(12)]
 
 
 def test_words_go_before_members_and_those_of_the_root_last() -> None:
