@@ -8,7 +8,7 @@ from openapi_pydantic.v3.v3_1 import Encoding, MediaType, RequestBody
 from app.openapi.flattening import Members, members_of
 from app.openapi.inputs import FILE, FILES, Input, base64_of
 from app.openapi.media_types import Kind, by_preference, concrete, essence, is_media_type, kind_of
-from app.openapi.operation import Body, BodyField, Json, Style, Value
+from app.openapi.operation import Body, BodyField, Style, Value
 from app.openapi.parts import Unusable, parse
 from app.openapi.pointers import Unresolvable, join, remark
 from app.openapi.schemas import Definition, Schemas
@@ -28,16 +28,17 @@ class ReadBody:
 
 
 @dataclass(frozen=True, slots=True)
-class _Media:
-    """The media type that is sent, and its part of the document."""
+class Media:
+    """The media type that is sent, and what the document says about it.
+
+    `schema` comes with its pointer. `members` is set where there is no schema but the members of one.
+    """
 
     media_type: str
-    raw: Json
+    schema: tuple[Value, str]
     pointer: str
-
-    @property
-    def schema(self) -> tuple[Value, str]:
-        return self.raw.get("schema"), join(self.pointer, "schema")
+    encoding: Value = None
+    members: Members | None = None
 
 
 def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> ReadBody | None:
@@ -52,11 +53,16 @@ def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> R
         media = _chosen(content, place, schemas, notes)
     except (Unresolvable, Unusable) as error:
         notes.append(remark(f"the body is taken as any JSON: {error}", pointer))
-        parsed, media = RequestBody(content={}), _Media("application/json", {}, pointer)
+        parsed, media = RequestBody(content={}), Media("application/json", (None, pointer), pointer)
+    return read_media(parsed, media, schemas, notes)
+
+
+def read_media(parsed: RequestBody, media: Media, schemas: Schemas, notes: list[str]) -> ReadBody:
+    """Return the body that is sent in that media type."""
     return _Reader(parsed, media, schemas, notes).read()
 
 
-def _chosen(content: Value, pointer: str, schemas: Schemas, notes: list[str]) -> _Media:
+def _chosen(content: Value, pointer: str, schemas: Schemas, notes: list[str]) -> Media:
     """Prefer JSON, then forms; but a form that carries files is sent as multipart where that is offered."""
     if not isinstance(content, dict):
         raise Unusable("`content` is no object", pointer)
@@ -68,10 +74,12 @@ def _chosen(content: Value, pointer: str, schemas: Schemas, notes: list[str]) ->
     if kind_of(chosen) == "form":
         multipart = [name for name in ordered if kind_of(name) == "multipart"]
         chosen = next((name for name in multipart if _has_files(content[name], schemas)), chosen)
-    where = join(pointer, "content", chosen)
-    raw = content[chosen] or {}
+    raw, where = schemas.references.follow(content[chosen], join(pointer, "content", chosen))
+    if raw is None or (isinstance(raw, dict) and raw.get("schema", {}) is None):
+        notes.append(remark("where a schema should be is null: any value is taken", where))
+    raw = raw if isinstance(raw, dict) else {}
     parse(MediaType, {name: value for name, value in raw.items() if name not in {"schema", "encoding"}}, where, notes)
-    return _Media(chosen, raw, where)
+    return Media(chosen, (raw.get("schema"), join(where, "schema")), where, raw.get("encoding"))
 
 
 def _has_files(media: Value, schemas: Schemas) -> bool:
@@ -81,7 +89,7 @@ def _has_files(media: Value, schemas: Schemas) -> bool:
 
 
 class _Reader:
-    def __init__(self, parsed: RequestBody, media: _Media, schemas: Schemas, notes: list[str]) -> None:
+    def __init__(self, parsed: RequestBody, media: Media, schemas: Schemas, notes: list[str]) -> None:
         self._parsed = parsed
         self._media = media
         self._schemas = schemas
@@ -91,7 +99,7 @@ class _Reader:
 
     def read(self) -> ReadBody:
         if self._kind in {"json", "form", "multipart"}:
-            members = members_of(*self._media.schema, self._schemas.references)
+            members = self._media.members or members_of(*self._media.schema, self._schemas.references)
             flat = None if members is None else self._fields(members)
             if flat is not None and flat.inputs:
                 return flat
@@ -132,7 +140,7 @@ class _Reader:
         return field if encoding is None else _encoded(field, encoding, self._kind)
 
     def _encoding(self, name: str) -> Encoding | None:
-        encodings = self._media.raw.get("encoding")
+        encodings = self._media.encoding
         if not isinstance(encodings, dict) or name not in encodings:
             return None
         where = join(self._media.pointer, "encoding", name)
@@ -144,7 +152,7 @@ class _Reader:
 
     def _encodings(self) -> tuple[BodyField, ...]:
         """What the document says about members of a body that is one argument, whatever branch they are in."""
-        names = self._media.raw.get("encoding")
+        names = self._media.encoding
         return tuple(self._field(name, []) for name in names) if isinstance(names, dict) else ()
 
     def _as_file(self, definition: Definition, places: list[tuple[Value, str]]) -> Definition:
@@ -223,7 +231,9 @@ def _is_file(raw: Value, schemas: Schemas, levels: int = _MOST_LEVELS) -> bool:
         return False
     if not isinstance(node, dict) or levels == 0:
         return False
-    if node.get("format") == "binary" or ("contentMediaType" in node and "contentEncoding" not in node):
+    if node.get("format") == "binary" or node.get("type") == "file":
+        return True
+    if "contentMediaType" in node and "contentEncoding" not in node:
         return True
     inner = [each for word in ("allOf", "anyOf", "oneOf") if isinstance(node.get(word), list) for each in node[word]]
     inner += [node["items"]] if node.get("type") == "array" and "items" in node else []

@@ -1,10 +1,11 @@
 """Makes an input schema self-contained: the definitions it reaches, and no others, within a budget of bytes.
 
-Too large a schema first loses prose, then what is largest and what is furthest from the root.
+Too large a schema first loses words. If that is not enough, everything starts from the least and is given more, from
+the root outwards, while there is room.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -12,8 +13,10 @@ import orjson
 from app.openapi.operation import Json
 from app.openapi.schemas import Definition, Schemas
 
-_OUTLINE_BYTES = 140  # kept free for each definition that waits its turn
-_MOST_NAMED = 10  # parts that are not shown, in a note
+_MOST_NAMED = 10  # parts that are not shown in full, in a note
+_REQUIRED, _IN_FULL = 1, 5  # of `Definition.stages`
+
+Key = tuple[str, str]  # `properties` or `$defs`, and a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,77 +30,137 @@ class Closure:
 
 def self_contained(frame: Json, arguments: Mapping[str, Definition], schemas: Schemas, budget: int) -> Closure:
     """Return the schema of these arguments: the frame, with `properties` and `$defs`. The budget is in bytes."""
-    whole = _Collected(frame, arguments, schemas, budget, terse=False)
-    if not whole.outlined:
-        return whole.closure()
-    terse = _Collected(frame, arguments, schemas, budget, terse=True)
+    parts = _Parts(frame, arguments, schemas)
+    if (whole := parts.all_of(lambda each: each, budget)) is not None:
+        return parts.closure(whole)
     note = f"descriptions were shortened to fit {budget:,} bytes"
-    if terse.outlined:
-        more = "" if len(terse.outlined) <= _MOST_NAMED else f" and {len(terse.outlined) - _MOST_NAMED} more"
-        note = f"{note}, and these parts are not shown: {', '.join(terse.outlined[:_MOST_NAMED])}{more}"
-    return terse.closure(note)
+    if (terse := parts.all_of(lambda each: each.terse, budget)) is not None:
+        return parts.closure(terse, note)
+    if (bare := parts.all_of(lambda each: each.bare, budget)) is not None:
+        return parts.closure(parts.with_words(bare, budget), f"{note}, some left out")
+    cut = _Cut(parts, budget)
+    return parts.closure(cut.shown, f"{note}, and these parts are not shown in full: {cut.names}")
 
 
-class _Collected:
-    """Arguments and definitions, as many as fit; the others are outlined. A full one gives up at the first of these."""
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What an input schema is put together from."""
 
-    def __init__(
-        self, frame: Json, arguments: Mapping[str, Definition], schemas: Schemas, budget: int, *, terse: bool
-    ) -> None:
-        self.outlined: list[str] = []
-        self._left = self._budget = budget
-        self._left -= len(orjson.dumps(frame)) + len('"properties":{},')
-        self._frame = frame
-        self._terse = terse
-        self._notes: dict[str, None] = {}
-        self._shown = self._arguments(arguments)
-        names = (name for definition in self._shown.values() for name in definition.references)
-        self._definitions = self._reached(deque(dict.fromkeys(names)), schemas)
+    frame: Json
+    arguments: Mapping[str, Definition]
+    schemas: Schemas
 
-    def _arguments(self, arguments: Mapping[str, Definition]) -> dict[str, Definition]:
-        required = self._frame.get("required", ())
-        order = sorted(arguments, key=lambda name: (name not in required, self._version(arguments[name]).size))
-        shown: dict[str, Definition] = {}
-        for number, name in enumerate(order):
-            if self._gives_up:
-                break
-            shown[name] = self._take(name, arguments[name], len(order) - number - 1)
-        return {name: shown[name] for name in arguments if name in shown}
+    def whole(self, key: Key) -> Definition:
+        section, name = key
+        return self.arguments[name] if section == "properties" else self.schemas.definition(name)
 
-    def _reached(self, pending: deque[str], schemas: Schemas) -> dict[str, Definition]:
-        if pending:
-            self._left -= len('"$defs":{},')
+    def roots(self) -> list[Key]:
+        return [("properties", name) for name in self.arguments]
+
+    def size(self, shown: Mapping[Key, Definition]) -> int:
+        frame = len(orjson.dumps(self.frame)) + len('"properties":{},"$defs":{},')
+        return frame + sum(_cost(key, definition) for key, definition in shown.items())
+
+    def all_of(self, version: Callable[[Definition], Definition], budget: int) -> dict[Key, Definition] | None:
+        """Return everything in that version, or None if it does not fit."""
+        shown: dict[Key, Definition] = {}
+        left = budget - self.size(shown)
+        pending = deque(self.roots())
         met = set(pending)
-        reached: dict[str, Definition] = {}
-        while pending and not self._gives_up:
-            name = pending.popleft()
-            schemas.watch.tick()
-            reached[name] = self._take(name, schemas.definition(name), len(pending))
-            new = [each for each in reached[name].references if each not in met]
+        while pending:
+            self.schemas.watch.tick()
+            key = pending.popleft()
+            shown[key] = version(self.whole(key))
+            left -= _cost(key, shown[key])
+            if left < 0:
+                return None
+            new = [each for each in _references(shown[key]) if each not in met]
             met.update(new)
             pending += new
-        return reached
+        return shown
+
+    def with_words(self, shown: dict[Key, Definition], budget: int) -> dict[Key, Definition]:
+        """Return the same with descriptions where there is room, the root's first."""
+        left = budget - self.size(shown)
+        result = dict(shown)
+        for key, bare in shown.items():
+            terse = self.whole(key).terse
+            if terse.size - bare.size <= left:
+                left -= terse.size - bare.size
+                result[key] = terse
+        return result
+
+    def closure(self, shown: Mapping[Key, Definition], *more: str) -> Closure:
+        schema = {**self.frame, "properties": {name: shown["properties", name].schema for name in self.arguments}}
+        definitions = {name: each.schema for (section, name), each in shown.items() if section == "$defs"}
+        if definitions:
+            schema["$defs"] = definitions
+        notes = dict.fromkeys(note for each in shown.values() for note in each.notes)
+        return Closure(schema, self.size(shown), (*notes, *more))
+
+
+class _Cut:
+    """As much as fits: first what is required, then everything without words, then with some, each from the root on."""
+
+    def __init__(self, parts: _Parts, budget: int) -> None:
+        self._parts = parts
+        self._stage: dict[Key, int] = {}
+        self._layers: list[list[Key]] = []
+        self._distance: dict[Key, int] = {}
+        self._left = budget - parts.size({})
+        self._enter(parts.roots(), 0)
+        self._raise_all([[_REQUIRED]])
+        self._raise_all([range(_REQUIRED, _IN_FULL + 1), [_IN_FULL + 1]])
 
     @property
-    def _gives_up(self) -> bool:
-        return bool(self.outlined) and not self._terse
+    def shown(self) -> dict[Key, Definition]:
+        return {key: self._at(key, stage) for key, stage in self._stage.items()}
 
-    def _version(self, definition: Definition) -> Definition:
-        return definition.terse if self._terse else definition
+    @property
+    def names(self) -> str:
+        """What is not shown in full."""
+        cut = [name for (_, name), stage in self._stage.items() if stage < _IN_FULL]
+        more = "" if len(cut) <= _MOST_NAMED else f" and {len(cut) - _MOST_NAMED} more"
+        return f"{', '.join(cut[:_MOST_NAMED])}{more}"
 
-    def _take(self, name: str, definition: Definition, waiting: int) -> Definition:
-        taken = self._version(definition)
-        kept_free = _OUTLINE_BYTES * (waiting + len(taken.references)) if self._terse else 0
-        label = len(orjson.dumps(name)) + len(":,")
-        if label + taken.size + kept_free > self._left and taken.size > taken.outline.size:
-            taken = taken.outline
-            self.outlined.append(name)
-        self._left -= label + taken.size
-        self._notes.update(dict.fromkeys(taken.notes))
-        return taken
+    def _raise_all(self, rounds: Iterable[Iterable[int]]) -> None:
+        for stages in rounds:
+            for layer in self._layers:  # to which others are added meanwhile
+                smallest_first = sorted(layer, key=lambda each: self._at(each, _IN_FULL).size)
+                for stage in stages:
+                    for key in smallest_first:
+                        self._raise(key, stage)
 
-    def closure(self, *more: str) -> Closure:
-        schema = {**self._frame, "properties": {name: each.schema for name, each in self._shown.items()}}
-        if self._definitions:
-            schema["$defs"] = {name: each.schema for name, each in self._definitions.items()}
-        return Closure(schema, self._budget - self._left, (*self._notes, *more))
+    def _raise(self, key: Key, stage: int) -> None:
+        self._parts.schemas.watch.tick()
+        if self._stage[key] != stage - 1:
+            return
+        after = self._at(key, stage)
+        price = after.size - self._at(key, stage - 1).size
+        if price > self._left:
+            return
+        new = [each for each in _references(after) if each not in self._stage]
+        if price + sum(_cost(each, self._at(each, 0)) for each in new) <= self._left:
+            self._left -= price
+            self._stage[key] = stage
+            self._enter(new, self._distance[key] + 1)
+
+    def _enter(self, keys: Iterable[Key], distance: int) -> None:
+        for key in keys:
+            self._stage[key] = 0
+            self._distance[key] = distance
+            self._left -= _cost(key, self._at(key, 0))
+            if distance == len(self._layers):
+                self._layers.append([])
+            self._layers[distance].append(key)
+
+    def _at(self, key: Key, stage: int) -> Definition:
+        return self._parts.whole(key).stages[stage]
+
+
+def _references(definition: Definition) -> list[Key]:
+    return [("$defs", name) for name in definition.references]
+
+
+def _cost(key: Key, definition: Definition) -> int:
+    return len(key[1]) + len('"":,') + definition.size

@@ -6,6 +6,7 @@ from typing import Literal
 
 import orjson
 
+from app.openapi.anchors import Anchors
 from app.openapi.closure import self_contained
 from app.openapi.drafts import Draft, Drafting, PathItem
 from app.openapi.limits import Limits, Watch, refused
@@ -16,6 +17,7 @@ from app.openapi.path_template import is_method
 from app.openapi.pointers import References, Unresolvable, join
 from app.openapi.schemas import Schemas
 from app.openapi.servers import server_addresses
+from app.openapi.swagger2 import stated_servers
 from app.openapi.text import LONGEST_NAME, shortened
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
@@ -61,18 +63,18 @@ def convert(
     deadline: float | None = None,
     limits: Limits | None = None,
 ) -> Conversion:
-    """Return the operations of an OpenAPI 3 document; one that cannot be converted is in the report with the reason.
+    """Return the operations of an OpenAPI 3 or Swagger 2.0 document; the report says why one is not among them.
 
     `assigned` holds the names that operations already have, by method and path. `deadline` is a time of
-    `time.monotonic`. Raises Invalid("invalid_document") for what is no OpenAPI 3 document or exceeds a limit.
+    `time.monotonic`. Raises Invalid("invalid_document") for any other document and for one that exceeds a limit.
     """
     limits = limits or Limits()
     watch = Watch(deadline)
     paths = _paths(document)
     notes: list[str] = []
-    servers = server_addresses(document.get("servers"), "/servers", notes)
-    schemas = Schemas(References(document), watch)
-    drafts, skipped = _Walk(schemas, Drafting(schemas, servers), limits).over(paths)
+    servers = server_addresses(stated_servers(document), "/servers", notes)
+    schemas = Schemas(References(document), Anchors(document, watch), watch)
+    drafts, skipped = _Walk(schemas, Drafting(document, schemas, servers), limits).over(paths)
     names = operation_names(
         {(draft.operation.method, draft.operation.path): draft.operation.operation_id for draft in drafts},
         slug=slug,
@@ -89,17 +91,23 @@ def convert(
 
 
 def _paths(document: Json) -> Json:
-    version = document.get("openapi")
-    if "swagger" in document and version is None:
-        raise refused("is Swagger 2.0, which is not read yet; convert it to OpenAPI 3 and register that", "/swagger")
-    if not isinstance(version, str | int | float) or not str(version).startswith("3"):
-        raise refused("is no OpenAPI 3 document: `openapi` must be 3.0, 3.1 or 3.2", "/openapi")
+    _require_version(document)
     paths = document.get("paths")
     if paths is None:
         return {}
     if not isinstance(paths, dict):
         raise refused("has a `paths` that is no object", "/paths")
     return paths
+
+
+def _require_version(document: Json) -> None:
+    """Documents mix the versions, and each construct tells its own; so it is enough that one is stated that we know."""
+    stated = {name: str(document[name]).strip() for name in ("openapi", "swagger") if document.get(name) is not None}
+    if stated.get("openapi", "").startswith("3") or stated.get("swagger", "").split(".")[0] == "2":
+        return
+    if "openapi" not in stated and "swagger" in stated:
+        raise refused(f"is Swagger {stated['swagger'][:20]}, of which only 2.0 is read; convert it", "/swagger")
+    raise refused("is no OpenAPI document: it needs `openapi` 3.0, 3.1 or 3.2, or `swagger` 2.0", "/openapi")
 
 
 def _about(info: Json) -> tuple[str | None, str | None, str | None]:
@@ -125,11 +133,20 @@ class _Walk:
         for path, raw in paths.items():
             if not path.startswith("x-"):
                 self._path(path, raw, join("/paths", path))
+        if not self._drafts and not self._skipped:
+            self._skip(_EVERY_METHOD, "", "/paths", "It describes no operations; webhooks are no calls to an API.")
         return self._drafts, self._skipped
 
     def _path(self, path: str, raw: Value, pointer: str) -> None:
         if not path.startswith("/"):
             self._skip(_EVERY_METHOD, path, pointer, "A path must begin with a slash.")
+            return
+        own = {name: value for name, value in raw.items() if name != "$ref"} if isinstance(raw, dict) else {}
+        met = set()
+        for method, operation, where in _operations(own, pointer):
+            met.add(method)
+            self._operation(PathItem(path, own, pointer), method, operation, where)
+        if isinstance(raw, dict) and "$ref" not in raw:
             return
         try:
             node, place = self._schemas.references.follow(raw, pointer)
@@ -139,9 +156,9 @@ class _Walk:
         if not isinstance(node, dict):
             self._skip(_EVERY_METHOD, path, pointer, "It is no Path Item Object.")
             return
-        item = PathItem(path, node, place)
         for method, operation, where in _operations(node, place):
-            self._operation(item, method, operation, where)
+            if method not in met:
+                self._operation(PathItem(path, node, place), method, operation, where)
 
     def _operation(self, item: PathItem, method: str, raw: Value, pointer: str) -> None:
         self._schemas.watch.look()

@@ -1,4 +1,4 @@
-"""One Schema Object of OpenAPI 3.0 or 3.1 in the words of JSON Schema 2020-12. What is below it is not looked at.
+"""One Schema Object of Swagger 2.0 or OpenAPI 3 in the words of JSON Schema 2020-12. What is below it is not looked at.
 
 Constructs of older drafts are taken as they were meant in any version, because documents mix them.
 """
@@ -18,7 +18,7 @@ Say = Callable[[str], None]
 def modernised(raw: Json, say: Say) -> Json:
     """Return a copy in 2020-12; `say` is told what could not be kept."""
     schema = dict(raw)
-    for step in (_bounds, _types, _required, _enumeration, _tuples, _examples, _base64):
+    for step in (_bounds, _file, _types, _required, _enumeration, _tuples, _examples, _base64):
         step(schema, say)
     return _nullable(schema)
 
@@ -30,6 +30,13 @@ def _bounds(schema: Json, _: Say) -> None:
             flag = schema.pop(exclusive)
             if flag and bound in schema:
                 schema[exclusive] = schema.pop(bound)
+
+
+def _file(schema: Json, _: Say) -> None:
+    """Swagger 2.0, Parameter Object and Response Object."""
+    if schema.get("type") == "file":
+        schema["type"] = "string"
+        schema.setdefault("format", "binary")
 
 
 def _types(schema: Json, say: Say) -> None:
@@ -55,6 +62,8 @@ def _required(schema: Json, say: Say) -> None:
         say("`required` is no list of names")
         return
     schema["required"] = list(dict.fromkeys(name for name in names if isinstance(name, str)))
+    if len(schema["required"]) < len(names):
+        say("`required` repeats a name or holds something else")
     if not schema["required"]:
         del schema["required"]
 
@@ -63,8 +72,8 @@ def _enumeration(schema: Json, say: Say) -> None:
     values = schema.get("enum")
     if isinstance(values, list) and values:
         return
-    if schema.pop("enum", None) is not None and values != []:
-        say("`enum` is no list of values")
+    if schema.pop("enum", None) is not None:
+        say("`enum` is empty and was left out" if values == [] else "`enum` is no list of values")
 
 
 def _tuples(schema: Json, _: Say) -> None:

@@ -11,11 +11,12 @@ from app.openapi.inputs import Input
 from app.openapi.naming import argument_names
 from app.openapi.operation import Body, Json, Operation, Parameter, Value
 from app.openapi.parameters import Parameters
-from app.openapi.parts import Unusable, parse
+from app.openapi.parts import Place, Unusable, parse
 from app.openapi.path_template import split_template
 from app.openapi.pointers import Unresolvable, join, remark
 from app.openapi.schemas import Definition, Schemas
 from app.openapi.servers import server_addresses
+from app.openapi.swagger2 import OF_BODY, Swagger2, another_body
 from app.openapi.text import LONGEST_NAME, hides_something, shortened
 
 _BODY = "body"
@@ -54,8 +55,9 @@ class _Arguments:
 class Drafting:
     """Reads the operations of one document, each for itself."""
 
-    def __init__(self, schemas: Schemas, servers: Sequence[str]) -> None:
+    def __init__(self, document: Json, schemas: Schemas, servers: Sequence[str]) -> None:
         self._schemas = schemas
+        self._swagger2 = Swagger2(document, schemas)
         self._parameters = Parameters(schemas)
         self._servers = tuple(servers)
 
@@ -68,6 +70,9 @@ class Drafting:
             raise Unusable(str(error), pointer) from None
         if not isinstance(node, dict):
             raise Unusable("it is no Operation Object", place)
+        if node is not raw:
+            notes.append(remark("an operation that is a `$ref`, which OpenAPI does not know, was followed", pointer))
+        node = self._swagger2.with_content(node, place)
         literals, template = split_template(item.path)
         if any(segment in {".", ".."} for segment in "{}".join(literals).split("/")):
             raise Unusable("its path has dot segments", item.pointer)
@@ -99,9 +104,16 @@ class Drafting:
             (raw.get("parameters"), join(where, "parameters"))
             for raw, where in ((item.raw, item.pointer), (node, place))
         ]
-        read = self._parameters.read(lists, template, notes)
-        body = read_body(node.get("requestBody"), join(place, "requestBody"), self._schemas, notes)
-        return _named(read, body)
+        places = self._parameters.merged(lists, notes)
+        of_body = [each for each in places if str(each.raw.get("in")) in OF_BODY]
+        read = self._parameters.read([each for each in places if each not in of_body], template, notes)
+        return _named(read, self._body(node, place, of_body, notes))
+
+    def _body(self, node: Json, place: str, of_body: list[Place], notes: list[str]) -> ReadBody | None:
+        if node.get("requestBody") is None:
+            return self._swagger2.body(of_body, node, notes)
+        notes += map(another_body, of_body)
+        return read_body(node["requestBody"], join(place, "requestBody"), self._schemas, notes)
 
     def _server(self, item: PathItem, node: Json, place: str, notes: list[str]) -> str | None:
         for raw, where in ((node, place), (item.raw, item.pointer)):

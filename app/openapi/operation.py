@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Location = Literal["path", "query", "header", "cookie"]
+Location = Literal["path", "query", "header", "cookie", "querystring"]
 Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
 Json = dict[str, Any]
 Value = Any  # one JSON value, whatever a document has put there
@@ -11,7 +11,10 @@ Value = Any  # one JSON value, whatever a document has put there
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """Where one argument goes (OAS 3.1.1 section 4.8.12). `content_type` is set for `content`-typed parameters."""
+    """Where one argument goes (OAS 3.1.1 section 4.8.12). `content_type` is set for `content`-typed parameters.
+
+    A `querystring` (OAS 3.2.0 section 4.12.1) is the whole query in its media type, and has no other beside it.
+    """
 
     argument: str
     name: str

@@ -9,11 +9,12 @@ from openapi_pydantic.v3.v3_1 import Parameter as ParsedParameter
 
 from app.openapi.inputs import Input
 from app.openapi.keywords import short_examples
-from app.openapi.media_types import by_preference, is_media_type
-from app.openapi.operation import Json, Location, Parameter, Style, Value
-from app.openapi.parts import Unusable, parse
+from app.openapi.media_types import by_preference, is_media_type, kind_of
+from app.openapi.operation import Location, Parameter, Style, Value
+from app.openapi.parts import Place, Unusable, parse
 from app.openapi.pointers import Unresolvable, join, remark
 from app.openapi.schemas import Definition, Schemas
+from app.openapi.swagger2 import with_schema
 from app.openapi.text import hides_something, shortened
 
 _STYLES: dict[Location, tuple[Style, ...]] = {
@@ -21,6 +22,7 @@ _STYLES: dict[Location, tuple[Style, ...]] = {
     "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
     "header": ("simple",),
     "cookie": ("form",),
+    "querystring": ("form",),
 }
 _LOCATIONS: tuple[Location, ...] = get_args(Location)
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -59,12 +61,6 @@ _RESERVED_FAMILIES = ("proxy-", "sec-", "x-forwarded-")
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    raw: Json
-    pointer: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Known:
     """A parameter as any operation would take it; `unusable` says why none can."""
 
@@ -81,15 +77,10 @@ class Parameters:
         self._schemas = schemas
         self._known: dict[str, _Known] = {}
 
-    def read(
-        self, lists: Iterable[tuple[Value, str]], template: Sequence[str], notes: list[str]
-    ) -> list[tuple[Parameter, Input]]:
-        """Return the parameters of the lists, later ones overriding earlier ones, and one for each name in the path.
-
-        The `argument` of each is still its name.
-        """
+    def read(self, places: Iterable[Place], template: Sequence[str], notes: list[str]) -> list[tuple[Parameter, Input]]:
+        """Return these parameters and one for each name in the path. The `argument` of each is still its name."""
         found = []
-        for place in self._merged(lists, notes):
+        for place in places:
             known = self._read(place)
             notes += known.notes
             parameter, unusable = known.parameter, known.unusable
@@ -100,6 +91,7 @@ class Parameters:
             elif parameter is not None:
                 said = Input(parameter.location, parameter.name, parameter.required, known.definition)
                 found.append((parameter, said))
+        found = _one_query(found, notes)
         declared = {parameter.name for parameter, _ in found if parameter.location == "path"}
         for name in dict.fromkeys(template):
             if name not in declared:
@@ -107,8 +99,9 @@ class Parameters:
                 notes.append(f"the path has {{{name}}}, which no parameter declares: taken for a text")
         return sorted(found, key=lambda each: _LOCATIONS.index(each[0].location))
 
-    def _merged(self, lists: Iterable[tuple[Value, str]], notes: list[str]) -> Iterable[_Place]:
-        places: dict[tuple[str, str], _Place] = {}
+    def merged(self, lists: Iterable[tuple[Value, str]], notes: list[str]) -> list[Place]:
+        """Return the parameters of the lists, later ones in the place of earlier ones."""
+        places: dict[tuple[str, str], Place] = {}
         for raw_list, pointer in lists:
             for number, raw in enumerate(raw_list if isinstance(raw_list, list) else ()):
                 where = join(pointer, number)
@@ -122,10 +115,10 @@ class Parameters:
                     continue
                 location, name = str(node.get("in")), str(node["name"])
                 key = (location, name.lower() if location == "header" else name)
-                places[key] = _Place({**node, "name": name}, place)
-        return places.values()
+                places[key] = Place({**node, "name": name}, place)
+        return list(places.values())
 
-    def _read(self, place: _Place) -> _Known:
+    def _read(self, place: Place) -> _Known:
         if place.pointer not in self._known:
             notes: list[str] = []
             try:
@@ -134,12 +127,19 @@ class Parameters:
                 self._known[place.pointer] = _Known(None, Definition({}), tuple(notes), str(error))
         return self._known[place.pointer]
 
-    def _converted(self, place: _Place, notes: list[str]) -> _Known:
+    def _converted(self, stated: Place, notes: list[str]) -> _Known:
+        place = Place(with_schema(stated, str(stated.raw.get("in")), notes), stated.pointer)
         content_type, raw_schema, where = _value_of(place, notes)
+        if place.raw is not stated.raw:
+            where = stated.pointer
         fields = {name: value for name, value in place.raw.items() if name not in {"schema", "content"}}
         definition = self._schemas.read(raw_schema, where)
-        parsed = parse(ParsedParameter, {**fields, "schema": definition.schema}, place.pointer, notes)
-        location: Location = parsed.param_in.value
+        whole_query = fields.get("in") == "querystring"  # which the parser does not know
+        known = {**fields, "in": "query"} if whole_query else fields
+        parsed = parse(ParsedParameter, {**known, "schema": definition.schema}, place.pointer, notes)
+        location: Location = "querystring" if whole_query else parsed.param_in.value
+        if whole_query:
+            _require_whole_query(place, content_type, notes)
         if location == "header" and parsed.name.lower() in _SET_BY_US:
             return _Known(None, definition, ())
         _require_sendable(parsed.name, location, place.pointer)
@@ -160,7 +160,7 @@ class Parameters:
         return _Known(parameter, _not_empty(shown) if location == "path" else shown, tuple(notes))
 
 
-def _value_of(place: _Place, notes: list[str]) -> tuple[str | None, Value, str]:
+def _value_of(place: Place, notes: list[str]) -> tuple[str | None, Value, str]:
     content = place.raw.get("content")
     if not isinstance(content, dict) or "schema" in place.raw:
         return None, place.raw.get("schema"), join(place.pointer, "schema")
@@ -171,6 +171,22 @@ def _value_of(place: _Place, notes: list[str]) -> tuple[str | None, Value, str]:
     media = content[usable[0]]
     schema = media.get("schema") if isinstance(media, dict) else None
     return usable[0], True if schema is None else schema, join(place.pointer, "content", usable[0], "schema")
+
+
+def _require_whole_query(place: Place, content_type: str | None, notes: list[str]) -> None:
+    if content_type is None or kind_of(content_type) not in {"form", "json", "text"}:
+        raise Unusable("a whole query needs `content` that is a form, JSON or text", place.pointer)
+    if "encoding" in (place.raw["content"][content_type] or ()):
+        notes.append(remark("`encoding` is not followed in a whole query", place.pointer))
+
+
+def _one_query(found: list[tuple[Parameter, Input]], notes: list[str]) -> list[tuple[Parameter, Input]]:
+    """OAS 3.2.0 section 4.12.1: at most one `querystring`, and none beside a `query`."""
+    whole = [parameter for parameter, _ in found if parameter.location == "querystring"]
+    beside = any(parameter.location == "query" for parameter, _ in found)
+    left_out = whole if beside else whole[1:]
+    notes += (f"the whole query {parameter.name[:60]!r} was left out: there is another query" for parameter in left_out)
+    return [each for each in found if each[0] not in left_out]
 
 
 def _require_sendable(name: str, location: Location, pointer: str) -> None:
@@ -193,7 +209,7 @@ def _style(parsed: ParsedParameter, location: Location, pointer: str, notes: lis
     return known[0]
 
 
-def _annotated(definition: Definition, parsed: ParsedParameter, place: _Place, notes: list[str]) -> Definition:
+def _annotated(definition: Definition, parsed: ParsedParameter, place: Place, notes: list[str]) -> Definition:
     description = parsed.description or ""
     if hides_something(description):
         notes.append(remark("invisible or control characters were taken out of `description`", place.pointer))

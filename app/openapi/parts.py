@@ -1,5 +1,6 @@
 """Parses the parts of an operation with openapi-pydantic, one by one, so that a bad part costs only itself."""
 
+from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -10,6 +11,14 @@ from app.openapi.pointers import join, remark
 _Part = TypeVar("_Part", bound=BaseModel)
 _FOR_PEOPLE = {"example", "examples", "externalDocs"}  # never a reason to refuse anything
 _BY_SCHEMAS = "schema"  # converted and checked in schemas.py: the parser knows fewer schemas than are valid
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An object of the document and where it stands."""
+
+    raw: Json
+    pointer: str
 
 
 class Unusable(Exception):

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import orjson
 
+from app.openapi.anchors import Anchors
 from app.openapi.dialect import is_nothing, modernised
 from app.openapi.keywords import (
     IN_PLACE,
@@ -23,12 +24,13 @@ from app.openapi.limits import Watch
 from app.openapi.naming import definition_name
 from app.openapi.operation import Json, Value
 from app.openapi.pointers import References, Unresolvable, join, remark
-from app.openapi.prose import terse_of
+from app.openapi.shortening import EVERYTHING, TERSE, Outline, stub_of, without_prose
 from app.openapi.text import LONGEST_NAME, hides_something, shortened
 
 _DEEPEST = 120  # schemas in schemas, followed through what applies to the same value
 _HEAVIEST = 2_000  # schemas that one value may have to be checked against
-_OUTLINE: tuple[str, ...] = ("type", "required")
+# Levels of optional members in what is shortened, and how many members of one object.
+_OUTLINES = ((0, 0), (1, 12), (1, EVERYTHING), (2, EVERYTHING), (EVERYTHING, EVERYTHING))
 _OPEN_ANYWAY = frozenset({"additionalProperties", "items", "unevaluatedItems", "unevaluatedProperties"})
 
 
@@ -51,14 +53,27 @@ class Definition:
 
     @cached_property
     def terse(self) -> "Definition":
-        """The same with little prose."""
-        return replace(self, schema=terse_of(self.schema))
+        """The same with short descriptions."""
+        return replace(self, schema=without_prose(self.schema, TERSE))
 
     @cached_property
-    def outline(self) -> "Definition":
-        """What is left when there is no room: the type, and the names without which a value would be refused."""
-        kept = {keyword: self.schema[keyword] for keyword in _OUTLINE if keyword in self.schema}
-        return Definition({"description": "Not shown: too large.", **kept})
+    def bare(self) -> "Definition":
+        """The same without a word of prose."""
+        return replace(self, schema=without_prose(self.schema, 0))
+
+    @cached_property
+    def stages(self) -> tuple["Definition", ...]:
+        """What to show of it beside others that are cut: from the least to everything with short descriptions."""
+        required, *others = [self.bare.outlined(levels, most) for levels, most in _OUTLINES]
+        stub = Definition(stub_of(self.schema))
+        least = required if required.size <= stub.size and not required.references else stub
+        return least, required, *others, self.terse.outlined(*_OUTLINES[-1])
+
+    def outlined(self, levels: int, most: int) -> "Definition":
+        """Return it with its optional members only as many levels deep, and so many of one object."""
+        outline = Outline(levels, most)
+        schema = outline.of(self.schema)
+        return Definition(schema, tuple(outline.references), self.notes)
 
     def described(self, **annotations: Value) -> "Definition":
         """Return the definition with annotations of its own; None leaves what there is."""
@@ -69,8 +84,9 @@ class Definition:
 class Schemas:
     """Every schema of one document, converted when first asked for, for requests: without read-only members."""
 
-    def __init__(self, references: References, watch: Watch) -> None:
+    def __init__(self, references: References, anchors: Anchors, watch: Watch) -> None:
         self.references = references
+        self.anchors = anchors
         self.watch = watch
         self.depth = 0
         self._names: dict[str, str] = {}
@@ -88,7 +104,7 @@ class Schemas:
         return self._read[pointer]
 
     def _convert(self, raw: Value, pointer: str) -> Definition:
-        reading = _Reading(self, pointer)
+        reading = _Reading(self)
         schema = reading.schema(raw, pointer, in_place=True)
         if isinstance(schema, bool):
             schema = {} if schema else {"not": {}}
@@ -128,9 +144,8 @@ class Schemas:
 class _Reading:
     """The conversion of one definition."""
 
-    def __init__(self, schemas: Schemas, owner: str) -> None:
+    def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas
-        self._owner = owner
         self.references: dict[str, None] = {}
         self.notes: list[str] = []
         self.weight = 1
@@ -153,7 +168,7 @@ class _Reading:
 
     def _object(self, raw: Json, pointer: str, *, in_place: bool) -> Json:
         modern = modernised(raw, lambda detail: self._say(detail, pointer))
-        ref = self._ref(modern)
+        ref = self._ref(modern, pointer)
         result: Json = {} if ref is None else self._reference(ref, pointer, in_place=in_place)
         for keyword, value in modern.items():
             if keyword in _OPEN_ANYWAY and is_nothing(value):
@@ -171,12 +186,11 @@ class _Reading:
         self._without_read_only(result, modern)
         return result
 
-    def _ref(self, modern: Json) -> Value:
-        for keyword in ("$recursiveRef", "$dynamicRef"):
-            # Nobody extends a schema here, so its outermost schema is meant (draft 2019-09 section 8.2.4.2).
-            if modern.pop(keyword, None) is not None and "$ref" not in modern:
-                return f"#{self._owner}"
-        return modern.pop("$ref", None)
+    def _ref(self, modern: Json, pointer: str) -> Value:
+        recursive, dynamic, ref = (modern.pop(keyword, None) for keyword in ("$recursiveRef", "$dynamicRef", "$ref"))
+        if ref is None and recursive is not None:
+            return self._schemas.anchors.recursive(pointer)
+        return self._schemas.anchors.reference(dynamic if ref is None else ref, pointer)
 
     def _reference(self, ref: Value, pointer: str, *, in_place: bool) -> Json:
         try:
@@ -204,6 +218,8 @@ class _Reading:
         ]
         if schemas:
             result[keyword] = schemas
+        else:
+            self._say(f"`{keyword}` is empty and was left out", pointer)
 
     def _map(self, result: Json, keyword: str, value: Value, pointer: str, *, in_place: bool) -> None:
         if not isinstance(value, dict):

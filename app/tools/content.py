@@ -115,6 +115,12 @@ def _form(given: list[tuple[BodyField, Any]], names: set[str], violations: list[
     return "&".join(f"{name}={text}" for name, text in written).encode()
 
 
+def form_text(value: Mapping[str, Any]) -> str:
+    """Return the members as `application/x-www-form-urlencoded`; a list is several values of its name."""
+    pairs_of_all = [_form_pairs(BodyField(name, name), each) for name, each in value.items() if each is not None]
+    return "&".join(f"{name}={text}" for each in pairs_of_all for name, text in each)
+
+
 def refuse_names(value: Mapping[str, Any], others: set[str]) -> None:
     """An exploded object brings names of its own, but not those of others."""
     for name in value:

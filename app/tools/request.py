@@ -14,7 +14,7 @@ from app.openapi.media_types import kind_of
 from app.openapi.operation import Operation, Parameter, Value
 from app.openapi.path_template import split_template
 from app.openapi.pointers import join
-from app.tools.content import blaming, encode_body, refuse_names
+from app.tools.content import blaming, encode_body, form_text, refuse_names
 from app.tools.styles import (
     Unencodable,
     checked_header,
@@ -99,8 +99,21 @@ class _Building:
         return ""
 
     def query(self) -> list[str]:
-        """Return the pairs of the query, as they are sent."""
-        return [f"{name}={value}" for name, value in self._pairs("query")]
+        """Return the parts of the query, as they are sent."""
+        written = [f"{name}={value}" for name, value in self._pairs("query")]
+        for parameter in self._given("querystring"):
+            with blaming(parameter.argument, self.violations):
+                written.append(self._whole_query(parameter))
+        return written
+
+    def _whole_query(self, parameter: Parameter) -> str:
+        value = self._arguments[parameter.argument]
+        if kind_of(parameter.content_type or "") != "form":
+            return percent_encoded(_content_text(parameter, value))
+        if not isinstance(value, dict):
+            raise Unencodable("must be an object: it is sent as a form")
+        refuse_names(value, _query_names(self._operation.path))
+        return form_text(value)
 
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers but for the body's."""

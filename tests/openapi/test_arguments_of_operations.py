@@ -110,7 +110,7 @@ def test_parameters_that_cannot_be_sent_are_left_out_and_reported() -> None:
         parameter("gone", "path"),
         parameter("a b", "header"),
         parameter("a;b", "cookie"),
-        parameter("x", "body"),
+        parameter("x", "nowhere"),
         {"in": "query"},
         {"$ref": "other.yaml#/P"},
         parameter("kept"),
@@ -315,6 +315,37 @@ def test_a_body_that_cannot_be_read_is_any_json_and_reported(raw: Any) -> None:
     operation, report = only(a_document({"/a": {"post": {"requestBody": raw}}}))
     assert list(properties(operation)) == ["body"]
     assert "taken as any JSON" in (report.reason or "")
+
+
+@pytest.mark.parametrize("media", [{}, {"schema": None}, None, {"$ref": "#/x-media/any"}])
+def test_a_media_type_without_a_schema_takes_any_value(media: Any) -> None:
+    body = {"required": True, "content": {"application/json": media}}
+    operation, report = only(a_document({"/a": {"post": {"requestBody": body}}}) | {"x-media": {"any": {}}})
+    assert operation.input_schema["required"] == ["body"]
+    assert properties(operation)["body"] == {"description": "The body (application/json)."}
+    null = media is None or "schema" in media
+    assert ("is null: any value is taken" in (report.reason or "")) is null
+    assert report.status == ("degraded" if null else "ready")
+
+
+def test_a_media_type_may_be_a_reference() -> None:
+    document = a_document({"/a": {"post": {"requestBody": {"content": {"application/json": {"$ref": "#/x-m"}}}}}})
+    operation, report = only(document | {"x-m": {"schema": {"type": "object", "properties": {"a": TEXT}}}})
+    assert properties(operation) == {"a": TEXT}
+    assert report.status == "ready"
+
+
+def test_branches_of_a_discriminated_body_stay() -> None:
+    schemas = {
+        name: {"type": "object", "required": ["kind", name], "properties": {"kind": TEXT, name: TEXT}}
+        for name in ("cat", "dog")
+    }
+    refs = [{"$ref": f"#/components/schemas/{name}"} for name in schemas]
+    schema = {"oneOf": refs, "discriminator": {"propertyName": "kind", "mapping": {"c": refs[0]["$ref"]}}}
+    operation, report = only(a_document({"/a": a_post(schema)}, schemas=schemas))
+    assert properties(operation)["body"]["oneOf"] == [{"$ref": "#/$defs/cat"}, {"$ref": "#/$defs/dog"}]
+    assert [each["required"] for each in operation.input_schema["$defs"].values()] == [["kind", "cat"], ["kind", "dog"]]
+    assert report.status == "ready"
 
 
 def test_what_an_operation_may_answer_with_is_asked_for() -> None:

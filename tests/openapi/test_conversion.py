@@ -5,25 +5,15 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from app.errors import Invalid
 from app.openapi.conversion import convert
 from app.openapi.limits import Limits
-from app.openapi.naming import operation_names
 from app.openapi.operation_json import operation_from_json, operation_to_json
+from app.tools.request import build_request
 from tests.openapi.documents import Json, a_document, a_get, a_post, converted, only
 
 LARGE = {"type": "object", "properties": {f"p{n}": {"type": "string", "description": "words " * 60} for n in range(40)}}
-
-
-def names_of(
-    *identified: tuple[str, str, str | None], slug: str = "shop", **options: Any
-) -> dict[tuple[str, str], str]:
-    return operation_names(
-        {(method, path): identifier for method, path, identifier in identified}, slug=slug, **options
-    )
 
 
 def test_one_bad_operation_never_loses_the_others() -> None:
@@ -74,7 +64,21 @@ def test_path_items_and_operations_may_be_references() -> None:
     document = a_document({"/a": {"$ref": "#/components/pathItems/A"}, "/b": {"post": {"$ref": "#/x-operations/o"}}})
     document["components"]["pathItems"] = {"A": item}
     document["x-operations"] = {"o": {"operationId": "other"}}
-    assert [(each.name, each.path) for each in converted(document).operations] == [("shared", "/a"), ("other", "/b")]
+    conversion = converted(document)
+    assert [(each.name, each.path) for each in conversion.operations] == [("shared", "/a"), ("other", "/b")]
+    assert [each.status for each in conversion.report] == ["ready", "degraded"]
+    assert "was followed (at /paths/~1b/post)" in (conversion.report[1].reason or "")
+
+
+def test_what_stands_beside_the_reference_of_a_path_is_not_lost() -> None:
+    own = {"$ref": "#/x-items/i", "get": {"operationId": "own"}, "put": {"operationId": "mine"}}
+    shared = {"parameters": [{"name": "q", "in": "query"}], "get": {"operationId": "theirs"}, "post": {}}
+    operations = converted(a_document({"/a": own}) | {"x-items": {"i": shared}}).operations
+    assert [(each.method, each.operation_id, len(each.parameters)) for each in operations] == [
+        ("GET", "own", 0),
+        ("PUT", "mine", 0),
+        ("POST", None, 1),
+    ]
 
 
 def test_3_2_is_read_with_its_methods() -> None:
@@ -83,17 +87,78 @@ def test_3_2_is_read_with_its_methods() -> None:
     assert [each.method for each in conversion.operations] == ["QUERY", "PURGE"]
 
 
+FORM = "application/x-www-form-urlencoded"
+
+
+def whole_query(media_type: str, name: str = "q", **fields: Any) -> Json:
+    return {"name": name, "in": "querystring", "content": {media_type: {"schema": {}}}} | fields
+
+
+@pytest.mark.parametrize(
+    ("media_type", "value", "query"),
+    [
+        (FORM, {"a b": "1&2", "c": [1, None, True], "d": {"e": 1}}, "a%20b=1%262&c=1&c=true&d=%7B%22e%22%3A1%7D"),
+        (FORM, {}, ""),
+        ("application/json", {"a": [1]}, "%7B%22a%22%3A%5B1%5D%7D"),
+        ("text/plain", "$.a[?x&y]", "%24.a%5B%3Fx%26y%5D"),
+    ],
+)  # fmt: skip
+def test_3_2_knows_a_parameter_that_is_the_whole_query(media_type: str, value: Any, query: str) -> None:
+    operation, item = only(a_document({"/a": a_get(whole_query(media_type, required=True))}, version="3.2.0"))
+    assert operation.input_schema["required"] == ["q"]
+    assert build_request(operation, "https://api.example", {"q": value}).url.partition("?")[2] == query
+    assert item.status == "ready"
+
+
+def test_a_whole_query_is_the_only_one() -> None:
+    plain = {"name": "p", "in": "query", "schema": {"type": "string"}}
+    for parameters, kept in [
+        ([whole_query(FORM), plain], ["p"]),
+        ([whole_query(FORM), whole_query(FORM, "other")], ["q"]),
+        ([whole_query("image/png"), plain], ["p"]),
+        ([{"name": "q", "in": "querystring", "schema": {}}], []),
+    ]:
+        operation, item = only(a_document({"/a": a_get(*parameters)}))
+        assert list(operation.input_schema["properties"]) == kept
+        assert "was left out" in (item.reason or "")
+
+
+def test_a_whole_query_neither_changes_the_path_s_own_nor_hides_what_it_cannot_say() -> None:
+    form = whole_query(FORM)
+    operation, _ = only(a_document({"/a?x=1": a_get(form)}))
+    assert build_request(operation, "https://api.example", {"q": {"y": 2}}).url == "https://api.example/a?x=1&y=2"
+    for value in ({"x": 2}, "y=2"):
+        with pytest.raises(Invalid) as caught:
+            build_request(operation, "https://api.example", {"q": value})
+        assert [each.pointer for each in caught.value.violations] == ["/q"]
+    form["content"][FORM]["encoding"] = {"a": {"style": "pipeDelimited"}}
+    assert "`encoding` is not followed" in (only(a_document({"/a": a_get(form)}))[1].reason or "")
+
+
+def test_what_3_2_adds_to_streams_and_tags_is_no_obstacle() -> None:
+    content = {"application/jsonl": {"itemSchema": {"type": "object"}, "itemEncoding": {}, "prefixEncoding": []}}
+    document = a_document(
+        {"/a": {"query": {"requestBody": {"content": content}, "responses": {"200": {"content": content}}}}},
+        version="3.2.0",
+        tags=[{"name": "t", "summary": "s", "parent": "p", "kind": "nav"}],
+    )
+    operation, item = only(document | {"$self": "https://api.example/openapi"})
+    assert operation.input_schema["properties"]["body"]["type"] == "string"
+    assert operation.accept == ("application/jsonl",)
+    assert item.status == "ready"
+
+
 @pytest.mark.parametrize(
     ("document", "pointer", "reason"),
     [
-        ({"swagger": "2.0", "paths": {}}, "/swagger", "Swagger 2.0"),
-        ({}, "/openapi", "no OpenAPI 3"),
-        ({"openapi": "2.9"}, "/openapi", "no OpenAPI 3"),
-        ({"openapi": ["3.0.0"]}, "/openapi", "no OpenAPI 3"),
+        ({}, "/openapi", "no OpenAPI document"),
+        ({"openapi": "2.9"}, "/openapi", "no OpenAPI document"),
+        ({"openapi": ["3.0.0"]}, "/openapi", "no OpenAPI document"),
+        ({"openapi": "2.9", "swagger": "1.2"}, "/openapi", "no OpenAPI document"),
         ({"openapi": "3.1.0", "paths": []}, "/paths", "no object"),
     ],
 )
-def test_what_is_no_openapi_3_document_is_refused(document: Json, pointer: str, reason: str) -> None:
+def test_what_is_no_openapi_document_is_refused(document: Json, pointer: str, reason: str) -> None:
     with pytest.raises(Invalid, match=reason) as caught:
         converted(document)
     assert caught.value.code == "invalid_document"
@@ -103,8 +168,11 @@ def test_what_is_no_openapi_3_document_is_refused(document: Json, pointer: str, 
 @pytest.mark.parametrize(
     "document", [{"openapi": "3.1.0"}, {"openapi": 3.1, "paths": None}, a_document({}, webhooks={"w": a_get()})]
 )
-def test_a_document_without_operations_has_none(document: Json) -> None:
-    assert converted(document).operations == ()
+def test_a_document_without_operations_has_none_and_says_so(document: Json) -> None:
+    conversion = converted(document)
+    assert conversion.operations == ()
+    assert [(item.status, item.pointer, item.name) for item in conversion.report] == [("skipped", "/paths", None)]
+    assert "no operations" in (conversion.report[0].reason or "")
 
 
 def test_servers_have_their_variables_filled_in() -> None:
@@ -152,69 +220,6 @@ def test_an_operation_tells_what_it_is_for() -> None:
     assert len(only(a_document({"/o": {"post": {"description": "x" * 9000}}}))[0].description) == 2000
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "identifier", "expected"),
-    [
-        ("GET", "/a", "listPets", "listPets"),
-        ("GET", "/a", "repos/get-all", "repos_get-all"),
-        ("GET", "/a", "a.b: c", "a_b_c"),
-        ("GET", "/pets/{id}/toys", None, "get_pets_id_toys"),
-        ("POST", "/", "", "post"),
-        ("GET", "/a", "日本", "get_a"),
-        ("GET", "/a", "__proto__", "proto"),
-    ],
-)
-def test_names_are_readable(method: str, path: str, identifier: str | None, expected: str) -> None:
-    assert names_of((method, path, identifier)) == {(method, path): expected}
-
-
-def test_names_that_collide_or_are_too_long_all_carry_a_hash() -> None:
-    names = names_of(
-        ("GET", "/a", "list"), ("GET", "/b", "List"), ("GET", "/c", "other"), ("GET", "/d", "x" * 90), slug="s" * 32
-    )
-    assert names["GET", "/c"] == "other"
-    assert {name.rsplit("_")[0].lower() for name in list(names.values())[:2]} == {"list"}
-    assert all(len(name) <= 64 - 34 for name in names.values())
-    assert len({name.lower() for name in names.values()}) == 4
-
-
-def test_assigned_names_are_kept_and_newcomers_give_way() -> None:
-    old, new = ("GET", "/a"), ("GET", "/b")
-    names = names_of((*old, "renamed"), (*new, "kept"), assigned={old: "kept", ("GET", "/gone"): "gone"})
-    assert names[old] == "kept"
-    assert names[new].startswith("kept_")
-    assert set(names) == {old, new}
-
-
-KEYS = st.tuples(st.sampled_from(["GET", "POST"]), st.text("ab/{}é", max_size=4).map(lambda text: f"/{text}"))
-IDENTIFIERS = st.none() | st.text("aA_/b ", max_size=4) | st.sampled_from(["x" * 70, "list_6b51d431"])
-
-
-@settings(deadline=None)
-@given(st.dictionaries(KEYS, IDENTIFIERS, min_size=1, max_size=30), st.randoms())
-def test_names_are_unique_fit_and_do_not_depend_on_the_order(
-    wanted: dict[tuple[str, str], str | None], random: Any
-) -> None:
-    names = operation_names(wanted, slug="shop")
-    assert len({name.lower() for name in names.values()}) == len(wanted)
-    assert all(
-        0 < len(f"shop__{name}") <= 64 and name.replace("_", "").replace("-", "").isalnum() for name in names.values()
-    )
-    items = list(wanted.items())
-    random.shuffle(items)
-    assert operation_names(dict(items), slug="shop") == names
-
-
-@settings(deadline=None)
-@given(st.dictionaries(KEYS, IDENTIFIERS, min_size=2, max_size=20))
-def test_a_refresh_renames_nothing_whatever_comes_or_goes(wanted: dict[tuple[str, str], str | None]) -> None:
-    half = dict(list(wanted.items())[: len(wanted) // 2])
-    before = operation_names(half, slug="shop")
-    after = operation_names(wanted, slug="shop", assigned=before)
-    assert {key: after[key] for key in half} == before
-    assert len({name.lower() for name in after.values()}) == len(wanted)
-
-
 def test_the_report_has_the_size_of_each_tool() -> None:
     operation, item = only(a_document({"/a": a_post(LARGE)}))
     size = len(orjson.dumps(operation.input_schema))
@@ -238,12 +243,17 @@ def test_a_tool_over_its_budget_first_loses_words_and_then_depth_but_no_argument
     assert tight.report[0].bytes <= 12_000
     assert "descriptions were shortened" in (tight.report[0].reason or "")
     assert "not shown" not in (tight.report[0].reason or "")
-    tightest = converted(document, limits=Limits(tool_bytes=2_500))
+    tighter = converted(document, limits=Limits(tool_bytes=2_500))
+    assert tighter.report[0].bytes <= 2_500
+    assert "some left out" in (tighter.report[0].reason or "")
+    assert set(tighter.operations[0].input_schema["$defs"]["Large"]["properties"]) == set(LARGE["properties"])
+    tightest = converted(document, limits=Limits(tool_bytes=1_500))
     schema = tightest.operations[0].input_schema
-    assert tightest.report[0].bytes <= 2_500
+    assert tightest.report[0].bytes <= 1_500
     assert list(schema["properties"]) == ["Large", "Far"]
     assert schema["$defs"]["Far"]["required"] == ["x"]
-    assert "not shown" in (tightest.report[0].reason or "")
+    assert schema["$defs"]["Far"]["properties"]["x"]["type"] == "object"
+    assert "not shown in full: Far" in (tightest.report[0].reason or "")
 
 
 def test_an_argument_that_alone_is_over_the_budget_is_outlined() -> None:
@@ -255,9 +265,9 @@ def test_an_argument_that_alone_is_over_the_budget_is_outlined() -> None:
             )
         }
     )
-    conversion = converted(document, limits=Limits(tool_bytes=1_000))
+    conversion = converted(document, limits=Limits(tool_bytes=300))
     assert conversion.operations[0].input_schema["properties"] == {
-        "q": {"description": "Not shown: too large.", "type": "object"},
+        "q": {"description": "More optional members are not shown.", "type": "object"},
         "r": {"type": "integer"},
     }
 

@@ -45,9 +45,6 @@ def ref(name: str) -> dict[str, Any]:
             {"type": "array", "minItems": 1, "uniqueItems": True},
         ),
         ({"$id": "urn:a", "$schema": "urn:b", "$anchor": "c", "$comment": "d", "const": 1}, {"const": 1}),
-        ({"allOf": [], "anyOf": [], "oneOf": [], "type": "string"}, {"type": "string"}),
-        ({"enum": [], "type": "string"}, {"type": "string"}),
-        ({"required": ["a", "a"], "type": "object"}, {"required": ["a"], "type": "object"}),
         ({"required": [], "type": "object"}, {"type": "object"}),
         (True, {}),
         ({"not": {}}, {"not": {}}),
@@ -58,6 +55,22 @@ def test_an_older_dialect_becomes_2020_12_without_a_word(schema: Any, expected: 
     result, _, item = body_schema(schema)
     assert (result or {}) == expected
     assert item.status == "ready"
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected", "told"),
+    [
+        ({"allOf": [], "anyOf": [], "oneOf": [], "type": "string"}, {"type": "string"}, "`allOf` is empty"),
+        ({"enum": [], "type": "string"}, {"type": "string"}, "`enum` is empty"),
+        ({"required": ["a", "a"], "type": "object"}, {"required": ["a"], "type": "object"}, "repeats a name"),
+        ({"required": ["a", 1], "type": "object"}, {"required": ["a"], "type": "object"}, "something else"),
+    ],
+)
+def test_what_no_dialect_allows_is_repaired_and_reported(schema: Any, expected: Any, told: str) -> None:
+    result, _, item = body_schema(schema)
+    assert result == expected
+    assert told in (item.reason or "")
+    assert "/requestBody/content/application~1json/schema/items)" in (item.reason or "")
 
 
 @pytest.mark.parametrize(
@@ -185,11 +198,44 @@ def test_a_schema_that_is_defined_by_itself_alone_is_cut(schemas: dict[str, Any]
     assert jsonschema_rs.Draft202012Validator(operation.input_schema).is_valid({"body": [{}]})
 
 
-def test_2019_recursion_becomes_a_reference() -> None:
-    tree = {"$recursiveAnchor": True, "type": "object", "properties": {"sub": {"$recursiveRef": "#"}}}
+@pytest.mark.parametrize(
+    ("keywords", "recursion"),
+    [
+        ({"$recursiveAnchor": True}, {"$recursiveRef": "#"}),
+        ({}, {"$recursiveRef": "#"}),
+        ({"$dynamicAnchor": "tree"}, {"$dynamicRef": "#tree"}),
+        ({"$anchor": "tree"}, {"$ref": "#tree"}),
+        ({}, {"$dynamicRef": "#/components/schemas/Tree"}),
+    ],
+)
+def test_recursion_in_any_words_becomes_a_reference(keywords: dict[str, Any], recursion: dict[str, Any]) -> None:
+    tree = {**keywords, "type": "object", "properties": {"sub": {"type": "array", "items": recursion}}}
     _, definitions, item = body_schema(ref("Tree"), schemas={"Tree": tree})
-    assert definitions["Tree"]["properties"]["sub"] == {"$ref": "#/$defs/Tree"}
+    assert definitions["Tree"]["properties"]["sub"]["items"] == {"$ref": "#/$defs/Tree"}
     assert item.status == "ready"
+    operation, item = only(a_document({"/a": a_post(ref("Tree"))}, schemas={"Tree": tree}))
+    assert operation.input_schema["properties"]["sub"]["items"] == {"$ref": "#/$defs/Tree"}
+    assert item.status == "ready"
+
+
+def test_recursion_without_a_definition_refers_to_the_whole_schema() -> None:
+    item = {"type": "object", "properties": {"sub": {"type": "array", "items": {"$recursiveRef": "#"}}}}
+    operation, report = only(a_document({"/50%": a_post(item)}))
+    shown = operation.input_schema["$defs"]["schema"]
+    assert shown["properties"]["sub"]["items"] == {"$ref": "#/$defs/schema"}
+    assert report.status == "ready"
+
+
+def test_of_several_schemas_of_one_name_the_outermost_around_is_meant() -> None:
+    inner = {"$dynamicAnchor": "node", "type": "object", "properties": {"up": {"$dynamicRef": "#node"}}}
+    outer = {"$dynamicAnchor": "node", "type": "object", "properties": {"inner": inner}}
+    other = {"type": "object", "properties": {"any": {"$dynamicRef": "#node"}, "none": {"$dynamicRef": "#absent"}}}
+    _, definitions, item = body_schema(
+        {"anyOf": [ref("Outer"), ref("Other")]}, schemas={"Outer": outer, "Other": other}
+    )
+    assert definitions["Outer"]["properties"]["inner"]["properties"]["up"] == {"$ref": "#/$defs/Outer"}
+    assert definitions["Other"]["properties"] == {"any": {"$ref": "#/$defs/Outer"}, "none": {}}
+    assert "(at /components/schemas/Other/properties/none)" in (item.reason or "")
 
 
 def test_members_only_for_answers_are_no_part_of_requests() -> None:

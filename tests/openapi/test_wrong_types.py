@@ -7,6 +7,7 @@ import jsonschema_rs
 import pytest
 
 from app.errors import Invalid
+from app.openapi.limits import Limits
 from tests.openapi.documents import Json, a_document, a_get, a_post, converted
 
 VALUES: list[Any] = [None, 1, -1.5, "x", "", [], {}, True, False, [[]], {"a": 1}, [1], ["x"], [None], {"$ref": 1}]
@@ -88,6 +89,30 @@ def documents_with(value: Any) -> Iterator[Json]:
         yield a_document({"/a": a_post(value, media)})
         for key in ("contentType", "style", "explode", "headers"):
             yield a_document({"/a": a_post(form, media, encoding={"f": {key: value}})})
+    yield from old_documents_with(value)
+
+
+def old_documents_with(value: Any) -> Iterator[Json]:
+    plain = a_document({"/a": {"get": {"responses": {"200": {"schema": {}}}}}}, servers=None, swagger="2.0")
+    for key in ("swagger", "host", "basePath", "schemes", "consumes", "produces", "definitions", "parameters"):
+        yield plain | {key: value}
+    for location in ("query", "body", "formData"):
+        old = {"name": "a", "in": location, "type": "array", "items": {"type": "string"}}
+        for key in (
+            "name",
+            "in",
+            "type",
+            "items",
+            "collectionFormat",
+            "required",
+            "description",
+            "schema",
+            "x-nullable",
+        ):
+            yield a_document({"/a": a_get(old | {key: value})}, swagger="2.0")
+    for key in ("consumes", "produces", "responses", "schemes"):
+        yield a_document({"/a": {"post": {key: value, "parameters": [{"name": "b", "in": "body"}]}}})
+    yield a_document({"/a": {"get": {"responses": {"200": value, "201": {"schema": value}}}}}, produces=["text/csv"])
 
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
@@ -118,3 +143,20 @@ def test_wrong_types_anywhere_in_a_schema_leave_a_valid_schema(value: Any) -> No
                 operation = converted(a_document({"/a": a_post(each)}, schemas={"X": schema})).operations[0]
                 jsonschema_rs.meta.validate(operation.input_schema)
                 jsonschema_rs.Draft202012Validator(operation.input_schema)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_wrong_types_anywhere_in_a_schema_that_is_shortened_leave_a_valid_schema(value: Any) -> None:
+    members = {f"optional_{number}": {"type": "string", "description": "words " * 50} for number in range(5)}
+    for keyword in KEYWORDS:
+        schema = {
+            "type": "object",
+            "required": ["x"],
+            "properties": {"x": {}, **members},
+            "oneOf": [{}],
+            keyword: value,
+        }
+        document = a_document({"/a": a_post({"items": {"$ref": "#/components/schemas/X"}})}, schemas={"X": schema})
+        operation = converted(document, limits=Limits(tool_bytes=300)).operations[0]
+        jsonschema_rs.meta.validate(operation.input_schema)
+        jsonschema_rs.Draft202012Validator(operation.input_schema)
