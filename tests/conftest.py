@@ -16,8 +16,6 @@ from tests.databases import PostgresqlCluster, postgresql_cluster, postgresql_pr
 from tests.installation import EmbeddedIdentityProvider, Headers, RunningProvider, Token, bearer, settings_for
 from tests.servers import address_of, listener, running
 
-TOKEN_LIFE = 3_600  # seconds; the tokens of a session of tests must outlive it
-
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -53,7 +51,8 @@ async def database(database_url: str) -> AsyncGenerator[Database]:
 
 @pytest.fixture(scope="session")
 def identity_provider() -> Iterator[EmbeddedIdentityProvider]:
-    app = create_identity_provider({**read_realm(), "accessTokenLifespan": TOKEN_LIFE})
+    lasting = {"accessTokenLifespan": 3600}  # seconds; the tokens of a session's users are signed in for once
+    app = create_identity_provider({**read_realm(), **lasting})
     with running(app) as address:
         yield EmbeddedIdentityProvider(address, app.state.identity_provider)
 
