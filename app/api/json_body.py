@@ -1,15 +1,21 @@
 """Request bodies: read within a limit, and parsed so that every later reader sees the same thing."""
 
 import json
+import re
 from typing import Any
 
 import orjson
 from starlette.types import Message, Receive
 
-from app.errors import Invalid, TooLarge
+from app.errors import Invalid, TooLarge, Violation
 
 DEPTH = 128
 _INT64_DIGITS = 18  # every integer of so many digits fits 64 bits
+_MARKS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)|[{}\[\]]', re.DOTALL)  # texts and brackets
+_DOCUMENT = re.compile(b'"%b"' % b"".join(rb"(?:%c|\u00(?i:%02x))" % (each, each) for each in b"document"))
+_COLON = re.compile(rb"\s*:\s*")
+_IN_ITS_PLACE = '"…"'.encode()
+_MARKS_A_VALUE = 3  # its name, and the brackets of a container
 
 
 class ClientGone(Exception):
@@ -61,6 +67,42 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
     if body.count(b"[") + body.count(b"{") > DEPTH and _deeper_than(value, DEPTH):
         raise _too_deep()
     return value
+
+
+def take_document(body: bytes, most_values: int) -> tuple[bytes, bytes | None]:
+    """Return the body with a short text in place of its member `document`, and what that member holds.
+
+    An object is returned as its bytes, a text as what it says; anything else stays in the body. Nothing is parsed, so
+    that a large or hostile document costs little here; time grows with `most_values`. Raises Invalid
+    ("invalid_document") for more values, and Invalid("invalid_json") for a text that is not JSON.
+    """
+    start, depth = -1, 0
+    for count, found in enumerate(_MARKS.finditer(body)):
+        if count > _MARKS_A_VALUE * most_values + DEPTH:
+            raise _too_many(most_values)
+        mark = body[found.start()]
+        depth += (mark in b"{[") - (mark in b"}]")
+        if depth != 1:
+            continue
+        if start >= 0:
+            return body[:start] + _IN_ITS_PLACE + body[found.end() :], _unfolded(body[start : found.end()])
+        if _DOCUMENT.fullmatch(body, found.start(), found.end()):
+            colon = _COLON.match(body, found.end())
+            if colon is not None and body[colon.end() : colon.end() + 1] in {b"{", b'"'}:
+                start = colon.end()
+    return body, None
+
+
+def _unfolded(value: bytes) -> bytes:
+    try:
+        return orjson.loads(value).encode() if value.startswith(b'"') else value
+    except orjson.JSONDecodeError as error:
+        raise _invalid(f"`document` is a text that is not JSON: {error.msg}.") from None
+
+
+def _too_many(most: int) -> Invalid:
+    why = f"has more than {most:,} values (SOURCE_MAX_NODES)"
+    return Invalid("invalid_document", f"The document {why}.", [Violation("/document", why)])
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:

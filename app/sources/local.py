@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from app.errors import Invalid
 from app.openapi.bundling import read_bundled
 from app.openapi.limits import Limits, refused
 from app.openapi.operation import Json
