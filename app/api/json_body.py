@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -11,9 +12,11 @@ from app.errors import Invalid, TooLarge, Violation
 
 DEPTH = 128
 _INT64_DIGITS = 18  # every integer of so many digits fits 64 bits
-_MARKS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)|[{}\[\]]', re.DOTALL)  # texts and brackets
-_DOCUMENT = re.compile(b'"%b"' % b"".join(rb"(?:%c|\u00(?i:%02x))" % (each, each) for each in b"document"))
-_COLON = re.compile(rb"\s*:\s*")
+_A_LOOK = 2**18  # bytes that a regular expression sees at once; while it runs, nobody else does
+_MARKS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|(?P<cut>\\?\Z))|[{}\[\]]', re.DOTALL)  # texts and brackets
+_IN_TEXT = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+_DOCUMENT = re.compile(b'"%b"' % b"".join(rb"(?:%c|\\u00(?i:%02x))" % (each, each) for each in b"document"))
+_COLON = re.compile(rb"\s{0,1000}:\s{0,1000}")
 _IN_ITS_PLACE = '"…"'.encode()
 _MARKS_A_VALUE = 3  # its name, and the brackets of a container
 
@@ -76,21 +79,40 @@ def take_document(body: bytes, most_values: int) -> tuple[bytes, bytes | None]:
     that a large or hostile document costs little here; time grows with `most_values`. Raises Invalid
     ("invalid_document") for more values, and Invalid("invalid_json") for a text that is not JSON.
     """
-    start, depth = -1, 0
-    for count, found in enumerate(_MARKS.finditer(body)):
+    value, depth = -1, 0
+    for count, (start, end) in enumerate(_texts_and_brackets(body)):
         if count > _MARKS_A_VALUE * most_values + DEPTH:
             raise _too_many(most_values)
-        mark = body[found.start()]
-        depth += (mark in b"{[") - (mark in b"}]")
+        depth += (body[start] in b"{[") - (body[start] in b"}]")
         if depth != 1:
             continue
-        if start >= 0:
-            return body[:start] + _IN_ITS_PLACE + body[found.end() :], _unfolded(body[start : found.end()])
-        if _DOCUMENT.fullmatch(body, found.start(), found.end()):
-            colon = _COLON.match(body, found.end())
+        if value >= 0:
+            return body[:value] + _IN_ITS_PLACE + body[end:], _unfolded(body[value:end])
+        if _DOCUMENT.fullmatch(body, start, end):
+            colon = _COLON.match(body, end)
             if colon is not None and body[colon.end() : colon.end() + 1] in {b"{", b'"'}:
-                start = colon.end()
+                value = colon.end()
     return body, None
+
+
+def _texts_and_brackets(body: bytes) -> Iterator[tuple[int, int]]:
+    position = 0
+    while position < len(body):
+        ahead = min(position + _A_LOOK, len(body))
+        for found in _MARKS.finditer(body, position, ahead):
+            if found.lastgroup is None:
+                yield found.span()
+            else:
+                ahead = _end_of_text(body, found.start("cut"))
+                yield found.start(), ahead
+        position = ahead
+
+
+def _end_of_text(body: bytes, position: int) -> int:
+    while position < len(body) and body[position] != ord('"'):
+        inside = _IN_TEXT.match(body, position, position + _A_LOOK)
+        position = inside.end() if inside is not None and inside.end() > position else len(body)
+    return min(position + 1, len(body))
 
 
 def _unfolded(value: bytes) -> bytes:
