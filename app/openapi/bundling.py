@@ -246,12 +246,18 @@ def _normal(address: str) -> str:
 
 def _known_as(address: str, root: str) -> str:
     """Return the address as seen from the document: relative where both come from one place."""
-    here, there = urlsplit(root), urlsplit(address)
-    shown = address
-    if here.path and there.path and (here.scheme, here.netloc) == (there.scheme, there.netloc):
-        shown = posixpath.relpath(there.path, posixpath.dirname(here.path) or "/")
-        shown += f"?{there.query}" if there.query else ""
-    return cleaned(unquote(shown))
+    return cleaned(unquote(_relative(address, root)))
+
+
+def _relative(address: str, root: str) -> str:
+    try:
+        here, there = urlsplit(root), urlsplit(address)
+    except ValueError:
+        return address
+    if not here.path or not there.path or (here.scheme, here.netloc) != (there.scheme, there.netloc):
+        return address
+    path = posixpath.relpath(there.path, posixpath.dirname(here.path) or "/")
+    return f"{path}?{there.query}" if there.query else path
 
 
 def _is_address(target: Value) -> bool:

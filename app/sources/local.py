@@ -7,7 +7,7 @@ is read (credentials lie in folders that begin with a dot), and no link leads ou
 
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from app.openapi.bundling import read_bundled
 from app.openapi.limits import Limits, refused
@@ -16,6 +16,7 @@ from app.openapi.reading import File
 
 _ENDINGS = frozenset({".json", ".yaml", ".yml"})
 _CHECKOUT = ".git"
+_HERE = "file:///"
 
 
 def read_local(document: Path, *, root: Path | None = None, max_bytes: int, limits: Limits | None = None) -> Json:
@@ -26,7 +27,7 @@ def read_local(document: Path, *, root: Path | None = None, max_bytes: int, limi
     document = document.resolve(strict=True)
     data = document.read_bytes()
     if len(data) > max_bytes:
-        raise refused(_too_large(max_bytes))
+        raise refused(f"has {_too_large(max_bytes)}")
     files = _LocalFiles((root or _root_of(document)).resolve(), max_bytes, len(data))
     return read_bundled(File(data), document.as_uri(), files.load, limits=limits)
 
@@ -47,11 +48,10 @@ class _LocalFiles:
         return [self._file(address) for address in addresses]
 
     def _file(self, address: str) -> File | str:
-        parts = urlsplit(address)
-        if parts.scheme != "file" or parts.netloc:
+        if not address.startswith(_HERE):
             return "nothing is fetched here; only files beside the document are read"
         try:
-            path = Path(unquote(parts.path)).resolve(strict=True)
+            path = Path("/", unquote(address.removeprefix(_HERE).partition("?")[0])).resolve(strict=True)
             below = path.relative_to(self._root)
         except OSError:
             return "there is no such file"
@@ -71,10 +71,10 @@ class _LocalFiles:
         except OSError as error:
             return f"it cannot be read: {error.strerror}"
         if len(data) > left:
-            return f"all files {_too_large(self._max_bytes)}"
+            return f"all files together have {_too_large(self._max_bytes)}"
         self._taken += len(data)
         return File(data)
 
 
 def _too_large(max_bytes: int) -> str:
-    return f"together have more than {max_bytes:,} bytes (SOURCE_MAX_BYTES)"
+    return f"more than {max_bytes:,} bytes (SOURCE_MAX_BYTES)"

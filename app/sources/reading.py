@@ -60,7 +60,7 @@ async def read_apart(reading: Reading, load: LoadFiles, limits: ReadingLimits) -
     try:
         answer = await _Conversation(process, limits).result(reading, load)
     except (ReaderEnded, BrokenPipeError):
-        raise _too_complex("stopped its reader") from None
+        raise _out_of_memory(limits) from None  # the interpreter cannot always say so itself
     finally:
         await _ended(process)
     return await _taken_over(answer, limits)
@@ -129,7 +129,7 @@ async def _taken_over(answer: bytes, limits: ReadingLimits) -> Conversion:
     first, *lines = answer.splitlines()
     result: dict[str, Any] = orjson.loads(first)
     if "out_of_memory" in result:
-        raise _too_complex(f"needs more than {limits.memory:,} bytes of memory to read (SOURCE_READ_MEMORY)")
+        raise _out_of_memory(limits)
     if (failure := result.get("failure")) is not None:
         raise Invalid(failure["code"], failure["detail"], [Violation(**item) for item in failure["violations"]])
     operations = []
@@ -140,6 +140,10 @@ async def _taken_over(answer: bytes, limits: ReadingLimits) -> Conversion:
     report = tuple(ReportItem(**item) for item in result.pop("report"))
     servers = tuple(result.pop("servers"))
     return Conversion(**result, servers=servers, operations=tuple(operations), report=report)
+
+
+def _out_of_memory(limits: ReadingLimits) -> Invalid:
+    return _too_complex(f"needs more than {limits.memory:,} bytes of memory to read (SOURCE_READ_MEMORY)")
 
 
 def _too_complex(why: str) -> Invalid:
