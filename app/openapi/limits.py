@@ -46,3 +46,8 @@ class Watch:
 def refused(why: str, pointer: str = "") -> Invalid:
     """Return the error for a document that cannot be used as a whole: `The document …`."""
     return Invalid("invalid_document", f"The document {why}.", [Violation(pointer, why)])
+
+
+def too_deep(limits: Limits, pointer: str = "") -> Invalid:
+    """Return the error for a document that is nested deeper than it may be."""
+    return refused(f"is nested deeper than {limits.depth} levels (SOURCE_MAX_DEPTH)", pointer)

@@ -1,15 +1,16 @@
 """Bytes to a tree of JSON values, within limits. Slow for large documents: callers keep it off the event loop."""
 
+import re
 from dataclasses import dataclass
 
 import orjson
 
-from app.errors import Invalid
-from app.openapi.limits import Limits, Watch, refused
+from app.openapi.limits import Limits, Watch, refused, too_deep
 from app.openapi.operation import Json, Value
 from app.openapi.pointers import join
 from app.openapi.yaml_tree import read_yaml
 
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -54,36 +55,21 @@ def read_tree(file: File, limits: Limits, watch: Watch) -> tuple[Value, int]:
 
 def _read_json(data: bytes, limits: Limits, watch: Watch) -> tuple[Value, int]:
     # Counted before anything is built; commas in texts are told apart only where that decides.
-    if _marks(data, 0, len(data)) >= limits.nodes:
-        _count_outside_texts(data.replace(b"\\\\", b"").replace(b'\\"', b""), limits, watch)
+    if _marks(data) >= limits.nodes and _marks(_TEXT.sub(b"0", data)) >= limits.nodes:
+        raise refused(f"has more than {limits.nodes:,} values (SOURCE_MAX_NODES)")
     watch.look()
     try:
         tree = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         if error.msg.startswith("depth limit"):
-            raise _too_deep(limits) from None
+            raise too_deep(limits) from None
         raise refused(f"is not valid JSON: {error}") from None
     return tree, _counted(tree, limits, watch)
 
 
-def _marks(data: bytes, start: int, end: int) -> int:
+def _marks(data: bytes) -> int:
     """Each value but the first follows a comma or the bracket of a container that is not empty."""
-    opened = sum(data.count(mark, start, end) for mark in (b",", b"[", b"{"))
-    return opened - data.count(b"[]", start, end) - data.count(b"{}", start, end)
-
-
-def _count_outside_texts(data: bytes, limits: Limits, watch: Watch) -> None:
-    """Expects data without escaped quotation marks."""
-    position, count = 0, 1
-    while position < len(data):
-        watch.tick()
-        text = data.find(b'"', position)
-        start = len(data) if text < 0 else text
-        count += _marks(data, position, start)
-        if count > limits.nodes:
-            raise refused(f"has more than {limits.nodes:,} values (SOURCE_MAX_NODES)")
-        end = data.find(b'"', start + 1)
-        position = len(data) if end < 0 else end + 1
+    return sum(map(data.count, (b",", b"[", b"{"))) - data.count(b"[]") - data.count(b"{}")
 
 
 def _counted(tree: Value, limits: Limits, watch: Watch) -> int:
@@ -93,15 +79,11 @@ def _counted(tree: Value, limits: Limits, watch: Watch) -> int:
         node, depth, pointer = pending.pop()
         watch.tick()
         if depth > limits.depth:
-            raise _too_deep(limits, pointer)
+            raise too_deep(limits, pointer)
         count += len(node)
         items = node.items() if isinstance(node, dict) else enumerate(node)
         pending.extend((item, depth + 1, join(pointer, key)) for key, item in items if isinstance(item, dict | list))
     return count
-
-
-def _too_deep(limits: Limits, pointer: str = "") -> Invalid:
-    return refused(f"is nested deeper than {limits.depth} levels (SOURCE_MAX_DEPTH)", pointer)
 
 
 def _decoded(data: bytes) -> str:

@@ -20,7 +20,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from app.openapi.limits import Limits, Watch, refused
+from app.openapi.limits import Limits, Watch, refused, too_deep
 from app.openapi.operation import Json, Value
 
 _TAG = "tag:yaml.org,2002:"
@@ -60,6 +60,8 @@ def read_yaml(text: str, limits: Limits, watch: Watch) -> tuple[Value, int]:
             watch.tick()
             tree.take(event)
     except yaml.YAMLError as error:
+        if "nesting depth" in _told(error):  # the parser's own limit, which it may reach before we see the events
+            raise too_deep(limits) from None
         raise refused(f"is neither valid JSON nor valid YAML: {_told(error)}") from None
     return tree.root, tree.nodes
 
@@ -110,7 +112,7 @@ class _Tree:
         if self._open and isinstance(self._open[-1].value, dict) and self._open[-1].key is _UNSET:
             raise refused(f"has a key that is no text {_line(event)}")
         if len(self._open) >= self._limits.depth:
-            raise refused(f"is nested deeper than {self._limits.depth} levels (SOURCE_MAX_DEPTH) {_line(event)}")
+            raise too_deep(self._limits)
         self._open.append(_Open(value, event.anchor))
 
     def _end(self) -> None:

@@ -124,7 +124,7 @@ async def test_a_source_can_change_between_fetched_and_uploaded(rest: httpx.Clie
     assert (fetched["url"], fetched["uploaded"]) == (site.url, False)
     assert tools(rest) == ["up/menu", "up/orders"]
     assert (await asyncio.to_thread(rest.post, "/sources/up/refresh")).status_code == 200
-    sent = rest.patch("/sources/up", json={"document": document("/b")}).json()
+    sent = (await asyncio.to_thread(rest.patch, "/sources/up", json={"document": document("/b")})).json()
     assert (sent["url"], sent["uploaded"]) == (site.url, True)
     assert tools(rest) == ["up/b"]
 
