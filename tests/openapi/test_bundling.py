@@ -363,3 +363,21 @@ def test_what_a_document_hangs_where_its_files_go_is_no_file() -> None:
     }
     conversion = bundled(document)
     assert statuses(conversion) == ["skipped"]
+
+
+_WORDS = st.sampled_from(
+    ["$ref", "properties", "discriminator", "mapping", "allOf", "paths", "get", "x-a", "a.json#/x", ""]
+)
+_TREES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-3, 3), _WORDS, st.just("#/paths")),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(_WORDS, inner, max_size=4)),
+    max_leaves=25,
+)
+
+
+@given(_TREES, _TREES)
+def test_no_shape_of_a_document_breaks_the_reading(paths: Any, other: Any) -> None:
+    files = Files(**{"spec/a.json": {"x": other}})
+    tree = read_bundled(File(json.dumps(a_document() | {"paths": paths}).encode()), ROOT, files.load)
+    assert len(files.asked) == len(set(files.asked))
+    assert tree["openapi"] == "3.1.0"

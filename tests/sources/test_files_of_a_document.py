@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.errors import Invalid, TooLarge
+from app.errors import BadAnswer, Invalid, TooLarge
 from app.openapi.conversion import Conversion
 from app.openapi.limits import Limits
 from app.outbound import AddressPolicy, guarded_client
@@ -73,13 +73,18 @@ async def elsewhere(anyio_backend: str) -> AsyncGenerator[Folder]:
 
 
 async def read(
-    url: str | None, *origins: str, allowed: str = "127.0.0.1", uploaded: bytes | None = None, **limits: Any
+    url: str | None,
+    *origins: str,
+    allowed: str = "127.0.0.1",
+    uploaded: bytes | None = None,
+    names: dict[tuple[str, str], str] | None = None,
+    **limits: Any,
 ) -> Conversion:
     values = {"timeout": 5.0, "max_bytes": 50_000, "limits": ReadingLimits(), **limits}
     policy = AddressPolicy((allowed,))
     async with guarded_client(policy) as client:
         documents = Documents(client, policy, reference_origins=reference_origins(origins), **values)
-        return await documents.read(url, "slug", {}, uploaded)
+        return await documents.read(url, "slug", names or {}, uploaded)
 
 
 def reasons(conversion: Conversion) -> dict[str, str | None]:
@@ -165,6 +170,17 @@ async def test_a_file_that_cannot_be_had_leaves_the_rest(answer: bytes | Answer,
     assert reason in str(found["a"])
     assert found["good"] is None
     assert time.monotonic() - started < 15
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+async def test_where_tools_would_be_lost_a_pause_of_a_server_fails_the_reading(status: int, here: Folder) -> None:
+    here.refer(a="a.json", gone="gone.json")
+    here.files["/spec/a.json"] = f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode()
+    assert str(status) in str(reasons(await read(here.url))["a"])
+    with pytest.raises(BadAnswer, match=str(status)):
+        await read(here.url, names={("GET", "/a"): "a"})
+    here.files["/spec/a.json"] = PATH_ITEM
+    assert "404" in str(reasons(await read(here.url, names={("GET", "/a"): "a"}))["gone"])
 
 
 async def test_bytes_are_counted_over_all_files(here: Folder) -> None:
