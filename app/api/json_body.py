@@ -117,7 +117,7 @@ def _end_of_text(body: bytes, position: int) -> int:
 
 def _unfolded(value: memoryview) -> bytes:
     try:
-        return orjson.loads(value).encode() if value[:1] == b'"' else bytes(value)
+        return orjson.loads(value).encode() if value[0] == ord('"') else bytes(value)
     except orjson.JSONDecodeError as error:
         raise _invalid(f"`document` is a text that is not JSON: {error.msg}.") from None
 

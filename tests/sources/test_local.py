@@ -84,6 +84,15 @@ def test_nothing_else_is_read_and_the_report_says_why(ref: str, reason: str, tmp
     assert reason in str(item.reason)
 
 
+def test_bytes_are_counted_over_all_files(tmp_path: Path) -> None:
+    names = ["a.json", "b.json", "c.json"]
+    for name in names:
+        written(tmp_path / name, PATH_ITEM | {"x-fill": "x" * 4_000})
+    content = document() | {"paths": {f"/{name}": {"$ref": name} for name in names}}
+    tree = read_local(written(tmp_path / "openapi.json", content), max_bytes=10_000)
+    assert sorted(item.status for item in convert(tree, slug="s").report) == ["ready", "ready", "skipped"]
+
+
 def test_a_document_over_the_limit_is_refused(tmp_path: Path) -> None:
     file = written(tmp_path / "openapi.json", document("/a"))
     with pytest.raises(Invalid, match="SOURCE_MAX_BYTES"):
