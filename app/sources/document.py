@@ -145,7 +145,9 @@ class _Fetch:
         except TooLarge:
             raise _too_large(self._allowance) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise BadAnswer("document_unreachable", f"{origin} sent no document: {error}.") from error
+            raise BadAnswer(
+                "document_unreachable", f"{origin} sent no document to this server: {error}. Check the address."
+            ) from error
 
 
 def _elsewhere(address: str, origins: frozenset[str]) -> str | None:
