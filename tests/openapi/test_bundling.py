@@ -243,6 +243,15 @@ def test_a_missing_file_costs_the_operations_that_need_it_and_no_other() -> None
     assert "'m/gone.yaml#/A' cannot be had: there is no such file" in str(found["/poor"].reason)
 
 
+def test_members_that_many_take_over_count_each_time() -> None:
+    all_of = [{"properties": {"$ref": "#/components/schemas/All/properties"}} for _ in range(10)]
+    schemas: Json = {"All": {"properties": {f"p{number}": {} for number in range(50)}}}
+    document = body_of({"allOf": all_of}) | {"components": {"schemas": schemas}}
+    assert statuses(bundled(document)) == ["ready"]
+    with pytest.raises(Invalid, match="SOURCE_MAX_NODES"):
+        bundled(document, nodes=1_000)
+
+
 def test_a_missing_file_of_all_paths_is_told() -> None:
     conversion = bundled(a_document() | {"paths": {"$ref": "paths.yaml", "/kept": a_get()}})
     assert sorted((item.status, item.path) for item in conversion.report) == [("ready", "/kept"), ("skipped", "$ref")]
