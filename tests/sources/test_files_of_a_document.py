@@ -12,7 +12,6 @@ import pytest
 
 from app.errors import BadAnswer, Invalid, TooLarge
 from app.openapi.conversion import Conversion
-from app.openapi.limits import Limits
 from app.outbound import AddressPolicy, guarded_client
 from app.sources.document import Documents, reference_origins
 from app.sources.reading import ReadingLimits
@@ -232,43 +231,6 @@ async def test_an_uploaded_document_over_the_limit_is_refused() -> None:
 def test_an_origin_that_cannot_be_one_is_refused_at_the_start() -> None:
     with pytest.raises(ValueError, match="SOURCE_REF_ORIGINS"):
         reference_origins(("schemas.example.com",))
-
-
-LARGE = {
-    "deep": json.dumps(document("/a") | {"x-y": json.loads("[" * 30 + "]" * 30)}),
-    "many": json.dumps(document("/a") | {"x-y": [0] * 2_000}),
-    "aliases": "openapi: 3.1.0\npaths: {}\nx: &x [1, 2, 3, 4]\ny: [" + "*x, " * 30 + "*x]\n",
-    "operations": json.dumps(document(*(f"/a{number}" for number in range(30)))),
-    "wide": json.dumps(document(*(f"/a{number}" for number in range(100)))),
-}
-
-
-@pytest.mark.parametrize(
-    ("content", "limits", "name"),
-    [
-        ("deep", Limits(depth=20), "SOURCE_MAX_DEPTH"),
-        ("many", Limits(nodes=1_000), "SOURCE_MAX_NODES"),
-        ("aliases", Limits(alias_nodes=100), "SOURCE_MAX_ALIAS_NODES"),
-        ("operations", Limits(operations=20), "SOURCE_MAX_OPERATIONS"),
-        ("wide", Limits(list_bytes=2_100), "SOURCE_MAX_LIST_BYTES"),
-    ],
-)
-async def test_every_limit_of_the_content_is_named_when_it_bites(content: str, limits: Limits, name: str) -> None:
-    uploaded = LARGE[content].encode()
-    assert (await read(None, uploaded=uploaded)).report is not None
-    with pytest.raises(Invalid, match=name):
-        await read(None, uploaded=uploaded, limits=ReadingLimits(document=limits))
-
-
-async def test_too_large_a_tool_is_shortened_and_the_limit_named() -> None:
-    text = {"type": "string", "description": "long " * 300}
-    content = document("/a")
-    content["paths"]["/a"]["get"]["parameters"] = [
-        {"name": f"p{number}", "in": "query", "schema": text} for number in range(10)
-    ]
-    limits = ReadingLimits(document=Limits(tool_bytes=4_096))
-    found = reasons(await read(None, uploaded=json.dumps(content).encode(), limits=limits))
-    assert "SOURCE_MAX_TOOL_BYTES" in str(found["a"])
 
 
 async def test_time_and_memory_of_the_reading_are_named_when_they_bite() -> None:
