@@ -33,7 +33,7 @@ def self_contained(frame: Json, arguments: Mapping[str, Definition], schemas: Sc
     parts = _Parts(frame, arguments, schemas)
     if (whole := parts.all_of(lambda each: each, budget)) is not None:
         return parts.closure(whole)
-    note = f"descriptions were shortened to fit {budget:,} bytes"
+    note = f"descriptions were shortened to fit {budget:,} bytes (SOURCE_MAX_TOOL_BYTES)"
     if (terse := parts.all_of(lambda each: each.terse, budget)) is not None:
         return parts.closure(terse, note)
     if (bare := parts.all_of(lambda each: each.bare, budget)) is not None:

@@ -40,12 +40,16 @@ class Difference:
 
 
 async def take_inventory(
-    documents: Documents, source: Source, names: Mapping[tuple[str, str], str], request: Mapping[str, Any]
+    documents: Documents,
+    source: Source,
+    names: Mapping[tuple[str, str], str],
+    request: Mapping[str, Any],
+    uploaded: bytes | None = None,
 ) -> Inventory:
     """Read the source's document. `names` are kept; `request` is what the admin sent, for the advice in a refusal."""
-    conversion = await documents.read(source.url, source.slug, names)
+    conversion = await documents.read(source.url or None, source.slug, names, uploaded)
     base_url = base_url_of(source.url, source.stated_base_url, conversion.servers, request)
-    conversion = within_origin(conversion, source.url, base_url)
+    conversion = within_origin(conversion, source.url or base_url, base_url)
     return Inventory(base_url, conversion.operations, conversion.report)
 
 

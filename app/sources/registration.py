@@ -104,23 +104,31 @@ class Registration:
         shown = tuple(SourceRead.of(source) for source in found[:limit])
         return SourcePage(shown, shown[-1].slug if len(found) > limit else None)
 
-    async def register(self, create: SourceCreate, admin: AgentToken) -> Registered:
-        """Read the document and store the source; on any failure nothing is stored."""
+    async def register(self, create: SourceCreate, admin: AgentToken, document: bytes | None = None) -> Registered:
+        """Read the document, which may have been sent, and store the source; on any failure nothing is stored."""
         change = Change("register", admin, source=create.slug, audience=create.default_audience)
-        return await self._carried_through(self._register(create, change), change)
+        return await self._carried_through(self._register(create, document, change), change)
 
     async def update(
-        self, key: str, changes: SourceUpdate, admin: AgentToken, if_match: Collection[int] | None = None
+        self,
+        key: str,
+        changes: SourceUpdate,
+        admin: AgentToken,
+        if_match: Collection[int] | None = None,
+        document: bytes | None = None,
     ) -> SourceRead:
-        """Change what was sent; the document is read anew when `url` or `base_url` is among it.
+        """Change what was sent; the document is read anew when it, `url` or `base_url` is among it.
 
         `if_match` are the versions that the caller knows (None: any); another one raises PreconditionFailed.
         """
         change = Change("update", admin, source=key, detail=", ".join(sorted(changes.model_fields_set)))
-        return await self._carried_through(self._update(key, changes, if_match, change), change)
+        return await self._carried_through(self._update(key, changes, if_match, document, change), change)
 
     async def refresh(self, key: str, admin: AgentToken) -> Refreshed:
-        """Read the document anew. On failure the last good inventory stays and the source is marked stale."""
+        """Read the document anew. On failure the last good inventory stays and the source is marked stale.
+
+        Raises Conflict (`document_uploaded`) where there is nothing to fetch.
+        """
         change = Change("refresh", admin, source=key)
         return await self._carried_through(self._refresh(key, change), change)
 
@@ -129,20 +137,21 @@ class Registration:
         change = Change("delete", admin, source=key)
         await self._carried_through(self._remove(key, if_match, change), change)
 
-    async def _register(self, create: SourceCreate, change: Change) -> Registered:
+    async def _register(self, create: SourceCreate, document: bytes | None, change: Change) -> Registered:
         source = self._drafted(create)
         async with self._repository.transaction() as sources:
             source.slug = await _free_slug(sources, create)
         change.concerns(source)
         await self._rules.check_upstream(source.stated_base_url)
         request = create.model_dump(exclude_unset=True)
-        inventory = await take_inventory(self._documents, source, {}, request)
+        inventory = await take_inventory(self._documents, source, {}, request, document)
         inventory.enter(source, source.created_at)
         async with self._writing:
             async with self._repository.transaction() as sources:
                 await self._check_audience(sources, source, change.admin)
                 await sources.add(source)
                 await sources.replace_operations(source.id, inventory.operations, inventory.report)
+                await sources.replace_document(source.id, document)
             self._show(source, inventory.operations)
         return Registered(SourceRead.of(source), inventory.report, inventory.operations)
 
@@ -156,24 +165,33 @@ class Registration:
         return source
 
     async def _update(
-        self, key: str, changes: SourceUpdate, if_match: Collection[int] | None, change: Change
+        self,
+        key: str,
+        changes: SourceUpdate,
+        if_match: Collection[int] | None,
+        document: bytes | None,
+        change: Change,
     ) -> SourceRead:
         inventory, read_at = None, None
-        if not changes.model_fields_set.isdisjoint({"url", "base_url"}):
+        if not changes.model_fields_set.isdisjoint({"url", "base_url", "document"}):
             async with self._repository.transaction() as sources:
                 draft = Source(**(await _existing(sources, key, if_match)).model_dump())
                 names = await sources.names(draft.id)
+                kept = await sources.document(draft.id)
             read_at = draft.version
             self._change(draft, changes)
             await self._rules.check_upstream(draft.stated_base_url)
             request = changes.model_dump(exclude_unset=True)
-            inventory = await take_inventory(self._documents, draft, names, request)
+            document = (kept if document is None else document) if draft.uploaded else None
+            inventory = await take_inventory(self._documents, draft, names, request, document)
         async with self._writing:
             async with self._repository.transaction() as sources:
                 source = await _existing(sources, key, if_match)
                 if read_at not in {None, source.version}:
                     raise _changed_meanwhile()
                 operations = await self._store_update(sources, source, changes, inventory, change)
+                if inventory is not None:
+                    await sources.replace_document(source.id, document)
             self._show(source, operations)
         return SourceRead.of(source)
 
@@ -206,6 +224,12 @@ class Registration:
             known = await _existing(sources, key)
             names = await sources.names(known.id)
         change.concerns(known)
+        if known.uploaded:
+            raise Conflict(
+                "document_uploaded",
+                "The document of this source was uploaded: there is nothing to fetch. Send a new `document` with "
+                "PATCH, or a `url` to have it fetched from now on.",
+            )
         try:
             inventory = await take_inventory(self._documents, known, names, {})
         except ToolsProviderError:

@@ -15,7 +15,7 @@ from app.errors import Conflict
 from app.openapi.conversion import ReportItem
 from app.openapi.operation import Operation
 from app.openapi.operation_json import operation_from_json, operation_to_json
-from app.sources.models import AudienceOrigin, OperationRow, Source, SourceReport
+from app.sources.models import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport
 
 _KEY = re.compile(r"[a-z0-9-]{1,36}")
 
@@ -102,6 +102,17 @@ class Sources:
         query = select(SourceReport.items).where(SourceReport.source_id == source_id)
         items = (await self._session.exec(query)).first()
         return tuple(ReportItem(**item) for item in orjson.loads(items or b"[]"))
+
+    async def document(self, source_id: str) -> bytes | None:
+        """Return the document that an admin sent, if any."""
+        query = select(SourceDocument.content).where(SourceDocument.source_id == source_id)
+        return (await self._session.exec(query)).first()
+
+    async def replace_document(self, source_id: str, content: bytes | None) -> None:
+        """Keep the document that an admin sent; None for a source whose document is fetched."""
+        await self._session.exec(delete(SourceDocument).where(col(SourceDocument.source_id) == source_id))
+        if content is not None:
+            await self._session.exec(insert(SourceDocument), params=[{"source_id": source_id, "content": content}])
 
     async def origins(self, audience: str) -> Sequence[str]:
         """Return the origins that may have tokens of the audience."""

@@ -1,6 +1,7 @@
 """The use cases of admins, on SQLite and PostgreSQL: effective at once, all or nothing, and on record."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from sqlmodel import select
 from app.database import Database
 from app.errors import Conflict, Invalid, NotFound, NotPermitted, PreconditionFailed, ToolsProviderError
 from app.outbound import AddressRefused
-from app.sources.models import OperationRow, SourceReport, SourceUpdate
+from app.sources.models import OperationRow, SourceCreate, SourceReport, SourceUpdate
 from tests.scripted import redirect
 from tests.sources.conftest import ADMIN, MANAGER, MakeWorld, Site, World, document
 
@@ -271,6 +272,23 @@ async def test_twenty_changes_at_once_are_all_whole(world: World, site: Site) ->
     assert source.version == 21
     assert source.labels == [source.name.replace("Name", "label")]
     assert world.shown["s"][0].name == source.name
+
+
+async def test_an_uploaded_document_is_kept_until_the_source_has_another(world: World, site: Site) -> None:
+    create = SourceCreate.model_validate({"name": "S", "slug": "s", "document": "…", "base_url": site.origin})
+    await world.registration.register(create, ADMIN, json.dumps(document("/a")).encode())
+    moved = await world.registration.update("s", change(base_url=f"{site.origin}/v2"), ADMIN)
+    assert (moved.url, moved.uploaded, moved.base_url) == (None, True, f"{site.origin}/v2")
+    assert world.tools("s") == ["a"]
+    with pytest.raises(Conflict) as refused:
+        await world.registration.refresh("s", ADMIN)
+    assert refused.value.code == "document_uploaded"
+    await world.registration.update("s", change(document="…"), ADMIN, None, json.dumps(document("/b")).encode())
+    assert world.tools("s") == ["b"]
+    assert site.scripted.connections == 0
+    await world.registration.update("s", change(url=site.url, base_url=None), ADMIN)
+    assert (await world.registration.refresh("s", ADMIN)).source.uploaded is False
+    assert sorted(world.tools("s")) == ["menu", "orders"]
 
 
 async def test_a_change_during_a_reading_is_not_lost(world: World, site: Site) -> None:
