@@ -34,6 +34,7 @@ from app.sources.document import Documents
 from app.sources.registration import Registration
 from app.sources.repository import SourceRepository
 from app.sources.rules import SourceRules
+from app.sources.schedule import RefreshSchedule
 from app.telemetry import Telemetry
 from app.token_exchange.audited import AuditedExchanger
 from app.token_exchange.caching import CachingExchanger
@@ -113,10 +114,16 @@ async def _composition(
         upstream = _upstream(settings, to_upstreams, telemetry)
         executor = _executor(settings, catalog, exchanger, upstream, audit, telemetry, verifier)
         documents = Documents(
-            to_upstreams, policy, timeout=settings.source_fetch_timeout, max_bytes=settings.source_max_bytes
+            to_upstreams,
+            policy,
+            timeout=settings.source_fetch_timeout,
+            max_bytes=settings.source_max_bytes,
+            release=_VERSION,
         )
         registration = _registration(database, documents, rules, audit, catalog, upstream)
+        closing.push_async_callback(registration.aclose)
         await registration.load_all()
+        await closing.enter_async_context(RefreshSchedule(registration).running())
         sessions = _mcp_sessions(McpDoor(catalog, executor, refusals))
         await closing.enter_async_context(sessions.run())
         yield Composition(

@@ -2,16 +2,20 @@
 
 import base64
 import binascii
-from typing import Annotated
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.api.dependencies import Admin, Sources
 from app.errors import Invalid
 from app.openapi.conversion import ReportItem
 from app.openapi.operation import Operation
+from app.sources.difference import Changes
 from app.sources.models import SourceCreate, SourceRead, SourceUpdate, is_slug
+from app.sources.schema_difference import Impact
 
 router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
 
@@ -27,6 +31,27 @@ class SourceTool(BaseModel):
     path: str
 
 
+class ToolDifference(BaseModel):
+    """One thing that is not as before; `pointer` leads into the input schema of the tool."""
+
+    impact: Impact = Field(serialization_alias="class")
+    kind: str
+    pointer: str | None
+    before: Any
+    after: Any
+
+
+class ToolChange(BaseModel):
+    """A tool that is not as before. `class` is the worst of all changes; `left_out` are not among those shown."""
+
+    tool_id: str
+    method: str
+    path: str
+    impact: Impact = Field(serialization_alias="class")
+    changes: list[ToolDifference]
+    left_out: int
+
+
 class RegisteredAnswer(SourceRead):
     """A source, what became of each operation of its document, and the tools."""
 
@@ -35,11 +60,14 @@ class RegisteredAnswer(SourceRead):
 
 
 class RefreshedAnswer(SourceRead):
-    """A source after a refresh, with the ids of the tools that the refresh added, removed or changed."""
+    """A source after a refresh, with the ids of the tools that it added, removed or changed, and how."""
 
     added: list[str]
     removed: list[str]
     changed: list[str]
+    classes: dict[Impact, int]
+    changes: list[ToolChange]
+    changes_left_out: int
 
 
 class SourcesAnswer(BaseModel):
@@ -49,10 +77,20 @@ class SourcesAnswer(BaseModel):
     next_cursor: str | None
 
 
+class LastChanges(BaseModel):
+    """What the last reading of the document that changed anything has changed, and when."""
+
+    at: datetime
+    classes: dict[Impact, int]
+    items: list[ToolChange]
+    left_out: int
+
+
 class ReportAnswer(BaseModel):
-    """What became of each operation of a document."""
+    """What became of each operation of a document, and what has changed."""
 
     items: list[ReportItem]
+    changes: LastChanges | None
     next_cursor: None = None
 
 
@@ -113,23 +151,52 @@ async def remove(source: str, admin: Admin, registration: Sources, if_match: IfM
 
 
 @router.post("/{source}/refresh")
-async def refresh(source: str, admin: Admin, registration: Sources, response: Response) -> RefreshedAnswer:
-    """Read the document anew; on failure the last good inventory stays and the source is `stale`."""
-    refreshed = await registration.refresh(source, admin)
-    slug = refreshed.source.slug
+async def refresh(
+    source: str,
+    admin: Admin,
+    registration: Sources,
+    response: Response,
+    *,
+    force: Annotated[bool, Query(description="Read the document although it has not changed.")] = False,
+) -> RefreshedAnswer:
+    """Read the document anew if it has changed; on failure the last good inventory stays, the source is `stale`."""
+    refreshed = await registration.refresh(source, admin, force=force)
+    slug, changes = refreshed.source.slug, refreshed.changes
     response.headers["ETag"] = _etag(refreshed.source)
     return RefreshedAnswer(
         **refreshed.source.model_dump(),
-        added=[f"{slug}/{name}" for name in refreshed.difference.added],
-        removed=[f"{slug}/{name}" for name in refreshed.difference.removed],
-        changed=[f"{slug}/{name}" for name in refreshed.difference.changed],
+        added=[f"{slug}/{name}" for name in changes.added],
+        removed=[f"{slug}/{name}" for name in changes.removed],
+        changed=[f"{slug}/{name}" for name in changes.changed],
+        classes=changes.classes,
+        changes=_shown(slug, changes),
+        changes_left_out=changes.left_out,
     )
 
 
 @router.get("/{source}/report")
 async def report(source: str, _: Admin, registration: Sources) -> ReportAnswer:
-    """Show what became of each operation of the document, and why."""
-    return ReportAnswer(items=list(await registration.report(source)))
+    """Show what became of each operation of the document, and why, and what has changed since the reading before."""
+    found = await registration.report(source)
+    slug, changes = found.source.slug, found.changes
+    if changes is None:
+        return ReportAnswer(items=list(found.items), changes=None)
+    last = LastChanges(at=changes.at, classes=changes.classes, items=_shown(slug, changes), left_out=changes.left_out)
+    return ReportAnswer(items=list(found.items), changes=last)
+
+
+def _shown(slug: str, changes: Changes) -> list[ToolChange]:
+    return [
+        ToolChange(
+            tool_id=f"{slug}/{each.name}",
+            method=each.method,
+            path=each.path,
+            impact=each.impact,
+            changes=[ToolDifference(**asdict(difference)) for difference in each.differences],
+            left_out=each.left_out,
+        )
+        for each in changes.operations
+    ]
 
 
 def _tool(source: SourceRead, operation: Operation) -> SourceTool:

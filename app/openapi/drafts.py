@@ -73,6 +73,7 @@ class Drafting:
             raise Unusable("its path has dot segments", item.pointer)
         head = parse(ParsedOperation, _head(node), place, notes)
         arguments = self._arguments(item, node, place, template, notes)
+        servers = self._own_servers(item, node, place, notes)
         operation = Operation(
             name="",
             method=method,
@@ -87,7 +88,8 @@ class Drafting:
             parameters=arguments.parameters,
             body=arguments.body,
             accept=answer_types(node.get("responses"), self._schemas.references),
-            server=self._server(item, node, place, notes),
+            server=servers[0] if servers else None,
+            servers=servers,
             notes=tuple(notes),
         )
         return Draft(operation, {name: each.schema for name, each in arguments.inputs.items()}, place)
@@ -103,12 +105,13 @@ class Drafting:
         body = read_body(node.get("requestBody"), join(place, "requestBody"), self._schemas, notes)
         return _named(read, body)
 
-    def _server(self, item: PathItem, node: Json, place: str, notes: list[str]) -> str | None:
+    def _own_servers(self, item: PathItem, node: Json, place: str, notes: list[str]) -> tuple[str, ...]:
+        """Nothing, where the first is the document's own first: calls go there anyway."""
         for raw, where in ((node, place), (item.raw, item.pointer)):
             own = server_addresses(raw.get("servers"), join(where, "servers"), notes)
             if own:
-                return own[0] if own[0] not in self._servers[:1] else None
-        return None
+                return own if own[:1] != self._servers[:1] else ()
+        return ()
 
 
 def _head(node: Json) -> Json:

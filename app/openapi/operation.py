@@ -62,7 +62,8 @@ class Operation:
 
     `name` is the part after `slug__`; `path` is the template as the document has it. `input_schema` is JSON Schema
     2020-12, self-contained, root type object, `additionalProperties: false`. `server` is set only where the operation
-    or path states servers of its own (absolute URL). `notes` say what was degraded and why.
+    or path states servers of its own: the first of `servers`, until one that may be called is chosen (absolute URL).
+    `notes` say what was degraded and why.
     """
 
     name: str
@@ -80,3 +81,4 @@ class Operation:
     accept: tuple[str, ...]
     server: str | None
     notes: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()

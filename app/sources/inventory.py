@@ -1,60 +1,105 @@
-"""What a document offers under the rules of its source, and how it differs from before."""
+"""What a document offers under the rules of its source, and what a source remembers of its readings."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from app.errors import ToolsProviderError
 from app.openapi.conversion import ReportItem
 from app.openapi.operation import Operation
-from app.sources.document import Documents
+from app.sources.document import Documents, Fingerprint
 from app.sources.models import Source
-from app.sources.rules import base_url_of, within_origin
+from app.sources.servers import base_url_of, offer_of
+
+_LONGEST_DETAIL = 1_000  # characters of a failure that is kept
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """A good reading of a document: where calls go, the operations, and what became of each one."""
+    """Where calls go, the operations, and what became of each one."""
 
     base_url: str
     operations: tuple[Operation, ...]
     report: tuple[ReportItem, ...]
 
-    def enter(self, source: Source, now: datetime) -> None:
-        """Note the reading in the source."""
+    def enter(self, source: Source) -> None:
+        """Note in the source what it offers."""
         counts = Counter(item.status for item in self.report)
         source.base_url = self.base_url
         source.ready, source.degraded, source.skipped = counts["ready"], counts["degraded"], counts["skipped"]
-        source.status = "failed" if self.report and not self.operations else "ready"
-        source.refreshed_at = now
+        if source.status != "stale":
+            source.status = self.status
+
+    @property
+    def status(self) -> str:
+        """`ready`, or `failed` when nothing of the document can be called."""
+        return "failed" if self.report and not self.operations else "ready"
+
+    def located(self) -> tuple[Operation, ...]:
+        """Return the operations with the server that each is called at, so that another base URL is a difference."""
+        return tuple(replace(operation, server=operation.server or self.base_url) for operation in self.operations)
+
+    def under(self, source: Source) -> "Inventory":
+        """Return what is left of it under the servers that the source allows now."""
+        offer = offer_of(self.operations, self.report, source, self.base_url)
+        return Inventory(self.base_url, offer.operations, offer.report)
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """Names of the operations that a refresh added, removed or changed."""
+class Taken:
+    """An inventory with the fingerprint of the document that it was read from."""
 
-    added: tuple[str, ...]
-    removed: tuple[str, ...]
-    changed: tuple[str, ...]
+    inventory: Inventory
+    fingerprint: Fingerprint
+
+    def enter(self, source: Source, now: datetime) -> None:
+        """Note in the source what it offers, and that its document has been read."""
+        seen(source, self.fingerprint, now)
+        self.inventory.enter(source)
 
 
 async def take_inventory(
-    documents: Documents, source: Source, names: Mapping[tuple[str, str], str], request: Mapping[str, Any]
-) -> Inventory:
-    """Read the source's document. `names` are kept; `request` is what the admin sent, for the advice in a refusal."""
-    conversion = await documents.read(source.url, source.slug, names)
+    documents: Documents,
+    source: Source,
+    names: Mapping[tuple[str, str], str],
+    request: Mapping[str, Any],
+    known: Fingerprint | None = None,
+) -> Taken:
+    """Read the source's document. `names` are kept; `request` is what the admin sent, for the advice in a refusal.
+
+    Raises what `Documents.read` raises, and Invalid (`base_url_refused`).
+    """
+    reading = await documents.read(source.url, source.slug, names, known)
+    conversion = reading.conversion
     base_url = base_url_of(source.url, source.stated_base_url, conversion.servers, request)
-    conversion = within_origin(conversion, source.url, base_url)
-    return Inventory(base_url, conversion.operations, conversion.report)
+    inventory = Inventory(base_url, conversion.operations, conversion.report).under(source)
+    return Taken(inventory, reading.fingerprint)
 
 
-def difference(before: Iterable[Operation], after: Iterable[Operation]) -> Difference:
-    """Compare two inventories of one source."""
-    old = {operation.name: operation for operation in before}
-    new = {operation.name: operation for operation in after}
-    return Difference(
-        added=tuple(sorted(new.keys() - old.keys())),
-        removed=tuple(sorted(old.keys() - new.keys())),
-        changed=tuple(sorted(name for name in new.keys() & old.keys() if new[name] != old[name])),
-    )
+def fingerprint_of(source: Source) -> Fingerprint | None:
+    """Return what the source's document was recognised by at its last good reading."""
+    return None if source.fingerprint is None else Fingerprint(**source.fingerprint)
+
+
+def seen(source: Source, fingerprint: Fingerprint, now: datetime) -> None:
+    """Note that the document could be had and used; whatever failed before is over."""
+    source.fingerprint = asdict(fingerprint)
+    source.refreshed_at = now
+    if source.status == "stale":
+        source.status = "ready" if source.ready or source.degraded or not source.skipped else "failed"
+    source.refresh_error = None
+
+
+def failed(source: Source, failure: ToolsProviderError, now: datetime) -> None:
+    """Note why the document could not be had or used."""
+    before = source.refresh_error or {"since": now.isoformat(), "attempts": 0}
+    source.status = "stale"
+    source.refresh_error = {
+        "code": failure.code,
+        "detail": failure.detail[:_LONGEST_DETAIL],
+        "since": before["since"],
+        "last_at": now.isoformat(),
+        "attempts": before["attempts"] + 1,
+    }

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from app.identity.agent_token import AgentToken
 from app.openapi.operation import Operation
 from app.outbound import AddressPolicy, guarded_client
 from app.sources.document import Documents
-from app.sources.models import RegisteredSource, SourceCreate
-from app.sources.registration import Registered, Registration
+from app.sources.models import RegisteredSource, Source, SourceCreate
+from app.sources.outcomes import Registered
+from app.sources.registration import Registration
 from app.sources.repository import SourceRepository
 from app.sources.rules import SourceRules
 from tests.scripted import Answer, Scripted, ok, scripted
@@ -28,6 +30,13 @@ def document(*paths: str, servers: list[str] | None = None, **more: Any) -> dict
     }
     stated = {} if servers is None else {"servers": [{"url": url} for url in servers]}
     return {"openapi": "3.1.0", "info": {"title": "Test", "version": "1"}, "paths": operations, **stated, **more}
+
+
+def a_source_row(url: str, **values: Any) -> Source:
+    """A source as it is stored."""
+    moment = datetime(2026, 11, 1, tzinfo=UTC)
+    times = {"created_at": moment, "updated_at": moment, "refreshed_at": moment}
+    return Source(**({"slug": "s", "name": "S", "url": url, "base_url": url} | times | values))
 
 
 @dataclass

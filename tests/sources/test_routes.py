@@ -56,7 +56,7 @@ async def test_registering_answers_the_source_its_report_and_its_tools(rest: htt
         assert read.json() == {name: value for name, value in source.items() if name not in {"report", "tools"}}
         assert read.headers["etag"] == '"1"'
         report = await rest.get(f"/sources/{key}/report")
-        assert report.json() == {"items": source["report"], "next_cursor": None}
+        assert report.json() == {"items": source["report"], "changes": None, "next_cursor": None}
 
 
 async def test_tools_are_there_at_once_and_gone_at_once(rest: httpx.AsyncClient, site: Site) -> None:
