@@ -98,12 +98,13 @@ class Documents:
     async def _fetch(self, url: str, known: Fingerprint | None) -> Document:
         self._addresses.check_url(url)
         origin = origin_of(url)
+        conditions = _conditions(known)
         try:
             async with (
                 asyncio.timeout(self._timeout),
-                self._client.stream("GET", url, headers={"accept": _ACCEPT, **_conditions(known)}) as response,
+                self._client.stream("GET", url, headers={"accept": _ACCEPT, **conditions}) as response,
             ):
-                if response.status_code == 304 and known is not None:
+                if response.status_code == 304 and known is not None and conditions:
                     raise Unchanged(known)
                 _check_status(response, origin)
                 return _document(await read_bounded(response, self._max_bytes), response, self._release)

@@ -207,6 +207,7 @@ class Registration:
                 seen(source, revision.fingerprint, self._now())
             revision.inventory.enter(source)
             inventory = revision.inventory
+            change.detail = f"{change.detail}; {revision.changes.summary()}"
             await sources.replace_operations(source.id, inventory.operations, inventory.report, revision.changes)
         change.concerns(source)
         await self._check_authorities(sources, source, change, held)

@@ -73,6 +73,12 @@ async def test_a_304_that_nobody_asked_for_is_no_document(world: World, site: Si
     with pytest.raises(BadAnswer) as refused:
         await world.register(site.url, slug="s")
     assert refused.value.code == "document_unreachable"
+    unasked = site.answer
+    site.serve(OLD)
+    await world.register(site.url, slug="s")
+    site.answer = unasked
+    with pytest.raises(BadAnswer):
+        await world.registration.refresh("s", ADMIN)
 
 
 @pytest.mark.parametrize("etag", ["x" * 501, "p\u00e4iv\u00e4"])
@@ -310,6 +316,7 @@ async def test_another_server_is_called_only_once_an_admin_allows_it(
     changes = (await world.registration.report("s")).changes
     assert changes is not None
     assert changes.added == ("ranges",)
+    assert world.records[-1].detail == "other_servers; 1 added, 0 removed, 0 changed; 1 widening; ranges (widening)"
     assert other_site.scripted.connections == 0
 
 
