@@ -1,7 +1,8 @@
 """Builds the object graph. Nothing else constructs collaborators."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 import httpx
@@ -28,9 +29,11 @@ from app.circuit_breaker import CircuitBreaker
 from app.database import Database
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
+from app.openapi.limits import Limits
 from app.outbound import AddressPolicy, guarded_client, plain_client
 from app.settings import Settings
-from app.sources.document import Documents
+from app.sources.document import Documents, reference_origins
+from app.sources.reading import ReadingLimits
 from app.sources.registration import Registration
 from app.sources.repository import SourceRepository
 from app.sources.rules import SourceRules
@@ -60,10 +63,11 @@ def create_app(settings: Settings) -> FastAPI:
     policy = AddressPolicy(settings.allowed_upstreams)
     rules = SourceRules(policy, settings.audience_origins, passthrough_allowed=settings.token_passthrough == "allow")
     database = _database(settings)
+    documents = partial(_documents, settings, policy, reference_origins(settings.source_ref_origins))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _composition(settings, policy, rules, database) as composition:
+        async with _composition(settings, policy, rules, database, documents) as composition:
             app.state.composition = composition
             yield
 
@@ -88,7 +92,11 @@ def create_app(settings: Settings) -> FastAPI:
 
 @asynccontextmanager
 async def _composition(
-    settings: Settings, policy: AddressPolicy, rules: SourceRules, database: Database
+    settings: Settings,
+    policy: AddressPolicy,
+    rules: SourceRules,
+    database: Database,
+    documents: Callable[[httpx.AsyncClient], Documents],
 ) -> AsyncIterator[Composition]:
     _warn(settings)
     async with AsyncExitStack() as closing:
@@ -113,14 +121,7 @@ async def _composition(
         catalog = Catalog()
         upstream = _upstream(settings, to_upstreams, telemetry)
         executor = _executor(settings, catalog, exchanger, upstream, audit, telemetry, verifier)
-        documents = Documents(
-            to_upstreams,
-            policy,
-            timeout=settings.source_fetch_timeout,
-            max_bytes=settings.source_max_bytes,
-            release=_VERSION,
-        )
-        registration = _registration(database, documents, rules, audit, catalog, upstream)
+        registration = _registration(database, documents(to_upstreams), rules, audit, catalog, upstream)
         closing.push_async_callback(registration.aclose)
         await registration.load_all()
         await closing.enter_async_context(RefreshSchedule(registration).running())
@@ -130,6 +131,8 @@ async def _composition(
             authentication=Authentication(verifier),
             refusals=refusals,
             admin_roles=frozenset(settings.admin_roles),
+            document_bytes=settings.source_max_bytes,
+            document_values=settings.source_max_nodes,
             catalog=catalog,
             executor=executor,
             registration=registration,
@@ -186,6 +189,29 @@ def _registration(
         record=audit.record,
         on_changed=catalog.put,
         on_removed=forget,
+    )
+
+
+def _documents(
+    settings: Settings, policy: AddressPolicy, origins: frozenset[str], client: httpx.AsyncClient
+) -> Documents:
+    limits = Limits(
+        nodes=settings.source_max_nodes,
+        alias_nodes=settings.source_max_alias_nodes,
+        depth=settings.source_max_depth,
+        files=settings.source_max_files,
+        operations=settings.source_max_operations,
+        tool_bytes=settings.source_max_tool_bytes,
+        list_bytes=settings.source_max_list_bytes,
+    )
+    return Documents(
+        client,
+        policy,
+        timeout=settings.source_fetch_timeout,
+        max_bytes=settings.source_max_bytes,
+        reference_origins=origins,
+        limits=ReadingLimits(settings.source_read_timeout, settings.source_read_memory, limits),
+        release=_VERSION,
     )
 
 

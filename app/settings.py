@@ -44,14 +44,31 @@ class Settings(BaseSettings):
     audience_origins: CommaList = ()
     upstream_timeout: float = Field(default=30.0, gt=0)
     source_fetch_timeout: float = Field(default=10.0, gt=0)
+    source_ref_origins: CommaList = ()
+    source_read_timeout: float = Field(default=30.0, gt=0)
+    source_read_memory: int = Field(default=2_147_483_648, ge=268_435_456)
     source_max_bytes: int = Field(default=20_971_520, gt=0)
+    source_max_files: int = Field(default=5_000, ge=0)
+    source_max_nodes: int = Field(default=1_000_000, gt=0)
+    source_max_alias_nodes: int = Field(default=250_000, ge=0)
+    source_max_depth: int = Field(default=200, gt=0, le=1_000)
+    source_max_operations: int = Field(default=10_000, gt=0)
+    source_max_tool_bytes: int = Field(default=32_768, ge=2_048)
+    source_max_list_bytes: int = Field(default=10_485_760, ge=2_048)
 
     audit_log: Path | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otel_exporter_otlp_endpoint: str = ""
     otel_service_name: str = "tools-provider"
 
-    @field_validator("accepted_audiences", "admin_roles", "allowed_upstreams", "audience_origins", mode="before")
+    @field_validator(
+        "accepted_audiences",
+        "admin_roles",
+        "allowed_upstreams",
+        "audience_origins",
+        "source_ref_origins",
+        mode="before",
+    )
     @classmethod
     def _comma_list(cls, value: object) -> object:
         if isinstance(value, str):

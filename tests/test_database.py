@@ -14,7 +14,7 @@ from sqlmodel import SQLModel
 from app.audit.table import AUDIT_RECORDS
 from app.database import Database
 from app.errors import Unavailable
-from app.sources.models import AudienceOrigin, OperationRow, Source, SourceReport
+from app.sources.models import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +41,7 @@ async def _until_the_drivers_threads_have_ended() -> None:
 
 
 async def test_migration_makes_every_table_that_the_product_declares(database: Database) -> None:
-    expected = {model.__tablename__ for model in (Source, OperationRow, SourceReport, AudienceOrigin)}
+    expected = {model.__tablename__ for model in (Source, OperationRow, SourceReport, SourceDocument, AudienceOrigin)}
     async with database.engine.connect() as connection:
         assert await connection.run_sync(_tables) == {*expected, AUDIT_RECORDS.name, "alembic_version"}
 
@@ -54,7 +54,7 @@ async def test_the_migrations_and_the_declared_tables_are_the_same(database: Dat
 async def test_migrating_again_changes_nothing(database: Database) -> None:
     await database.migrate()
     async with database.engine.connect() as connection:
-        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars().all() == ["0002"]
+        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars().all() == ["0003"]
 
 
 async def test_processes_that_start_together_migrate_once(database_url: str) -> None:

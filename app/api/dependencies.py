@@ -29,6 +29,8 @@ class Composition:
     authentication: Authentication
     refusals: Refusals
     admin_roles: frozenset[str]
+    document_bytes: int  # of an uploaded document, at most
+    document_values: int
     catalog: Catalog
     executor: ToolExecutor
     registration: Registration
@@ -66,6 +68,10 @@ async def _registration(request: Request) -> Registration:
     return composition_of(request.scope).registration
 
 
+async def _uploaded(request: Request) -> bytes | None:
+    return cast("bytes | None", request.scope.get("document"))  # put there by entry.py
+
+
 async def _audit(request: Request) -> AuditLog:
     return composition_of(request.scope).audit
 
@@ -76,5 +82,6 @@ async def _catalog(request: Request) -> Catalog:
 
 Admin = Annotated[AgentToken, Depends(_admin)]
 Sources = Annotated[Registration, Depends(_registration)]
+Uploaded = Annotated[bytes | None, Depends(_uploaded)]
 Audit = Annotated[AuditLog, Depends(_audit)]
 Tools = Annotated[Catalog, Depends(_catalog)]

@@ -1,18 +1,21 @@
 """What a request of the REST door passes before its route: who sends it, how large it is, and which trace it joins."""
 
+import asyncio
+
 import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.dependencies import composition_of
-from app.api.json_body import ClientGone, read_body, read_json, replayed
+from app.api.dependencies import Composition, composition_of
+from app.api.json_body import ClientGone, read_body, read_json, replayed, take_document
 from app.api.problems import Problems, internal_error
-from app.errors import InvalidAgentToken, NotPermitted, ToolsProviderError
+from app.errors import InvalidAgentToken, NotPermitted, TooLarge, ToolsProviderError
 from app.telemetry import current_trace_id
 
 EXECUTE = "/api/v1/tools/execute"
 EXECUTE_BYTES = 4 * 1024 * 1024
 ADMIN_BYTES = 1024 * 1024
+SOURCES = "/api/v1/sources"
 
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -26,7 +29,8 @@ _log = structlog.get_logger(__name__)
 class Entry:
     """Stands before every route. Below `/api/` nothing passes without an agent token, routes yet to come included.
 
-    The verified token is `scope["agent"]`, a JSON body is `scope["json"]` (and still readable by the route).
+    The verified token is `scope["agent"]`, a JSON body is `scope["json"]` (and still readable by the route); a
+    source's document that came in it is `scope["document"]`, and the body holds a short text in its place.
     """
 
     def __init__(self, app: ASGIApp, problems: Problems) -> None:
@@ -67,15 +71,38 @@ class Entry:
         except (InvalidAgentToken, NotPermitted) as error:
             await composition.refusals.record(error, "rest")
             raise
-        await self._app(scope, await _with_body(scope, receive), send)
+        await self._app(scope, await _with_body(scope, receive, composition), send)
 
 
-async def _with_body(scope: Scope, receive: Receive) -> Receive:
-    limit = EXECUTE_BYTES if scope["path"] == EXECUTE else ADMIN_BYTES
-    body = await read_body(receive, Headers(scope=scope).get("content-length"), limit)
+async def _with_body(scope: Scope, receive: Receive, composition: Composition) -> Receive:
+    announced = Headers(scope=scope).get("content-length")
+    if _may_carry_document(scope, composition):
+        body, scope["document"] = await _without_document(receive, announced, composition)
+    else:
+        body = await read_body(receive, announced, EXECUTE_BYTES if scope["path"] == EXECUTE else ADMIN_BYTES)
     if body:
         scope["json"] = read_json(body)
     return replayed(body, receive)
+
+
+def _may_carry_document(scope: Scope, composition: Composition) -> bool:
+    routed = scope["path"].startswith(SOURCES) and scope["method"] in {"POST", "PATCH"}
+    return routed and not scope["agent"].roles.isdisjoint(composition.admin_roles)
+
+
+async def _without_document(
+    receive: Receive, announced: str | None, composition: Composition
+) -> tuple[bytes, bytes | None]:
+    """Read a body that may be as large as a document. What is large in it is only parsed where documents are read."""
+    most = composition.document_bytes
+    try:
+        body = await read_body(receive, announced, 2 * most + ADMIN_BYTES)  # a text may be twice as long when escaped
+    except TooLarge:
+        raise TooLarge("document_too_large", f"The document has more than {most} bytes (SOURCE_MAX_BYTES).") from None
+    rest, document = await asyncio.to_thread(take_document, body, composition.document_values)
+    if len(rest) > ADMIN_BYTES:
+        raise TooLarge("body_too_large", f"Without its document the body has more than {ADMIN_BYTES} bytes; send less.")
+    return rest, document
 
 
 class _Answer:

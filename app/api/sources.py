@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 
-from app.api.dependencies import Admin, Sources
+from app.api.dependencies import Admin, Sources, Uploaded
 from app.errors import Invalid
 from app.openapi.conversion import ReportItem
 from app.openapi.operation import Operation
@@ -95,9 +95,11 @@ class ReportAnswer(BaseModel):
 
 
 @router.post("", status_code=201)
-async def register(create: SourceCreate, admin: Admin, registration: Sources, response: Response) -> RegisteredAnswer:
-    """Register a source: its document is fetched and its operations become tools at once."""
-    registered = await registration.register(create, admin)
+async def register(
+    create: SourceCreate, admin: Admin, registration: Sources, document: Uploaded, response: Response
+) -> RegisteredAnswer:
+    """Register a source: its document is fetched, unless it was sent, and its operations become tools at once."""
+    registered = await registration.register(create, admin, document)
     source = registered.source
     response.headers["Location"] = f"{router.prefix}/{source.id}"
     response.headers["ETag"] = _etag(source)
@@ -135,11 +137,12 @@ async def update(
     changes: SourceUpdate,
     admin: Admin,
     registration: Sources,
+    document: Uploaded,
     response: Response,
     if_match: IfMatch = None,
 ) -> SourceRead:
     """Change what is sent; effective on the next call."""
-    updated = await registration.update(source, changes, admin, _versions(if_match))
+    updated = await registration.update(source, changes, admin, _versions(if_match), document)
     response.headers["ETag"] = _etag(updated)
     return updated
 

@@ -31,7 +31,7 @@ def self_contained(frame: Json, arguments: Mapping[str, Definition], schemas: Sc
     if not whole.outlined:
         return whole.closure()
     terse = _Collected(frame, arguments, schemas, budget, terse=True)
-    note = f"descriptions were shortened to fit {budget:,} bytes"
+    note = f"descriptions were shortened to fit {budget:,} bytes (SOURCE_MAX_TOOL_BYTES)"
     if terse.outlined:
         more = "" if len(terse.outlined) <= _MOST_NAMED else f" and {len(terse.outlined) - _MOST_NAMED} more"
         note = f"{note}, and these parts are not shown: {', '.join(terse.outlined[:_MOST_NAMED])}{more}"

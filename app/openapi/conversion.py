@@ -13,7 +13,7 @@ from app.openapi.naming import operation_names
 from app.openapi.operation import Json, Operation, Value
 from app.openapi.parts import Unusable
 from app.openapi.path_template import is_method
-from app.openapi.pointers import References, Unresolvable, join
+from app.openapi.pointers import References, Unresolvable, join, shown
 from app.openapi.schemas import Schemas
 from app.openapi.servers import server_addresses
 from app.openapi.text import LONGEST_NAME, shortened
@@ -29,7 +29,10 @@ Status = Literal["ready", "degraded", "skipped"]
 
 @dataclass(frozen=True, slots=True)
 class ReportItem:
-    """What became of one operation. `pointer` is a JSON Pointer into the document, `bytes` the size of the tool."""
+    """What became of one operation. `bytes` is the size of the tool.
+
+    `pointer` is a JSON Pointer into the document; into another file of it, it follows the file's name and a `#`.
+    """
 
     method: str
     path: str
@@ -128,7 +131,9 @@ class _Walk:
         return self._drafts, self._skipped
 
     def _path(self, path: str, raw: Value, pointer: str) -> None:
-        if not path.startswith("/"):
+        if path == "$ref":  # all paths in another file, which could not be had
+            raw = {path: raw}
+        elif not path.startswith("/"):
             self._skip(_EVERY_METHOD, path, pointer, "A path must begin with a slash.")
             return
         try:
@@ -146,14 +151,16 @@ class _Walk:
     def _operation(self, item: PathItem, method: str, raw: Value, pointer: str) -> None:
         self._schemas.watch.look()
         if len(self._drafts) + len(self._skipped) >= self._limits.operations:
-            raise refused(f"has more than {self._limits.operations:,} operations", pointer)
+            raise refused(
+                f"has more than {self._limits.operations:,} operations (SOURCE_MAX_OPERATIONS)", shown(pointer)
+            )
         try:
             self._drafts.append(self._drafting.draft(item, method, raw, pointer))
         except Unusable as error:
             self._skip(method, item.path, error.pointer, f"It cannot be called: {error}.")
 
     def _skip(self, method: str, path: str, pointer: str, reason: str) -> None:
-        self._skipped.append(ReportItem(method, path, pointer, "skipped", reason, None, 0, 0))
+        self._skipped.append(ReportItem(method, path, shown(pointer), "skipped", reason, None, 0, 0))
 
 
 def _operations(node: Json, place: str) -> Iterator[tuple[str, Value, str]]:
@@ -186,7 +193,7 @@ class _Finishing:
         return operation, ReportItem(
             method=draft.method,
             path=draft.path,
-            pointer=self.draft.pointer,
+            pointer=shown(self.draft.pointer),
             status="degraded" if notes else "ready",
             reason=reason,
             name=name,
@@ -215,5 +222,7 @@ def _within_budget(work: Sequence[_Finishing], limits: Limits) -> list[tuple[Ope
         else:
             return done
         if budget <= _SMALLEST_BUDGET:
-            raise refused(f"makes tools of more than {limits.list_bytes:,} bytes in all", "/paths")
+            raise refused(
+                f"makes tools of more than {limits.list_bytes:,} bytes in all (SOURCE_MAX_LIST_BYTES)", "/paths"
+            )
         budget //= 2

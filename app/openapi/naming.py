@@ -5,6 +5,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from app.openapi.pointers import last_name
+
 LONGEST_TOOL_NAME = 64  # characters of `slug__operation`
 
 _SEPARATOR = "__"
@@ -58,7 +60,7 @@ def argument_names(inputs: Sequence[tuple[str, str]]) -> list[str]:
 
 def definition_name(pointer: str, taken: Iterable[str]) -> str:
     """Return a `$defs` name for the schema at the pointer."""
-    name = _NOT_IN_ARGUMENTS.sub("_", pointer.rpartition("/")[2].replace("~1", "_").replace("~0", "_")) or "schema"
+    name = _NOT_IN_ARGUMENTS.sub("_", last_name(pointer)) or "schema"
     if name in taken or name.isdigit() or len(name) > _LONGEST_ARGUMENT:
         name = f"{name[:48]}_{hashlib.sha256(pointer.encode(errors='replace')).hexdigest()[:_DIGITS]}"
     return name

@@ -1,11 +1,17 @@
-"""Places in a document: RFC 6901 JSON Pointers, and what `$ref`s lead to."""
+"""Places in a document: RFC 6901 JSON Pointers, and what `$ref`s lead to.
+
+A document of several files is one tree (bundling.py): what came from another file stands below the member `FILES`,
+under the name by which people know that file. Where there is only a text, the file could not be had; it says why.
+"""
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from app.openapi.operation import Value
 
-_LONGEST_CHAIN = 30  # references to references
+FILES = "x-tools-provider-files"
+LONGEST_CHAIN = 30  # references to references
 
 
 class Unresolvable(Exception):
@@ -19,11 +25,27 @@ def join(pointer: str, *tokens: str | int) -> str:
 
 def remark(detail: str, pointer: str) -> str:
     """Return a note for the report: what was changed or left out, and where in the document."""
-    return f"{detail} (at {pointer or '/'})"
+    return f"{detail} (at {shown(pointer) or '/'})"
+
+
+def shown(pointer: str) -> str:
+    """Return the pointer as people know the place: `models/pet.yaml#/Pet` for what came from another file."""
+    start, _, rest = pointer.removeprefix("/").partition("/")
+    if start != FILES or not rest:
+        return pointer
+    file, slash, inner = rest.partition("/")
+    return f"{_unescaped(file)}#{slash}{inner}" if slash else _unescaped(file)
+
+
+def last_name(pointer: str) -> str:
+    """Return what the place is called: its last name; for a whole file the file's, without its ending."""
+    above, _, token = pointer.rpartition("/")
+    name = _unescaped(token)
+    return PurePosixPath(name).stem if above == f"/{FILES}" else name
 
 
 class References:
-    """Resolves the `$ref`s of one document. Nothing is ever fetched: what lies elsewhere is unresolvable."""
+    """Resolves the `$ref`s of one document. Nothing is fetched here: what was not bundled is unresolvable."""
 
     def __init__(self, document: Value) -> None:
         self._document = document
@@ -39,31 +61,40 @@ class References:
             raise Unresolvable(f"{_short(ref)!r} is no JSON Pointer")
         node, pointer = self._document, ""
         for token in fragment.split("/")[1:]:
-            node, name = _step(node, token, ref)
-            pointer = join(pointer, name)
+            found = step(node, token)
+            if found is None:
+                raise Unresolvable(f"{_short(shown(fragment) or ref)!r} leads to nothing in this document")
+            node, pointer = found[0], join(pointer, found[1])
+            if isinstance(node, str) and pointer.startswith(f"/{FILES}/") and pointer.count("/") == 2:
+                raise Unresolvable(f"{_short(shown(fragment))!r} cannot be had: {node}")
         return node, pointer
 
     def follow(self, node: Value, pointer: str) -> tuple[Value, str]:
         """Return the first thing that is no Reference Object, starting with `node` itself."""
-        for _ in range(_LONGEST_CHAIN):
+        for _ in range(LONGEST_CHAIN):
             if not isinstance(node, dict) or not isinstance(node.get("$ref"), str):
                 return node, pointer
             node, pointer = self.find(node["$ref"])
         raise Unresolvable("its references lead in a circle")
 
 
-def _step(node: Value, token: str, ref: str) -> tuple[Value, str]:
+def step(node: Value, token: str) -> tuple[Value, str] | None:
+    """Return what a token of a `$ref`'s pointer leads to, and its name as it is; None for nothing."""
     for name in _spellings(token):
         if isinstance(node, dict) and name in node:
             return node[name], name
         if isinstance(node, list) and name.isascii() and name.isdigit() and int(name[:9]) < len(node):
             return node[int(name[:9])], str(int(name[:9]))
-    raise Unresolvable(f"{_short(ref)!r} leads to nothing in this document")
+    return None
 
 
 def _spellings(token: str) -> Iterator[str]:
-    yield unquote(token).replace("~1", "/").replace("~0", "~")
+    yield _unescaped(unquote(token))
     yield token  # names with a percent sign or a tilde are often written as they are
+
+
+def _unescaped(token: str) -> str:
+    return token.replace("~1", "/").replace("~0", "~")
 
 
 def _short(ref: str) -> str:

@@ -1,13 +1,25 @@
 """Bytes to a tree of JSON values, within limits. Slow for large documents: callers keep it off the event loop."""
 
+import re
+from dataclasses import dataclass
+
 import orjson
 
-from app.openapi.limits import Limits, Watch, refused
+from app.openapi.limits import Limits, Watch, refused, too_deep
 from app.openapi.operation import Json, Value
 from app.openapi.pointers import join
 from app.openapi.yaml_tree import read_yaml
 
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """The bytes of a document, or of a file that it refers to, as they came."""
+
+    data: bytes
+    content_type: str | None = None
 
 
 def read_document(
@@ -17,65 +29,61 @@ def read_document(
 
     `deadline` is a time of `time.monotonic`. Raises Invalid("invalid_document"), with a pointer where one is known.
     """
-    data = data.removeprefix(_BYTE_ORDER_MARK)
-    limits = limits or Limits()
-    watch = Watch(deadline)
+    return read_root(File(data, content_type), limits or Limits(), Watch(deadline))[0]
+
+
+def read_root(file: File, limits: Limits, watch: Watch) -> tuple[Json, int]:
+    """Return the document in the file and the number of its values. Raises Invalid("invalid_document")."""
+    tree, nodes = read_tree(file, limits, watch)
+    if not isinstance(tree, dict):
+        raise refused(f"is {_kind(tree)} at the top, not an object with the fields of an OpenAPI document")
+    return tree, nodes
+
+
+def read_tree(file: File, limits: Limits, watch: Watch) -> tuple[Value, int]:
+    """Return what the file holds and the number of its values. Raises Invalid("invalid_document")."""
+    data = file.data.removeprefix(_BYTE_ORDER_MARK)
     start = data[:1_024].lstrip()[:1]
     if not start:
         raise refused("is empty")
     if start == b"<":
         raise refused("is HTML or XML; give the address of the OpenAPI document itself, in JSON or YAML")
-    if start in {b"{", b"["} and "yaml" not in (content_type or "").lower():
-        tree = _read_json(data, limits, watch)
-    else:
-        tree = read_yaml(_decoded(data), limits, watch)
-    if not isinstance(tree, dict):
-        raise refused(f"is {_kind(tree)} at the top, not an object with the fields of an OpenAPI document")
-    return tree
+    if start in {b"{", b"["} and "yaml" not in (file.content_type or "").lower():
+        return _read_json(data, limits, watch)
+    return read_yaml(_decoded(data), limits, watch)
 
 
-def _read_json(data: bytes, limits: Limits, watch: Watch) -> Value:
+def _read_json(data: bytes, limits: Limits, watch: Watch) -> tuple[Value, int]:
     # Counted before anything is built; commas in texts are told apart only where that decides.
-    if _marks(data, 0, len(data)) >= limits.nodes:
-        _count_outside_texts(data.replace(b"\\\\", b"").replace(b'\\"', b""), limits, watch)
+    if _marks(data) >= limits.nodes and _marks(_TEXT.sub(b"0", data)) >= limits.nodes:
+        raise refused(f"has more than {limits.nodes:,} values (SOURCE_MAX_NODES)")
     watch.look()
     try:
         tree = orjson.loads(data)
     except orjson.JSONDecodeError as error:
+        if error.msg.startswith("depth limit"):
+            raise too_deep(limits) from None
         raise refused(f"is not valid JSON: {error}") from None
-    _check_depth(tree, limits, watch)
-    return tree
+    return tree, _counted(tree, limits, watch)
 
 
-def _marks(data: bytes, start: int, end: int) -> int:
+def _marks(data: bytes) -> int:
     """Each value but the first follows a comma or the bracket of a container that is not empty."""
-    opened = sum(data.count(mark, start, end) for mark in (b",", b"[", b"{"))
-    return opened - data.count(b"[]", start, end) - data.count(b"{}", start, end)
+    return sum(map(data.count, (b",", b"[", b"{"))) - data.count(b"[]") - data.count(b"{}")
 
 
-def _count_outside_texts(data: bytes, limits: Limits, watch: Watch) -> None:
-    """Expects data without escaped quotation marks."""
-    position, count = 0, 1
-    while position < len(data):
-        watch.tick()
-        text = data.find(b'"', position)
-        start = len(data) if text < 0 else text
-        count += _marks(data, position, start)
-        if count > limits.nodes:
-            raise refused(f"has more than {limits.nodes:,} values")
-        end = data.find(b'"', start + 1)
-        position = len(data) if end < 0 else end + 1
-
-
-def _check_depth(tree: Value, limits: Limits, watch: Watch) -> None:
+def _counted(tree: Value, limits: Limits, watch: Watch) -> int:
     pending: list[tuple[Value, int, str]] = [(tree, 1, "")]
+    count = 1
     while pending:
         node, depth, pointer = pending.pop()
         watch.tick()
         if depth > limits.depth:
-            raise refused(f"is nested deeper than {limits.depth} levels", pointer)
+            raise too_deep(limits, pointer)
+        count += len(node)
         items = node.items() if isinstance(node, dict) else enumerate(node)
         pending.extend((item, depth + 1, join(pointer, key)) for key, item in items if isinstance(item, dict | list))
+    return count
 
 
 def _decoded(data: bytes) -> str:

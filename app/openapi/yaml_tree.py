@@ -20,7 +20,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from app.openapi.limits import Limits, Watch, refused
+from app.openapi.limits import Limits, Watch, refused, too_deep
 from app.openapi.operation import Json, Value
 
 _TAG = "tag:yaml.org,2002:"
@@ -52,26 +52,28 @@ class _Open:
     nodes: int = 1
 
 
-def read_yaml(text: str, limits: Limits, watch: Watch) -> Value:
-    """Return the one YAML document in the text. Raises Invalid("invalid_document")."""
+def read_yaml(text: str, limits: Limits, watch: Watch) -> tuple[Value, int]:
+    """Return the one YAML document in the text and the number of its values. Raises Invalid("invalid_document")."""
     tree = _Tree(limits, watch)
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             watch.tick()
             tree.take(event)
     except yaml.YAMLError as error:
+        if "nesting depth" in _told(error):  # the parser's own limit, which it may reach before we see the events
+            raise too_deep(limits) from None
         raise refused(f"is neither valid JSON nor valid YAML: {_told(error)}") from None
-    return tree.root
+    return tree.root, tree.nodes
 
 
 class _Tree:
     def __init__(self, limits: Limits, watch: Watch) -> None:
         self.root: Value = None
+        self.nodes = 0
         self._limits = limits
         self._watch = watch
         self._open: list[_Open] = []
         self._anchors: dict[str, tuple[Value, int]] = {}
-        self._nodes = 0
         self._alias_nodes = 0
         self._documents = 0
 
@@ -110,7 +112,7 @@ class _Tree:
         if self._open and isinstance(self._open[-1].value, dict) and self._open[-1].key is _UNSET:
             raise refused(f"has a key that is no text {_line(event)}")
         if len(self._open) >= self._limits.depth:
-            raise refused(f"is nested deeper than {self._limits.depth} levels {_line(event)}")
+            raise too_deep(self._limits)
         self._open.append(_Open(value, event.anchor))
 
     def _end(self) -> None:
@@ -131,7 +133,9 @@ class _Tree:
         value, nodes = self._anchors[event.anchor]
         self._alias_nodes += nodes
         if self._alias_nodes > self._limits.alias_nodes:
-            raise refused(f"grows by aliases to more than {self._limits.alias_nodes:,} values {where}")
+            raise refused(
+                f"grows by aliases to more than {self._limits.alias_nodes:,} values (SOURCE_MAX_ALIAS_NODES) {where}"
+            )
         parent = self._open[-1]
         if isinstance(parent.value, dict) and parent.key is _UNSET:
             if isinstance(value, dict | list):
@@ -142,9 +146,9 @@ class _Tree:
         self._place(value, nodes)
 
     def _count(self, nodes: int) -> None:
-        self._nodes += nodes
-        if self._nodes > self._limits.nodes:
-            raise refused(f"has more than {self._limits.nodes:,} values")
+        self.nodes += nodes
+        if self.nodes > self._limits.nodes:
+            raise refused(f"has more than {self._limits.nodes:,} values (SOURCE_MAX_NODES)")
 
     def _place(self, value: Value, nodes: int) -> None:
         if not self._open:

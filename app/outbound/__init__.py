@@ -5,12 +5,13 @@ follows a redirect, keeps a cookie, reads proxy variables or changes the spellin
 """
 
 from app.outbound.addresses import AddressPolicy, AddressRefused, origin_of
-from app.outbound.body import read_bounded, read_up_to
+from app.outbound.body import Allowance, read_bounded, read_up_to
 from app.outbound.transport import guarded_client, plain_client
 
 __all__ = [
     "AddressPolicy",
     "AddressRefused",
+    "Allowance",
     "guarded_client",
     "origin_of",
     "plain_client",

@@ -7,18 +7,27 @@ import httpx
 from app.errors import BadAnswer, TooLarge
 
 
-async def read_bounded(response: httpx.Response, max_bytes: int) -> bytes:
+class Allowance:
+    """Bytes that several bodies may have together, read one after another or at once."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.left = max_bytes
+
+
+async def read_bounded(response: httpx.Response, limit: int | Allowance) -> bytes:
     """Return the whole decoded body of a streamed response.
 
-    Raises TooLarge (`answer_too_large`) over `max_bytes`, and what `read_up_to` raises.
+    Raises TooLarge (`answer_too_large`) over the limit in bytes, and what `read_up_to` raises.
     """
+    allowance = limit if isinstance(limit, Allowance) else Allowance(limit)
     declared = response.headers.get("content-length", "")
     encoded = "content-encoding" in response.headers
-    if not encoded and declared.isdecimal() and len(declared) < 20 and int(declared) > max_bytes:
-        raise _too_large(max_bytes)
-    body, truncated = await read_up_to(response, max_bytes)
+    if not encoded and declared.isdecimal() and len(declared) < 20 and int(declared) > allowance.left:
+        raise _too_large(allowance.max_bytes)
+    body, truncated = await _read(response, allowance)
     if truncated:
-        raise _too_large(max_bytes)
+        raise _too_large(allowance.max_bytes)
     return body
 
 
@@ -28,12 +37,18 @@ async def read_up_to(response: httpx.Response, max_bytes: int) -> tuple[bytes, b
     Never holds much more than that. Raises BadAnswer (`answer_encoding_refused`) and httpx.TransportError. The caller
     holds the deadline and closes the response.
     """
+    return await _read(response, Allowance(max_bytes))
+
+
+async def _read(response: httpx.Response, allowance: Allowance) -> tuple[bytes, bool]:
     decoder = _decoder(response.headers.get("content-encoding", ""))
     body = bytearray()
     async for chunk in response.aiter_raw():
-        body += chunk if decoder is None else decoder.decode(chunk, max_bytes + 1 - len(body))
-        if len(body) > max_bytes:
-            return bytes(body[:max_bytes]), True
+        decoded = chunk if decoder is None else decoder.decode(chunk, allowance.left + 1)
+        body += decoded
+        allowance.left -= len(decoded)
+        if allowance.left < 0:
+            return bytes(body[: allowance.left]), True
     if decoder is not None:
         decoder.finish()
     return bytes(body), False

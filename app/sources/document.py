@@ -1,21 +1,31 @@
-"""Fetches a source's document within limits and has it read apart from the event loop."""
+"""Fetches a source's document, and the files that it refers to, within limits, and has them read apart."""
 
 import asyncio
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import httpx
 
-from app.errors import BadAnswer, DeadlineExceeded, Invalid, TooLarge
+from app.errors import BadAnswer, DeadlineExceeded, Invalid, TooLarge, ToolsProviderError
 from app.openapi.conversion import Conversion
-from app.outbound import AddressPolicy, AddressRefused, origin_of, read_bounded
-from app.sources.reading import read_apart
+from app.openapi.reading import File
+from app.outbound import AddressPolicy, AddressRefused, Allowance, origin_of, read_bounded
+from app.sources.reading import Reading, ReadingLimits, read_apart
 
 _ACCEPT = "application/json, application/yaml;q=0.9, text/yaml;q=0.8, */*;q=0.5"
 _VALIDATOR = re.compile(r"[\x20-\x7e]{1,500}")  # what may be sent back in a condition
-_AT_ONCE = 2  # documents that are read at the same time; each may take a core and some hundred megabytes
+_READ_AT_ONCE = 2  # documents that are read at the same time; each may take a core and some hundred megabytes
+_FETCHED_AT_ONCE = 16  # files of one document
+
+
+def reference_origins(entries: Sequence[str]) -> frozenset[str]:
+    """Return the origins that SOURCE_REF_ORIGINS lists. Raises ValueError for what is none."""
+    try:
+        return frozenset(map(origin_of, entries))
+    except AddressRefused as refused:
+        raise ValueError(f"SOURCE_REF_ORIGINS: {refused.detail}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +39,11 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """The bytes of a document as they came."""
-
-    data: bytes
-    content_type: str | None
-    fingerprint: Fingerprint
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a document holds, and how to recognise it."""
+class Found:
+    """What a document holds, and how to recognise it: not at all where it was sent, or has files that may change."""
 
     conversion: Conversion
-    fingerprint: Fingerprint
+    fingerprint: Fingerprint | None
 
 
 class Unchanged(Exception):
@@ -54,9 +55,10 @@ class Unchanged(Exception):
 
 
 class Documents:
-    """Fetches and reads documents. `timeout` is the seconds for the whole fetch, `reading_timeout` for the reading.
+    """Fetches and reads documents. `timeout` is the seconds and `max_bytes` the bytes for all files of one together.
 
-    A new `release` may read the same bytes differently, so it recognises no document that another one has read.
+    Files that a document refers to are fetched from the document's own origin and from `reference_origins`. A new
+    `release`, or other limits, may read the same bytes differently: they recognise no document that was read before.
     """
 
     def __init__(
@@ -66,57 +68,124 @@ class Documents:
         *,
         timeout: float,
         max_bytes: int,
-        reading_timeout: float = 30.0,
+        reference_origins: frozenset[str] = frozenset(),
+        limits: ReadingLimits | None = None,
         release: str = "",
     ) -> None:
         self._client = client
         self._addresses = addresses
         self._timeout = timeout
         self._max_bytes = max_bytes
-        self._reading_timeout = reading_timeout
-        self._release = release
-        self._readers = asyncio.Semaphore(_AT_ONCE)
+        self._reference_origins = reference_origins
+        self._limits = limits or ReadingLimits()
+        self._release = hashlib.sha256(f"{release} {self._limits}".encode()).hexdigest()
+        self._readers = asyncio.Semaphore(_READ_AT_ONCE)
 
     async def read(
-        self, url: str, slug: str, assigned: Mapping[tuple[str, str], str], known: Fingerprint | None = None
-    ) -> Reading:
-        """Return the operations of the document at `url`; `assigned` are names given before, which are kept.
+        self,
+        url: str | None,
+        slug: str,
+        assigned: Mapping[tuple[str, str], str],
+        uploaded: bytes | None = None,
+        known: Fingerprint | None = None,
+    ) -> Found:
+        """Return the operations of the document at `url`, or of the uploaded one, which may have a `url` too.
 
-        Raises Unchanged, before reading it, when it is still the `known` one; Invalid, TooLarge, BadAnswer or
-        DeadlineExceeded with a `document_…` code or `invalid_document`; AddressRefused for an inner address; and
-        Invalid (`redirect_refused`) for a redirect.
+        `assigned` are names given before, which are kept. A file that the document refers to and that cannot be had is
+        in the report of the operations that need it. Raises Unchanged, before reading it, when it is still the `known`
+        one; Invalid, TooLarge, BadAnswer or DeadlineExceeded with a `document_…` code or `invalid_document`;
+        AddressRefused for an inner address; and Invalid (`redirect_refused`) for a redirect.
         """
-        if known is not None and known.release != self._release:
-            known = None
-        document = await self._fetch(url, known)
-        if known is not None and document.fingerprint.digest == known.digest:
-            raise Unchanged(document.fingerprint)
-        async with self._readers:
-            conversion = await read_apart(document.data, document.content_type, slug, assigned, self._reading_timeout)
-        return Reading(conversion, document.fingerprint)
+        allowance = Allowance(self._max_bytes)
+        fetch = _Fetch(self._client, self._addresses, self._timeout, allowance)
+        fingerprint = None
+        if uploaded is None:
+            current = known if known is not None and known.release == self._release else None
+            file, fingerprint = await self._fetched(fetch, url or "", current)
+        else:
+            file = File(uploaded)
+            allowance.left -= len(uploaded)
+            if allowance.left < 0:
+                raise _too_large(allowance)
+        origins = self._reference_origins | ({origin_of(url)} if url else set())
+        parts: list[str] = []
 
-    async def _fetch(self, url: str, known: Fingerprint | None) -> Document:
+        async def load(addresses: Sequence[str]) -> Sequence[File | str]:
+            parts.extend(addresses)
+            return await fetch.files(addresses, origins)
+
+        async with self._readers:
+            conversion = await read_apart(Reading(file, url or "", slug, assigned), load, self._limits)
+        return Found(conversion, None if parts else fingerprint)
+
+    async def _fetched(self, fetch: "_Fetch", url: str, known: Fingerprint | None) -> tuple[File, Fingerprint]:
+        file, headers = await fetch.document(url, known)
+        etag, last_modified = (_validator(headers.get(name)) for name in ("etag", "last-modified"))
+        digest = hashlib.sha256(f"{file.content_type}\n".encode() + file.data).hexdigest()
+        fingerprint = Fingerprint(etag, last_modified, digest, self._release)
+        if known is not None and known.digest == digest:
+            raise Unchanged(fingerprint)
+        return file, fingerprint
+
+
+class _Fetch:
+    """Fetches the files of one document; time and bytes are for all of them."""
+
+    def __init__(
+        self, client: httpx.AsyncClient, addresses: AddressPolicy, timeout: float, allowance: Allowance
+    ) -> None:
+        self._client = client
+        self._addresses = addresses
+        self._timeout = timeout
+        self._allowance = allowance
+        self._left = timeout
+        self._at_once = asyncio.Semaphore(_FETCHED_AT_ONCE)
+
+    async def document(self, url: str, known: Fingerprint | None) -> tuple[File, httpx.Headers]:
+        """Return what stands at the address, with its headers. Raises Unchanged where the server says so."""
+        started = asyncio.get_running_loop().time()
+        try:
+            return await self._fetched(url, started + self._left, known)
+        finally:
+            self._left -= asyncio.get_running_loop().time() - started
+
+    async def files(self, addresses: Sequence[str], origins: frozenset[str]) -> Sequence[File | str]:
+        """Return for each address what stands there, or why it cannot be had."""
+        started = asyncio.get_running_loop().time()
+
+        async def one(address: str) -> File | str:
+            try:
+                refused = _elsewhere(address, origins)
+                return refused or (await self._fetched(address, started + self._left))[0]
+            except ToolsProviderError as error:
+                return error.detail
+
+        found = await asyncio.gather(*map(one, addresses))
+        self._left -= asyncio.get_running_loop().time() - started
+        return found
+
+    async def _fetched(self, url: str, deadline: float, known: Fingerprint | None = None) -> tuple[File, httpx.Headers]:
         self._addresses.check_url(url)
         origin = origin_of(url)
         conditions = _conditions(known)
         try:
             async with (
-                asyncio.timeout(self._timeout),
+                asyncio.timeout_at(deadline),
+                self._at_once,
                 self._client.stream("GET", url, headers={"accept": _ACCEPT, **conditions}) as response,
             ):
                 if response.status_code == 304 and known is not None and conditions:
                     raise Unchanged(known)
                 _check_status(response, origin)
-                return _document(await read_bounded(response, self._max_bytes), response, self._release)
+                data = await read_bounded(response, self._allowance)
+                return File(data, response.headers.get("content-type")), response.headers
         except TimeoutError:
             raise DeadlineExceeded(
                 "document_timeout",
-                f"{origin} did not send the document within {self._timeout:g} s (SOURCE_FETCH_TIMEOUT).",
+                f"{origin} did not send the whole document within {self._timeout:g} s (SOURCE_FETCH_TIMEOUT).",
             ) from None
         except TooLarge:
-            raise TooLarge(
-                "document_too_large", f"The document has more than {self._max_bytes} bytes (SOURCE_MAX_BYTES)."
-            ) from None
+            raise _too_large(self._allowance) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise BadAnswer("document_unreachable", f"{origin} sent no document: {error}.") from error
 
@@ -128,15 +197,25 @@ def _conditions(known: Fingerprint | None) -> dict[str, str]:
     return {name: value for name, value in stated.items() if value is not None}
 
 
-def _document(data: bytes, response: httpx.Response, release: str) -> Document:
-    content_type = response.headers.get("content-type")
-    digest = hashlib.sha256(f"{content_type}\n".encode() + data).hexdigest()
-    etag, last_modified = (_validator(response.headers.get(name)) for name in ("etag", "last-modified"))
-    return Document(data, content_type, Fingerprint(etag, last_modified, digest, release))
-
-
 def _validator(value: str | None) -> str | None:
     return value if value is not None and _VALIDATOR.fullmatch(value) else None
+
+
+def _elsewhere(address: str, origins: frozenset[str]) -> str | None:
+    """Say why nothing is fetched from an address; None where it may be. Raises AddressRefused for no address at all."""
+    if ":" not in address.partition("/")[0]:
+        return "the document was uploaded, so nobody knows where that is; state its `url` beside it"
+    origin = origin_of(address)
+    if origin in origins:
+        return None
+    return f"nothing is fetched from {origin}; the operator can add it to SOURCE_REF_ORIGINS"
+
+
+def _too_large(allowance: Allowance) -> TooLarge:
+    return TooLarge(
+        "document_too_large",
+        f"The document and its files have more than {allowance.max_bytes} bytes (SOURCE_MAX_BYTES).",
+    )
 
 
 def _check_status(response: httpx.Response, origin: str) -> None:
@@ -149,7 +228,7 @@ def _check_status(response: httpx.Response, origin: str) -> None:
         )
     if status != 200:
         hint = " Documents are fetched without credentials." if status in {401, 403} else ""
-        raise BadAnswer("document_unreachable", f"{origin} answered {status} instead of the document.{hint}")
+        raise BadAnswer("document_unreachable", f"{origin} answered {status} instead of a document.{hint}")
 
 
 def _target(response: httpx.Response) -> str:

@@ -49,10 +49,10 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """An inventory with the fingerprint of the document that it was read from."""
+    """An inventory with the fingerprint of the document that it was read from, if it has one."""
 
     inventory: Inventory
-    fingerprint: Fingerprint
+    fingerprint: Fingerprint | None
 
     def enter(self, source: Source, now: datetime) -> None:
         """Note in the source what it offers, and that its document has been read."""
@@ -65,17 +65,19 @@ async def take_inventory(
     source: Source,
     names: Mapping[tuple[str, str], str],
     request: Mapping[str, Any],
+    *,
+    uploaded: bytes | None = None,
     known: Fingerprint | None = None,
 ) -> Taken:
     """Read the source's document. `names` are kept; `request` is what the admin sent, for the advice in a refusal.
 
     Raises what `Documents.read` raises, and Invalid (`base_url_refused`).
     """
-    reading = await documents.read(source.url, source.slug, names, known)
-    conversion = reading.conversion
+    found = await documents.read(source.url or None, source.slug, names, uploaded, known)
+    conversion = found.conversion
     base_url = base_url_of(source.url, source.stated_base_url, conversion.servers, request)
     inventory = Inventory(base_url, conversion.operations, conversion.report).under(source)
-    return Taken(inventory, reading.fingerprint)
+    return Taken(inventory, found.fingerprint)
 
 
 def fingerprint_of(source: Source) -> Fingerprint | None:
@@ -83,9 +85,9 @@ def fingerprint_of(source: Source) -> Fingerprint | None:
     return None if source.fingerprint is None else Fingerprint(**source.fingerprint)
 
 
-def seen(source: Source, fingerprint: Fingerprint, now: datetime) -> None:
+def seen(source: Source, fingerprint: Fingerprint | None, now: datetime) -> None:
     """Note that the document could be had and used; whatever failed before is over."""
-    source.fingerprint = asdict(fingerprint)
+    source.fingerprint = None if fingerprint is None else asdict(fingerprint)
     source.refreshed_at = now
     if source.status == "stale":
         source.status = "ready" if source.ready or source.degraded or not source.skipped else "failed"

@@ -60,7 +60,10 @@ class RegisteredSource:
 
 
 class Source(SQLModel, table=True):
-    """A registered document. `version` grows with each change; `stated_…` is what an admin said, if anything."""
+    """A registered document. `version` grows with each change; `stated_…` is what an admin said, if anything.
+
+    `url` is empty where nobody said where the document is from. `uploaded`: it was sent, and is kept (SourceDocument).
+    """
 
     __tablename__ = "sources"
 
@@ -68,7 +71,8 @@ class Source(SQLModel, table=True):
     slug: str = Field(unique=True)
     name: str
     description: str | None = None
-    url: str
+    url: str = ""
+    uploaded: bool = False
     source_type: str = "openapi"
     default_audience: str | None = None
     scopes: list[str] = Field(default_factory=list, sa_type=JSON)
@@ -146,6 +150,15 @@ class SourceReport(SQLModel, table=True):
     source_id: str = Field(foreign_key="sources.id", ondelete="CASCADE", primary_key=True)
     items: bytes
     changes: bytes | None = None
+
+
+class SourceDocument(SQLModel, table=True):
+    """A document that an admin sent, to convert it again when its source changes."""
+
+    __tablename__ = "source_documents"
+
+    source_id: str = Field(foreign_key="sources.id", ondelete="CASCADE", primary_key=True)
+    content: bytes
 
 
 class AudienceOrigin(SQLModel, table=True):
@@ -229,13 +242,18 @@ OtherServers = Annotated[list[OtherServer], Limits(max_length=20)]
 
 
 class SourceUpdate(BaseModel):
-    """What an admin may change. A field that is left out stays; only some may be null."""
+    """What an admin may change. A field that is left out stays; only some may be null.
+
+    `document` is a short text here, if it was sent: what it holds comes beside (app/api/entry.py). Whoever states a
+    `url` without one has the document fetched from there.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     name: Line = ""
     description: Text | None = None
     url: Address = ""
+    document: dict[str, Any] | str | None = None
     default_audience: Audience = None
     scopes: Scopes = []
     base_url: Annotated[Address | None, BeforeValidator(_null_if_empty)] = None
@@ -250,6 +268,10 @@ class SourceUpdate(BaseModel):
     def columns(self) -> dict[str, Any]:
         """Return what was sent, under the names of `Source`'s fields."""
         values = self.model_dump(exclude_unset=True)
+        if values.pop("document", None) is not None:
+            values["uploaded"] = True
+        elif "url" in values:
+            values["uploaded"] = False
         if "base_url" in values:
             values["stated_base_url"] = values.pop("base_url")
         if "other_servers" in values:
@@ -264,7 +286,6 @@ class SourceCreate(SourceUpdate):
     """What an admin sends to register a source."""
 
     name: Line
-    url: Address
     slug: Slug | None = None
     source_type: Literal["openapi"] = "openapi"
 
@@ -294,7 +315,8 @@ class SourceRead(BaseModel):
     slug: str
     name: str
     description: str | None
-    url: str
+    url: str | None
+    uploaded: bool
     source_type: str
     default_audience: str | None
     scopes: list[str]
@@ -320,6 +342,7 @@ class SourceRead(BaseModel):
         return cls.model_validate(
             {
                 **source.model_dump(),
+                "url": source.url or None,
                 "upstream_auth": {"type": source.upstream_auth_type},
                 "operations": {"ready": source.ready, "degraded": source.degraded, "skipped": source.skipped},
             }

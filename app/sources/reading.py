@@ -1,59 +1,74 @@
-"""Reads a document in a process of its own, started for it and ended with it.
+"""Has a document read in a process of its own (`reader.py`), started for it and ended with it.
 
-A large document takes seconds of processor time and hundreds of megabytes, and a hostile one is made for that. Here it
-can be stopped at its deadline, gives its memory back, and keeps no other caller waiting.
-
-Run as `python -m app.sources.reading`, this module is that process: a line of JSON and the document come in on stdin,
-lines of JSON go out on stdout, the first with everything but the operations, then one for each operation.
+A large document takes seconds of processor time and hundreds of megabytes, and a hostile one is made for that. There it
+can be stopped at its deadline, gives its memory back, and keeps no other caller waiting. The files that a document
+refers to are loaded here, by whoever may decide what is fetched; only this time does not count.
 """
 
 import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import IO, Any, cast
 
 import orjson
 
-from app.errors import Invalid, TooLarge, ToolsProviderError, Violation
-from app.openapi.conversion import Conversion, ReportItem, convert
-from app.openapi.operation_json import operation_from_json, operation_to_json
-from app.openapi.reading import read_document
+from app.errors import Invalid, Violation
+from app.openapi.conversion import Conversion, ReportItem
+from app.openapi.limits import Limits
+from app.openapi.operation_json import operation_from_json
+from app.openapi.reading import File
+from app.sources.reader import ReaderEnded, read_frame, write_files, write_frame
 
-if sys.platform != "win32":
-    import resource
-
-_MOST_MEMORY = 2 * 1024**3  # bytes of address space
 _OPERATIONS_A_TURN = 100  # taken over between two turns of the event loop
 
+# For each address the file, or why it cannot be had.
+LoadFiles = Callable[[Sequence[str]], Awaitable[Sequence[File | str]]]
 
-async def read_apart(
-    data: bytes,
-    content_type: str | None,
-    slug: str,
-    assigned: Mapping[tuple[str, str], str],
-    timeout: float,  # noqa: ASYNC109 - the process is killed at the deadline, not only left alone
-) -> Conversion:
-    """Return `convert(read_document(data))`. Raises what they do, and Invalid (`document_too_complex`)."""
-    request = {
-        "content_type": content_type,
-        "slug": slug,
-        "assigned": [[method, path, name] for (method, path), name in assigned.items()],
-    }
+
+@dataclass(frozen=True, slots=True)
+class ReadingLimits:
+    """What the reading of one document may cost: `timeout` in seconds, `memory` in bytes of address space."""
+
+    timeout: float = 30.0
+    memory: int = 2 * 1024**3
+    document: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is to be read. `address` is where relative references start, empty when the document has none.
+
+    `assigned` are names given to operations before, which are kept.
+    """
+
+    file: File
+    address: str
+    slug: str
+    assigned: Mapping[tuple[str, str], str]
+
+
+async def read_apart(reading: Reading, load: LoadFiles, limits: ReadingLimits) -> Conversion:
+    """Return the conversion of the document and of the files that it needs.
+
+    Raises what `read_bundled` and `convert` raise, and Invalid (`document_too_complex`).
+    """
     process = _start()
     try:
-        answer = await asyncio.to_thread(_ask, process, orjson.dumps(request) + b"\n" + data, timeout)
+        answer = await _Conversation(process, limits).result(reading, load)
+    except (ReaderEnded, BrokenPipeError):
+        raise _out_of_memory(limits) from None  # the interpreter cannot always say so itself
     finally:
-        process.kill()
-    if process.returncode != 0:
-        raise _too_complex("needs more memory to read than it may have")
-    return await _taken_over(answer)
+        await _ended(process)
+    return await _taken_over(answer, limits)
 
 
 def _start() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - this module, by this interpreter
-        [sys.executable, "-m", __name__],
+    return subprocess.Popen(
+        [sys.executable, "-m", "app.sources.reader"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -61,23 +76,61 @@ def _start() -> subprocess.Popen[bytes]:
     )
 
 
-def _ask(process: subprocess.Popen[bytes], question: bytes, timeout: float) -> bytes:
-    with process:
+class _Conversation:
+    """Speaks with a reader; each turn runs in a thread, which ends with the process."""
+
+    def __init__(self, process: subprocess.Popen[bytes], limits: ReadingLimits) -> None:
+        self._incoming = cast("IO[bytes]", process.stdout)
+        self._outgoing = cast("IO[bytes]", process.stdin)
+        self._limits = limits
+        self._left = limits.timeout
+
+    async def result(self, reading: Reading, load: LoadFiles) -> bytes:
+        answer = await self._turn(partial(self._ask, reading))
+        while answer.startswith(b'{"wanted":'):
+            files = await load(orjson.loads(answer)["wanted"])
+            answer = await self._turn(partial(write_files, self._outgoing, files))
+        return answer
+
+    def _ask(self, reading: Reading) -> None:
+        asked = {
+            "address": reading.address,
+            "content_type": reading.file.content_type,
+            "slug": reading.slug,
+            "assigned": [[method, path, name] for (method, path), name in reading.assigned.items()],
+            "limits": asdict(self._limits.document),
+            "memory": self._limits.memory,
+        }
+        write_frame(self._outgoing, orjson.dumps(asked))
+        write_frame(self._outgoing, reading.file.data)
+
+    async def _turn(self, say: Callable[[], None]) -> bytes:
+        def turn() -> bytes:
+            say()
+            return read_frame(self._incoming)
+
+        clock = asyncio.get_running_loop().time
+        started = clock()
         try:
-            answer, _ = process.communicate(question, timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            raise _too_complex(f"takes longer than {timeout:g} s to read") from None
-    return answer
+            async with asyncio.timeout(self._left):
+                return await asyncio.to_thread(turn)
+        except TimeoutError:
+            raise _too_complex(f"takes longer than {self._limits.timeout:g} s to read (SOURCE_READ_TIMEOUT)") from None
+        finally:
+            self._left -= clock() - started
 
 
-async def _taken_over(answer: bytes) -> Conversion:
+async def _ended(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    await asyncio.to_thread(process.communicate)
+
+
+async def _taken_over(answer: bytes, limits: ReadingLimits) -> Conversion:
     first, *lines = answer.splitlines()
     result: dict[str, Any] = orjson.loads(first)
+    if "out_of_memory" in result:
+        raise _out_of_memory(limits)
     if (failure := result.get("failure")) is not None:
-        if failure["kind"] == "TooLarge":
-            raise TooLarge(failure["code"], failure["detail"])
         raise Invalid(failure["code"], failure["detail"], [Violation(**item) for item in failure["violations"]])
     operations = []
     for number, line in enumerate(lines):
@@ -89,33 +142,9 @@ async def _taken_over(answer: bytes) -> Conversion:
     return Conversion(**result, servers=servers, operations=tuple(operations), report=report)
 
 
+def _out_of_memory(limits: ReadingLimits) -> Invalid:
+    return _too_complex(f"needs more than {limits.memory:,} bytes of memory to read (SOURCE_READ_MEMORY)")
+
+
 def _too_complex(why: str) -> Invalid:
     return Invalid("document_too_complex", f"The document {why}. Register a smaller part of it.")
-
-
-def main() -> None:
-    """Be the process."""
-    if sys.platform != "win32":
-        resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
-    request = orjson.loads(sys.stdin.buffer.readline())
-    assigned = {(method, path): name for method, path, name in request["assigned"]}
-    try:
-        document = read_document(sys.stdin.buffer.read(), content_type=request["content_type"])
-        conversion = convert(document, slug=request["slug"], assigned=assigned)
-    except ToolsProviderError as error:
-        sys.stdout.buffer.write(orjson.dumps({"failure": _described(error)}))
-        return
-    rest = {name: getattr(conversion, name) for name in ("title", "description", "version", "servers", "report")}
-    sys.stdout.buffer.write(orjson.dumps(rest) + b"\n")
-    for operation in conversion.operations:
-        sys.stdout.buffer.write(operation_to_json(operation) + b"\n")
-
-
-def _described(error: ToolsProviderError) -> dict[str, object]:
-    violations = error.violations if isinstance(error, Invalid) else ()
-    kind = "TooLarge" if isinstance(error, TooLarge) else "Invalid"
-    return {"kind": kind, "code": error.code, "detail": error.detail, "violations": violations}
-
-
-if __name__ == "__main__":
-    main()

@@ -31,11 +31,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Revision:
-    """What a change of addresses makes of a source at that version; without a fingerprint nothing was read."""
+    """What a change of document or addresses makes of a source at that version; `taken` None: nothing was read.
+
+    `document` is the one that is kept because it was sent.
+    """
 
     version: int
+    taken: Taken | None
     inventory: Inventory
-    fingerprint: Fingerprint | None
+    document: bytes | None
     changes: Changes
 
 
@@ -101,25 +105,31 @@ class Registration:
         shown = tuple(SourceRead.of(source) for source in found[:limit])
         return SourcePage(shown, shown[-1].slug if len(found) > limit else None)
 
-    async def register(self, create: SourceCreate, admin: AgentToken) -> Registered:
-        """Read the document and store the source; on any failure nothing is stored."""
+    async def register(self, create: SourceCreate, admin: AgentToken, document: bytes | None = None) -> Registered:
+        """Read the document, which may have been sent, and store the source; on any failure nothing is stored."""
         change = Change("register", admin, source=create.slug, audience=create.default_audience)
-        return await self._carried_through(self._register(create, change), change)
+        return await self._carried_through(self._register(create, document, change), change)
 
     async def update(
-        self, key: str, changes: SourceUpdate, admin: AgentToken, if_match: Collection[int] | None = None
+        self,
+        key: str,
+        changes: SourceUpdate,
+        admin: AgentToken,
+        if_match: Collection[int] | None = None,
+        document: bytes | None = None,
     ) -> SourceRead:
-        """Change what was sent; the document is read anew when its address, the base URL or a new server is among it.
+        """Change what was sent; the document is read anew when it, an address of it or a new server is among that.
 
         `if_match` are the versions that the caller knows (None: any); another one raises PreconditionFailed.
         """
         change = Change("update", admin, source=key, detail=", ".join(sorted(changes.model_fields_set)))
-        return await self._carried_through(self._update(key, changes, if_match, change), change)
+        return await self._carried_through(self._update(key, changes, if_match, document, change), change)
 
     async def refresh(self, key: str, admin: AgentToken | None, *, force: bool = False) -> Refreshed:
         """Read the document anew if it has changed, or if `force` is set. `admin` is None for the schedule.
 
-        On failure the last good inventory stays and the source is marked stale.
+        On failure the last good inventory stays and the source is marked stale. Raises Conflict (`document_uploaded`)
+        where there is nothing to fetch.
         """
         change = Change("refresh", admin, source=key)
         return await self._carried_through(self._refresh(key, change, force=force), change)
@@ -129,13 +139,14 @@ class Registration:
         change = Change("delete", admin, source=key)
         await self._carried_through(self._remove(key, if_match, change), change)
 
-    async def _register(self, create: SourceCreate, change: Change) -> Registered:
+    async def _register(self, create: SourceCreate, document: bytes | None, change: Change) -> Registered:
         source = self._drafted(create)
         async with self._repository.transaction() as sources:
             source.slug = await _free_slug(sources, create)
         change.concerns(source)
         await self._rules.check_upstreams(source)
-        taken = await take_inventory(self._documents, source, {}, create.model_dump(exclude_unset=True))
+        request = create.model_dump(exclude_unset=True)
+        taken = await take_inventory(self._documents, source, {}, request, uploaded=document)
         taken.enter(source, source.created_at)
         inventory = taken.inventory
         async with self._writing:
@@ -143,6 +154,7 @@ class Registration:
                 await self._check_authorities(sources, source, change)
                 await sources.add(source)
                 await sources.replace_operations(source.id, inventory.operations, inventory.report)
+                await sources.replace_document(source.id, document)
             self._on_changed(source.registered(), inventory.operations)
         return Registered(SourceRead.of(source), inventory.report, inventory.operations)
 
@@ -150,17 +162,23 @@ class Registration:
         now = self._now()
         values = {**create.columns(), "slug": "", "base_url": "", "created_at": now, "updated_at": now}
         source = Source(**values, refreshed_at=now)
+        self._rules.check_document(source)
         self._rules.check_addresses(source)
         self._rules.check_auth(source.stated_auth_type, source.default_audience)
         self._rules.check_passthrough(source.upstream_auth_type)
         return source
 
     async def _update(
-        self, key: str, changes: SourceUpdate, if_match: Collection[int] | None, change: Change
+        self,
+        key: str,
+        changes: SourceUpdate,
+        if_match: Collection[int] | None,
+        document: bytes | None,
+        change: Change,
     ) -> SourceRead:
         revision = None
-        if not changes.model_fields_set.isdisjoint({"url", "base_url", "other_servers"}):
-            revision = await self._revised(key, changes, if_match)
+        if not changes.model_fields_set.isdisjoint({"url", "base_url", "document", "other_servers"}):
+            revision = await self._revised(key, changes, if_match, document)
         async with self._writing:
             async with self._repository.transaction() as sources:
                 source = await _existing(sources, key, if_match)
@@ -171,24 +189,26 @@ class Registration:
             self._on_changed(source.registered(), operations)
         return SourceRead.of(source)
 
-    async def _revised(self, key: str, changes: SourceUpdate, if_match: Collection[int] | None) -> _Revision:
+    async def _revised(
+        self, key: str, changes: SourceUpdate, if_match: Collection[int] | None, document: bytes | None
+    ) -> _Revision:
         """Servers that are only taken away are taken away even while the document cannot be had."""
         async with self._repository.transaction() as sources:
             draft = Source(**(await _existing(sources, key, if_match)).model_dump())
             names = await sources.names(draft.id)
+            kept = await sources.document(draft.id)
         version, stored = draft.version, await self._stored(draft)
         known = {server["origin"] for server in draft.other_servers}
         self._change(draft, changes)
         await self._rules.check_upstreams(draft)
-        fingerprint = None
-        if changes.model_fields_set.isdisjoint({"url", "base_url"}) and known.issuperset(
-            server["origin"] for server in draft.other_servers
-        ):
-            inventory = stored.under(draft)
-        else:
-            taken = await take_inventory(self._documents, draft, names, changes.model_dump(exclude_unset=True))
-            inventory, fingerprint = taken.inventory, taken.fingerprint
-        return _Revision(version, inventory, fingerprint, await self._compared(stored, inventory))
+        document = (kept if document is None else document) if draft.uploaded else None
+        more = {server["origin"] for server in draft.other_servers} - known
+        if more or not changes.model_fields_set.isdisjoint({"url", "base_url", "document"}):
+            request = changes.model_dump(exclude_unset=True)
+            taken = await take_inventory(self._documents, draft, names, request, uploaded=document)
+            return _Revision(version, taken, taken.inventory, document, await self._compared(stored, taken.inventory))
+        inventory = stored.under(draft)
+        return _Revision(version, None, inventory, document, await self._compared(stored, inventory))
 
     async def _stored(self, source: Source) -> Inventory:
         async with self._repository.transaction() as sources:
@@ -203,12 +223,13 @@ class Registration:
         held = source.registered().authorities
         self._change(source, changes)
         if revision is not None:
-            if revision.fingerprint is not None:
-                seen(source, revision.fingerprint, self._now())
-            revision.inventory.enter(source)
+            if revision.taken is not None:
+                revision.taken.enter(source, self._now())
             inventory = revision.inventory
+            inventory.enter(source)
             change.detail = f"{change.detail}; {revision.changes.summary()}"
             await sources.replace_operations(source.id, inventory.operations, inventory.report, revision.changes)
+            await sources.replace_document(source.id, revision.document)
         change.concerns(source)
         await self._check_authorities(sources, source, change, held)
         source.updated_at = self._now()
@@ -230,9 +251,11 @@ class Registration:
                 known = await _existing(sources, source_id)
                 names = await sources.names(source_id)
             change.concerns(known)
+            if known.uploaded:
+                raise _nothing_to_fetch()
             try:
                 fingerprint = None if force else fingerprint_of(known)
-                taken = await take_inventory(self._documents, known, names, {}, fingerprint)
+                taken = await take_inventory(self._documents, known, names, {}, known=fingerprint)
             except Unchanged as unchanged:
                 return await self._store_unchanged(known, unchanged.fingerprint, change)
             except ToolsProviderError as failure:
@@ -341,6 +364,14 @@ async def _free_slug(sources: Sources, create: SourceCreate) -> str:
         if await sources.find(slug) is None:
             return slug
     raise slug_taken(candidates[-1])
+
+
+def _nothing_to_fetch() -> Conflict:
+    return Conflict(
+        "document_uploaded",
+        "The document of this source was uploaded: there is nothing to fetch. Send a new `document` with PATCH, or a "
+        "`url` to have it fetched from now on.",
+    )
 
 
 def _changed_meanwhile() -> Conflict:

@@ -17,7 +17,7 @@ from app.openapi.conversion import ReportItem
 from app.openapi.operation import Operation
 from app.openapi.operation_json import operation_from_json, operation_to_json
 from app.sources.difference import Changes
-from app.sources.models import AudienceOrigin, OperationRow, Source, SourceReport
+from app.sources.models import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport
 
 _CHANGES = TypeAdapter(Changes)
 _KEY = re.compile(r"[a-z0-9-]{1,36}")
@@ -67,8 +67,10 @@ class Sources:
         await self._session.flush()
 
     async def scheduled(self) -> Sequence[Source]:
-        """Return the enabled sources that are refreshed on a schedule."""
-        query = select(Source).where(col(Source.refresh_every).is_not(None), col(Source.enabled))
+        """Return the enabled sources that are refreshed on a schedule; there is nothing to fetch of an uploaded one."""
+        query = select(Source).where(
+            col(Source.refresh_every).is_not(None), col(Source.enabled), col(Source.uploaded).is_(False)
+        )
         return (await self._session.exec(query)).all()
 
     async def remove(self, source: Source) -> None:
@@ -133,6 +135,17 @@ class Sources:
     async def _changes(self, source_id: str) -> bytes | None:
         query = select(SourceReport.changes).where(SourceReport.source_id == source_id)
         return (await self._session.exec(query)).first()
+
+    async def document(self, source_id: str) -> bytes | None:
+        """Return the document that an admin sent, if any."""
+        query = select(SourceDocument.content).where(SourceDocument.source_id == source_id)
+        return (await self._session.exec(query)).first()
+
+    async def replace_document(self, source_id: str, content: bytes | None) -> None:
+        """Keep the document that an admin sent; None for a source whose document is fetched."""
+        await self._session.exec(delete(SourceDocument).where(col(SourceDocument.source_id) == source_id))
+        if content is not None:
+            await self._session.exec(insert(SourceDocument), params=[{"source_id": source_id, "content": content}])
 
     async def origins(self, audience: str) -> Sequence[str]:
         """Return the origins that may have tokens of the audience."""

@@ -22,21 +22,22 @@ _LONGEST_ADDRESS = 2_000
 def base_url_of(url: str, stated: str | None, servers: Sequence[str], request: Mapping[str, Any]) -> str:
     """Return where calls go: what the admin stated, else the document's server of the same origin as the document.
 
-    Raises Invalid (`base_url_refused`) when the document names only other origins; the detail shows `request` as it
-    would be accepted.
+    `url` is empty for a document that was uploaded without one: then only the admin can say it. Raises Invalid
+    (`base_url_refused`) when the document names only other origins; the detail shows `request` as it would be accepted.
     """
     if stated is not None:
         return stated.rstrip("/")
     absolute = [address for address in (_absolute(url, server) for server in servers or ("/",)) if address]
-    own = origin_of(url)
+    own = origin_of(url) if url else None
     for address in absolute:
         if origin_of(address) == own:
             return address.rstrip("/")
     elsewhere = absolute[0] if absolute else "https://…"
     corrected = orjson.dumps({**request, "base_url": elsewhere}).decode()
+    origin = f"The document comes from {own}" if own else "The document was uploaded"
     raise Invalid(
         "base_url_refused",
-        f"The document comes from {own}, but its server is {elsewhere if absolute else 'no http(s) address'}. Tokens "
+        f"{origin}, but its server is {elsewhere if absolute else 'no http(s) address'}. Tokens "
         f"go to another origin only if you say so. If that server is right, send: {corrected}",
     )
 
@@ -59,7 +60,7 @@ def offer_of(operations: Sequence[Operation], report: Sequence[ReportItem], sour
     dropped: dict[tuple[str, str], str] = {}
     for operation in operations:
         stated = operation.servers or (() if operation.server is None else (operation.server,))
-        absolute = [address for address in (_absolute(source.url, server) for server in stated) if address]
+        absolute = [address for address in (_absolute(source.url or base_url, server) for server in stated) if address]
         chosen = next((each for origin in allowed for each in absolute if origin_of(each) == origin), None)
         if chosen is not None or not stated:
             kept.append(replace(operation, server=chosen and chosen.rstrip("/"), servers=()))

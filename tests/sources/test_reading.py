@@ -3,11 +3,15 @@
 import asyncio
 import json
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from app.errors import Invalid
-from app.sources.reading import read_apart
+from app.openapi.conversion import Conversion
+from app.openapi.reading import File
+from app.sources.reading import Reading, ReadingLimits, read_apart
 from tests.sources.conftest import document
 
 pytestmark = pytest.mark.anyio
@@ -15,6 +19,15 @@ pytestmark = pytest.mark.anyio
 
 def large(operations: int) -> bytes:
     return json.dumps(document(*(f"/items/{number}" for number in range(operations)))).encode()
+
+
+async def no_files(addresses: Sequence[str]) -> Sequence[File | str]:
+    return ["there are no other files"] * len(addresses)
+
+
+async def read(data: bytes, content_type: str = "application/json", **limits: Any) -> Conversion:
+    reading = Reading(File(data, content_type), "http://a/openapi.json", "slug", {})
+    return await read_apart(reading, no_files, ReadingLimits(**limits))
 
 
 async def longest_pause(until: asyncio.Task[object]) -> float:
@@ -28,7 +41,7 @@ async def longest_pause(until: asyncio.Task[object]) -> float:
 
 
 async def test_a_large_document_keeps_no_neighbour_waiting() -> None:
-    reading = asyncio.create_task(read_apart(large(3_000), "application/json", "slug", {}, 100))
+    reading = asyncio.create_task(read(large(3_000), timeout=100))
     assert await longest_pause(reading) < 1
     assert len(reading.result().operations) == 3_000
 
@@ -36,14 +49,14 @@ async def test_a_large_document_keeps_no_neighbour_waiting() -> None:
 async def test_reading_is_stopped_at_its_deadline() -> None:
     started = time.monotonic()
     with pytest.raises(Invalid) as refused:
-        await read_apart(large(5_000), "application/json", "slug", {}, 0.01)
+        await read(large(5_000), timeout=0.01)
     assert refused.value.code == "document_too_complex"
     assert time.monotonic() - started < 5
 
 
 async def test_what_the_reader_refuses_comes_back_whole() -> None:
     with pytest.raises(Invalid) as refused:
-        await read_apart(b'{"openapi": "3.1.0", "info"', "application/json", "slug", {}, 30)
+        await read(b'{"openapi": "3.1.0", "info"')
     assert refused.value.code == "invalid_document"
     assert refused.value.violations
 
@@ -53,12 +66,12 @@ async def test_a_bomb_of_aliases_is_refused_quickly() -> None:
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
     started = time.monotonic()
     with pytest.raises(Invalid):
-        await read_apart("\n".join(lines).encode(), "application/yaml", "slug", {}, 30)
+        await read("\n".join(lines).encode(), "application/yaml")
     assert time.monotonic() - started < 10
 
 
 async def test_a_reader_that_is_no_longer_wanted_is_ended() -> None:
-    reading = asyncio.create_task(read_apart(large(5_000), "application/json", "slug", {}, 100))
+    reading = asyncio.create_task(read(large(5_000), timeout=100))
     await asyncio.sleep(0)
     started = time.monotonic()
     reading.cancel()

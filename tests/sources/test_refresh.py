@@ -140,7 +140,7 @@ async def test_a_stale_source_says_why_and_since_when_until_it_heals(world: Worl
     assert (source.status, source.refreshed_at) == ("stale", registered.refreshed_at)
     assert source.refresh_error is not None
     assert (source.refresh_error.code, source.refresh_error.attempts) == ("document_unreachable", 2)
-    assert source.refresh_error.detail == f"{site.origin} answered 500 instead of the document."
+    assert source.refresh_error.detail == f"{site.origin} answered 500 instead of a document."
     assert source.refresh_error.since == registered.refreshed_at + timedelta(seconds=60)
     assert source.refresh_error.last_at == registered.refreshed_at + timedelta(seconds=120)
     site.serve(OLD)

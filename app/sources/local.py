@@ -1,0 +1,80 @@
+"""Reads a document and the files beside it from a disk: for programs that work without a network.
+
+A document may come from anywhere, so its references reach only plain JSON and YAML files below one folder: the checkout
+that the document lies in, else the folder above the document's, so that `../common/Error.json` is found. Nothing hidden
+is read (credentials lie in folders that begin with a dot), and no link leads out.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import unquote
+
+from app.openapi.bundling import read_bundled
+from app.openapi.limits import Limits, refused
+from app.openapi.operation import Json
+from app.openapi.reading import File
+
+_ENDINGS = frozenset({".json", ".yaml", ".yml"})
+_CHECKOUT = ".git"
+_HERE = "file:///"
+
+
+def read_local(document: Path, *, root: Path | None = None, max_bytes: int, limits: Limits | None = None) -> Json:
+    """Return the document with all files that its operations reach; `root` is the folder they must lie below.
+
+    `max_bytes` is for all files together. Raises Invalid("invalid_document"), and OSError for the document itself.
+    """
+    document = document.resolve(strict=True)
+    data = document.read_bytes()
+    if len(data) > max_bytes:
+        raise refused(f"has {_too_large(max_bytes)}")
+    files = _LocalFiles((root or _root_of(document)).resolve(), max_bytes, len(data))
+    return read_bundled(File(data), document.as_uri(), files.load, limits=limits)
+
+
+def _root_of(document: Path) -> Path:
+    checkout = next((folder for folder in document.parents if (folder / _CHECKOUT).exists()), None)
+    return checkout or document.parent.parent
+
+
+class _LocalFiles:
+    def __init__(self, root: Path, max_bytes: int, taken: int) -> None:
+        self._root = root
+        self._max_bytes = max_bytes
+        self._taken = taken
+
+    def load(self, addresses: Sequence[str]) -> list[File | str]:
+        """Return the files at these addresses, or why each cannot be had."""
+        return [self._file(address) for address in addresses]
+
+    def _file(self, address: str) -> File | str:
+        if not address.startswith(_HERE):
+            return "nothing is fetched here; only files beside the document are read"
+        try:
+            path = Path("/", unquote(address.removeprefix(_HERE).partition("?")[0])).resolve(strict=True)
+            below = path.relative_to(self._root)
+        except OSError:
+            return "there is no such file"
+        except ValueError:
+            return f"it lies outside {self._root}, below which files are read"
+        if path.suffix.lower() not in _ENDINGS or any(name.startswith(".") for name in below.parts):
+            return "only files that end with .json, .yaml or .yml are read, and nothing hidden"
+        if not path.is_file():
+            return "it is no file"
+        return self._read(path)
+
+    def _read(self, path: Path) -> File | str:
+        left = self._max_bytes - self._taken
+        try:
+            with path.open("rb") as file:
+                data = file.read(left + 1)
+        except OSError as error:
+            return f"it cannot be read: {error.strerror}"
+        if len(data) > left:
+            return f"all files together have {_too_large(self._max_bytes)}"
+        self._taken += len(data)
+        return File(data)
+
+
+def _too_large(max_bytes: int) -> str:
+    return f"more than {max_bytes:,} bytes (SOURCE_MAX_BYTES)"

@@ -1,0 +1,90 @@
+"""A document and its files from a disk: what a reference may reach there, and what it may not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.errors import Invalid
+from app.openapi.conversion import ReportItem, convert
+from app.sources.local import read_local
+from tests.sources.conftest import document
+
+PATH_ITEM = {"get": {"responses": {"200": {"description": "ok"}}}}
+
+
+def written(path: Path, content: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+def item_of(folder: Path, ref: str, **options: Any) -> ReportItem:
+    """What becomes of a path that is a reference, in a document at `api/spec/openapi.json` of the folder."""
+    content = document() | {"paths": {"/a": {"$ref": ref}}}
+    file = written(folder / "api/spec/openapi.json", content)
+    (item,) = convert(read_local(file, max_bytes=10_000, **options), slug="s").report
+    return item
+
+
+@pytest.mark.parametrize(
+    ("ref", "file"),
+    [
+        ("a.json", "api/spec/a.json"),
+        ("x/y/a%20b.yaml", "api/spec/x/y/a b.yaml"),
+        ("../common/A.YML", "api/common/A.YML"),
+    ],
+)
+def test_files_beside_the_document_are_read(ref: str, file: str, tmp_path: Path) -> None:
+    written(tmp_path / file, PATH_ITEM)
+    assert item_of(tmp_path, ref).status == "ready"
+
+
+def test_within_a_checkout_all_of_it_may_be_reached(tmp_path: Path) -> None:
+    written(tmp_path / "shared/a.json", PATH_ITEM)
+    assert "lies outside" in str(item_of(tmp_path, "../../shared/a.json").reason)
+    (tmp_path / ".git").mkdir()
+    assert item_of(tmp_path, "../../shared/a.json").status == "ready"
+
+
+def test_a_stated_root_is_the_bound(tmp_path: Path) -> None:
+    written(tmp_path / "shared/a.json", PATH_ITEM)
+    written(tmp_path / "api/common/a.json", PATH_ITEM)
+    assert item_of(tmp_path, "../../shared/a.json", root=tmp_path).status == "ready"
+    assert "lies outside" in str(item_of(tmp_path, "../common/a.json", root=tmp_path / "api/spec").reason)
+
+
+@pytest.mark.parametrize(
+    ("ref", "reason"),
+    [
+        ("../../secret.json", "lies outside"),
+        ("/etc/passwd", "lies outside"),
+        ("file:///etc/passwd", "lies outside"),
+        ("../.kube/config.json", "nothing hidden"),
+        ("../.env.json", "nothing hidden"),
+        ("id_rsa", "only files that end with"),
+        ("link.json", "lies outside"),
+        ("folder.json", "it is no file"),
+        ("gone.json", "there is no such file"),
+        ("http://127.0.0.1:1/a.json", "nothing is fetched here"),
+        ("//host/share/a.json", "nothing is fetched here"),
+        ("large.json", "SOURCE_MAX_BYTES"),
+        ("a%00.json", "lies outside"),
+    ],
+)
+def test_nothing_else_is_read_and_the_report_says_why(ref: str, reason: str, tmp_path: Path) -> None:
+    for name in ("secret.json", "api/.kube/config.json", "api/.env.json", "api/spec/id_rsa"):
+        written(tmp_path / name, PATH_ITEM)
+    written(tmp_path / "api/spec/large.json", json.dumps(PATH_ITEM) + " " * 10_000)
+    (tmp_path / "api/spec/folder.json").mkdir()
+    (tmp_path / "api/spec/link.json").symlink_to(tmp_path / "secret.json")
+    item = item_of(tmp_path, ref)
+    assert item.status == "skipped"
+    assert reason in str(item.reason)
+
+
+def test_a_document_over_the_limit_is_refused(tmp_path: Path) -> None:
+    file = written(tmp_path / "openapi.json", document("/a"))
+    with pytest.raises(Invalid, match="SOURCE_MAX_BYTES"):
+        read_local(file, max_bytes=10)
