@@ -54,7 +54,7 @@ async def test_the_migrations_and_the_declared_tables_are_the_same(database: Dat
 async def test_migrating_again_changes_nothing(database: Database) -> None:
     await database.migrate()
     async with database.engine.connect() as connection:
-        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars().all() == ["0001"]
+        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars().all() == ["0002"]
 
 
 async def test_processes_that_start_together_migrate_once(database_url: str) -> None:

@@ -1,6 +1,5 @@
 """What a document offers under the rules of its source, and how it differs from before."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +7,7 @@ from typing import Any
 
 from app.openapi.conversion import ReportItem
 from app.openapi.operation import Operation
+from app.sources.curation import reserved_names
 from app.sources.document import Documents
 from app.sources.models import Source
 from app.sources.rules import base_url_of, within_origin
@@ -21,11 +21,14 @@ class Inventory:
     operations: tuple[Operation, ...]
     report: tuple[ReportItem, ...]
 
+    @property
+    def names(self) -> dict[tuple[str, str], str]:
+        """The operations' names, by method and path."""
+        return {(operation.method, operation.path): operation.name for operation in self.operations}
+
     def enter(self, source: Source, now: datetime) -> None:
         """Note the reading in the source."""
-        counts = Counter(item.status for item in self.report)
         source.base_url = self.base_url
-        source.ready, source.degraded, source.skipped = counts["ready"], counts["degraded"], counts["skipped"]
         source.status = "failed" if self.report and not self.operations else "ready"
         source.refreshed_at = now
 
@@ -43,7 +46,7 @@ async def take_inventory(
     documents: Documents, source: Source, names: Mapping[tuple[str, str], str], request: Mapping[str, Any]
 ) -> Inventory:
     """Read the source's document. `names` are kept; `request` is what the admin sent, for the advice in a refusal."""
-    conversion = await documents.read(source.url, source.slug, names)
+    conversion = await documents.read(source.url, source.slug, {**reserved_names(source), **names})
     base_url = base_url_of(source.url, source.stated_base_url, conversion.servers, request)
     conversion = within_origin(conversion, source.url, base_url)
     return Inventory(base_url, conversion.operations, conversion.report)

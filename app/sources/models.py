@@ -12,6 +12,8 @@ from sqlalchemy import JSON
 from sqlmodel import Field, SQLModel
 
 from app.database import UtcDateTime
+from app.sources.overrides import Overrides
+from app.sources.selection import Selection
 
 AuthType = Literal["token_exchange", "passthrough", "none"]
 Status = Literal["ready", "stale", "failed"]
@@ -59,6 +61,9 @@ class Source(SQLModel, table=True):
     stated_auth_type: str | None = None
     enabled: bool = True
     labels: list[str] = Field(default_factory=list, sa_type=JSON)
+    selection: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    overrides: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
+    unmatched_overrides: list[dict[str, str]] = Field(default_factory=list, sa_type=JSON)
     status: str = "ready"
     ready: int = 0
     degraded: int = 0
@@ -175,6 +180,8 @@ class SourceUpdate(BaseModel):
     upstream_auth: UpstreamAuthSetting | None = None
     enabled: bool = True
     labels: Lines = []
+    selection: Selection | None = None
+    overrides: Overrides = []
 
     def columns(self) -> dict[str, Any]:
         """Return what was sent, under the names of `Source`'s fields."""
@@ -184,6 +191,10 @@ class SourceUpdate(BaseModel):
         if "upstream_auth" in values:
             stated = values.pop("upstream_auth")
             values["stated_auth_type"] = stated and stated["type"]
+        if "selection" in values:
+            values["selection"] = values["selection"] or {}
+        if "overrides" in values:
+            values["overrides"] = [override.stated() for override in self.overrides]
         return values
 
 
@@ -231,6 +242,9 @@ class SourceRead(BaseModel):
     upstream_auth: UpstreamAuthRead
     enabled: bool
     labels: list[str]
+    selection: dict[str, Any]
+    overrides: list[dict[str, Any]]
+    unmatched_overrides: list[dict[str, str]]
     status: Status
     operations: OperationCounts
     version: int

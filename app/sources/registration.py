@@ -17,11 +17,14 @@ from app.openapi.conversion import ReportItem
 from app.openapi.operation import Operation
 from app.outbound import origin_of
 from app.sources.changes import Change
+from app.sources.curation import ListedTool, check_overrides, curate
 from app.sources.document import Documents
 from app.sources.inventory import Difference, Inventory, difference, take_inventory
 from app.sources.models import RegisteredSource, Source, SourceCreate, SourceRead, SourceUpdate, is_slug
+from app.sources.overrides import ToolChanges
 from app.sources.repository import SourceRepository, Sources, slug_taken
 from app.sources.rules import SourceRules
+from app.sources.stored_curation import curated_now, listed_now, shape
 
 OnChanged = Callable[[RegisteredSource, tuple[Operation, ...]], None]
 OnRemoved = Callable[[str], None]
@@ -81,7 +84,8 @@ class Registration:
         """Make everything that is stored effective, at the start of the process."""
         async with self._repository.transaction() as sources:
             for source in await sources.all():
-                self._on_changed(source.registered(), await sources.operations(source.id))
+                operations = await sources.operations(source.id)
+                self._on_changed(source.registered(), curate(source, operations).operations)
 
     async def find(self, key: str) -> SourceRead:
         """Return the source of that id or slug. Raises NotFound."""
@@ -91,7 +95,14 @@ class Registration:
     async def report(self, key: str) -> tuple[ReportItem, ...]:
         """Return what the last good reading said of each operation. Raises NotFound."""
         async with self._repository.transaction() as sources:
-            return await sources.report((await _existing(sources, key)).id)
+            source = await _existing(sources, key)
+            return (await curated_now(sources, source)).report(await sources.report(source.id))
+
+    async def tools(self, key: str) -> tuple[ListedTool, ...]:
+        """Return every operation with what admins made of it. Raises NotFound."""
+        async with self._repository.transaction() as sources:
+            source = await _existing(sources, key)
+            return await listed_now(sources, source, await curated_now(sources, source))
 
     async def page(self, limit: int, after: str | None) -> SourcePage:
         """Return at most `limit` sources, from the slug behind `after` on."""
@@ -115,6 +126,21 @@ class Registration:
         change = Change("update", admin, source=key, detail=", ".join(sorted(changes.model_fields_set)))
         return await self._carried_through(self._update(key, changes, if_match, change), change)
 
+    async def shape(
+        self,
+        key: str,
+        operation: str,
+        changes: ToolChanges | None,
+        admin: AgentToken,
+        if_match: Collection[int] | None = None,
+    ) -> tuple[SourceRead, ListedTool]:
+        """Change what was sent of one tool's override; None takes the tool back to the document.
+
+        Raises NotFound, Invalid ("invalid_overrides"), and PreconditionFailed like `update`.
+        """
+        change = Change("update", admin, source=key)
+        return await self._carried_through(self._shape(key, operation, changes, if_match, change), change)
+
     async def refresh(self, key: str, admin: AgentToken) -> Refreshed:
         """Read the document anew. On failure the last good inventory stays and the source is marked stale."""
         change = Change("refresh", admin, source=key)
@@ -134,13 +160,16 @@ class Registration:
         request = create.model_dump(exclude_unset=True)
         inventory = await take_inventory(self._documents, source, {}, request)
         inventory.enter(source, source.created_at)
+        curated = curate(source, inventory.operations)
+        check_overrides(source, curated, inventory.names)
+        curated.enter(source, inventory.report)
         async with self._writing:
             async with self._repository.transaction() as sources:
                 await self._check_audience(sources, source, change.admin)
                 await sources.add(source)
                 await sources.replace_operations(source.id, inventory.operations, inventory.report)
-            self._on_changed(source.registered(), inventory.operations)
-        return Registered(SourceRead.of(source), inventory.report, inventory.operations)
+            self._on_changed(source.registered(), curated.operations)
+        return Registered(SourceRead.of(source), curated.report(inventory.report), curated.operations)
 
     def _drafted(self, create: SourceCreate) -> Source:
         now = self._now()
@@ -184,9 +213,16 @@ class Registration:
         change.concerns(source)
         if (source.default_audience, origin_of(source.base_url)) != held:
             await self._check_audience(sources, source, change.admin)
+        if inventory is not None:
+            curated, report = curate(source, inventory.operations), inventory.report
+        else:
+            curated, report = await curated_now(sources, source), await sources.report(source.id)
+        curated.enter(source, report)
+        if "overrides" in changes.model_fields_set:
+            check_overrides(source, curated, await sources.names(source.id))
         source.updated_at = self._now()
         await sources.save(source)
-        return inventory.operations if inventory is not None else await sources.operations(source.id)
+        return curated.operations
 
     def _change(self, source: Source, changes: SourceUpdate) -> None:
         before = source.upstream_auth_type
@@ -196,6 +232,19 @@ class Registration:
         self._rules.check_auth(source.stated_auth_type, source.default_audience)
         if source.upstream_auth_type != before:
             self._rules.check_passthrough(source.upstream_auth_type)
+
+    async def _shape(
+        self, key: str, operation: str, changes: ToolChanges | None, if_match: Collection[int] | None, change: Change
+    ) -> tuple[SourceRead, ListedTool]:
+        async with self._writing:
+            async with self._repository.transaction() as sources:
+                source = await _existing(sources, key, if_match)
+                change.concerns(source)
+                curated, tool = await shape(sources, source, operation, changes, change)
+                source.updated_at = self._now()
+                await sources.save(source)
+            self._on_changed(source.registered(), curated.operations)
+        return SourceRead.of(source), tool
 
     async def _refresh(self, key: str, change: Change) -> Refreshed:
         async with self._repository.transaction() as sources:
@@ -215,9 +264,11 @@ class Registration:
                 before = await sources.operations(source.id)
                 await sources.replace_operations(source.id, inventory.operations, inventory.report)
                 inventory.enter(source, self._now())
+                curated = curate(source, inventory.operations)
+                curated.enter(source, inventory.report)
                 await sources.save(source)
-            self._on_changed(source.registered(), inventory.operations)
-        found = difference(before, inventory.operations)
+            self._on_changed(source.registered(), curated.operations)
+        found = difference(curate(source, before).operations, curated.operations)
         change.detail = f"{len(found.added)} added, {len(found.removed)} removed, {len(found.changed)} changed"
         return Refreshed(SourceRead.of(source), found)
 
