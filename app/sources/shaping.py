@@ -63,7 +63,8 @@ class _Arguments:
         for name in gone:
             del self._properties[name]
         for name in gone:
-            self._check_hidden(name)
+            if overrides[name].preset is None:
+                self._check_left_out(name)
 
     def _take(self, name: str, override: ArgumentOverride) -> None:
         if (kind := override.preset) is not None:
@@ -77,9 +78,9 @@ class _Arguments:
         default = {"default": self.preset[name]} if name in self.preset else {}
         self._properties[name] = {**self._properties[name], **shown, **default}
 
-    def _check_hidden(self, name: str) -> None:
+    def _check_left_out(self, name: str) -> None:
         beside = [other for other in self._properties if name in self._dependent.get(other, ())]
-        if name not in self.preset and (name in self._required or beside):
+        if name in self._required or beside:
             where = f" beside {beside[0]!r}" if name not in self._required else ""
             self._misfit(name, "hide", f"is required{where}: state a `default` too, or a `pin` instead", grave=True)
 
