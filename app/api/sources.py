@@ -159,9 +159,10 @@ async def report(source: str, _: Admin, registration: Sources) -> ReportAnswer:
 
 
 @router.get("/{source}/tools")
-async def list_tools(source: str, _: Admin, registration: Sources) -> CuratedToolsAnswer:
+async def list_tools(source: str, _: Admin, registration: Sources, response: Response) -> CuratedToolsAnswer:
     """Show what became of each operation, hidden ones and those under an override included."""
     found = await registration.find(source)
+    response.headers["ETag"] = _etag(found)
     return CuratedToolsAnswer(items=[_curated(found, tool) for tool in await registration.tools(found.id)])
 
 

@@ -99,8 +99,10 @@ def listed(curated: Curated, items: Iterable[ReportItem], names: Mapping[Key, st
             ListedTool(_key(tool.document), tool.document.name, item.name, item.status, item.reason, tool.override)
         )
     given = {(method.upper(), path): name for (method, path), name in names.items()}
-    gone = (ListedTool(each.key, given.get(each.key), None, "skipped", _GONE, each) for each in curated.unmatched)
-    return (*tools, *gone)
+    for override in curated.unmatched:
+        reason = report[override.key].reason if override.key in report else _GONE
+        tools.append(ListedTool(override.key, given.get(override.key), None, "skipped", reason, override))
+    return tuple(tools)
 
 
 def key_of(operation: str, source: Source, names: Mapping[Key, str]) -> Key:

@@ -190,7 +190,7 @@ def test_what_may_not_be_said_of_a_tool_is_refused(fields: Any) -> None:
 
 
 NAMES = (*QUERY, "dish", "count", "note", "gone")
-VALUES = st.sampled_from([None, "small", "acme", 3, 99, {}, {"child": {}}, True])
+VALUES: st.SearchStrategy[Any] = st.sampled_from([None, "small", "acme", 3, 99, {}, {"child": {}}, True])
 STATED = st.one_of(
     st.fixed_dictionaries({"pin": VALUES}),
     st.fixed_dictionaries({}, optional={"default": VALUES, "hide": st.booleans(), "description": st.just("D")}),
