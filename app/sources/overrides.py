@@ -10,7 +10,7 @@ from app.openapi.text import LONGEST_DESCRIPTION, LONGEST_NAME, is_presentable
 from app.sources.selection import Method
 
 _MOST_ARGUMENTS = 500
-_MOST_OVERRIDES = 5_000
+_MOST_OVERRIDES = 2_000
 _NOT_SHOWN = {"pin", "hide"}
 
 
@@ -103,7 +103,7 @@ class ToolOverride(ToolChanges):
     """The same with the operation that it is about: its method and its path, as the document writes it."""
 
     method: Method
-    path: Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+    path: str
 
     @property
     def key(self) -> tuple[str, str]:

@@ -1,14 +1,16 @@
 """Which operations of a document become tools: rules that an admin states, by tag, path, method and operation."""
 
 from collections.abc import Collection, Sequence
+from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from app.openapi.operation import Operation
 
-_MOST_RULES = 100
+_MOST_RULES = 50
 _MOST_VALUES = 1_000  # of one kind, in one rule
+_MOST_GLOBS = 100  # with a wildcard, in all rules: each one is tried on every path
 _ANY_SEGMENTS = "**"
 _ANY_TEXT = "*"
 
@@ -47,11 +49,19 @@ class Rule(BaseModel):
     def fits(self, operation: Operation, names: Collection[str]) -> bool:
         """Whether the rule names the operation, which is known by these names."""
         return (
-            (not self.tags or not set(self.tags).isdisjoint(operation.tags))
+            (not self.tags or not set(operation.tags).isdisjoint(self.tags))
             and (not self.methods or operation.method.upper() in self.methods)
-            and (not self.operations or not set(self.operations).isdisjoint(names))
-            and (not self.paths or any(path_fits(glob, operation.path) for glob in self.paths))
+            and (not self.operations or not set(names).isdisjoint(self.operations))
+            and (not self.paths or operation.path in self.paths or self._fits_glob(operation.path))
         )
+
+    @cached_property
+    def globs(self) -> list[str]:
+        """The paths with a wildcard."""
+        return [path for path in self.paths if _ANY_TEXT in path]
+
+    def _fits_glob(self, path: str) -> bool:
+        return any(path_fits(glob, path) for glob in self.globs)
 
 
 class Selection(BaseModel):
@@ -65,6 +75,12 @@ class Selection(BaseModel):
     include: Annotated[list[Rule], Field(max_length=_MOST_RULES)] = []
     exclude: Annotated[list[Rule], Field(max_length=_MOST_RULES)] = []
     read_only: bool = False
+
+    @model_validator(mode="after")
+    def _is_quick(self) -> Self:
+        if sum(len(rule.globs) for rule in (*self.include, *self.exclude)) > _MOST_GLOBS:
+            raise ValueError(f"has more than {_MOST_GLOBS} paths with a wildcard in its rules")
+        return self
 
     def reason_against(self, operation: Operation, names: Collection[str]) -> str | None:
         """Return why the operation is left out, None where it is chosen."""

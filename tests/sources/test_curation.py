@@ -260,6 +260,16 @@ async def test_the_documents_word_is_below_the_admins(world: World, site: Site) 
     assert world.tools("shop") == ["list"]
 
 
+async def test_whatever_a_document_calls_a_path_can_be_shaped(world: World, site: Site) -> None:
+    odd = "/\x07\u202e" + "x" * 3_000
+    content = document(odd)
+    content["paths"][odd]["get"]["operationId"] = "odd"
+    site.serve(content)
+    await world.register(site.url, slug="shop")
+    assert (await shape(world, "odd", title="Odd")).key == ("GET", odd)
+    assert [each.title for each in world.shown["shop"][1]] == ["Odd"]
+
+
 async def test_an_outdated_version_is_refused(world: World, site: Site) -> None:
     await register(world, site)
     changes = ToolChanges(title="A")

@@ -115,6 +115,8 @@ def test_no_glob_takes_long() -> None:
         {"include": [{"methods": ["GET POST"]}]},
         {"read_only": "maybe"},
         {"readonly": True},
+        {"include": [{"paths": [f"/{number}/*" for number in range(60)]}] * 2},
+        {"exclude": [{"tags": ["a"]}] * 51},
     ],
 )
 def test_rules_that_mean_nothing_are_refused(selection: Any) -> None:
