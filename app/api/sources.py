@@ -4,7 +4,7 @@ import base64
 import binascii
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
@@ -13,8 +13,10 @@ from app.api.dependencies import Admin, Sources, Uploaded
 from app.errors import Invalid
 from app.openapi.conversion import ReportItem
 from app.openapi.operation import Operation
+from app.sources.curation import ListedTool
 from app.sources.difference import Changes
 from app.sources.models import SourceCreate, SourceRead, SourceUpdate, is_slug
+from app.sources.overrides import ToolChanges
 from app.sources.schema_difference import Impact
 
 router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
@@ -91,6 +93,30 @@ class ReportAnswer(BaseModel):
 
     items: list[ReportItem]
     changes: LastChanges | None
+    next_cursor: None = None
+
+
+class CuratedToolAnswer(BaseModel):
+    """An operation and what an admin made of it.
+
+    `operation` is its name by the document, by which it is changed here. `tool_id` and `name` are what agents call it;
+    null where it is no tool, for the `reason`. `override` is what was said of it.
+    """
+
+    operation: str | None
+    tool_id: str | None
+    name: str | None
+    method: str
+    path: str
+    status: Literal["ready", "degraded", "skipped"]
+    reason: str | None
+    override: dict[str, Any] | None
+
+
+class CuratedToolsAnswer(BaseModel):
+    """Every operation that could be a tool, and every override whose operation the document does not have now."""
+
+    items: list[CuratedToolAnswer]
     next_cursor: None = None
 
 
@@ -200,6 +226,53 @@ def _shown(slug: str, changes: Changes) -> list[ToolChange]:
         )
         for each in changes.operations
     ]
+
+
+@router.get("/{source}/tools")
+async def list_tools(source: str, _: Admin, registration: Sources, response: Response) -> CuratedToolsAnswer:
+    """Show what became of each operation, hidden ones and those under an override included."""
+    found = await registration.find(source)
+    response.headers["ETag"] = _etag(found)
+    return CuratedToolsAnswer(items=[_curated(found, tool) for tool in await registration.tools(found.id)])
+
+
+@router.patch("/{source}/tools/{operation}")
+async def shape_tool(
+    source: str,
+    operation: str,
+    changes: ToolChanges,
+    admin: Admin,
+    registration: Sources,
+    response: Response,
+    if_match: IfMatch = None,
+) -> CuratedToolAnswer:
+    """Change what is sent of a tool; null takes a field back to the document. Effective on the next call."""
+    changed, tool = await registration.shape(source, operation, changes, admin, _versions(if_match))
+    response.headers["ETag"] = _etag(changed)
+    return _curated(changed, tool)
+
+
+@router.delete("/{source}/tools/{operation}", status_code=204)
+async def reset_tool(
+    source: str, operation: str, admin: Admin, registration: Sources, response: Response, if_match: IfMatch = None
+) -> None:
+    """Take a tool back to what the document says of it."""
+    changed, _ = await registration.shape(source, operation, None, admin, _versions(if_match))
+    response.headers["ETag"] = _etag(changed)
+
+
+def _curated(source: SourceRead, tool: ListedTool) -> CuratedToolAnswer:
+    method, path = tool.key
+    return CuratedToolAnswer(
+        operation=tool.operation,
+        tool_id=None if tool.name is None else f"{source.slug}/{tool.name}",
+        name=None if tool.name is None else f"{source.slug}__{tool.name}",
+        method=method,
+        path=path,
+        status=tool.status,
+        reason=tool.reason,
+        override=None if tool.override is None else tool.override.stated(),
+    )
 
 
 def _tool(source: SourceRead, operation: Operation) -> SourceTool:

@@ -77,7 +77,7 @@ def convert(
     schemas = Schemas(References(document), watch)
     drafts, skipped = _Walk(schemas, Drafting(schemas, servers), limits).over(paths)
     names = operation_names(
-        {(draft.operation.method, draft.operation.path): draft.operation.operation_id for draft in drafts},
+        {(draft.operation.method, draft.operation.path): draft.wanted_name for draft in drafts},
         slug=slug,
         assigned=assigned,
     )
@@ -198,8 +198,13 @@ class _Finishing:
             reason=reason,
             name=name,
             bytes=size,
-            estimated_tokens=-(-size // _BYTES_A_TOKEN),
+            estimated_tokens=estimated_tokens(size),
         )
+
+
+def estimated_tokens(size: int) -> int:
+    """Return about how many tokens of a model so many bytes of a tool take."""
+    return -(-size // _BYTES_A_TOKEN)
 
 
 def _reason(notes: Sequence[str]) -> str | None:

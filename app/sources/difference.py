@@ -220,6 +220,8 @@ _JUDGES: Mapping[str, Callable[[str, Operation, Operation], Iterator[Difference]
     "accept": _accept,
     "server": _server,
     "notes": _harmless,
+    "hidden": _harmless,
+    "stated_hints": _read,
 }
 
 

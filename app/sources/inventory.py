@@ -1,6 +1,5 @@
 """What a document offers under the rules of its source, and what a source remembers of its readings."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Any
 from app.errors import ToolsProviderError
 from app.openapi.conversion import ReportItem
 from app.openapi.operation import Operation
+from app.sources.curation import Curated, curate, reserved_names
 from app.sources.document import Documents, Fingerprint
 from app.sources.models import Source
 from app.sources.servers import base_url_of, offer_of
@@ -24,22 +24,24 @@ class Inventory:
     operations: tuple[Operation, ...]
     report: tuple[ReportItem, ...]
 
-    def enter(self, source: Source) -> None:
-        """Note in the source what it offers."""
-        counts = Counter(item.status for item in self.report)
-        source.base_url = self.base_url
-        source.ready, source.degraded, source.skipped = counts["ready"], counts["degraded"], counts["skipped"]
-        if source.status != "stale":
-            source.status = self.status
-
     @property
-    def status(self) -> str:
-        """`ready`, or `failed` when nothing of the document can be called."""
-        return "failed" if self.report and not self.operations else "ready"
+    def names(self) -> dict[tuple[str, str], str]:
+        """The operations' names, by method and path."""
+        return {(operation.method, operation.path): operation.name for operation in self.operations}
 
-    def located(self) -> tuple[Operation, ...]:
-        """Return the operations with the server that each is called at, so that another base URL is a difference."""
-        return tuple(replace(operation, server=operation.server or self.base_url) for operation in self.operations)
+    def enter(self, source: Source) -> Curated:
+        """Note in the source what it offers, and return what agents see of it."""
+        source.base_url = self.base_url
+        if source.status != "stale":
+            source.status = "failed" if self.report and not self.operations else "ready"
+        curated = curate(source, self.operations)
+        curated.enter(source, self.report)
+        return curated
+
+    def seen(self, source: Source) -> tuple[Operation, ...]:
+        """Return what agents see, with the server of each, so that another base URL is a difference."""
+        operations = curate(source, self.operations).operations
+        return tuple(replace(operation, server=operation.server or self.base_url) for operation in operations)
 
     def under(self, source: Source) -> "Inventory":
         """Return what is left of it under the servers that the source allows now."""
@@ -54,10 +56,10 @@ class Taken:
     inventory: Inventory
     fingerprint: Fingerprint | None
 
-    def enter(self, source: Source, now: datetime) -> None:
-        """Note in the source what it offers, and that its document has been read."""
-        seen(source, self.fingerprint, now)
-        self.inventory.enter(source)
+    def enter(self, source: Source, now: datetime) -> Curated:
+        """Note in the source what it offers, and that its document has been read; return what agents see."""
+        found_good(source, self.fingerprint, now)
+        return self.inventory.enter(source)
 
 
 async def take_inventory(
@@ -73,7 +75,7 @@ async def take_inventory(
 
     Raises what `Documents.read` raises, and Invalid (`base_url_refused`).
     """
-    found = await documents.read(source.url or None, source.slug, names, uploaded, known)
+    found = await documents.read(source.url or None, source.slug, {**reserved_names(source), **names}, uploaded, known)
     conversion = found.conversion
     base_url = base_url_of(source.url, source.stated_base_url, conversion.servers, request)
     inventory = Inventory(base_url, conversion.operations, conversion.report).under(source)
@@ -85,12 +87,12 @@ def fingerprint_of(source: Source) -> Fingerprint | None:
     return None if source.fingerprint is None else Fingerprint(**source.fingerprint)
 
 
-def seen(source: Source, fingerprint: Fingerprint | None, now: datetime) -> None:
+def found_good(source: Source, fingerprint: Fingerprint | None, now: datetime) -> None:
     """Note that the document could be had and used; whatever failed before is over."""
     source.fingerprint = None if fingerprint is None else asdict(fingerprint)
     source.refreshed_at = now
     if source.status == "stale":
-        source.status = "ready" if source.ready or source.degraded or not source.skipped else "failed"
+        source.status = "ready"
     source.refresh_error = None
 
 

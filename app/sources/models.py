@@ -13,6 +13,8 @@ from sqlmodel import Field, SQLModel
 
 from app.database import UtcDateTime
 from app.outbound import AddressRefused, origin_of
+from app.sources.overrides import Overrides
+from app.sources.selection import Selection
 
 AuthType = Literal["token_exchange", "passthrough", "none"]
 Status = Literal["ready", "stale", "failed"]
@@ -85,6 +87,9 @@ class Source(SQLModel, table=True):
     enabled: bool = True
     labels: list[str] = Field(default_factory=list, sa_type=JSON)
     refresh_every: int | None = None
+    selection: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    overrides: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
+    unmatched_overrides: list[dict[str, str]] = Field(default_factory=list, sa_type=JSON)
     status: str = "ready"
     ready: int = 0
     degraded: int = 0
@@ -264,6 +269,8 @@ class SourceUpdate(BaseModel):
     enabled: bool = True
     labels: Lines = []
     refresh_every: Seconds | None = None
+    selection: Selection | None = None
+    overrides: Overrides = []
 
     def columns(self) -> dict[str, Any]:
         """Return what was sent, under the names of `Source`'s fields."""
@@ -279,6 +286,10 @@ class SourceUpdate(BaseModel):
         if "upstream_auth" in values:
             stated = values.pop("upstream_auth")
             values["stated_auth_type"] = stated and stated["type"]
+        if "selection" in values:
+            values["selection"] = values["selection"] or {}
+        if "overrides" in values:
+            values["overrides"] = [override.stated() for override in self.overrides]
         return values
 
 
@@ -328,6 +339,9 @@ class SourceRead(BaseModel):
     enabled: bool
     labels: list[str]
     refresh_every: int | None
+    selection: dict[str, Any]
+    overrides: list[dict[str, Any]]
+    unmatched_overrides: list[dict[str, str]]
     status: Status
     refresh_error: RefreshError | None
     operations: OperationCounts

@@ -12,17 +12,21 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from app.audit.record import AuditRecord
-from app.errors import Conflict, Invalid, NotFound, PreconditionFailed, ToolsProviderError
+from app.errors import ToolsProviderError
 from app.identity.agent_token import AgentToken
 from app.openapi.operation import Operation
 from app.sources.changes import Change
+from app.sources.curation import ListedTool, check_overrides, curate
 from app.sources.difference import Changes, changes_between
 from app.sources.document import Documents, Fingerprint, Unchanged
-from app.sources.inventory import Inventory, Taken, failed, fingerprint_of, seen, take_inventory
-from app.sources.models import Authority, RegisteredSource, Source, SourceCreate, SourceRead, SourceUpdate, is_slug
+from app.sources.finding import changed_meanwhile, existing, free_slug, nothing_to_fetch, stored_inventory, unaltered
+from app.sources.inventory import Inventory, Taken, failed, fingerprint_of, found_good, take_inventory
+from app.sources.models import Authority, RegisteredSource, Source, SourceCreate, SourceRead, SourceUpdate
 from app.sources.outcomes import Refreshed, Registered, Report, SourcePage
-from app.sources.repository import SourceRepository, Sources, slug_taken
+from app.sources.overrides import ToolChanges
+from app.sources.repository import SourceRepository, Sources
 from app.sources.rules import SourceRules
+from app.sources.stored_curation import curated_now, listed_now, shape
 
 OnChanged = Callable[[RegisteredSource, tuple[Operation, ...]], None]
 OnRemoved = Callable[[str], None]
@@ -72,7 +76,8 @@ class Registration:
         """Make everything that is stored effective, at the start of the process."""
         async with self._repository.transaction() as sources:
             for source in await sources.all():
-                self._on_changed(source.registered(), await sources.operations(source.id))
+                operations = await sources.operations(source.id)
+                self._on_changed(source.registered(), curate(source, operations).operations)
 
     async def aclose(self, grace: float = 5.0) -> None:
         """Let what is under way end; what takes longer than `grace` seconds is given up and leaves nothing behind."""
@@ -90,13 +95,20 @@ class Registration:
     async def find(self, key: str) -> SourceRead:
         """Return the source of that id or slug. Raises NotFound."""
         async with self._repository.transaction() as sources:
-            return SourceRead.of(await _existing(sources, key))
+            return SourceRead.of(await existing(sources, key))
 
     async def report(self, key: str) -> Report:
         """Return what became of the source's document. Raises NotFound."""
         async with self._repository.transaction() as sources:
-            source = await _existing(sources, key)
-            return Report(SourceRead.of(source), await sources.report(source.id), await sources.changes(source.id))
+            source = await existing(sources, key)
+            report = (await curated_now(sources, source)).report(await sources.report(source.id))
+            return Report(SourceRead.of(source), report, await sources.changes(source.id))
+
+    async def tools(self, key: str) -> tuple[ListedTool, ...]:
+        """Return every operation with what admins made of it. Raises NotFound."""
+        async with self._repository.transaction() as sources:
+            source = await existing(sources, key)
+            return await listed_now(sources, source, await curated_now(sources, source))
 
     async def page(self, limit: int, after: str | None) -> SourcePage:
         """Return at most `limit` sources, from the slug behind `after` on."""
@@ -125,6 +137,21 @@ class Registration:
         change = Change("update", admin, source=key, detail=", ".join(sorted(changes.model_fields_set)))
         return await self._carried_through(self._update(key, changes, if_match, document, change), change)
 
+    async def shape(
+        self,
+        key: str,
+        operation: str,
+        changes: ToolChanges | None,
+        admin: AgentToken,
+        if_match: Collection[int] | None = None,
+    ) -> tuple[SourceRead, ListedTool]:
+        """Change what was sent of one tool's override; None takes the tool back to the document.
+
+        Raises NotFound, Invalid ("invalid_overrides"), and PreconditionFailed like `update`.
+        """
+        change = Change("update", admin, source=key)
+        return await self._carried_through(self._shape(key, operation, changes, if_match, change), change)
+
     async def refresh(self, key: str, admin: AgentToken | None, *, force: bool = False) -> Refreshed:
         """Read the document anew if it has changed, or if `force` is set. `admin` is None for the schedule.
 
@@ -142,21 +169,21 @@ class Registration:
     async def _register(self, create: SourceCreate, document: bytes | None, change: Change) -> Registered:
         source = self._drafted(create)
         async with self._repository.transaction() as sources:
-            source.slug = await _free_slug(sources, create)
+            source.slug = await free_slug(sources, create)
         change.concerns(source)
         await self._rules.check_upstreams(source)
         request = create.model_dump(exclude_unset=True)
         taken = await take_inventory(self._documents, source, {}, request, uploaded=document)
-        taken.enter(source, source.created_at)
-        inventory = taken.inventory
+        curated, inventory = taken.enter(source, source.created_at), taken.inventory
+        check_overrides(source, curated, inventory.names)
         async with self._writing:
             async with self._repository.transaction() as sources:
                 await self._check_authorities(sources, source, change)
                 await sources.add(source)
                 await sources.replace_operations(source.id, inventory.operations, inventory.report)
                 await sources.replace_document(source.id, document)
-            self._on_changed(source.registered(), inventory.operations)
-        return Registered(SourceRead.of(source), inventory.report, inventory.operations)
+            self._on_changed(source.registered(), curated.operations)
+        return Registered(SourceRead.of(source), curated.report(inventory.report), curated.operations)
 
     def _drafted(self, create: SourceCreate) -> Source:
         now = self._now()
@@ -181,11 +208,10 @@ class Registration:
             revision = await self._revised(key, changes, if_match, document)
         async with self._writing:
             async with self._repository.transaction() as sources:
-                source = await _existing(sources, key, if_match)
+                source = await existing(sources, key, if_match)
                 if revision is not None and revision.version != source.version:
-                    raise _changed_meanwhile()
-                await self._store_update(sources, source, changes, revision, change)
-                operations = await sources.operations(source.id)
+                    raise changed_meanwhile()
+                operations = await self._store_update(sources, source, changes, revision, change)
             self._on_changed(source.registered(), operations)
         return SourceRead.of(source)
 
@@ -194,10 +220,11 @@ class Registration:
     ) -> _Revision:
         """Servers that are only taken away are taken away even while the document cannot be had."""
         async with self._repository.transaction() as sources:
-            draft = Source(**(await _existing(sources, key, if_match)).model_dump())
+            draft = Source(**(await existing(sources, key, if_match)).model_dump())
             names = await sources.names(draft.id)
             kept = await sources.document(draft.id)
         version, stored = draft.version, await self._stored(draft)
+        before = stored.seen(draft)
         known = {server["origin"] for server in draft.other_servers}
         self._change(draft, changes)
         await self._rules.check_upstreams(draft)
@@ -206,34 +233,41 @@ class Registration:
         if more or not changes.model_fields_set.isdisjoint({"url", "base_url", "document"}):
             request = changes.model_dump(exclude_unset=True)
             taken = await take_inventory(self._documents, draft, names, request, uploaded=document)
-            return _Revision(version, taken, taken.inventory, document, await self._compared(stored, taken.inventory))
+            return _Revision(
+                version, taken, taken.inventory, document, await self._compared(before, taken.inventory.seen(draft))
+            )
         inventory = stored.under(draft)
-        return _Revision(version, None, inventory, document, await self._compared(stored, inventory))
+        return _Revision(version, None, inventory, document, await self._compared(before, inventory.seen(draft)))
 
     async def _stored(self, source: Source) -> Inventory:
         async with self._repository.transaction() as sources:
-            return Inventory(source.base_url, await sources.operations(source.id), await sources.report(source.id))
+            return await stored_inventory(sources, source)
 
-    async def _compared(self, before: Inventory, after: Inventory) -> Changes:
-        return await asyncio.to_thread(changes_between, before.located(), after.located(), self._now())
+    async def _compared(self, before: Sequence[Operation], after: Sequence[Operation]) -> Changes:
+        return await asyncio.to_thread(changes_between, before, after, self._now())
 
     async def _store_update(
         self, sources: Sources, source: Source, changes: SourceUpdate, revision: _Revision | None, change: Change
-    ) -> None:
+    ) -> tuple[Operation, ...]:
         held = source.registered().authorities
         self._change(source, changes)
         if revision is not None:
             if revision.taken is not None:
                 revision.taken.enter(source, self._now())
             inventory = revision.inventory
-            inventory.enter(source)
             change.detail = f"{change.detail}; {revision.changes.summary()}"
             await sources.replace_operations(source.id, inventory.operations, inventory.report, revision.changes)
             await sources.replace_document(source.id, revision.document)
+        else:
+            inventory = await stored_inventory(sources, source)
+        curated = inventory.enter(source)
         change.concerns(source)
         await self._check_authorities(sources, source, change, held)
+        if "overrides" in changes.model_fields_set:
+            check_overrides(source, curated, await sources.names(source.id))
         source.updated_at = self._now()
         await sources.save(source)
+        return curated.operations
 
     def _change(self, source: Source, changes: SourceUpdate) -> None:
         before = source.upstream_auth_type
@@ -244,15 +278,28 @@ class Registration:
         if source.upstream_auth_type != before:
             self._rules.check_passthrough(source.upstream_auth_type)
 
+    async def _shape(
+        self, key: str, operation: str, changes: ToolChanges | None, if_match: Collection[int] | None, change: Change
+    ) -> tuple[SourceRead, ListedTool]:
+        async with self._writing:
+            async with self._repository.transaction() as sources:
+                source = await existing(sources, key, if_match)
+                change.concerns(source)
+                curated, tool = await shape(sources, source, operation, changes, change)
+                source.updated_at = self._now()
+                await sources.save(source)
+            self._on_changed(source.registered(), curated.operations)
+        return SourceRead.of(source), tool
+
     async def _refresh(self, key: str, change: Change, *, force: bool) -> Refreshed:
         source_id = (await self.find(key)).id
         async with self._refreshing.setdefault(source_id, asyncio.Lock()):
             async with self._repository.transaction() as sources:
-                known = await _existing(sources, source_id)
+                known = await existing(sources, source_id)
                 names = await sources.names(source_id)
             change.concerns(known)
             if known.uploaded:
-                raise _nothing_to_fetch()
+                raise nothing_to_fetch()
             try:
                 fingerprint = None if force else fingerprint_of(known)
                 taken = await take_inventory(self._documents, known, names, {}, known=fingerprint)
@@ -261,25 +308,30 @@ class Registration:
             except ToolsProviderError as failure:
                 await self._mark_stale(known, failure, change)
                 raise
-            changes = await self._compared(await self._stored(known), taken.inventory)
+            stored = await self._stored(known)
+            changes = await self._compared(stored.seen(known), taken.inventory.seen(known))
             return await self._store_refresh(known, taken, changes, change)
 
     async def _store_refresh(self, known: Source, taken: Taken, changes: Changes, change: Change) -> Refreshed:
-        operations = taken.inventory.operations
+        inventory = taken.inventory
         async with self._writing:
             async with self._repository.transaction() as sources:
-                source = await _unaltered(sources, known)
-                await sources.replace_operations(source.id, operations, taken.inventory.report, changes)
-                taken.enter(source, self._now())
+                source = await unaltered(sources, known)
+                await sources.replace_operations(source.id, inventory.operations, inventory.report, changes)
+                curated = taken.enter(source, self._now())
                 await sources.save(source)
-            self._on_changed(source.registered(), operations)
+            self._on_changed(source.registered(), curated.operations)
         return _refreshed(source, changes, known, change)
 
     async def _store_unchanged(self, known: Source, fingerprint: Fingerprint, change: Change) -> Refreshed:
         async with self._writing, self._repository.transaction() as sources:
-            source = await _unaltered(sources, known)
-            seen(source, fingerprint, self._now())
-            await (sources.note(source) if source.status == known.status else sources.save(source))
+            source = await unaltered(sources, known)
+            found_good(source, fingerprint, self._now())
+            if known.status == "stale":
+                (await stored_inventory(sources, source)).enter(source)
+                await sources.save(source)
+            else:
+                await sources.note(source)
         return _refreshed(source, Changes(self._now()), known, change)
 
     async def _mark_stale(self, known: Source, failure: ToolsProviderError, change: Change) -> None:
@@ -294,7 +346,7 @@ class Registration:
     async def _remove(self, key: str, if_match: Collection[int] | None, change: Change) -> None:
         async with self._writing:
             async with self._repository.transaction() as sources:
-                source = await _existing(sources, key, if_match)
+                source = await existing(sources, key, if_match)
                 change.concerns(source)
                 await sources.remove(source)
             self._on_removed(source.slug)
@@ -328,51 +380,7 @@ class Registration:
         return result
 
 
-async def _existing(sources: Sources, key: str, if_match: Collection[int] | None = None) -> Source:
-    source = await sources.find(key)
-    if source is None:
-        raise NotFound("source_unknown", "There is no source of that id or slug.")
-    if if_match is not None and source.version not in if_match:
-        raise PreconditionFailed(
-            "source_changed", "The source has changed since you read it. Read it again and send its ETag in If-Match."
-        )
-    return source
-
-
-async def _unaltered(sources: Sources, known: Source) -> Source:
-    source = await _existing(sources, known.id)
-    if source.version != known.version:
-        raise _changed_meanwhile()
-    return source
-
-
 def _refreshed(source: Source, changes: Changes, known: Source, change: Change) -> Refreshed:
     change.detail = changes.summary()
     change.silent = change.admin is None and not changes and source.status == known.status
     return Refreshed(SourceRead.of(source), changes)
-
-
-async def _free_slug(sources: Sources, create: SourceCreate) -> str:
-    named = create.slugged_name()
-    if create.slug is not None:
-        candidates = [create.slug]
-    else:
-        candidates = [slug for slug in (create.default_audience or "", named) if is_slug(slug)]
-    if not candidates:
-        raise Invalid("slug_required", "No slug can be made from this name. State a `slug` of a-z, 0-9 and -.")
-    for slug in candidates:
-        if await sources.find(slug) is None:
-            return slug
-    raise slug_taken(candidates[-1])
-
-
-def _nothing_to_fetch() -> Conflict:
-    return Conflict(
-        "document_uploaded",
-        "The document of this source was uploaded: there is nothing to fetch. Send a new `document` with PATCH, or a "
-        "`url` to have it fetched from now on.",
-    )
-
-
-def _changed_meanwhile() -> Conflict:
-    return Conflict("source_changed", "The source was changed while its document was being read. Send this again.")

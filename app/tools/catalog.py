@@ -4,24 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.identity.agent_token import AgentToken
-from app.openapi.operation import Operation
+from app.openapi.operation import Hints, Operation
 from app.outbound import origin_of
 from app.sources.models import Authority, RegisteredSource
 from app.tools.arguments import ArgumentRules
 
 _MOST_VIEWS = 256  # sets of roles whose list is remembered
 _NAME_SEPARATOR = "__"  # a slug has no underscore, so the first pair ends it
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 section 9.2.1
-_IDEMPOTENT_METHODS = _SAFE_METHODS | {"PUT", "DELETE"}
-
-
-@dataclass(frozen=True, slots=True)
-class Hints:
-    """What the method promises (RFC 9110 section 9.2), for the annotations of the tool."""
-
-    read_only: bool
-    destructive: bool
-    idempotent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +107,12 @@ def _may_see(roles: frozenset[str], source: RegisteredSource) -> bool:
 
 
 def _tool(source: RegisteredSource, operation: Operation, authority: Authority) -> Tool:
-    method = operation.method.upper()
     return Tool(
         tool_id=f"{source.slug}/{operation.name}",
         mcp_name=f"{source.slug}{_NAME_SEPARATOR}{operation.name}",
         source=source,
         operation=operation,
         authority=authority,
-        arguments=ArgumentRules(operation.input_schema),
-        hints=Hints(
-            read_only=method in _SAFE_METHODS,
-            destructive=method not in _SAFE_METHODS,
-            idempotent=method in _IDEMPOTENT_METHODS,
-        ),
+        arguments=ArgumentRules(operation.input_schema, operation.preset),
+        hints=operation.hints,
     )
