@@ -34,6 +34,7 @@ _INSTRUCTIONS = (
     "Each tool is one operation of an HTTP API and runs with the rights of the signed-in user. A result with isError "
     "says in its text what to do."
 )
+_UNKNOWN_TOOL = "Unknown tool. List the tools to find the exact name of one that you may see."
 _log = structlog.get_logger(__name__)
 
 
@@ -78,7 +79,8 @@ class McpDoor:
             tool = await self._find(params.name, agent)
             result = await self._executor.execute(tool, params.arguments or {}, agent, "mcp")
         except NotFound as error:
-            raise MCPError(INVALID_PARAMS, f"Unknown tool. {error.detail}", {"code": error.code}) from None
+            # One text for what does not exist and what the caller may not see.
+            raise MCPError(INVALID_PARAMS, _UNKNOWN_TOOL, {"code": error.code}) from None
         except ToolsProviderError as error:
             return refusal_result(error)
         except Exception:  # noqa: BLE001 - the outermost place: whatever it is, the agent gets a result
@@ -89,7 +91,7 @@ class McpDoor:
     async def _find(self, name: str, agent: AgentToken) -> CatalogTool:
         tool = self._catalog.find_by_mcp_name(name)
         if tool is None:
-            error = NotFound("tool_not_found", "List the tools to find the exact name of one that you may see.")
+            error = NotFound("tool_not_found", _UNKNOWN_TOOL)
             await self._refusals.record(error, "mcp", action="execute", agent=agent, tool=name)
             raise error
         return tool

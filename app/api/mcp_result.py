@@ -9,6 +9,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from app.errors import Invalid, ToolsProviderError, Unavailable
 from app.telemetry import current_trace_id
 from app.tools.result import ToolResult
+from app.tools.violations import MOST_TOLD
 
 
 def tool_result(result: ToolResult, protocol_version: str) -> CallToolResult:
@@ -31,12 +32,12 @@ def tool_result(result: ToolResult, protocol_version: str) -> CallToolResult:
 
 
 def refusal_result(error: ToolsProviderError) -> CallToolResult:
-    """Return a failure of ours: the code for programs, the detail and every violation for the model."""
+    """Return a failure of ours: the code for programs, the detail and the violations it leaves out for the model."""
     lines = [error.detail]
     meta = _meta(code=error.code)
     if isinstance(error, Invalid) and error.violations:
         meta["violations"] = [{"pointer": item.pointer, "detail": item.detail} for item in error.violations]
-        lines += [f"- {item.pointer}: {item.detail}" for item in error.violations]
+        lines += [f"- {item.pointer}: {item.detail}" for item in error.violations[MOST_TOLD:]]
     if isinstance(error, Unavailable):
         meta["retry_after"] = error.retry_after
     return CallToolResult(content=[TextContent(text="\n".join(lines))], is_error=True, meta=meta)

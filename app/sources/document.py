@@ -187,7 +187,9 @@ class _Fetch:
         except TooLarge:
             raise _too_large(self._allowance) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise BadAnswer("document_unreachable", f"{origin} sent no document: {error}.") from error
+            raise BadAnswer(
+                "document_unreachable", f"{origin} sent no document to this server: {error}. Check the address."
+            ) from error
 
 
 def _conditions(known: Fingerprint | None) -> dict[str, str]:

@@ -12,7 +12,7 @@ async def existing(sources: Sources, key: str, if_match: Collection[int] | None 
     """Return the source of that id or slug, at a version of `if_match`. Raises NotFound and PreconditionFailed."""
     source = await sources.find(key)
     if source is None:
-        raise NotFound("source_unknown", "There is no source of that id or slug.")
+        raise NotFound("source_unknown", "There is no source of that id or slug. GET /api/v1/sources lists them.")
     if if_match is not None and source.version not in if_match:
         raise PreconditionFailed(
             "source_changed", "The source has changed since you read it. Read it again and send its ETag in If-Match."

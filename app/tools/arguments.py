@@ -1,21 +1,24 @@
 """Checks a call's arguments against the tool's input schema before anything is sent."""
 
 import difflib
+import json
 import math
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import structlog
 from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, ValidationError
 
-from app.errors import Invalid, Violation
+from app.errors import Violation
 from app.openapi.operation import Json
+from app.tools.violations import invalid_arguments
 
 _MOST_VIOLATIONS = 50
 _MOST_NAMES = 40  # names of arguments that one message lists
 _LONGEST_DETAIL = 300  # characters
 _DEEPEST = 128  # levels; the validator recurses on the C stack and kills the process some thousand levels down
+_ALTERNATIVES = {"anyOf", "oneOf"}
 _PATTERNS = RegexOptions(size_limit=1_000_000)  # the linear engine: a document's pattern cannot be made to hang us
 
 _log = structlog.get_logger(__name__)
@@ -57,10 +60,10 @@ class ArgumentRules:
         validator = self.compile()
         unusable = list(islice(_unusable(arguments), _MOST_VIOLATIONS))
         if unusable:
-            raise _invalid(unusable)
+            raise invalid_arguments(unusable)
         given = {name: value for name, value in arguments.items() if value is not None or not self._left_out(name)}
         if not validator.is_valid(given):
-            raise _invalid(list(islice(self._violations(validator, given), _MOST_VIOLATIONS)))
+            raise invalid_arguments(list(islice(self._violations(validator, given), _MOST_VIOLATIONS)))
         return {**self._preset, **given} if self._preset else given
 
     def _left_out(self, name: str) -> bool:
@@ -87,15 +90,21 @@ class ArgumentRules:
 
     def _violations(self, validator: Draft202012Validator, given: Json) -> Iterator[Violation]:
         for error in validator.iter_errors(given):
-            pointer = _pointer(error.instance_path)
-            if error.kind.name == "required":
-                name = error.kind.as_dict()["property"]
-                yield Violation(f"{pointer}{_pointer([name])}", "is required")
-            elif error.kind.name == "additionalProperties" and not error.instance_path:
-                for name in error.kind.as_dict()["unexpected"]:
-                    yield Violation(_pointer([name]), self._unknown(name))
-            else:
-                yield Violation(pointer, _short(error.message))
+            yield from self._told(error)
+
+    def _told(self, error: ValidationError) -> Iterator[Violation]:
+        pointer = _pointer(error.instance_path)
+        if error.kind.name == "required":
+            name = error.kind.as_dict()["property"]
+            yield Violation(f"{pointer}{_pointer([name])}", "is required")
+        elif error.kind.name == "additionalProperties" and not error.instance_path:
+            for name in error.kind.as_dict()["unexpected"]:
+                yield Violation(_pointer([name]), self._unknown(name))
+        elif meant := _meant(error):
+            for each in meant:
+                yield from self._told(each)
+        else:
+            yield Violation(pointer, _short(_words(error)))
 
     def _unknown(self, name: str) -> str:
         names = list(self._properties)
@@ -112,6 +121,39 @@ def _compile(schema: Json) -> Draft202012Validator:
     return Draft202012Validator(
         schema, pattern_options=_PATTERNS, validate_formats=False, offline=True, mask="the value"
     )
+
+
+def _meant(error: ValidationError) -> list[ValidationError]:
+    """Return what keeps the value from the only alternative that has its type; empty when that is none or several."""
+    near = [branch for branch in _branches(error) if not _other_types(branch, error)]
+    return near[0] if len(near) == 1 else []
+
+
+def _words(error: ValidationError) -> str:
+    if error.kind.name == "enum":
+        options = (json.dumps(each, ensure_ascii=False) for each in error.kind.as_dict()["options"])
+        return f"the value is not one of {', '.join(options)}"
+    types = [_other_types(branch, error) for branch in _branches(error)]
+    if types and all(types):
+        return f"the value is of none of these types: {', '.join(dict.fromkeys(chain.from_iterable(types)))}"
+    return error.message
+
+
+def _branches(error: ValidationError) -> list[list[ValidationError]]:
+    """Return the errors of each alternative; none for an error that is not about alternatives."""
+    if error.kind.name not in _ALTERNATIVES:
+        return []
+    branches: list[list[ValidationError]] = error.kind.as_dict()["context"]
+    return branches
+
+
+def _other_types(branch: list[ValidationError], error: ValidationError) -> list[str]:
+    """Return the types that an alternative takes when the value has none of them."""
+    for each in branch:
+        if each.kind.name == "type" and each.instance_path == error.instance_path:
+            types: list[str] = each.kind.as_dict()["types"]
+            return types
+    return []
 
 
 def _unusable(arguments: Mapping[str, Any]) -> Iterator[Violation]:
@@ -153,9 +195,3 @@ def _pointer(path: list[str | int] | tuple[str | int, ...]) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}…"
-
-
-def _invalid(violations: list[Violation]) -> Invalid:
-    shown = "; ".join(f"{violation.pointer or 'the arguments'} {violation.detail}" for violation in violations[:5])
-    more = f"; and {len(violations) - 5} more" if len(violations) > 5 else ""
-    return Invalid("invalid_arguments", f"Nothing was sent. Correct these arguments: {shown}{more}.", violations)

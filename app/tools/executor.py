@@ -29,7 +29,9 @@ from app.tools.upstream import Upstream
 
 Door = Literal["rest", "mcp"]
 
-_NO_SUCH_TOOL = "There is no tool of that name that you may see. List the tools to find its exact name."
+NO_SUCH_TOOL = (
+    "There is no tool of that id (`slug/operation`) that you may see. GET /api/v1/tools lists those that you may."
+)
 _NO_AUDIENCE = "This source says token_exchange but names no audience. An admin gives it a `default_audience`."
 _REFUSALS = (InvalidAgentToken, NotPermitted, NotFound, Invalid)
 
@@ -139,7 +141,7 @@ class ToolExecutor:
 
     def _visible(self, call: _Call) -> Tool:
         if call.tool is None or not self._catalog.may_see(call.agent, call.tool):
-            raise NotFound("tool_not_found", _NO_SUCH_TOOL)
+            raise NotFound("tool_not_found", NO_SUCH_TOOL)
         return call.tool
 
     async def _bearer_for(self, tool: Tool, agent: AgentToken, target: ExchangeTarget | None) -> Bearer | None:

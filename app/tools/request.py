@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
-from app.errors import Invalid, Violation
+from app.errors import Violation
 from app.openapi.media_types import kind_of
 from app.openapi.operation import Operation, Parameter, Value
 from app.openapi.path_template import split_template
@@ -25,6 +25,7 @@ from app.tools.styles import (
     percent_encoded,
     text_of,
 )
+from app.tools.violations import invalid_arguments
 
 _LITERAL = "/?%:@!$&'()*+,;=~"  # besides letters, digits and `_.-`: what a template may hold as it is
 _NO_SEGMENT = {"", ".", ".."}
@@ -50,7 +51,7 @@ def build_request(operation: Operation, base_url: str, arguments: Mapping[str, A
     headers = building.headers()
     body = None if operation.body is None else encode_body(operation.body, arguments, building.violations)
     if building.violations:
-        raise _invalid(building.violations)
+        raise invalid_arguments(building.violations)
     if body is not None:
         headers.append(("content-type", body.media_type))
     url = _address(urljoin(base_url, operation.server or base_url), target, query)
@@ -191,11 +192,5 @@ def _address(base: str, target: str, query: list[str]) -> str:
     url = f"{parts.scheme}://{parts.netloc}{path}{'?' if query_text else ''}{query_text}"
     built = urlsplit(url)
     if (built.scheme, built.netloc, built.path) != (parts.scheme, parts.netloc, path):
-        raise _invalid([Violation("", "would change where the request goes")])
+        raise invalid_arguments([Violation("", "would change where the request goes")])
     return url
-
-
-def _invalid(violations: list[Violation]) -> Invalid:
-    shown = "; ".join(f"{violation.pointer or 'the arguments'} {violation.detail}" for violation in violations[:5])
-    more = f"; and {len(violations) - 5} more" if len(violations) > 5 else ""
-    return Invalid("invalid_arguments", f"Nothing was sent. Correct these arguments: {shown}{more}.", violations)

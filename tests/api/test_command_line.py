@@ -48,9 +48,14 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
         ({"ADMIN_ROLES": ""}, "ADMIN_ROLES is empty"),
         ({"ALLOWED_UPSTREAMS": "not an origin"}, "ALLOWED_UPSTREAMS: 'not an origin'"),
         ({"AUDIENCE_ORIGINS": "audience"}, "AUDIENCE_ORIGINS: 'audience'"),
-        ({"TOKEN_EXCHANGE_CLIENT_SECRET_FILE": "missing-file"}, "missing-file"),
+        ({"TOKEN_EXCHANGE_CLIENT_SECRET_FILE": "missing"}, "TOKEN_EXCHANGE_CLIENT_SECRET_FILE: missing cannot be read"),
+        ({"DATABASE_URL_FILE": sys.executable}, "it is no UTF-8 text"),
         ({"DATABASE_URL": "mysql://user:hunter2@db/x"}, "DATABASE_URL: "),
         ({"DATABASE_URL": "hunter2"}, "DATABASE_URL: "),
+        ({"KEYCLOAK_URL": "localhost:8041"}, "KEYCLOAK_URL: this is no address"),
+        ({"PUBLIC_URL": "tools.example.com"}, "PUBLIC_URL: this is no address"),
+        ({"PUBLIC_URL": "https://[tools"}, "PUBLIC_URL: "),
+        ({"OIDC_ISSUER": "https:///realms/test"}, "OIDC_ISSUER: this is no address"),
         ({"HOST": "256.256.256.256"}, "Cannot listen on 256.256.256.256"),
     ],
 )
@@ -70,6 +75,18 @@ def test_every_wrong_setting_is_named_at_once_and_no_secret_is_shown(serve: Call
     assert run.exit_code == 2
     assert [line.split(":")[0] for line in run.stderr.splitlines()] == ["PORT", "LOG_LEVEL"]
     assert "hunter2" not in run.output
+
+
+def test_a_database_that_cannot_be_had_at_the_start_is_told_in_words(tmp_path: Path) -> None:
+    with listener() as nobody:  # bound, but nobody listens
+        url = f"postgresql://user:hunter2@127.0.0.1:{nobody.getsockname()[1]}/x"
+        environment = {"PATH": os.environ["PATH"], "PORT": "0", "DATABASE_URL": url}
+        run = subprocess.run(  # noqa: S603
+            [COMMAND, "serve"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+    assert run.returncode != 0
+    assert "DATABASE_URL: the database cannot be used" in run.stderr
+    assert "hunter2" not in run.stderr
 
 
 def test_a_port_that_is_taken_is_named(serve: Callable[..., Result]) -> None:
