@@ -87,7 +87,7 @@ def take_document(body: bytes, most_values: int) -> tuple[bytes, bytes | None]:
         if depth != 1:
             continue
         if value >= 0:
-            return body[:value] + _IN_ITS_PLACE + body[end:], _unfolded(body[value:end])
+            return body[:value] + _IN_ITS_PLACE + body[end:], _unfolded(memoryview(body)[value:end])
         if _DOCUMENT.fullmatch(body, start, end):
             colon = _COLON.match(body, end)
             if colon is not None and body[colon.end() : colon.end() + 1] in {b"{", b'"'}:
@@ -115,9 +115,9 @@ def _end_of_text(body: bytes, position: int) -> int:
     return min(position + 1, len(body))
 
 
-def _unfolded(value: bytes) -> bytes:
+def _unfolded(value: memoryview) -> bytes:
     try:
-        return orjson.loads(value).encode() if value.startswith(b'"') else value
+        return orjson.loads(value).encode() if value[0] == ord('"') else bytes(value)
     except orjson.JSONDecodeError as error:
         raise _invalid(f"`document` is a text that is not JSON: {error.msg}.") from None
 

@@ -104,6 +104,7 @@ class _Bundle:
         self._nodes_left = nodes_left
         self._trees: dict[str, Value] = {address: root}
         self._names: dict[str, str] = {}
+        self._taken: set[str] = set()  # of these names
         self._waiting: dict[str, list[_Reference]] = {}
         self._settled: list[tuple[_Reference, _Place]] = []
         self._met: set[int] = set()
@@ -125,15 +126,22 @@ class _Bundle:
         """Return the root with everything in it. Before, nothing is changed: references are read where they stand."""
         for reference, place in self._settled:
             if reference.named and isinstance(place.node, dict):
-                del reference.holder[reference.key]
-                for name in place.node:
-                    reference.holder.setdefault(name, {"$ref": self._pointer(place, name)})
+                self._fill(reference, place)
             elif place.node is not None or place.address != self._address:
                 reference.holder[reference.key] = self._pointer(place)
         self._root.pop(FILES, None)
         if self._names:
             self._root[FILES] = {name: self._trees[address] for address, name in self._names.items()}
         return self._root
+
+    def _fill(self, reference: _Reference, place: _Place) -> None:
+        """Put a reference to each member in the place of a reference to all of them."""
+        self._nodes_left -= 2 * len(place.node)
+        if self._nodes_left < 0:
+            raise refused(f"has more than {self._limits.nodes:,} values (SOURCE_MAX_NODES)")
+        del reference.holder[reference.key]
+        for name in place.node:
+            reference.holder.setdefault(name, {"$ref": self._pointer(place, name)})
 
     def _read(self, file: File) -> Value:
         limits = replace(self._limits, nodes=max(self._nodes_left, 0))
@@ -225,7 +233,8 @@ class _Bundle:
     def _name(self, address: str) -> str:
         if address not in self._names:
             name = _known_as(address, self._address)
-            self._names[address] = address if name in self._names.values() else name
+            self._names[address] = address if name in self._taken else name
+            self._taken.add(name)
         return self._names[address]
 
 

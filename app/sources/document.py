@@ -20,6 +20,10 @@ _READ_AT_ONCE = 2  # documents that are read at the same time; each may take a c
 _FETCHED_AT_ONCE = 16  # files of one document
 
 
+class _Gone(BadAnswer):
+    """The server says that it has no such document, or none for us."""
+
+
 def reference_origins(entries: Sequence[str]) -> frozenset[str]:
     """Return the origins that SOURCE_REF_ORIGINS lists. Raises ValueError for what is none."""
     try:
@@ -92,9 +96,10 @@ class Documents:
         """Return the operations of the document at `url`, or of the uploaded one, which may have a `url` too.
 
         `assigned` are names given before, which are kept. A file that the document refers to and that cannot be had is
-        in the report of the operations that need it. Raises Unchanged, before reading it, when it is still the `known`
-        one; Invalid, TooLarge, BadAnswer or DeadlineExceeded with a `document_…` code or `invalid_document`;
-        AddressRefused for an inner address; and Invalid (`redirect_refused`) for a redirect.
+        in the report of the operations that need it; but where there are names, one that fails for the moment fails the
+        reading, so that no tool is lost by it. Raises Unchanged, before reading it, when it is still the `known` one;
+        Invalid, TooLarge, BadAnswer or DeadlineExceeded with a `document_…` code or `invalid_document`; AddressRefused
+        for an inner address; and Invalid (`redirect_refused`) for a redirect.
         """
         allowance = Allowance(self._max_bytes)
         fetch = _Fetch(self._client, self._addresses, self._timeout, allowance)
@@ -112,7 +117,7 @@ class Documents:
 
         async def load(addresses: Sequence[str]) -> Sequence[File | str]:
             parts.extend(addresses)
-            return await fetch.files(addresses, origins)
+            return await fetch.files(addresses, origins, all_or_none=bool(assigned))
 
         async with self._readers:
             conversion = await read_apart(Reading(file, url or "", slug, assigned), load, self._limits)
@@ -149,20 +154,29 @@ class _Fetch:
         finally:
             self._left -= asyncio.get_running_loop().time() - started
 
-    async def files(self, addresses: Sequence[str], origins: frozenset[str]) -> Sequence[File | str]:
-        """Return for each address what stands there, or why it cannot be had."""
+    async def files(
+        self, addresses: Sequence[str], origins: frozenset[str], *, all_or_none: bool
+    ) -> Sequence[File | str]:
+        """Return for each address what stands there, or why it cannot be had.
+
+        `all_or_none`: raise BadAnswer or DeadlineExceeded for one that may be had another time.
+        """
         started = asyncio.get_running_loop().time()
 
-        async def one(address: str) -> File | str:
+        async def one(address: str) -> File | ToolsProviderError | str:
             try:
                 refused = _elsewhere(address, origins)
                 return refused or (await self._fetched(address, started + self._left))[0]
-            except ToolsProviderError as error:
+            except (_Gone, Invalid, TooLarge) as error:
                 return error.detail
+            except (BadAnswer, DeadlineExceeded) as error:
+                return error if all_or_none else error.detail
 
         found = await asyncio.gather(*map(one, addresses))
         self._left -= asyncio.get_running_loop().time() - started
-        return found
+        if error := next((each for each in found if isinstance(each, ToolsProviderError)), None):
+            raise error
+        return [each for each in found if not isinstance(each, ToolsProviderError)]
 
     async def _fetched(self, url: str, deadline: float, known: Fingerprint | None = None) -> tuple[File, httpx.Headers]:
         self._addresses.check_url(url)
@@ -230,7 +244,8 @@ def _check_status(response: httpx.Response, origin: str) -> None:
         )
     if status != 200:
         hint = " Documents are fetched without credentials." if status in {401, 403} else ""
-        raise BadAnswer("document_unreachable", f"{origin} answered {status} instead of a document.{hint}")
+        kind = _Gone if 400 <= status < 500 and status not in {408, 425, 429} else BadAnswer
+        raise kind("document_unreachable", f"{origin} answered {status} instead of a document.{hint}")
 
 
 def _target(response: httpx.Response) -> str:

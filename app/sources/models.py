@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import uuid4
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, field_validator, model_validator
 from pydantic import Field as Limits
 from sqlalchemy import JSON
 from sqlmodel import Field, SQLModel
@@ -299,6 +299,12 @@ class SourceCreate(SourceUpdate):
     name: Line
     slug: Slug | None = None
     source_type: Literal["openapi"] = "openapi"
+
+    @model_validator(mode="after")
+    def _a_document(self) -> Self:
+        if not self.url and self.document is None:
+            raise ValueError("state `url`, where the OpenAPI document is, or send the document as `document`")
+        return self
 
     def slugged_name(self) -> str:
         """Return the name in a slug's alphabet; empty if nothing of it fits."""

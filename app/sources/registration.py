@@ -189,7 +189,6 @@ class Registration:
         now = self._now()
         values = {**create.columns(), "slug": "", "base_url": "", "created_at": now, "updated_at": now}
         source = Source(**values, refreshed_at=now)
-        self._rules.check_document(source)
         self._rules.check_addresses(source)
         self._rules.check_auth(source.stated_auth_type, source.default_audience)
         self._rules.check_passthrough(source.upstream_auth_type)

@@ -29,13 +29,6 @@ class SourceRules:
             except AddressRefused as refused:
                 raise ValueError(f"AUDIENCE_ORIGINS: {entry!r}: {refused.detail}") from None
 
-    def check_document(self, source: Source) -> None:
-        """Raise Invalid (`document_required`) for a source that has neither an address nor an uploaded document."""
-        if not source.url and not source.uploaded:
-            raise Invalid(
-                "document_required", "State `url`, where the OpenAPI document is, or send the document as `document`."
-            )
-
     def check_addresses(self, source: Source) -> None:
         """Raise AddressRefused for what may not be reached, Invalid for a base URL that paths cannot follow."""
         for address in filter(None, (source.url, *_stated_upstreams(source))):

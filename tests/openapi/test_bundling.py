@@ -144,16 +144,12 @@ def test_every_spelling_of_an_address_is_understood_and_shown_as_people_know_it(
     assert [(item.status, item.pointer) for item in conversion.report] == [("ready", f"{pointer}/get")]
 
 
-def test_names_with_slashes_tildes_and_percent_signs_are_found() -> None:
-    names = ["/a/{b}", "~", "50%", "a b", "%2F"]
-    document = a_document(
-        {
-            f"/{number}": {"$ref": f"p.json#/{quote(name.replace('~', '~0').replace('/', '~1'))}"}
-            for number, name in enumerate(names)
-        }
-    )
+def test_names_with_slashes_tildes_and_percent_signs_are_told_apart() -> None:
+    names = ["/a/{b}", "~", "50%", "a b", "/", "%2F", "~1"]
+    tokens = [name.replace("~", "~0").replace("/", "~1") for name in names]
+    document = a_document({f"/{number}": {"$ref": f"p.json#/{quote(token)}"} for number, token in enumerate(tokens)})
     conversion = bundled(document, Files(**{"spec/p.json": {name: a_get() for name in names}}))
-    assert statuses(conversion) == ["ready"] * len(names)
+    assert [item.pointer for item in conversion.report] == [f"p.json#/{token}/get" for token in tokens]
 
 
 def test_references_in_the_middle_of_a_pointer_are_followed() -> None:
@@ -245,6 +241,15 @@ def test_a_missing_file_costs_the_operations_that_need_it_and_no_other() -> None
     }
     assert "'gone.yaml' cannot be had: there is no such file" in str(found["/gone"].reason)
     assert "'m/gone.yaml#/A' cannot be had: there is no such file" in str(found["/poor"].reason)
+
+
+def test_members_that_many_take_over_count_each_time() -> None:
+    all_of = [{"properties": {"$ref": "#/components/schemas/All/properties"}} for _ in range(10)]
+    schemas: Json = {"All": {"properties": {f"p{number}": {} for number in range(50)}}}
+    document = body_of({"allOf": all_of}) | {"components": {"schemas": schemas}}
+    assert statuses(bundled(document)) == ["ready"]
+    with pytest.raises(Invalid, match="SOURCE_MAX_NODES"):
+        bundled(document, nodes=1_000)
 
 
 def test_a_missing_file_of_all_paths_is_told() -> None:
@@ -363,3 +368,21 @@ def test_what_a_document_hangs_where_its_files_go_is_no_file() -> None:
     }
     conversion = bundled(document)
     assert statuses(conversion) == ["skipped"]
+
+
+_WORDS = st.sampled_from(
+    ["$ref", "properties", "discriminator", "mapping", "allOf", "paths", "get", "x-a", "a.json#/x", ""]
+)
+_TREES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-3, 3), _WORDS, st.just("#/paths")),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(_WORDS, inner, max_size=4)),
+    max_leaves=25,
+)
+
+
+@given(_TREES, _TREES)
+def test_no_shape_of_a_document_breaks_the_reading(paths: Any, other: Any) -> None:
+    files = Files(**{"spec/a.json": {"x": other}})
+    tree = read_bundled(File(json.dumps(a_document() | {"paths": paths}).encode()), ROOT, files.load)
+    assert len(files.asked) == len(set(files.asked))
+    assert tree["openapi"] == "3.1.0"

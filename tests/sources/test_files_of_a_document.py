@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from app.errors import Invalid, TooLarge
+from app.errors import BadAnswer, Invalid, TooLarge
 from app.openapi.conversion import Conversion
-from app.openapi.limits import Limits
 from app.outbound import AddressPolicy, guarded_client
 from app.sources.document import Documents, Found, reference_origins
 from app.sources.reading import ReadingLimits
@@ -77,13 +76,18 @@ async def read(url: str | None, *origins: str, **options: Any) -> Conversion:
 
 
 async def found(
-    url: str | None, *origins: str, allowed: str = "127.0.0.1", uploaded: bytes | None = None, **limits: Any
+    url: str | None,
+    *origins: str,
+    allowed: str = "127.0.0.1",
+    uploaded: bytes | None = None,
+    names: dict[tuple[str, str], str] | None = None,
+    **limits: Any,
 ) -> Found:
     values = {"timeout": 5.0, "max_bytes": 50_000, "limits": ReadingLimits(), **limits}
     policy = AddressPolicy((allowed,))
     async with guarded_client(policy) as client:
         documents = Documents(client, policy, reference_origins=reference_origins(origins), **values)
-        return await documents.read(url, "slug", {}, uploaded)
+        return await documents.read(url, "slug", names or {}, uploaded)
 
 
 def reasons(conversion: Conversion) -> dict[str, str | None]:
@@ -179,6 +183,17 @@ async def test_a_file_that_cannot_be_had_leaves_the_rest(answer: bytes | Answer,
     assert time.monotonic() - started < 15
 
 
+@pytest.mark.parametrize("status", [500, 503, 429])
+async def test_where_tools_would_be_lost_a_pause_of_a_server_fails_the_reading(status: int, here: Folder) -> None:
+    here.refer(a="a.json", gone="gone.json")
+    here.files["/spec/a.json"] = f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode()
+    assert str(status) in str(reasons(await read(here.url))["a"])
+    with pytest.raises(BadAnswer, match=str(status)):
+        await read(here.url, names={("GET", "/a"): "a"})
+    here.files["/spec/a.json"] = PATH_ITEM
+    assert "404" in str(reasons(await read(here.url, names={("GET", "/a"): "a"}))["gone"])
+
+
 async def test_bytes_are_counted_over_all_files(here: Folder) -> None:
     names = {f"f{number}": f"f{number}.json" for number in range(8)}
     here.refer(**names)
@@ -228,43 +243,6 @@ async def test_an_uploaded_document_over_the_limit_is_refused() -> None:
 def test_an_origin_that_cannot_be_one_is_refused_at_the_start() -> None:
     with pytest.raises(ValueError, match="SOURCE_REF_ORIGINS"):
         reference_origins(("schemas.example.com",))
-
-
-LARGE = {
-    "deep": json.dumps(document("/a") | {"x-y": json.loads("[" * 30 + "]" * 30)}),
-    "many": json.dumps(document("/a") | {"x-y": [0] * 2_000}),
-    "aliases": "openapi: 3.1.0\npaths: {}\nx: &x [1, 2, 3, 4]\ny: [" + "*x, " * 30 + "*x]\n",
-    "operations": json.dumps(document(*(f"/a{number}" for number in range(30)))),
-    "wide": json.dumps(document(*(f"/a{number}" for number in range(100)))),
-}
-
-
-@pytest.mark.parametrize(
-    ("content", "limits", "name"),
-    [
-        ("deep", Limits(depth=20), "SOURCE_MAX_DEPTH"),
-        ("many", Limits(nodes=1_000), "SOURCE_MAX_NODES"),
-        ("aliases", Limits(alias_nodes=100), "SOURCE_MAX_ALIAS_NODES"),
-        ("operations", Limits(operations=20), "SOURCE_MAX_OPERATIONS"),
-        ("wide", Limits(list_bytes=2_100), "SOURCE_MAX_LIST_BYTES"),
-    ],
-)
-async def test_every_limit_of_the_content_is_named_when_it_bites(content: str, limits: Limits, name: str) -> None:
-    uploaded = LARGE[content].encode()
-    assert (await read(None, uploaded=uploaded)).report is not None
-    with pytest.raises(Invalid, match=name):
-        await read(None, uploaded=uploaded, limits=ReadingLimits(document=limits))
-
-
-async def test_too_large_a_tool_is_shortened_and_the_limit_named() -> None:
-    text = {"type": "string", "description": "long " * 300}
-    content = document("/a")
-    content["paths"]["/a"]["get"]["parameters"] = [
-        {"name": f"p{number}", "in": "query", "schema": text} for number in range(10)
-    ]
-    limits = ReadingLimits(document=Limits(tool_bytes=4_096))
-    found = reasons(await read(None, uploaded=json.dumps(content).encode(), limits=limits))
-    assert "SOURCE_MAX_TOOL_BYTES" in str(found["a"])
 
 
 async def test_time_and_memory_of_the_reading_are_named_when_they_bite() -> None:

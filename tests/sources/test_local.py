@@ -8,7 +8,9 @@ import pytest
 
 from app.errors import Invalid
 from app.openapi.conversion import ReportItem, convert
+from app.openapi.pointers import FILES
 from app.sources.local import read_local
+from tests.openapi.test_corpus import CORPUS
 from tests.sources.conftest import document
 
 PATH_ITEM = {"get": {"responses": {"200": {"description": "ok"}}}}
@@ -84,7 +86,44 @@ def test_nothing_else_is_read_and_the_report_says_why(ref: str, reason: str, tmp
     assert reason in str(item.reason)
 
 
+def test_bytes_are_counted_over_all_files(tmp_path: Path) -> None:
+    names = ["a.json", "b.json", "c.json"]
+    for name in names:
+        written(tmp_path / name, PATH_ITEM | {"x-fill": "x" * 4_000})
+    content = document() | {"paths": {f"/{name}": {"$ref": name} for name in names}}
+    tree = read_local(written(tmp_path / "openapi.json", content), max_bytes=10_000)
+    assert sorted(item.status for item in convert(tree, slug="s").report) == ["ready", "ready", "skipped"]
+
+
 def test_a_document_over_the_limit_is_refused(tmp_path: Path) -> None:
     file = written(tmp_path / "openapi.json", document("/a"))
     with pytest.raises(Invalid, match="SOURCE_MAX_BYTES"):
         read_local(file, max_bytes=10)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "operations", "files"),
+    [
+        ("sendgrid-multi", "oas_v3.json", 355, 60),
+        ("3gpp-nrf-multi", "TS29510_Nnrf_NFManagement.yaml", 9, 6),
+    ],
+)
+def test_a_real_document_of_several_files_loses_no_operation(name: str, file: str, operations: int, files: int) -> None:
+    tree = read_local(real(name, file), max_bytes=20_000_000)
+    report = convert(tree, slug="s").report
+    assert len(report) == operations
+    assert [item for item in report if item.status == "skipped"] == []
+    assert len(tree[FILES]) == files
+
+
+def test_the_files_of_a_real_swagger_document_are_found() -> None:
+    tree = read_local(real("oai-separate-multi", "swagger.json"), max_bytes=20_000_000)
+    assert sorted(tree[FILES]) == ["../common/Error.json", "NewPet.json", "Pet.json", "parameters.json"]
+    assert not [name for name, file in tree[FILES].items() if isinstance(file, str)]
+
+
+def real(name: str, file: str) -> Path:
+    found = next((CORPUS / name).rglob(file), None)
+    if found is None:
+        pytest.skip(f"The real document {name} is not here: set CORPUS to a folder that has it.")
+    return found

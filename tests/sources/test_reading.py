@@ -54,6 +54,19 @@ async def test_reading_is_stopped_at_its_deadline() -> None:
     assert time.monotonic() - started < 5
 
 
+async def test_the_deadline_is_for_all_files_together() -> None:
+    slow = "x-fill: [" + "x, " * 40_000 + "x]\nget: {$ref: '%d.yaml#/get'}\n"
+    asked: list[str] = []
+
+    async def another(addresses: Sequence[str]) -> Sequence[File | str]:
+        asked.extend(addresses)
+        return [File((slow % len(asked)).encode())]
+
+    content = json.dumps(document() | {"paths": {"/a": {"$ref": "first.yaml"}}}).encode()
+    with pytest.raises(Invalid, match="SOURCE_READ_TIMEOUT"):
+        await read_apart(Reading(File(content), "http://a/", "slug", {}), another, ReadingLimits(timeout=4))
+
+
 async def test_what_the_reader_refuses_comes_back_whole() -> None:
     with pytest.raises(Invalid) as refused:
         await read(b'{"openapi": "3.1.0", "info"')

@@ -77,8 +77,10 @@ def test_a_url_beside_the_document_says_where_it_is_from_and_is_not_fetched(rest
 
 
 def test_a_source_needs_a_url_or_a_document(rest: httpx.Client) -> None:
-    assert refusal(rest.post("/sources", json={"name": "X"})) == (422, "document_required")
-    assert refusal(rest.post("/sources", json={"name": "X", "document": None})) == (422, "document_required")
+    for body in ({"name": "X"}, {"name": "X", "document": None}):
+        refused = rest.post("/sources", json=body)
+        assert refusal(refused) == (422, "invalid_request")
+        assert "`url`" in refused.json()["detail"] + str(refused.json()["violations"])
 
 
 @pytest.mark.parametrize("content", [1, True, [document("/a")]])
