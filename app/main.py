@@ -38,6 +38,7 @@ from app.sources.reading import ReadingLimits
 from app.sources.registration import Registration
 from app.sources.repository import SourceRepository
 from app.sources.rules import SourceRules
+from app.sources.schedule import RefreshSchedule
 from app.telemetry import Telemetry
 from app.token_exchange.audited import AuditedExchanger
 from app.token_exchange.caching import CachingExchanger
@@ -122,7 +123,9 @@ async def _composition(
         upstream = _upstream(settings, to_upstreams, telemetry)
         executor = _executor(settings, catalog, exchanger, upstream, audit, telemetry, verifier)
         registration = _registration(database, documents(to_upstreams), rules, audit, catalog, upstream)
+        closing.push_async_callback(registration.aclose)
         await registration.load_all()
+        await closing.enter_async_context(RefreshSchedule(registration).running())
         sessions = _mcp_sessions(McpDoor(catalog, executor, refusals))
         await closing.enter_async_context(sessions.run())
         yield Composition(
@@ -217,6 +220,7 @@ def _documents(
         max_bytes=settings.source_max_bytes,
         reference_origins=origins,
         limits=ReadingLimits(settings.source_read_timeout, settings.source_read_memory, limits),
+        release=_VERSION,
     )
 
 

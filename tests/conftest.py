@@ -1,5 +1,6 @@
 """What tests share: databases, and the parts of a real installation over real HTTP."""
 
+import time
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from seed.pizzeria.app import PizzeriaSettings, create_pizzeria
 from tests.databases import PostgresqlCluster, postgresql_cluster, postgresql_programs
 from tests.installation import EmbeddedIdentityProvider, Headers, RunningProvider, Token, bearer, settings_for
 from tests.servers import address_of, listener, running
+
+KEPT = 60.0  # seconds, of the five minutes that a token lives
 
 
 @pytest.fixture
@@ -85,17 +88,19 @@ def provider(
 
 @pytest.fixture(scope="session")
 def token(identity_provider: EmbeddedIdentityProvider) -> Token:
-    """Access tokens of users, by their names."""
-    kept: dict[str, str] = {}
+    """Access tokens of users, by their names; one that has been kept for a while gives way, for it would expire."""
+    kept: dict[str, tuple[str, float]] = {}
 
     def token_of(username: str) -> str:
-        if username not in kept:
-            kept[username] = identity_provider.access_token(username)
-        return kept[username]
+        value, since = kept.get(username, ("", -KEPT))
+        if time.monotonic() - since >= KEPT:
+            value = identity_provider.access_token(username)
+            kept[username] = value, time.monotonic()
+        return value
 
     return token_of
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def admin(token: Token) -> Headers:
     return bearer(token("admin"))

@@ -4,19 +4,44 @@ import asyncio
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, select
 
+from app import migrations
 from app.audit.table import AUDIT_RECORDS
 from app.database import Database
 from app.errors import Unavailable
 from app.sources.models import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport
 
 pytestmark = pytest.mark.anyio
+MIGRATIONS = Path(str(migrations.__file__)).parent
+
+
+EARLIER = {
+    **dict.fromkeys(("id", "slug", "name", "url", "base_url", "source_type", "status"), "s"),
+    **dict.fromkeys(("scopes", "allowed_roles", "required_scopes", "labels"), "[]"),
+    **dict.fromkeys(("created_at", "updated_at", "refreshed_at"), "2026-01-01 00:00:00"),
+    **dict.fromkeys(("ready", "degraded", "skipped", "version"), 1),
+    "enabled": True,
+}
+
+
+def _quoted(values: dict[str, Any]) -> str:
+    return ", ".join(f"'{value}'" if isinstance(value, str) else str(value).lower() for value in values.values())
+
+
+def _migrate_to(connection: Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def _tables(connection: Connection) -> set[str]:
@@ -54,7 +79,23 @@ async def test_the_migrations_and_the_declared_tables_are_the_same(database: Dat
 async def test_migrating_again_changes_nothing(database: Database) -> None:
     await database.migrate()
     async with database.engine.connect() as connection:
-        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars().all() == ["0002"]
+        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars().all() == ["0004"]
+
+
+async def test_a_source_of_an_earlier_release_shows_everything_as_before(database_url: str) -> None:
+    database = Database(database_url)
+    if database_url.startswith("sqlite"):
+        Path(database_url.removeprefix("sqlite:///")).parent.mkdir()
+    async with database.engine.connect() as connection:
+        await connection.run_sync(_migrate_to, "0001")
+        statement = f"INSERT INTO sources ({', '.join(EARLIER)}) VALUES ({_quoted(EARLIER)})"  # noqa: S608 - all ours
+        await connection.execute(text(statement))
+        await connection.commit()
+    await database.migrate()
+    async with database.session() as session:
+        source = (await session.exec(select(Source))).one()
+    await database.dispose()
+    assert (source.slug, source.selection, source.overrides, source.unmatched_overrides) == ("s", {}, [], [])
 
 
 async def test_processes_that_start_together_migrate_once(database_url: str) -> None:

@@ -3,16 +3,22 @@
 import base64
 import binascii
 import re
-from typing import Annotated
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.api.dependencies import Admin, Sources, Uploaded
 from app.errors import Invalid
 from app.openapi.conversion import ReportItem
 from app.openapi.operation import Operation
+from app.sources.curation import ListedTool
+from app.sources.difference import Changes
 from app.sources.models import SourceCreate, SourceRead, SourceUpdate, is_slug
+from app.sources.overrides import ToolChanges
+from app.sources.schema_difference import Impact
 
 router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
 
@@ -30,6 +36,27 @@ class SourceTool(BaseModel):
     path: str
 
 
+class ToolDifference(BaseModel):
+    """One thing that is not as before; `pointer` leads into the input schema of the tool."""
+
+    impact: Impact = Field(serialization_alias="class")
+    kind: str
+    pointer: str | None
+    before: Any
+    after: Any
+
+
+class ToolChange(BaseModel):
+    """A tool that is not as before. `class` is the worst of all changes; `left_out` are not among those shown."""
+
+    tool_id: str
+    method: str
+    path: str
+    impact: Impact = Field(serialization_alias="class")
+    changes: list[ToolDifference]
+    left_out: int
+
+
 class RegisteredAnswer(SourceRead):
     """A source, what became of each operation of its document, and the tools."""
 
@@ -38,11 +65,14 @@ class RegisteredAnswer(SourceRead):
 
 
 class RefreshedAnswer(SourceRead):
-    """A source after a refresh, with the ids of the tools that the refresh added, removed or changed."""
+    """A source after a refresh, with the ids of the tools that it added, removed or changed, and how."""
 
     added: list[str]
     removed: list[str]
     changed: list[str]
+    classes: dict[Impact, int]
+    changes: list[ToolChange]
+    changes_left_out: int
 
 
 class SourcesAnswer(BaseModel):
@@ -52,10 +82,44 @@ class SourcesAnswer(BaseModel):
     next_cursor: str | None
 
 
+class LastChanges(BaseModel):
+    """What the last reading of the document that changed anything has changed, and when."""
+
+    at: datetime
+    classes: dict[Impact, int]
+    items: list[ToolChange]
+    left_out: int
+
+
 class ReportAnswer(BaseModel):
-    """What became of each operation of a document."""
+    """What became of each operation of a document, and what has changed."""
 
     items: list[ReportItem]
+    changes: LastChanges | None
+    next_cursor: None = None
+
+
+class CuratedToolAnswer(BaseModel):
+    """An operation and what an admin made of it.
+
+    `operation` is its name by the document, by which it is changed here. `tool_id` and `name` are what agents call it;
+    null where it is no tool, for the `reason`. `override` is what was said of it.
+    """
+
+    operation: str | None
+    tool_id: str | None
+    name: str | None
+    method: str
+    path: str
+    status: Literal["ready", "degraded", "skipped"]
+    reason: str | None
+    override: dict[str, Any] | None
+
+
+class CuratedToolsAnswer(BaseModel):
+    """Every operation that could be a tool, and every override whose operation the document does not have now."""
+
+    items: list[CuratedToolAnswer]
     next_cursor: None = None
 
 
@@ -119,23 +183,99 @@ async def remove(source: str, admin: Admin, registration: Sources, if_match: IfM
 
 
 @router.post("/{source}/refresh")
-async def refresh(source: str, admin: Admin, registration: Sources, response: Response) -> RefreshedAnswer:
-    """Read the document anew; on failure the last good inventory stays and the source is `stale`."""
-    refreshed = await registration.refresh(source, admin)
-    slug = refreshed.source.slug
+async def refresh(
+    source: str,
+    admin: Admin,
+    registration: Sources,
+    response: Response,
+    *,
+    force: Annotated[bool, Query(description="Read the document although it has not changed.")] = False,
+) -> RefreshedAnswer:
+    """Read the document anew if it has changed; on failure the last good inventory stays, the source is `stale`."""
+    refreshed = await registration.refresh(source, admin, force=force)
+    slug, changes = refreshed.source.slug, refreshed.changes
     response.headers["ETag"] = _etag(refreshed.source)
     return RefreshedAnswer(
         **refreshed.source.model_dump(),
-        added=[f"{slug}/{name}" for name in refreshed.difference.added],
-        removed=[f"{slug}/{name}" for name in refreshed.difference.removed],
-        changed=[f"{slug}/{name}" for name in refreshed.difference.changed],
+        added=[f"{slug}/{name}" for name in changes.added],
+        removed=[f"{slug}/{name}" for name in changes.removed],
+        changed=[f"{slug}/{name}" for name in changes.changed],
+        classes=changes.classes,
+        changes=_shown(slug, changes),
+        changes_left_out=changes.left_out,
     )
 
 
 @router.get("/{source}/report")
 async def report(source: str, _: Admin, registration: Sources) -> ReportAnswer:
-    """Show what became of each operation of the document, and why."""
-    return ReportAnswer(items=list(await registration.report(source)))
+    """Show what became of each operation of the document, and why, and what has changed since the reading before."""
+    found = await registration.report(source)
+    slug, changes = found.source.slug, found.changes
+    if changes is None:
+        return ReportAnswer(items=list(found.items), changes=None)
+    last = LastChanges(at=changes.at, classes=changes.classes, items=_shown(slug, changes), left_out=changes.left_out)
+    return ReportAnswer(items=list(found.items), changes=last)
+
+
+def _shown(slug: str, changes: Changes) -> list[ToolChange]:
+    return [
+        ToolChange(
+            tool_id=f"{slug}/{each.name}",
+            method=each.method,
+            path=each.path,
+            impact=each.impact,
+            changes=[ToolDifference(**asdict(difference)) for difference in each.differences],
+            left_out=each.left_out,
+        )
+        for each in changes.operations
+    ]
+
+
+@router.get("/{source}/tools")
+async def list_tools(source: str, _: Admin, registration: Sources, response: Response) -> CuratedToolsAnswer:
+    """Show what became of each operation, hidden ones and those under an override included."""
+    found = await registration.find(source)
+    response.headers["ETag"] = _etag(found)
+    return CuratedToolsAnswer(items=[_curated(found, tool) for tool in await registration.tools(found.id)])
+
+
+@router.patch("/{source}/tools/{operation}")
+async def shape_tool(
+    source: str,
+    operation: str,
+    changes: ToolChanges,
+    admin: Admin,
+    registration: Sources,
+    response: Response,
+    if_match: IfMatch = None,
+) -> CuratedToolAnswer:
+    """Change what is sent of a tool; null takes a field back to the document. Effective on the next call."""
+    changed, tool = await registration.shape(source, operation, changes, admin, _versions(if_match))
+    response.headers["ETag"] = _etag(changed)
+    return _curated(changed, tool)
+
+
+@router.delete("/{source}/tools/{operation}", status_code=204)
+async def reset_tool(
+    source: str, operation: str, admin: Admin, registration: Sources, response: Response, if_match: IfMatch = None
+) -> None:
+    """Take a tool back to what the document says of it."""
+    changed, _ = await registration.shape(source, operation, None, admin, _versions(if_match))
+    response.headers["ETag"] = _etag(changed)
+
+
+def _curated(source: SourceRead, tool: ListedTool) -> CuratedToolAnswer:
+    method, path = tool.key
+    return CuratedToolAnswer(
+        operation=tool.operation,
+        tool_id=None if tool.name is None else f"{source.slug}/{tool.name}",
+        name=None if tool.name is None else f"{source.slug}__{tool.name}",
+        method=method,
+        path=path,
+        status=tool.status,
+        reason=tool.reason,
+        override=None if tool.override is None else tool.override.stated(),
+    )
 
 
 def _tool(source: SourceRead, operation: Operation) -> SourceTool:

@@ -16,9 +16,9 @@ from rich.text import Text
 from app.errors import Invalid, ToolsProviderError
 from app.openapi.conversion import Conversion, ReportItem
 from app.openapi.conversion import convert as converted
-from app.openapi.reading import read_document
 from app.openapi.text import cleaned
 from app.openapi.tool_json import tool_json
+from app.sources.local import read_local
 from app.sources.models import is_slug, slugged
 
 _REFUSED = 1  # exit status: the document cannot be used
@@ -26,6 +26,7 @@ _UNUSABLE = 2  # … and: the file cannot be read
 _WORST = 10  # tools that are told as the largest
 _NARROWEST = 160  # columns, where no terminal says how many it has
 _DEFAULT_SLUG = "document"
+_MOST_BYTES = 200_000_000  # of all files together; what a server takes is its setting
 _COLOURS = {"ready": "green", "degraded": "yellow", "skipped": "red"}
 
 
@@ -33,6 +34,10 @@ def convert(
     document: Annotated[Path, typer.Argument(help="An OpenAPI document, JSON or YAML.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print tools and report as JSON.")] = False,
     slug: Annotated[str, typer.Option(help="The slug that names begin with; default: made of the title.")] = "",
+    root: Annotated[
+        Path | None,
+        typer.Option(help="The folder that its other files lie in; default: its checkout, or the one above."),
+    ] = None,
 ) -> None:
     """Show what the operations of a document become, without a server: tools, and what is lost and why.
 
@@ -40,20 +45,18 @@ def convert(
     """
     if slug and not is_slug(slug):
         raise typer.BadParameter("a slug has 1 to 32 of a-z, 0-9 and -", param_hint="--slug")
-    try:
-        data = document.read_bytes()
-    except OSError as error:
-        sys.stderr.write(f"{document}: {error.strerror}\n")
-        raise typer.Exit(_UNUSABLE) from None
     errors = Console(stderr=True)
     try:
-        with _told(errors, f"Reading {len(data) / 1e6:,.1f} MB"):
-            tree = read_document(data, content_type=None)
+        with _told(errors, "Reading"):
+            tree = read_local(document, root=root, max_bytes=_MOST_BYTES)
         with _told(errors, "Converting"):
             info = tree.get("info")
             title = info.get("title") if isinstance(info, dict) else None
             slug = slug or slugged(str(title or "")) or _DEFAULT_SLUG
             conversion = converted(tree, slug=slug)
+    except OSError as error:
+        sys.stderr.write(f"{document}: {error.strerror}\n")
+        raise typer.Exit(_UNUSABLE) from None
     except ToolsProviderError as error:
         _refuse(error, as_json=as_json)
     if as_json:
@@ -83,7 +86,7 @@ def _refuse(error: ToolsProviderError, *, as_json: bool) -> NoReturn:
 def _totals(conversion: Conversion) -> dict[str, int]:
     counts = Counter(item.status for item in conversion.report)
     return {
-        "operations": len(conversion.report),
+        "operations": sum(item.path != "" for item in conversion.report),
         "tools": len(conversion.operations),
         "ready": counts["ready"],
         "degraded": counts["degraded"],

@@ -79,7 +79,7 @@ def convert(
     schemas = Schemas(References(document), Anchors(document, watch), watch)
     drafts, skipped = _Walk(schemas, Drafting(document, schemas, servers), limits).over(paths)
     names = operation_names(
-        {(draft.operation.method, draft.operation.path): draft.operation.operation_id for draft in drafts},
+        {(draft.operation.method, draft.operation.path): draft.wanted_name for draft in drafts},
         slug=slug,
         assigned=assigned,
     )
@@ -147,12 +147,12 @@ class _Walk:
             self._skip(_EVERY_METHOD, path, pointer, "A path must begin with a slash.")
             return
         own = {name: value for name, value in raw.items() if name != "$ref"} if isinstance(raw, dict) else {}
-        met = set()
-        for method, operation, where in _operations(own, pointer):
-            met.add(method)
-            self._operation(PathItem(path, own, pointer), method, operation, where)
-        if isinstance(raw, dict) and "$ref" not in raw:
-            return
+        met = self._item(PathItem(path, own, pointer), frozenset())
+        if not isinstance(raw, dict) or "$ref" in raw:
+            self._referred(path, raw, pointer, met)
+
+    def _referred(self, path: str, raw: Value, pointer: str, met: frozenset[str]) -> None:
+        """Take the operations of the Path Item that a path refers to, but for those that it has itself."""
         try:
             node, place = self._schemas.references.follow(raw, pointer)
         except Unresolvable as error:
@@ -161,9 +161,15 @@ class _Walk:
         if not isinstance(node, dict):
             self._skip(_EVERY_METHOD, path, pointer, "It is no Path Item Object.")
             return
-        for method, operation, where in _operations(node, place):
+        self._item(PathItem(path, node, place), met)
+
+    def _item(self, item: PathItem, met: frozenset[str]) -> frozenset[str]:
+        """Take the operations of a Path Item whose methods were not met before; returns all that are met now."""
+        for method, operation, where in _operations(item.raw, item.pointer):
             if method not in met:
-                self._operation(PathItem(path, node, place), method, operation, where)
+                self._operation(item, method, operation, where)
+                met |= {method}
+        return met
 
     def _operation(self, item: PathItem, method: str, raw: Value, pointer: str) -> None:
         self._schemas.watch.look()
@@ -215,8 +221,13 @@ class _Finishing:
             reason=reason,
             name=name,
             bytes=size,
-            estimated_tokens=-(-size // _BYTES_A_TOKEN),
+            estimated_tokens=estimated_tokens(size),
         )
+
+
+def estimated_tokens(size: int) -> int:
+    """Return about how many tokens of a model so many bytes of a tool take."""
+    return -(-size // _BYTES_A_TOKEN)
 
 
 def _reason(notes: Sequence[str]) -> str | None:

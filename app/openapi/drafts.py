@@ -7,6 +7,7 @@ from openapi_pydantic.v3.v3_1 import Operation as ParsedOperation
 
 from app.openapi.answers import answer_types
 from app.openapi.bodies import ReadBody, read_body
+from app.openapi.extensions import ToolWishes, tool_wishes
 from app.openapi.inputs import Input
 from app.openapi.naming import argument_names
 from app.openapi.operation import Body, Json, Operation, Parameter, Value
@@ -27,9 +28,13 @@ _HEAD = ("operationId", "summary", "description", "tags", "deprecated")
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An operation without its name, and with the frame of its input schema, which the arguments will fill."""
+    """An operation without its name, and with the frame of its input schema, which the arguments will fill.
+
+    `wanted_name` is what its name is made of, if the document has anything to make it of.
+    """
 
     operation: Operation
+    wanted_name: str | None
     arguments: dict[str, Definition]
     pointer: str
 
@@ -77,14 +82,16 @@ class Drafting:
         if any(segment in {".", ".."} for segment in "{}".join(literals).split("/")):
             raise Unusable("its path has dot segments", item.pointer)
         head = parse(ParsedOperation, _head(node), place, notes)
+        wishes = tool_wishes(node)
         arguments = self._arguments(item, node, place, template, notes)
+        servers = self._own_servers(item, node, place, notes)
         operation = Operation(
             name="",
             method=method,
             path=item.path,
             operation_id=head.operationId,
-            title=shortened(head.summary or "", LONGEST_NAME) or None,
-            description=_description(head, item, method, place, notes),
+            title=shortened(wishes.title or head.summary or "", LONGEST_NAME) or None,
+            description=_description(wishes, head, item, method, place, notes),
             tags=tuple(shortened(tag, LONGEST_NAME) for tag in (head.tags or [])[:_MOST_TAGS]),
             deprecated=head.deprecated,
             input_schema=_frame(arguments),
@@ -92,10 +99,14 @@ class Drafting:
             parameters=arguments.parameters,
             body=arguments.body,
             accept=answer_types(node.get("responses"), self._schemas.references),
-            server=self._server(item, node, place, notes),
+            server=servers[0] if servers else None,
+            servers=servers,
             notes=tuple(notes),
+            hidden=wishes.hidden,
+            stated_hints=wishes.hints,
         )
-        return Draft(operation, {name: each.schema for name, each in arguments.inputs.items()}, place)
+        schemas = {name: each.schema for name, each in arguments.inputs.items()}
+        return Draft(operation, wishes.name or head.operationId, schemas, place)
 
     def _arguments(
         self, item: PathItem, node: Json, place: str, template: Sequence[str], notes: list[str]
@@ -115,12 +126,13 @@ class Drafting:
         notes += map(another_body, of_body)
         return read_body(node["requestBody"], join(place, "requestBody"), self._schemas, notes)
 
-    def _server(self, item: PathItem, node: Json, place: str, notes: list[str]) -> str | None:
+    def _own_servers(self, item: PathItem, node: Json, place: str, notes: list[str]) -> tuple[str, ...]:
+        """Nothing, where the first is the document's own first: calls go there anyway."""
         for raw, where in ((node, place), (item.raw, item.pointer)):
             own = server_addresses(raw.get("servers"), join(where, "servers"), notes)
             if own:
-                return own[0] if own[0] not in self._servers[:1] else None
-        return None
+                return own if own[:1] != self._servers[:1] else ()
+        return ()
 
 
 def _head(node: Json) -> Json:
@@ -130,10 +142,18 @@ def _head(node: Json) -> Json:
     return head
 
 
-def _description(head: ParsedOperation, item: PathItem, method: str, place: str, notes: list[str]) -> str:
-    if hides_something(f"{head.summary}{head.description}"):
+def _description(
+    wishes: ToolWishes, head: ParsedOperation, item: PathItem, method: str, place: str, notes: list[str]
+) -> str:
+    if hides_something(f"{wishes.title}{wishes.description}{head.summary}{head.description}"):
         notes.append(remark("invisible or control characters were taken out of its description", place))
-    summaries = (head.description, head.summary, item.raw.get("description"), item.raw.get("summary"))
+    summaries = (
+        wishes.description,
+        head.description,
+        head.summary,
+        item.raw.get("description"),
+        item.raw.get("summary"),
+    )
     texts = (shortened(text) for text in summaries if isinstance(text, str))
     return next((text for text in texts if text), f"{method} {shortened(item.path, LONGEST_NAME)}")
 

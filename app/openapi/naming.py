@@ -21,10 +21,11 @@ Key = tuple[str, str]  # method and path
 def operation_names(
     wanted: Mapping[Key, str | None], *, slug: str, assigned: Mapping[Key, str] | None = None
 ) -> dict[Key, str]:
-    """Return a name for each operation, from its operationId or else from method and path.
+    """Return a name for each operation, from what it wants to be called or else from method and path.
 
-    An assigned name is kept. Every member of a collision (letter case aside) and every name that is too long carries a
-    hash of its method and path, so that no name depends on the order of the document.
+    An assigned name is kept: for its operation, and from every other one. Every member of a collision (letter case
+    aside) and every name that is too long carries a hash of its method and path, so that no name depends on the order
+    of the document.
     """
     kept = {key: name for key, name in (assigned or {}).items() if key in wanted}
     room = LONGEST_TOOL_NAME - len(slug) - len(_SEPARATOR)

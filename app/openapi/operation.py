@@ -1,12 +1,15 @@
 """One operation of a document, ready to be called: the product's own, document-independent description of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Location = Literal["path", "query", "header", "cookie", "querystring"]
 Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
 Json = dict[str, Any]
 Value = Any  # one JSON value, whatever a document has put there
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 section 9.2.1
+_REPEATABLE_METHODS = frozenset({"PUT", "DELETE"})  # idempotent, but not safe: section 9.2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +63,24 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
+class Hints:
+    """What a caller may expect of an operation (RFC 9110 section 9.2), for the annotations of its tool."""
+
+    read_only: bool
+    destructive: bool
+    idempotent: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One path and method, with what a caller may say and where each argument goes.
 
     `name` is the part after `slug__`; `path` is the template as the document has it. `input_schema` is JSON Schema
     2020-12, self-contained, root type object, `additionalProperties: false`. `server` is set only where the operation
-    or path states servers of its own (absolute URL). `notes` say what was degraded and why.
+    or path states servers of its own: the first of `servers`, until one that may be called is chosen (absolute URL).
+    `notes` say what was degraded and why. `hidden`: the document wants no tool of it. `stated_hints` correct what the
+    method promises. `preset` holds values of arguments that are sent unless the caller gives others; those that are not
+    in `input_schema` cannot be given.
     """
 
     name: str
@@ -83,3 +98,18 @@ class Operation:
     accept: tuple[str, ...]
     server: str | None
     notes: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
+    hidden: bool = False
+    stated_hints: dict[str, bool] = field(default_factory=dict)
+    preset: Json = field(default_factory=dict)
+
+    @property
+    def hints(self) -> Hints:
+        """What was stated, else what the method promises; only a hint of its own makes a POST read-only."""
+        method, stated = self.method.upper(), self.stated_hints
+        read_only = stated.get("read_only", method in _SAFE_METHODS)
+        return Hints(
+            read_only=read_only,
+            destructive=stated.get("destructive", not read_only),
+            idempotent=stated.get("idempotent", read_only or method in _REPEATABLE_METHODS),
+        )

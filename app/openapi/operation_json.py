@@ -21,6 +21,7 @@ def operation_from_json(data: bytes) -> Operation:
             "tags": tuple(state["tags"]),
             "accept": tuple(state["accept"]),
             "notes": tuple(state["notes"]),
+            "servers": tuple(state.get("servers", ())),
             "parameters": tuple(Parameter(**parameter) for parameter in state["parameters"]),
             "body": _body(state["body"]),
         }

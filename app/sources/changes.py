@@ -11,15 +11,24 @@ from app.telemetry import current_trace_id
 
 @dataclass(slots=True)
 class Change:
-    """What an admin is about to change; filled in as it becomes known."""
+    """What an admin is about to change, or the schedule (`admin` None); filled in as it becomes known.
+
+    `silent` leaves no record: the schedule found everything as it was.
+    """
 
     action: str
-    admin: AgentToken
+    admin: AgentToken | None
     source: str | None = None
     audience: str | None = None
     passthrough: bool = False
     detail: str | None = None
+    silent: bool = False
     started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The admin's; the schedule has none."""
+        return frozenset() if self.admin is None else self.admin.roles
 
     def concerns(self, source: Source) -> None:
         """Note the source as it is to be after the change."""
@@ -29,14 +38,15 @@ class Change:
 
     def record(self, outcome: str) -> AuditRecord:
         """Return the record; `outcome` is `ok` or the error code."""
+        admin = self.admin
         return AuditRecord(
             kind="admin",
             action=self.action,
             outcome=outcome,
-            door="rest",
-            subject=self.admin.subject,
-            client_id=self.admin.client_id,
-            token_id=self.admin.token_id,
+            door="schedule" if admin is None else "rest",
+            subject=None if admin is None else admin.subject,
+            client_id=None if admin is None else admin.client_id,
+            token_id=None if admin is None else admin.token_id,
             source=self.source,
             audience=self.audience,
             passthrough=self.passthrough,

@@ -1,7 +1,10 @@
 """Fetches a source's document, and the files that it refers to, within limits, and has them read apart."""
 
 import asyncio
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import httpx
 
@@ -12,6 +15,7 @@ from app.outbound import AddressPolicy, AddressRefused, Allowance, origin_of, re
 from app.sources.reading import Reading, ReadingLimits, read_apart
 
 _ACCEPT = "application/json, application/yaml;q=0.9, text/yaml;q=0.8, */*;q=0.5"
+_VALIDATOR = re.compile(r"[\x20-\x7e]{1,500}")  # what may be sent back in a condition
 _READ_AT_ONCE = 2  # documents that are read at the same time; each may take a core and some hundred megabytes
 _FETCHED_AT_ONCE = 16  # files of one document
 
@@ -28,10 +32,37 @@ def reference_origins(entries: Sequence[str]) -> frozenset[str]:
         raise ValueError(f"SOURCE_REF_ORIGINS: {refused.detail}") from None
 
 
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """By what a document is recognised when it is fetched again (RFC 9110 section 8.8), and which release read it."""
+
+    etag: str | None
+    last_modified: str | None
+    digest: str
+    release: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a document holds, and how to recognise it: not at all where it was sent, or has files that may change."""
+
+    conversion: Conversion
+    fingerprint: Fingerprint | None
+
+
+class Unchanged(Exception):
+    """The document is still the known one; its server may have given it new validators."""
+
+    def __init__(self, fingerprint: Fingerprint) -> None:
+        super().__init__("the document is still the known one")
+        self.fingerprint = fingerprint
+
+
 class Documents:
     """Fetches and reads documents. `timeout` is the seconds and `max_bytes` the bytes for all files of one together.
 
-    Files that a document refers to are fetched from the document's own origin and from `reference_origins`.
+    Files that a document refers to are fetched from the document's own origin and from `reference_origins`. A new
+    `release`, or other limits, may read the same bytes differently: they recognise no document that was read before.
     """
 
     def __init__(
@@ -43,6 +74,7 @@ class Documents:
         max_bytes: int,
         reference_origins: frozenset[str] = frozenset(),
         limits: ReadingLimits | None = None,
+        release: str = "",
     ) -> None:
         self._client = client
         self._addresses = addresses
@@ -50,35 +82,55 @@ class Documents:
         self._max_bytes = max_bytes
         self._reference_origins = reference_origins
         self._limits = limits or ReadingLimits()
+        self._release = hashlib.sha256(f"{release} {self._limits}".encode()).hexdigest()
         self._readers = asyncio.Semaphore(_READ_AT_ONCE)
 
     async def read(
-        self, url: str | None, slug: str, assigned: Mapping[tuple[str, str], str], uploaded: bytes | None = None
-    ) -> Conversion:
+        self,
+        url: str | None,
+        slug: str,
+        assigned: Mapping[tuple[str, str], str],
+        uploaded: bytes | None = None,
+        known: Fingerprint | None = None,
+    ) -> Found:
         """Return the operations of the document at `url`, or of the uploaded one, which may have a `url` too.
 
         `assigned` are names given before, which are kept. A file that the document refers to and that cannot be had is
         in the report of the operations that need it; but where there are names, one that fails for the moment fails the
-        reading, so that no tool is lost by it. Raises Invalid, TooLarge, BadAnswer or DeadlineExceeded with a
-        `document_…` code or `invalid_document`, AddressRefused for an inner address, and Invalid (`redirect_refused`)
-        for a redirect.
+        reading, so that no tool is lost by it. Raises Unchanged, before reading it, when it is still the `known` one;
+        Invalid, TooLarge, BadAnswer or DeadlineExceeded with a `document_…` code or `invalid_document`; AddressRefused
+        for an inner address; and Invalid (`redirect_refused`) for a redirect.
         """
         allowance = Allowance(self._max_bytes)
         fetch = _Fetch(self._client, self._addresses, self._timeout, allowance)
+        fingerprint = None
         if uploaded is None:
-            file = await fetch.file(url or "")
+            current = known if known is not None and known.release == self._release else None
+            file, fingerprint = await self._fetched(fetch, url or "", current)
         else:
             file = File(uploaded)
             allowance.left -= len(uploaded)
             if allowance.left < 0:
                 raise _too_large(allowance)
         origins = self._reference_origins | ({origin_of(url)} if url else set())
+        parts: list[str] = []
 
         async def load(addresses: Sequence[str]) -> Sequence[File | str]:
+            parts.extend(addresses)
             return await fetch.files(addresses, origins, all_or_none=bool(assigned))
 
         async with self._readers:
-            return await read_apart(Reading(file, url or "", slug, assigned), load, self._limits)
+            conversion = await read_apart(Reading(file, url or "", slug, assigned), load, self._limits)
+        return Found(conversion, None if parts else fingerprint)
+
+    async def _fetched(self, fetch: "_Fetch", url: str, known: Fingerprint | None) -> tuple[File, Fingerprint]:
+        file, headers = await fetch.document(url, known)
+        etag, last_modified = (_validator(headers.get(name)) for name in ("etag", "last-modified"))
+        digest = hashlib.sha256(f"{file.content_type}\n".encode() + file.data).hexdigest()
+        fingerprint = Fingerprint(etag, last_modified, digest, self._release)
+        if known is not None and known.digest == digest:
+            raise Unchanged(fingerprint)
+        return file, fingerprint
 
 
 class _Fetch:
@@ -94,11 +146,11 @@ class _Fetch:
         self._left = timeout
         self._at_once = asyncio.Semaphore(_FETCHED_AT_ONCE)
 
-    async def file(self, url: str) -> File:
-        """Return what stands at the address."""
+    async def document(self, url: str, known: Fingerprint | None) -> tuple[File, httpx.Headers]:
+        """Return what stands at the address, with its headers. Raises Unchanged where the server says so."""
         started = asyncio.get_running_loop().time()
         try:
-            return await self._fetched(url, started + self._left)
+            return await self._fetched(url, started + self._left, known)
         finally:
             self._left -= asyncio.get_running_loop().time() - started
 
@@ -114,7 +166,7 @@ class _Fetch:
         async def one(address: str) -> File | ToolsProviderError | str:
             try:
                 refused = _elsewhere(address, origins)
-                return refused or await self._fetched(address, started + self._left)
+                return refused or (await self._fetched(address, started + self._left))[0]
             except (_Gone, Invalid, TooLarge) as error:
                 return error.detail
             except (BadAnswer, DeadlineExceeded) as error:
@@ -126,17 +178,21 @@ class _Fetch:
             raise error
         return [each for each in found if not isinstance(each, ToolsProviderError)]
 
-    async def _fetched(self, url: str, deadline: float) -> File:
+    async def _fetched(self, url: str, deadline: float, known: Fingerprint | None = None) -> tuple[File, httpx.Headers]:
         self._addresses.check_url(url)
         origin = origin_of(url)
+        conditions = _conditions(known)
         try:
             async with (
                 asyncio.timeout_at(deadline),
                 self._at_once,
-                self._client.stream("GET", url, headers={"accept": _ACCEPT}) as response,
+                self._client.stream("GET", url, headers={"accept": _ACCEPT, **conditions}) as response,
             ):
+                if response.status_code == 304 and known is not None and conditions:
+                    raise Unchanged(known)
                 _check_status(response, origin)
-                return File(await read_bounded(response, self._allowance), response.headers.get("content-type"))
+                data = await read_bounded(response, self._allowance)
+                return File(data, response.headers.get("content-type")), response.headers
         except TimeoutError:
             raise DeadlineExceeded(
                 "document_timeout",
@@ -148,6 +204,17 @@ class _Fetch:
             raise BadAnswer(
                 "document_unreachable", f"{origin} sent no document to this server: {error}. Check the address."
             ) from error
+
+
+def _conditions(known: Fingerprint | None) -> dict[str, str]:
+    if known is None:
+        return {}
+    stated = {"if-none-match": known.etag, "if-modified-since": known.last_modified}
+    return {name: value for name, value in stated.items() if value is not None}
+
+
+def _validator(value: str | None) -> str | None:
+    return value if value is not None and _VALIDATOR.fullmatch(value) else None
 
 
 def _elsewhere(address: str, origins: frozenset[str]) -> str | None:
@@ -169,7 +236,7 @@ def _too_large(allowance: Allowance) -> TooLarge:
 
 def _check_status(response: httpx.Response, origin: str) -> None:
     status = response.status_code
-    if 300 <= status < 400:
+    if 300 <= status < 400 and status != 304:
         raise Invalid(
             "redirect_refused",
             f"The address of the document redirects to {_target(response)}. Redirects are not followed: register the "

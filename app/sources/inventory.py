@@ -1,42 +1,65 @@
-"""What a document offers under the rules of its source, and how it differs from before."""
+"""What a document offers under the rules of its source, and what a source remembers of its readings."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from app.errors import ToolsProviderError
 from app.openapi.conversion import ReportItem
 from app.openapi.operation import Operation
-from app.sources.document import Documents
+from app.sources.curation import Curated, curate, reserved_names
+from app.sources.document import Documents, Fingerprint
 from app.sources.models import Source
-from app.sources.rules import base_url_of, within_origin
+from app.sources.servers import base_url_of, offer_of
+
+_LONGEST_DETAIL = 1_000  # characters of a failure that is kept
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """A good reading of a document: where calls go, the operations, and what became of each one."""
+    """Where calls go, the operations, and what became of each one."""
 
     base_url: str
     operations: tuple[Operation, ...]
     report: tuple[ReportItem, ...]
 
-    def enter(self, source: Source, now: datetime) -> None:
-        """Note the reading in the source."""
-        counts = Counter(item.status for item in self.report)
+    @property
+    def names(self) -> dict[tuple[str, str], str]:
+        """The operations' names, by method and path."""
+        return {(operation.method, operation.path): operation.name for operation in self.operations}
+
+    def enter(self, source: Source) -> Curated:
+        """Note in the source what it offers, and return what agents see of it."""
         source.base_url = self.base_url
-        source.ready, source.degraded, source.skipped = counts["ready"], counts["degraded"], counts["skipped"]
-        source.status = "failed" if self.report and not self.operations else "ready"
-        source.refreshed_at = now
+        if source.status != "stale":
+            source.status = "failed" if self.report and not self.operations else "ready"
+        curated = curate(source, self.operations)
+        curated.enter(source, self.report)
+        return curated
+
+    def seen(self, source: Source) -> tuple[Operation, ...]:
+        """Return what agents see, with the server of each, so that another base URL is a difference."""
+        operations = curate(source, self.operations).operations
+        return tuple(replace(operation, server=operation.server or self.base_url) for operation in operations)
+
+    def under(self, source: Source) -> "Inventory":
+        """Return what is left of it under the servers that the source allows now."""
+        offer = offer_of(self.operations, self.report, source, self.base_url)
+        return Inventory(self.base_url, offer.operations, offer.report)
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """Names of the operations that a refresh added, removed or changed."""
+class Taken:
+    """An inventory with the fingerprint of the document that it was read from, if it has one."""
 
-    added: tuple[str, ...]
-    removed: tuple[str, ...]
-    changed: tuple[str, ...]
+    inventory: Inventory
+    fingerprint: Fingerprint | None
+
+    def enter(self, source: Source, now: datetime) -> Curated:
+        """Note in the source what it offers, and that its document has been read; return what agents see."""
+        found_good(source, self.fingerprint, now)
+        return self.inventory.enter(source)
 
 
 async def take_inventory(
@@ -44,21 +67,43 @@ async def take_inventory(
     source: Source,
     names: Mapping[tuple[str, str], str],
     request: Mapping[str, Any],
+    *,
     uploaded: bytes | None = None,
-) -> Inventory:
-    """Read the source's document. `names` are kept; `request` is what the admin sent, for the advice in a refusal."""
-    conversion = await documents.read(source.url or None, source.slug, names, uploaded)
+    known: Fingerprint | None = None,
+) -> Taken:
+    """Read the source's document. `names` are kept; `request` is what the admin sent, for the advice in a refusal.
+
+    Raises what `Documents.read` raises, and Invalid (`base_url_refused`).
+    """
+    found = await documents.read(source.url or None, source.slug, {**reserved_names(source), **names}, uploaded, known)
+    conversion = found.conversion
     base_url = base_url_of(source.url, source.stated_base_url, conversion.servers, request)
-    conversion = within_origin(conversion, source.url or base_url, base_url)
-    return Inventory(base_url, conversion.operations, conversion.report)
+    inventory = Inventory(base_url, conversion.operations, conversion.report).under(source)
+    return Taken(inventory, found.fingerprint)
 
 
-def difference(before: Iterable[Operation], after: Iterable[Operation]) -> Difference:
-    """Compare two inventories of one source."""
-    old = {operation.name: operation for operation in before}
-    new = {operation.name: operation for operation in after}
-    return Difference(
-        added=tuple(sorted(new.keys() - old.keys())),
-        removed=tuple(sorted(old.keys() - new.keys())),
-        changed=tuple(sorted(name for name in new.keys() & old.keys() if new[name] != old[name])),
-    )
+def fingerprint_of(source: Source) -> Fingerprint | None:
+    """Return what the source's document was recognised by at its last good reading."""
+    return None if source.fingerprint is None else Fingerprint(**source.fingerprint)
+
+
+def found_good(source: Source, fingerprint: Fingerprint | None, now: datetime) -> None:
+    """Note that the document could be had and used; whatever failed before is over."""
+    source.fingerprint = None if fingerprint is None else asdict(fingerprint)
+    source.refreshed_at = now
+    if source.status == "stale":
+        source.status = "ready"
+    source.refresh_error = None
+
+
+def failed(source: Source, failure: ToolsProviderError, now: datetime) -> None:
+    """Note why the document could not be had or used."""
+    before = source.refresh_error or {"since": now.isoformat(), "attempts": 0}
+    source.status = "stale"
+    source.refresh_error = {
+        "code": failure.code,
+        "detail": failure.detail[:_LONGEST_DETAIL],
+        "since": before["since"],
+        "last_at": now.isoformat(),
+        "attempts": before["attempts"] + 1,
+    }

@@ -12,6 +12,9 @@ from sqlalchemy import JSON
 from sqlmodel import Field, SQLModel
 
 from app.database import UtcDateTime
+from app.outbound import AddressRefused, origin_of
+from app.sources.overrides import Overrides
+from app.sources.selection import Selection
 
 AuthType = Literal["token_exchange", "passthrough", "none"]
 Status = Literal["ready", "stale", "failed"]
@@ -21,6 +24,17 @@ _TEXT = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
 _LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+$"
 _SLUG = r"^[a-z0-9-]{1,32}$"
 _SCOPE = r"^[\x21\x23-\x5b\x5d-\x7e]+$"  # RFC 6749 section 3.3
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Which token calls to one origin carry. Number 0 is the source's own, the others those of its other servers."""
+
+    number: int
+    origin: str
+    auth_type: AuthType
+    audience: str | None
+    scopes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +51,14 @@ class RegisteredSource:
     allowed_roles: frozenset[str]
     required_scopes: frozenset[str]
     enabled: bool
+    other_servers: tuple[Authority, ...] = ()
+
+    @property
+    def authorities(self) -> tuple[Authority, ...]:
+        """Every origin that is called, its own first."""
+        origin = origin_of(self.base_url)
+        own = Authority(0, origin, self.upstream_auth_type, self.default_audience, self.scopes)
+        return (own, *self.other_servers)
 
 
 class Source(SQLModel, table=True):
@@ -61,8 +83,13 @@ class Source(SQLModel, table=True):
     allowed_roles: list[str] = Field(default_factory=list, sa_type=JSON)
     required_scopes: list[str] = Field(default_factory=list, sa_type=JSON)
     stated_auth_type: str | None = None
+    other_servers: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
     enabled: bool = True
     labels: list[str] = Field(default_factory=list, sa_type=JSON)
+    refresh_every: int | None = None
+    selection: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    overrides: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
+    unmatched_overrides: list[dict[str, str]] = Field(default_factory=list, sa_type=JSON)
     status: str = "ready"
     ready: int = 0
     degraded: int = 0
@@ -71,6 +98,8 @@ class Source(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
     refreshed_at: datetime = Field(sa_type=UtcDateTime)
+    refresh_error: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))
+    fingerprint: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))
 
     @property
     def upstream_auth_type(self) -> AuthType:
@@ -94,7 +123,15 @@ class Source(SQLModel, table=True):
             allowed_roles=frozenset(self.allowed_roles),
             required_scopes=frozenset(self.required_scopes),
             enabled=self.enabled,
+            other_servers=tuple(_authority(number, each) for number, each in enumerate(self.other_servers, 1)),
         )
+
+
+def _authority(number: int, server: dict[str, Any]) -> Authority:
+    audience = server["default_audience"]
+    return Authority(
+        number, server["origin"], "token_exchange" if audience else "none", audience, tuple(server["scopes"])
+    )
 
 
 class OperationRow(SQLModel, table=True):
@@ -111,12 +148,13 @@ class OperationRow(SQLModel, table=True):
 
 
 class SourceReport(SQLModel, table=True):
-    """What the last good reading said of each operation, as JSON."""
+    """What the last good reading said of each operation, and what the last one with changes changed, as JSON."""
 
     __tablename__ = "source_reports"
 
     source_id: str = Field(foreign_key="sources.id", ondelete="CASCADE", primary_key=True)
     items: bytes
+    changes: bytes | None = None
 
 
 class SourceDocument(SQLModel, table=True):
@@ -153,6 +191,17 @@ class UpstreamAuthSetting(BaseModel):
         return value
 
 
+@dataclass(frozen=True, slots=True)
+class RefreshError:
+    """Why the source is stale: the last failure, since when, and how often in a row."""
+
+    code: str
+    detail: str
+    since: datetime
+    last_at: datetime
+    attempts: int
+
+
 def is_slug(text: str) -> bool:
     """Tell whether the text may be a slug."""
     return re.fullmatch(_SLUG, text) is not None
@@ -175,6 +224,31 @@ Audience = Annotated[Line | None, BeforeValidator(_null_if_empty)]
 Lines = Annotated[list[Line], Limits(max_length=100)]
 Scope = Annotated[str, StringConstraints(max_length=200, pattern=_SCOPE)]
 Scopes = Annotated[list[Scope], Limits(max_length=100)]
+Seconds = Annotated[int, Limits(ge=60, le=31_536_000)]
+
+
+class OtherServer(BaseModel):
+    """An origin beside the source's own that its operations may name as their server, and whose tokens it gets."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    origin: Address
+    default_audience: Audience = None
+    scopes: Scopes = []
+
+    @field_validator("origin")
+    @classmethod
+    def _only_an_origin(cls, value: str) -> str:
+        try:
+            origin = origin_of(value)
+        except AddressRefused as refused:
+            raise ValueError(refused.detail) from None
+        if value.rstrip("/").count("/") > 2 or "?" in value or "#" in value:
+            raise ValueError(f"is not only an origin: send {origin}")
+        return origin
+
+
+OtherServers = Annotated[list[OtherServer], Limits(max_length=20)]
 
 
 class SourceUpdate(BaseModel):
@@ -196,8 +270,12 @@ class SourceUpdate(BaseModel):
     allowed_roles: Lines = []
     required_scopes: Scopes = []
     upstream_auth: UpstreamAuthSetting | None = None
+    other_servers: OtherServers = []
     enabled: bool = True
     labels: Lines = []
+    refresh_every: Seconds | None = None
+    selection: Selection | None = None
+    overrides: Overrides = []
 
     def columns(self) -> dict[str, Any]:
         """Return what was sent, under the names of `Source`'s fields."""
@@ -208,9 +286,15 @@ class SourceUpdate(BaseModel):
             values["uploaded"] = False
         if "base_url" in values:
             values["stated_base_url"] = values.pop("base_url")
+        if "other_servers" in values:
+            values["other_servers"] = [server.model_dump() for server in self.other_servers]
         if "upstream_auth" in values:
             stated = values.pop("upstream_auth")
             values["stated_auth_type"] = stated and stated["type"]
+        if "selection" in values:
+            values["selection"] = values["selection"] or {}
+        if "overrides" in values:
+            values["overrides"] = [override.stated() for override in self.overrides]
         return values
 
 
@@ -262,9 +346,15 @@ class SourceRead(BaseModel):
     allowed_roles: list[str]
     required_scopes: list[str]
     upstream_auth: UpstreamAuthRead
+    other_servers: list[OtherServer]
     enabled: bool
     labels: list[str]
+    refresh_every: int | None
+    selection: dict[str, Any]
+    overrides: list[dict[str, Any]]
+    unmatched_overrides: list[dict[str, str]]
     status: Status
+    refresh_error: RefreshError | None
     operations: OperationCounts
     version: int
     created_at: datetime

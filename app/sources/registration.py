@@ -5,25 +5,30 @@ so that the three never differ.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import structlog
 
 from app.audit.record import AuditRecord
-from app.errors import Conflict, Invalid, NotFound, PreconditionFailed, ToolsProviderError
+from app.errors import ToolsProviderError
 from app.identity.agent_token import AgentToken
-from app.openapi.conversion import ReportItem
 from app.openapi.operation import Operation
-from app.outbound import origin_of
 from app.sources.changes import Change
-from app.sources.document import Documents
-from app.sources.inventory import Difference, Inventory, difference, take_inventory
-from app.sources.models import RegisteredSource, Source, SourceCreate, SourceRead, SourceUpdate, is_slug
-from app.sources.repository import SourceRepository, Sources, slug_taken
+from app.sources.curation import ListedTool, check_overrides, curate
+from app.sources.difference import Changes, changes_between
+from app.sources.document import Documents, Fingerprint, Unchanged
+from app.sources.finding import changed_meanwhile, existing, free_slug, nothing_to_fetch, stored_inventory, unaltered
+from app.sources.inventory import Inventory, Taken, failed, fingerprint_of, found_good, take_inventory
+from app.sources.models import Authority, RegisteredSource, Source, SourceCreate, SourceRead, SourceUpdate
+from app.sources.outcomes import Refreshed, Registered, Report, SourcePage
+from app.sources.overrides import ToolChanges
+from app.sources.repository import SourceRepository, Sources
 from app.sources.rules import SourceRules
+from app.sources.stored_curation import curated_now, listed_now, shape
 
 OnChanged = Callable[[RegisteredSource, tuple[Operation, ...]], None]
 OnRemoved = Callable[[str], None]
@@ -33,28 +38,17 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
-    """A source with what its document offers."""
+class _Revision:
+    """What a change of document or addresses makes of a source at that version; `taken` None: nothing was read.
 
-    source: SourceRead
-    report: tuple[ReportItem, ...]
-    operations: tuple[Operation, ...]
+    `document` is the one that is kept because it was sent.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Refreshed:
-    """A source after its document was read anew, and what that changed."""
-
-    source: SourceRead
-    difference: Difference
-
-
-@dataclass(frozen=True, slots=True)
-class SourcePage:
-    """Sources in the order of their slugs; `next_after` is the slug behind which more follow."""
-
-    items: tuple[SourceRead, ...]
-    next_after: str | None
+    version: int
+    taken: Taken | None
+    inventory: Inventory
+    document: bytes | None
+    changes: Changes
 
 
 class Registration:
@@ -79,23 +73,46 @@ class Registration:
         self._on_removed = on_removed
         self._now = now
         self._writing = asyncio.Lock()  # the catalog follows the database in the same order
+        self._refreshing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # one at a time for a source
         self._under_way: set[asyncio.Task[Any]] = set()
 
     async def load_all(self) -> None:
         """Make everything that is stored effective, at the start of the process."""
         async with self._repository.transaction() as sources:
             for source in await sources.all():
-                self._show(source, await sources.operations(source.id))
+                operations = await sources.operations(source.id)
+                self._show(source, curate(source, operations).operations)
+
+    async def aclose(self, grace: float = 5.0) -> None:
+        """Let what is under way end; what takes longer than `grace` seconds is given up and leaves nothing behind."""
+        if self._under_way:
+            _, late = await asyncio.wait(self._under_way, timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def scheduled(self) -> Sequence[Source]:
+        """Return the enabled sources that are refreshed on a schedule."""
+        async with self._repository.transaction() as sources:
+            return await sources.scheduled()
 
     async def find(self, key: str) -> SourceRead:
         """Return the source of that id or slug. Raises NotFound."""
         async with self._repository.transaction() as sources:
-            return SourceRead.of(await _existing(sources, key))
+            return SourceRead.of(await existing(sources, key))
 
-    async def report(self, key: str) -> tuple[ReportItem, ...]:
-        """Return what the last good reading said of each operation. Raises NotFound."""
+    async def report(self, key: str) -> Report:
+        """Return what became of the source's document. Raises NotFound."""
         async with self._repository.transaction() as sources:
-            return await sources.report((await _existing(sources, key)).id)
+            source = await existing(sources, key)
+            report = (await curated_now(sources, source)).report(await sources.report(source.id))
+            return Report(SourceRead.of(source), report, await sources.changes(source.id))
+
+    async def tools(self, key: str) -> tuple[ListedTool, ...]:
+        """Return every operation with what admins made of it. Raises NotFound."""
+        async with self._repository.transaction() as sources:
+            source = await existing(sources, key)
+            return await listed_now(sources, source, await curated_now(sources, source))
 
     async def page(self, limit: int, after: str | None) -> SourcePage:
         """Return at most `limit` sources, from the slug behind `after` on."""
@@ -117,20 +134,36 @@ class Registration:
         if_match: Collection[int] | None = None,
         document: bytes | None = None,
     ) -> SourceRead:
-        """Change what was sent; the document is read anew when it, `url` or `base_url` is among it.
+        """Change what was sent; the document is read anew when it, an address of it or a new server is among that.
 
         `if_match` are the versions that the caller knows (None: any); another one raises PreconditionFailed.
         """
         change = Change("update", admin, source=key, detail=", ".join(sorted(changes.model_fields_set)))
         return await self._carried_through(self._update(key, changes, if_match, document, change), change)
 
-    async def refresh(self, key: str, admin: AgentToken) -> Refreshed:
-        """Read the document anew. On failure the last good inventory stays and the source is marked stale.
+    async def shape(
+        self,
+        key: str,
+        operation: str,
+        changes: ToolChanges | None,
+        admin: AgentToken,
+        if_match: Collection[int] | None = None,
+    ) -> tuple[SourceRead, ListedTool]:
+        """Change what was sent of one tool's override; None takes the tool back to the document.
 
-        Raises Conflict (`document_uploaded`) where there is nothing to fetch.
+        Raises NotFound, Invalid ("invalid_overrides"), and PreconditionFailed like `update`.
+        """
+        change = Change("update", admin, source=key)
+        return await self._carried_through(self._shape(key, operation, changes, if_match, change), change)
+
+    async def refresh(self, key: str, admin: AgentToken | None, *, force: bool = False) -> Refreshed:
+        """Read the document anew if it has changed, or if `force` is set. `admin` is None for the schedule.
+
+        On failure the last good inventory stays and the source is marked stale. Raises Conflict (`document_uploaded`)
+        where there is nothing to fetch.
         """
         change = Change("refresh", admin, source=key)
-        return await self._carried_through(self._refresh(key, change), change)
+        return await self._carried_through(self._refresh(key, change, force=force), change)
 
     async def remove(self, key: str, admin: AgentToken, if_match: Collection[int] | None = None) -> None:
         """Forget the source; its tools are unknown from the next call on."""
@@ -140,26 +173,27 @@ class Registration:
     async def _register(self, create: SourceCreate, document: bytes | None, change: Change) -> Registered:
         source = self._drafted(create)
         async with self._repository.transaction() as sources:
-            source.slug = await _free_slug(sources, create)
+            source.slug = await free_slug(sources, create)
         change.concerns(source)
-        await self._rules.check_upstream(source.stated_base_url)
+        await self._rules.check_upstreams(source)
         request = create.model_dump(exclude_unset=True)
-        inventory = await take_inventory(self._documents, source, {}, request, document)
-        inventory.enter(source, source.created_at)
+        taken = await take_inventory(self._documents, source, {}, request, uploaded=document)
+        curated, inventory = taken.enter(source, source.created_at), taken.inventory
+        check_overrides(source, curated, inventory.names)
         async with self._writing:
             async with self._repository.transaction() as sources:
-                await self._check_audience(sources, source, change.admin)
+                await self._check_authorities(sources, source, change)
                 await sources.add(source)
                 await sources.replace_operations(source.id, inventory.operations, inventory.report)
                 await sources.replace_document(source.id, document)
-            self._show(source, inventory.operations)
-        return Registered(SourceRead.of(source), inventory.report, inventory.operations)
+            self._show(source, curated.operations)
+        return Registered(SourceRead.of(source), curated.report(inventory.report), curated.operations)
 
     def _drafted(self, create: SourceCreate) -> Source:
         now = self._now()
         values = {**create.columns(), "slug": "", "base_url": "", "created_at": now, "updated_at": now}
         source = Source(**values, refreshed_at=now)
-        self._rules.check_addresses(source.url, source.stated_base_url)
+        self._rules.check_addresses(source)
         self._rules.check_auth(source.stated_auth_type, source.default_audience)
         self._rules.check_passthrough(source.upstream_auth_type)
         return source
@@ -172,109 +206,171 @@ class Registration:
         document: bytes | None,
         change: Change,
     ) -> SourceRead:
-        inventory, read_at = None, None
-        if not changes.model_fields_set.isdisjoint({"url", "base_url", "document"}):
-            async with self._repository.transaction() as sources:
-                draft = Source(**(await _existing(sources, key, if_match)).model_dump())
-                names = await sources.names(draft.id)
-                kept = await sources.document(draft.id)
-            read_at = draft.version
-            self._change(draft, changes)
-            await self._rules.check_upstream(draft.stated_base_url)
-            request = changes.model_dump(exclude_unset=True)
-            document = (kept if document is None else document) if draft.uploaded else None
-            inventory = await take_inventory(self._documents, draft, names, request, document)
+        revision = None
+        if not changes.model_fields_set.isdisjoint({"url", "base_url", "document", "other_servers"}):
+            revision = await self._revised(key, changes, if_match, document)
         async with self._writing:
             async with self._repository.transaction() as sources:
-                source = await _existing(sources, key, if_match)
-                if read_at not in {None, source.version}:
-                    raise _changed_meanwhile()
-                operations = await self._store_update(sources, source, changes, inventory, change)
-                if inventory is not None:
-                    await sources.replace_document(source.id, document)
+                source = await existing(sources, key, if_match)
+                if revision is not None and revision.version != source.version:
+                    raise changed_meanwhile()
+                operations = await self._store_update(sources, source, changes, revision, change)
             self._show(source, operations)
         return SourceRead.of(source)
 
+    async def _revised(
+        self, key: str, changes: SourceUpdate, if_match: Collection[int] | None, document: bytes | None
+    ) -> _Revision:
+        """Servers that are only taken away are taken away even while the document cannot be had."""
+        async with self._repository.transaction() as sources:
+            draft = Source(**(await existing(sources, key, if_match)).model_dump())
+            names = await sources.names(draft.id)
+            kept = await sources.document(draft.id)
+        version, stored = draft.version, await self._stored(draft)
+        before = stored.seen(draft)
+        known = {server["origin"] for server in draft.other_servers}
+        self._change(draft, changes)
+        await self._rules.check_upstreams(draft)
+        document = (kept if document is None else document) if draft.uploaded else None
+        more = {server["origin"] for server in draft.other_servers} - known
+        if more or not changes.model_fields_set.isdisjoint({"url", "base_url", "document"}):
+            request = changes.model_dump(exclude_unset=True)
+            taken = await take_inventory(self._documents, draft, names, request, uploaded=document)
+            return _Revision(
+                version, taken, taken.inventory, document, await self._compared(before, taken.inventory.seen(draft))
+            )
+        inventory = stored.under(draft)
+        return _Revision(version, None, inventory, document, await self._compared(before, inventory.seen(draft)))
+
+    async def _stored(self, source: Source) -> Inventory:
+        async with self._repository.transaction() as sources:
+            return await stored_inventory(sources, source)
+
+    async def _compared(self, before: Sequence[Operation], after: Sequence[Operation]) -> Changes:
+        return await asyncio.to_thread(changes_between, before, after, self._now())
+
     async def _store_update(
-        self, sources: Sources, source: Source, changes: SourceUpdate, inventory: Inventory | None, change: Change
+        self, sources: Sources, source: Source, changes: SourceUpdate, revision: _Revision | None, change: Change
     ) -> tuple[Operation, ...]:
-        held = (source.default_audience, origin_of(source.base_url))
+        held = source.registered().authorities
         self._change(source, changes)
-        if inventory is not None:
-            inventory.enter(source, self._now())
-            await sources.replace_operations(source.id, inventory.operations, inventory.report)
+        if revision is not None:
+            if revision.taken is not None:
+                revision.taken.enter(source, self._now())
+            inventory = revision.inventory
+            change.detail = f"{change.detail}; {revision.changes.summary()}"
+            await sources.replace_operations(source.id, inventory.operations, inventory.report, revision.changes)
+            await sources.replace_document(source.id, revision.document)
+        else:
+            inventory = await stored_inventory(sources, source)
+        curated = inventory.enter(source)
         change.concerns(source)
-        if (source.default_audience, origin_of(source.base_url)) != held:
-            await self._check_audience(sources, source, change.admin)
+        await self._check_authorities(sources, source, change, held)
+        if "overrides" in changes.model_fields_set:
+            check_overrides(source, curated, await sources.names(source.id))
         source.updated_at = self._now()
         await sources.save(source)
-        return inventory.operations if inventory is not None else await sources.operations(source.id)
+        return curated.operations
 
     def _change(self, source: Source, changes: SourceUpdate) -> None:
         before = source.upstream_auth_type
         for name, value in changes.columns().items():
             setattr(source, name, value)
-        self._rules.check_addresses(source.url, source.stated_base_url)
+        self._rules.check_addresses(source)
         self._rules.check_auth(source.stated_auth_type, source.default_audience)
         if source.upstream_auth_type != before:
             self._rules.check_passthrough(source.upstream_auth_type)
 
-    async def _refresh(self, key: str, change: Change) -> Refreshed:
-        async with self._repository.transaction() as sources:
-            known = await _existing(sources, key)
-            names = await sources.names(known.id)
-        change.concerns(known)
-        if known.uploaded:
-            raise Conflict(
-                "document_uploaded",
-                "The document of this source was uploaded: there is nothing to fetch. Send a new `document` with "
-                "PATCH, or a `url` to have it fetched from now on.",
-            )
-        try:
-            inventory = await take_inventory(self._documents, known, names, {})
-        except ToolsProviderError:
-            await self._mark_stale(known.id)
-            raise
+    async def _shape(
+        self, key: str, operation: str, changes: ToolChanges | None, if_match: Collection[int] | None, change: Change
+    ) -> tuple[SourceRead, ListedTool]:
         async with self._writing:
             async with self._repository.transaction() as sources:
-                source = await _existing(sources, known.id)
-                if source.version != known.version:
-                    raise _changed_meanwhile()
-                before = await sources.operations(source.id)
-                await sources.replace_operations(source.id, inventory.operations, inventory.report)
-                inventory.enter(source, self._now())
+                source = await existing(sources, key, if_match)
+                change.concerns(source)
+                curated, tool = await shape(sources, source, operation, changes, change)
+                source.updated_at = self._now()
                 await sources.save(source)
-            self._show(source, inventory.operations)
-        found = difference(before, inventory.operations)
-        change.detail = f"{len(found.added)} added, {len(found.removed)} removed, {len(found.changed)} changed"
-        return Refreshed(SourceRead.of(source), found)
+            self._show(source, curated.operations)
+        return SourceRead.of(source), tool
 
-    async def _mark_stale(self, source_id: str) -> None:
-        async with self._writing, self._repository.transaction() as sources:
-            source = await sources.find(source_id)
-            if source is not None and source.status != "stale":
-                source.status = "stale"
+    async def _refresh(self, key: str, change: Change, *, force: bool) -> Refreshed:
+        source_id = (await self.find(key)).id
+        async with self._refreshing.setdefault(source_id, asyncio.Lock()):
+            async with self._repository.transaction() as sources:
+                known = await existing(sources, source_id)
+                names = await sources.names(source_id)
+            change.concerns(known)
+            if known.uploaded:
+                raise nothing_to_fetch()
+            try:
+                fingerprint = None if force else fingerprint_of(known)
+                taken = await take_inventory(self._documents, known, names, {}, known=fingerprint)
+            except Unchanged as unchanged:
+                return await self._store_unchanged(known, unchanged.fingerprint, change)
+            except ToolsProviderError as failure:
+                await self._mark_stale(known, failure, change)
+                raise
+            stored = await self._stored(known)
+            changes = await self._compared(stored.seen(known), taken.inventory.seen(known))
+            return await self._store_refresh(known, taken, changes, change)
+
+    async def _store_refresh(self, known: Source, taken: Taken, changes: Changes, change: Change) -> Refreshed:
+        inventory = taken.inventory
+        async with self._writing:
+            async with self._repository.transaction() as sources:
+                source = await unaltered(sources, known)
+                await sources.replace_operations(source.id, inventory.operations, inventory.report, changes)
+                curated = taken.enter(source, self._now())
                 await sources.save(source)
+            self._show(source, curated.operations)
+        return _refreshed(source, changes, known, change)
+
+    async def _store_unchanged(self, known: Source, fingerprint: Fingerprint, change: Change) -> Refreshed:
+        async with self._writing, self._repository.transaction() as sources:
+            source = await unaltered(sources, known)
+            found_good(source, fingerprint, self._now())
+            if known.status == "stale":
+                (await stored_inventory(sources, source)).enter(source)
+                await sources.save(source)
+            else:
+                await sources.note(source)
+        return _refreshed(source, Changes(self._now()), known, change)
+
+    async def _mark_stale(self, known: Source, failure: ToolsProviderError, change: Change) -> None:
+        told = known.refresh_error is not None and known.refresh_error["code"] == failure.code
+        change.silent = change.admin is None and told
+        async with self._writing, self._repository.transaction() as sources:
+            source = await sources.find(known.id)
+            if source is not None and source.version == known.version:
+                failed(source, failure, self._now())
+                await (sources.note(source) if known.status == "stale" else sources.save(source))
 
     async def _remove(self, key: str, if_match: Collection[int] | None, change: Change) -> None:
         async with self._writing:
             async with self._repository.transaction() as sources:
-                source = await _existing(sources, key, if_match)
+                source = await existing(sources, key, if_match)
                 change.concerns(source)
                 await sources.remove(source)
             self._on_removed(source.slug)
 
     def _show(self, source: Source, operations: tuple[Operation, ...]) -> None:
         registered = source.registered()
-        if not self._rules.may_exchange(source):
+        if not self._rules.may_exchange(registered):
             _log.warning("a source has no tools, because AUDIENCE_ORIGINS does not list it", source=source.slug)
             registered = replace(registered, enabled=False)
         self._on_changed(registered, operations)
 
-    async def _check_audience(self, sources: Sources, source: Source, admin: AgentToken) -> None:
-        if source.default_audience is not None:
-            self._rules.check_audience(source, await sources.origins(source.default_audience), admin)
-            await sources.add_origin(source.default_audience, origin_of(source.base_url))
+    async def _check_authorities(
+        self, sources: Sources, source: Source, change: Change, held: Collection[Authority] = ()
+    ) -> None:
+        """Check what was not `held` before, and remember which origins may have tokens of which audiences."""
+        self._rules.check_other_servers(source)
+        before = {(authority.audience, authority.origin) for authority in held}
+        for authority in source.registered().authorities:
+            if authority.audience is not None and (authority.audience, authority.origin) not in before:
+                self._rules.check_audience(authority, await sources.origins(authority.audience), change.roles)
+                await sources.add_origin(authority.audience, authority.origin)
 
     async def _carried_through(self, work: Coroutine[Any, Any, T], change: Change) -> T:
         task = asyncio.create_task(self._recorded(work, change))
@@ -291,34 +387,12 @@ class Registration:
             outcome = error.code
             raise
         finally:
-            await self._record(change.record(outcome))
+            if not change.silent:
+                await self._record(change.record(outcome))
         return result
 
 
-async def _existing(sources: Sources, key: str, if_match: Collection[int] | None = None) -> Source:
-    source = await sources.find(key)
-    if source is None:
-        raise NotFound("source_unknown", "There is no source of that id or slug. GET /api/v1/sources lists them.")
-    if if_match is not None and source.version not in if_match:
-        raise PreconditionFailed(
-            "source_changed", "The source has changed since you read it. Read it again and send its ETag in If-Match."
-        )
-    return source
-
-
-async def _free_slug(sources: Sources, create: SourceCreate) -> str:
-    named = create.slugged_name()
-    if create.slug is not None:
-        candidates = [create.slug]
-    else:
-        candidates = [slug for slug in (create.default_audience or "", named) if is_slug(slug)]
-    if not candidates:
-        raise Invalid("slug_required", "No slug can be made from this name. State a `slug` of a-z, 0-9 and -.")
-    for slug in candidates:
-        if await sources.find(slug) is None:
-            return slug
-    raise slug_taken(candidates[-1])
-
-
-def _changed_meanwhile() -> Conflict:
-    return Conflict("source_changed", "The source was changed while its document was being read. Send this again.")
+def _refreshed(source: Source, changes: Changes, known: Source, change: Change) -> Refreshed:
+    change.detail = changes.summary()
+    change.silent = change.admin is None and not changes and source.status == known.status
+    return Refreshed(SourceRead.of(source), changes)

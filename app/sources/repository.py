@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import orjson
+from pydantic import TypeAdapter
 from sqlalchemy import delete, insert
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, or_, select
@@ -15,8 +16,10 @@ from app.errors import Conflict
 from app.openapi.conversion import ReportItem
 from app.openapi.operation import Operation
 from app.openapi.operation_json import operation_from_json, operation_to_json
+from app.sources.difference import Changes
 from app.sources.models import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport
 
+_CHANGES = TypeAdapter(Changes)
 _KEY = re.compile(r"[a-z0-9-]{1,36}")
 
 
@@ -58,6 +61,18 @@ class Sources:
         self._session.add(source)
         await self._session.flush()
 
+    async def note(self, source: Source) -> None:
+        """Store what a refresh found out about a source: no change that anybody else's change could overwrite."""
+        self._session.add(source)
+        await self._session.flush()
+
+    async def scheduled(self) -> Sequence[Source]:
+        """Return the enabled sources that are refreshed on a schedule; there is nothing to fetch of an uploaded one."""
+        query = select(Source).where(
+            col(Source.refresh_every).is_not(None), col(Source.enabled), col(Source.uploaded).is_(False)
+        )
+        return (await self._session.exec(query)).all()
+
     async def remove(self, source: Source) -> None:
         """Forget the source, its operations and its report; its audience stays with its origin."""
         await self._session.delete(source)
@@ -79,9 +94,16 @@ class Sources:
         return {(method, path): name for method, path, name in rows}
 
     async def replace_operations(
-        self, source_id: str, operations: Sequence[Operation], report: Sequence[ReportItem]
+        self,
+        source_id: str,
+        operations: Sequence[Operation],
+        report: Sequence[ReportItem],
+        changes: Changes | None = None,
     ) -> None:
-        """Store what a document says now; operations that it no longer has keep their names."""
+        """Store what a document says now; operations that it no longer has keep their names.
+
+        `changes` without any leave those that are stored.
+        """
         rows = {
             (operation.method, operation.path): _row(source_id, position, operation)
             for position, operation in enumerate(operations)
@@ -89,12 +111,14 @@ class Sources:
         for (method, path), name in (await self.names(source_id)).items():
             gone = {"source_id": source_id, "name": name, "method": method, "path": path, "position": -1}
             rows.setdefault((method, path), {**gone, "content": None})
+        told = orjson.dumps(changes) if changes else (await self._changes(source_id))
         await self._session.exec(delete(OperationRow).where(col(OperationRow.source_id) == source_id))
         await self._session.exec(delete(SourceReport).where(col(SourceReport.source_id) == source_id))
         if rows:
             await self._session.exec(insert(OperationRow), params=list(rows.values()))
         await self._session.exec(
-            insert(SourceReport), params=[{"source_id": source_id, "items": orjson.dumps(list(report))}]
+            insert(SourceReport),
+            params=[{"source_id": source_id, "items": orjson.dumps(list(report)), "changes": told}],
         )
 
     async def report(self, source_id: str) -> tuple[ReportItem, ...]:
@@ -102,6 +126,15 @@ class Sources:
         query = select(SourceReport.items).where(SourceReport.source_id == source_id)
         items = (await self._session.exec(query)).first()
         return tuple(ReportItem(**item) for item in orjson.loads(items or b"[]"))
+
+    async def changes(self, source_id: str) -> Changes | None:
+        """Return what the last reading with changes changed."""
+        stored = await self._changes(source_id)
+        return None if stored is None else _CHANGES.validate_json(stored)
+
+    async def _changes(self, source_id: str) -> bytes | None:
+        query = select(SourceReport.changes).where(SourceReport.source_id == source_id)
+        return (await self._session.exec(query)).first()
 
     async def document(self, source_id: str) -> bytes | None:
         """Return the document that an admin sent, if any."""

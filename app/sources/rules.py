@@ -1,24 +1,15 @@
-"""What may be registered: where calls go, and who may have which tokens.
+"""What may be registered: which addresses, and who may have which tokens.
 
-Without these rules a delegated token could be harvested: a document names a server of its own, or a source claims the
-audience of another service.
+Without these rules a delegated token could be harvested: a source claims the audience of another service.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
-from urllib.parse import urljoin, urlsplit
-
-import orjson
+from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from app.errors import Invalid, NotPermitted
-from app.identity.agent_token import AgentToken
-from app.openapi.conversion import Conversion, ReportItem
-from app.openapi.operation import Operation
 from app.outbound import AddressPolicy, AddressRefused, origin_of
-from app.sources.models import AuthType, Source
+from app.sources.models import Authority, AuthType, RegisteredSource, Source
 
-_LONGEST_ADDRESS = 2_000
 _MAY_ADD_ORIGINS = "admin"  # the realm role; `manager` may not
 
 
@@ -38,22 +29,18 @@ class SourceRules:
             except AddressRefused as refused:
                 raise ValueError(f"AUDIENCE_ORIGINS: {entry!r}: {refused.detail}") from None
 
-    def check_addresses(self, url: str, stated_base_url: str | None) -> None:
+    def check_addresses(self, source: Source) -> None:
         """Raise AddressRefused for what may not be reached, Invalid for a base URL that paths cannot follow."""
-        if url:
-            self._addresses.check_url(url)
-        if stated_base_url is not None:
-            self._addresses.check_url(stated_base_url)
-            parts = urlsplit(stated_base_url)
-            if parts.query or parts.fragment or "?" in stated_base_url or "#" in stated_base_url:
-                raise Invalid(
-                    "base_url_refused", "`base_url` must end with its path: leave out the query and fragment."
-                )
+        for address in filter(None, (source.url, *_stated_upstreams(source))):
+            self._addresses.check_url(address)
+        stated = source.stated_base_url or ""
+        if urlsplit(stated).query or urlsplit(stated).fragment or "?" in stated or "#" in stated:
+            raise Invalid("base_url_refused", "`base_url` must end with its path: leave out the query and fragment.")
 
-    async def check_upstream(self, stated_base_url: str | None) -> None:
-        """Raise AddressRefused for a base URL whose name leads to an address that may not be reached."""
-        if stated_base_url is not None:
-            await self._addresses.check_name(stated_base_url)
+    async def check_upstreams(self, source: Source) -> None:
+        """Raise AddressRefused for a stated upstream whose name leads to an address that may not be reached."""
+        for address in _stated_upstreams(source):
+            await self._addresses.check_name(address)
 
     def check_auth(self, stated: str | None, audience: str | None) -> None:
         """Raise Invalid for a token exchange without an audience."""
@@ -72,88 +59,54 @@ class SourceRules:
                 'or `upstream_auth` {"type": "none"} for an API that needs no token.',
             )
 
-    def may_exchange(self, source: Source) -> bool:
-        """Whether AUDIENCE_ORIGINS, where it is set, still lists what a stored source would get tokens for."""
-        if not self._origins or source.upstream_auth_type != "token_exchange":
-            return True
-        return origin_of(source.base_url) in self._origins.get(str(source.default_audience), ())
+    def may_exchange(self, source: RegisteredSource) -> bool:
+        """Whether AUDIENCE_ORIGINS, where it is set, still lists all that a stored source would get tokens for."""
+        return not self._origins or all(
+            authority.origin in self._origins.get(str(authority.audience), ())
+            for authority in source.authorities
+            if authority.auth_type == "token_exchange"
+        )
 
-    def check_audience(self, source: Source, registered: Sequence[str], admin: AgentToken) -> None:
-        """Raise unless the source's origin may have tokens of its audience.
+    def check_other_servers(self, source: Source) -> None:
+        """Raise Invalid unless each origin of the source is stated once and has an audience of its own, or none.
 
-        `registered` are the origins that hold the audience already. Raises Invalid (`audience_origin_refused`) where
-        AUDIENCE_ORIGINS decides, NotPermitted (`audience_origin_conflict`) where the first registration does.
+        Two origins with one audience would get the same token, and each could use it at the other.
         """
-        origin = origin_of(source.base_url)
+        authorities = source.registered().authorities
+        origins = [authority.origin for authority in authorities]
+        audiences = [authority.audience for authority in authorities if authority.audience is not None]
+        for name, values in (("origin", origins), ("audience", audiences)):
+            for value in values:
+                if values.count(value) > 1:
+                    raise Invalid(
+                        "other_server_refused",
+                        f"The {name} {value} is stated more than once, in `other_servers` or by the source itself. "
+                        "Each origin needs an audience of its own, or none, so that no two get the same token.",
+                    )
+
+    def check_audience(self, authority: Authority, registered: Sequence[str], roles: frozenset[str]) -> None:
+        """Raise unless the authority's origin may have tokens of its audience.
+
+        `registered` are the origins that hold the audience already, `roles` those of the admin. Raises Invalid
+        (`audience_origin_refused`) where AUDIENCE_ORIGINS decides, NotPermitted (`audience_origin_conflict`) where the
+        first registration does.
+        """
+        audience, origin = authority.audience, authority.origin
         if self._origins:
-            if origin not in self._origins.get(str(source.default_audience), ()):
+            if origin not in self._origins.get(str(audience), ()):
                 raise Invalid(
                     "audience_origin_refused",
-                    f"AUDIENCE_ORIGINS does not list {source.default_audience}={origin}. The operator adds it there "
-                    "if this origin is to get that audience's tokens.",
+                    f"AUDIENCE_ORIGINS does not list {audience}={origin}. The operator adds it there if this origin is "
+                    "to get that audience's tokens.",
                 )
-        elif registered and origin not in registered and _MAY_ADD_ORIGINS not in admin.roles:
+        elif registered and origin not in registered and _MAY_ADD_ORIGINS not in roles:
             raise NotPermitted(
                 "audience_origin_conflict",
-                f"The audience {source.default_audience} was first registered for another origin than {origin}. "
-                f"Somebody with the realm role {_MAY_ADD_ORIGINS} can register it for this one too.",
+                f"The audience {audience} was first registered for another origin than {origin}. Somebody with the "
+                f"realm role {_MAY_ADD_ORIGINS} can register it for this one too.",
             )
 
 
-def base_url_of(url: str, stated: str | None, servers: Sequence[str], request: Mapping[str, Any]) -> str:
-    """Return where calls go: what the admin stated, else the document's server of the same origin as the document.
-
-    `url` is empty for a document that was uploaded without one: then only the admin can say it. Raises Invalid
-    (`base_url_refused`) when the document names only other origins; the detail shows `request` as it would be accepted.
-    """
-    if stated is not None:
-        return stated.rstrip("/")
-    absolute = [address for address in (_absolute(url, server) for server in servers or ("/",)) if address]
-    own = origin_of(url) if url else None
-    for address in absolute:
-        if origin_of(address) == own:
-            return address.rstrip("/")
-    elsewhere = absolute[0] if absolute else "https://…"
-    corrected = orjson.dumps({**request, "base_url": elsewhere}).decode()
-    origin = f"The document comes from {own}" if own else "The document was uploaded"
-    raise Invalid(
-        "base_url_refused",
-        f"{origin}, but its server is {elsewhere if absolute else 'no http(s) address'}. Tokens "
-        f"go to another origin only if you say so. If that server is right, send: {corrected}",
-    )
-
-
-def within_origin(conversion: Conversion, url: str, base_url: str) -> Conversion:
-    """Drop the operations whose own `servers` lead away from the base URL's origin, and say so in the report."""
-    kept: list[Operation] = []
-    dropped: dict[tuple[str, str], str] = {}
-    for operation in conversion.operations:
-        server = _absolute(url, operation.server) if operation.server is not None else base_url
-        if server is not None and origin_of(server) == origin_of(base_url):
-            own = None if operation.server is None else server.rstrip("/")
-            kept.append(operation if own == operation.server else replace(operation, server=own))
-        else:
-            dropped[operation.method, operation.path] = operation.server or ""
-    if not dropped:
-        return replace(conversion, operations=tuple(kept))
-    report = tuple(_reported(item, dropped.get((item.method, item.path)), base_url) for item in conversion.report)
-    return replace(conversion, operations=tuple(kept), report=report)
-
-
-def _reported(item: ReportItem, elsewhere: str | None, base_url: str) -> ReportItem:
-    if elsewhere is None:
-        return item
-    reason = f"Its own server {elsewhere} is not at {origin_of(base_url)}, where this source's calls go."
-    return replace(item, status="skipped", reason=reason, name=None, bytes=0, estimated_tokens=0)
-
-
-def _absolute(url: str, server: str) -> str | None:
-    """Resolve a server against the document's URL (OAS 3.1.1 section 4.8.5); None for what cannot be an upstream."""
-    try:
-        address = urljoin(url, server)
-        origin_of(address)
-    except (ValueError, AddressRefused):
-        return None
-    if len(address) > _LONGEST_ADDRESS:
-        return None
-    return address.partition("?")[0].partition("#")[0]
+def _stated_upstreams(source: Source) -> list[str]:
+    own = [] if source.stated_base_url is None else [source.stated_base_url]
+    return [*own, *(server["origin"] for server in source.other_servers)]

@@ -27,14 +27,18 @@ _log = structlog.get_logger(__name__)
 
 
 class ArgumentRules:
-    """What one tool accepts. The schema is compiled once, at the first need or by `compile`."""
+    """What one tool accepts. The schema is compiled once, at the first need or by `compile`.
 
-    __slots__ = ("_nullable", "_properties", "_required", "_schema", "_validator")
+    `preset` are arguments that are sent as they are, unless the caller may give them and does.
+    """
 
-    def __init__(self, schema: Json) -> None:
+    __slots__ = ("_nullable", "_preset", "_properties", "_required", "_schema", "_validator")
+
+    def __init__(self, schema: Json, preset: Json | None = None) -> None:
         properties = schema.get("properties")
         required = schema.get("required")
         self._schema = schema
+        self._preset = preset or {}
         self._properties: Json = properties if isinstance(properties, dict) else {}
         self._required = frozenset(required) if isinstance(required, list) else frozenset[str]()
         self._nullable: dict[str, bool] = {}
@@ -62,7 +66,7 @@ class ArgumentRules:
         given = {name: value for name, value in arguments.items() if value is not None or not self._left_out(name)}
         if not validator.is_valid(given):
             raise invalid_arguments(list(islice(self._violations(validator, given), _MOST_VIOLATIONS)))
-        return given
+        return {**self._preset, **given} if self._preset else given
 
     def _left_out(self, name: str) -> bool:
         if name in self._required or name not in self._properties:

@@ -4,33 +4,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.identity.agent_token import AgentToken
-from app.openapi.operation import Operation
-from app.sources.models import RegisteredSource
+from app.openapi.operation import Hints, Operation
+from app.outbound import origin_of
+from app.sources.models import Authority, RegisteredSource
 from app.tools.arguments import ArgumentRules
 
 _MOST_VIEWS = 256  # sets of roles whose list is remembered
 _NAME_SEPARATOR = "__"  # a slug has no underscore, so the first pair ends it
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 section 9.2.1
-_IDEMPOTENT_METHODS = _SAFE_METHODS | {"PUT", "DELETE"}
-
-
-@dataclass(frozen=True, slots=True)
-class Hints:
-    """What the method promises (RFC 9110 section 9.2), for the annotations of the tool."""
-
-    read_only: bool
-    destructive: bool
-    idempotent: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One operation of a source as agents see it. `tool_id` is `slug/operation`, `mcp_name` is `slug__operation`."""
+    """One operation of a source as agents see it. `tool_id` is `slug/operation`, `mcp_name` is `slug__operation`.
+
+    `authority` says which token its calls carry.
+    """
 
     tool_id: str
     mcp_name: str
     source: RegisteredSource
     operation: Operation
+    authority: Authority
     arguments: ArgumentRules
     hints: Hints
 
@@ -56,8 +50,16 @@ class Catalog:
         self._views: dict[frozenset[str], tuple[Tool, ...]] = {}
 
     def put(self, source: RegisteredSource, operations: Sequence[Operation]) -> None:
-        """Show the source with exactly these operations, in place of what it had."""
-        tools = {operation.name: _tool(source, operation) for operation in operations}
+        """Show the source with exactly these operations, in place of what it had.
+
+        An operation at an origin that the source does not call is not shown, whoever has stored it.
+        """
+        authorities = {authority.origin: authority for authority in source.authorities}
+        tools = {
+            operation.name: _tool(source, operation, authority)
+            for operation in operations
+            if (authority := authorities.get(origin_of(operation.server or source.base_url))) is not None
+        }
         listed = tuple(tools[name] for name in sorted(tools))
         self._replace({**self._entries, source.slug: _Entry(source, tools, listed)})
 
@@ -104,17 +106,13 @@ def _may_see(roles: frozenset[str], source: RegisteredSource) -> bool:
     return source.enabled and (not source.allowed_roles or not source.allowed_roles.isdisjoint(roles))
 
 
-def _tool(source: RegisteredSource, operation: Operation) -> Tool:
-    method = operation.method.upper()
+def _tool(source: RegisteredSource, operation: Operation, authority: Authority) -> Tool:
     return Tool(
         tool_id=f"{source.slug}/{operation.name}",
         mcp_name=f"{source.slug}{_NAME_SEPARATOR}{operation.name}",
         source=source,
         operation=operation,
-        arguments=ArgumentRules(operation.input_schema),
-        hints=Hints(
-            read_only=method in _SAFE_METHODS,
-            destructive=method not in _SAFE_METHODS,
-            idempotent=method in _IDEMPOTENT_METHODS,
-        ),
+        authority=authority,
+        arguments=ArgumentRules(operation.input_schema, operation.preset),
+        hints=operation.hints,
     )

@@ -18,7 +18,7 @@ from app.errors import (
     ToolsProviderError,
 )
 from app.identity.agent_token import AgentToken
-from app.sources.models import RegisteredSource
+from app.sources.models import Authority
 from app.telemetry import Telemetry, current_trace_id
 from app.token_exchange.exchanger import ExchangeTarget
 from app.token_exchange.upstream_auth import Bearer, UpstreamAuth
@@ -68,7 +68,7 @@ class _Call:
             exchanged_token_id=bearer.token_id if bearer is not None and not bearer.passthrough else None,
             source=self.source,
             tool=self.tool_id,
-            audience=self.tool.source.default_audience if self.tool is not None else None,
+            audience=self.tool.authority.audience if self.tool is not None else None,
             passthrough=bearer is not None and bearer.passthrough,
             upstream_status=self.upstream_status,
             duration_ms=round(seconds * 1000, 3),
@@ -134,7 +134,7 @@ class ToolExecutor:
         _require_scopes(tool, call.agent)
         given = tool.arguments.check(arguments)
         request = build_request(tool.operation, tool.source.base_url, given)
-        target = _target(tool.source)
+        target = _target(tool.authority)
         call.bearer = await self._bearer_for(tool, call.agent, target)
         result = await self._send(call, tool, request)
         if result.upstream_status == 401 and target is not None and call.bearer is not None and call.bearer.cached:
@@ -151,7 +151,7 @@ class ToolExecutor:
         return call.tool
 
     async def _bearer_for(self, tool: Tool, agent: AgentToken, target: ExchangeTarget | None) -> Bearer | None:
-        if tool.source.upstream_auth_type == "none":
+        if tool.authority.auth_type == "none":
             return None
         try:
             return await self._upstream_auth.bearer_for(agent, target)
@@ -165,7 +165,9 @@ class ToolExecutor:
             self._telemetry.passthrough_called(source=tool.source.slug)
         started = self._clock()
         deadline = asyncio.get_running_loop().time() + self._upstream_timeout
-        answer = await self._upstream.send(request, source=tool.source, bearer=bearer, deadline=deadline)
+        answer = await self._upstream.send(
+            request, source=tool.source, server=tool.authority.number, bearer=bearer, deadline=deadline
+        )
         call.upstream_status = answer.status
         return read_answer(answer, bearer=bearer, duration_ms=round((self._clock() - started) * 1000, 3))
 
@@ -194,10 +196,10 @@ def _require_scopes(tool: Tool, agent: AgentToken) -> None:
         )
 
 
-def _target(source: RegisteredSource) -> ExchangeTarget | None:
+def _target(authority: Authority) -> ExchangeTarget | None:
     """Return what to exchange for. None means pass-through, which only a source that says so may get."""
-    if source.upstream_auth_type != "token_exchange":
+    if authority.auth_type != "token_exchange":
         return None
-    if source.default_audience is None:
+    if authority.audience is None:
         raise BadAnswer("exchange_audience_not_found", _NO_AUDIENCE)
-    return ExchangeTarget(source.default_audience, source.scopes)
+    return ExchangeTarget(authority.audience, authority.scopes)

@@ -107,9 +107,9 @@ class _Building:
         return written
 
     def _whole_query(self, parameter: Parameter) -> str:
-        value = self._arguments[parameter.argument]
-        if kind_of(parameter.content_type or "") != "form":
-            return percent_encoded(_content_text(parameter, value))
+        value, content_type = self._arguments[parameter.argument], parameter.content_type or ""
+        if kind_of(content_type) != "form":
+            return percent_encoded(_content_text(content_type, value))
         if not isinstance(value, dict):
             raise Unencodable("must be an object: it is sent as a form")
         refuse_names(value, _query_names(self._operation.path))

@@ -1,7 +1,7 @@
 """Sends a request to an upstream and reads its answer: within a deadline, a size, a number of calls at a time.
 
-Each source has a circuit breaker, fed by transport errors, deadlines and 5xx answers only, and a limit of calls in
-flight, so that a hanging upstream takes nothing from the others.
+Each origin of a source has a circuit breaker, fed by transport errors, deadlines and 5xx answers only, and a limit of
+calls in flight, so that a hanging upstream takes nothing from the others.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from app.sources.models import RegisteredSource
 from app.telemetry import Telemetry, trace_headers
 from app.tools.request import UpstreamRequest
 
-_MOST_IN_FLIGHT = 64  # calls of one source
+_MOST_IN_FLIGHT = 64  # calls to one origin of a source
 _MOST_BYTES = 1_048_576  # of a body; a model reads far less
 
 
@@ -33,7 +33,7 @@ class UpstreamAnswer:
 
 @dataclass(frozen=True, slots=True)
 class _Lane:
-    """What the calls of one source share."""
+    """What the calls to one origin of a source share."""
 
     breaker: CircuitBreaker
     slots: asyncio.Semaphore
@@ -58,16 +58,24 @@ class Upstream:
         self._recovery_timeout = recovery_timeout
         self._most_in_flight = most_in_flight
         self._most_bytes = most_bytes
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[tuple[str, int], _Lane] = {}
 
     async def send(
-        self, request: UpstreamRequest, *, source: RegisteredSource, bearer: str | None, deadline: float
+        self,
+        request: UpstreamRequest,
+        *,
+        source: RegisteredSource,
+        server: int = 0,
+        bearer: str | None,
+        deadline: float,
     ) -> UpstreamAnswer:
         """Return the answer, whatever its status; `deadline` is a time of the event loop's clock.
 
+        `server` is the number of the authority that is called (see Authority).
+
         Raises BadAnswer, DeadlineExceeded or Unavailable with an `upstream_…` code. Never sends twice.
         """
-        lane = self._lane(source.slug)
+        lane = self._lane(source.slug, server)
         try:
             with lane.breaker.attempt() as attempt:
                 return await self._attempt(lane, attempt, request, bearer, deadline)
@@ -80,9 +88,10 @@ class Upstream:
             ) from None
 
     def remove(self, slug: str) -> None:
-        """Forget the breaker and the limit of a source that is gone."""
-        if self._lanes.pop(slug, None) is not None:
-            self._telemetry.breaker_removed(_breaker_name(slug))
+        """Forget the breakers and the limits of a source that is gone."""
+        for key in [key for key in self._lanes if key[0] == slug]:
+            del self._lanes[key]
+            self._telemetry.breaker_removed(_breaker_name(*key))
 
     async def _attempt(
         self, lane: _Lane, attempt: Attempt, request: UpstreamRequest, bearer: str | None, deadline: float
@@ -131,16 +140,16 @@ class Upstream:
         except httpx.InvalidURL as error:
             raise Invalid("invalid_arguments", _TOO_LONG) from error
 
-    def _lane(self, slug: str) -> _Lane:
-        lane = self._lanes.get(slug)
+    def _lane(self, slug: str, server: int) -> _Lane:
+        lane = self._lanes.get((slug, server))
         if lane is None:
             breaker = CircuitBreaker(
-                _breaker_name(slug),
+                _breaker_name(slug, server),
                 failure_threshold=self._failure_threshold,
                 recovery_timeout=self._recovery_timeout,
                 on_change=self._telemetry.breaker_changed,
             )
-            lane = self._lanes[slug] = _Lane(breaker, asyncio.Semaphore(self._most_in_flight))
+            lane = self._lanes[slug, server] = _Lane(breaker, asyncio.Semaphore(self._most_in_flight))
         return lane
 
 
@@ -153,8 +162,8 @@ _BROKEN = "The upstream broke off or did not speak HTTP. It may have done what w
 _TOO_LONG = "Nothing was sent: the arguments make an address that no server accepts. Send shorter values."
 
 
-def _breaker_name(slug: str) -> str:
-    return f"upstream:{slug}"
+def _breaker_name(slug: str, server: int) -> str:
+    return f"upstream:{slug}/{server}" if server else f"upstream:{slug}"
 
 
 def _headers(request: UpstreamRequest, bearer: str | None) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.api.probe import Probe
 from tests.api.protocol import ERAS, message, post
-from tests.api.test_command_line import serving
+from tests.cli.test_serve import serving
 from tests.installation import (
     EXCHANGE_SECRET,
     EmbeddedIdentityProvider,

@@ -119,7 +119,7 @@ def test_the_largest_tools_of_many_are_named(convert: Callable[..., Result]) -> 
 @pytest.mark.parametrize(
     ("document", "pointer", "why"),
     [
-        ({"openapi": "4.0.0", "paths": {}}, "/openapi", "no OpenAPI 3 document"),
+        ({"openapi": "4.0.0", "paths": {}}, "/openapi", "no OpenAPI document"),
         ({"openapi": "3.1.0", "paths": []}, "/paths", "`paths` that is no object"),
         (b"<html>", "", "HTML or XML"),
         (b"{", "", "not valid JSON"),
@@ -142,6 +142,7 @@ def test_a_document_that_cannot_be_used_is_refused_with_the_reason(
 def test_a_document_without_operations_is_told_as_such(convert: Callable[..., Result]) -> None:
     run = convert({"openapi": "3.1.0", "info": {"title": "Hooks"}, "webhooks": {"new": {"post": {}}}})
     assert run.exit_code == 0
+    assert "It describes no operations; webhooks are no calls to an API." in run.stdout
     assert "Hooks: 0 operations, 0 tools" in run.stdout
 
 

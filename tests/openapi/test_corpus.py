@@ -1,17 +1,10 @@
-"""Real documents, read from outside the project: `CORPUS` names the folder, each document below its own name.
+"""Real documents become good tools, as an independent judge sees them too."""
 
-Beside the folder lies `public.tsv` with what is known of each, and next to both `checks/check_tools.py`, which judges
-a conversion without knowing who made it.
-"""
-
-import csv
 import functools
 import json
-import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +14,11 @@ import pytest
 from app.openapi.conversion import Conversion, convert
 from app.openapi.limits import Limits
 from app.openapi.operation_json import operation_from_json, operation_to_json
-from app.openapi.reading import read_document
 from app.openapi.tool_json import tool_json
 from app.tools.arguments import ArgumentRules
 from app.tools.request import build_request
+from tests.openapi.corpus import CHECKER, DOCUMENTS, ROOT, RealDocument, named
 
-ROOT = Path(__file__).parents[2]
-CORPUS = Path(os.environ.get("CORPUS", ROOT.parent / "shared" / "corpus" / "specs"))
-CHECKER = CORPUS.parents[1] / "checks" / "check_tools.py"
 NOTHING_LOST = {"petstore3", "github", "keycloak-admin", "twilio-api", "boundary", "sendgrid", "vault", "pagerduty"}
 LARGEST = ["github", "datadog-v2"]
 TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -36,55 +26,24 @@ MEASURED = """
 import resource, sys, time
 from pathlib import Path
 from app.openapi.conversion import convert
-from app.openapi.reading import read_document
-convert(read_document(Path(sys.argv[1]).read_bytes(), content_type=None), slug="largest")
+from app.sources.local import read_local
+convert(read_local(Path(sys.argv[1]), max_bytes=20_971_520), slug="largest")
 print(time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
-@dataclass(frozen=True)
-class RealDocument:
-    name: str
-    path: Path
-    operations: int
-    several_files: bool
-    tier: str
-
-
-def listed() -> list[RealDocument]:
-    table = CORPUS.parent / "public.tsv"
-    if not table.exists():
-        return []
-    with table.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\t"))
-    return [
-        RealDocument(each["id"], path_of(each), int(each["operations"]), bool(each["folder"]), each["tier"])
-        for each in rows
-    ]
-
-
-def path_of(row: dict[str, str]) -> Path:
-    return CORPUS / row["id"] / row["path"]
-
-
-DOCUMENTS = listed()
-WHOLE = [each for each in DOCUMENTS if not each.several_files]
 pytestmark = pytest.mark.skipif(
     not DOCUMENTS, reason="The real documents are not here: set CORPUS to the folder `specs` of a corpus."
 )
-of_one_file = pytest.mark.parametrize("document", WHOLE, ids=lambda each: each.name)
+every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: each.name)
 
 
 @functools.cache
 def conversion_of(document: RealDocument) -> Conversion:
-    return convert(read_document(document.path.read_bytes(), content_type=None), slug=document.name)
+    return convert(document.read(), slug=document.name)
 
 
-def named(name: str) -> RealDocument:
-    return next(each for each in DOCUMENTS if each.name == name)
-
-
-@of_one_file
+@every_document
 def test_every_operation_of_a_real_document_becomes_a_tool(document: RealDocument) -> None:
     conversion = conversion_of(document)
     assert len(conversion.operations) == document.operations
@@ -97,7 +56,7 @@ def test_every_operation_of_a_real_document_becomes_a_tool(document: RealDocumen
         assert operation_from_json(operation_to_json(operation)) == operation
 
 
-@of_one_file
+@every_document
 def test_the_schemas_of_real_tools_are_valid(document: RealDocument) -> None:
     for operation in conversion_of(document).operations:
         jsonschema_rs.meta.validate(operation.input_schema)
@@ -105,12 +64,12 @@ def test_the_schemas_of_real_tools_are_valid(document: RealDocument) -> None:
 
 
 def test_few_tools_are_shortened_and_none_is_too_large() -> None:
-    items = [item for document in WHOLE for item in conversion_of(document).report]
+    items = [item for document in DOCUMENTS for item in conversion_of(document).report]
     tools = [item for item in items if item.status != "skipped"]
     shortened = [item for item in tools if "shortened" in (item.reason or "")]
     assert len(shortened) / len(tools) <= 0.02
     assert max(item.bytes for item in tools) <= Limits().tool_bytes
-    assert max(sum(item.bytes for item in conversion_of(each).report) for each in WHOLE) <= Limits().list_bytes
+    assert max(sum(item.bytes for item in conversion_of(each).report) for each in DOCUMENTS) <= Limits().list_bytes
 
 
 def findings_about(document: RealDocument, folder: Path) -> list[dict[str, Any]]:
@@ -136,7 +95,7 @@ def is_no_header(finding: dict[str, Any]) -> bool:
     "document",
     [
         pytest.param(each, id=each.name, marks=[pytest.mark.deep] if each.tier in {"hard", "extreme"} else [])
-        for each in WHOLE
+        for each in DOCUMENTS
     ],
 )
 def test_an_independent_judge_finds_no_error(document: RealDocument, tmp_path: Path) -> None:
@@ -144,15 +103,6 @@ def test_an_independent_judge_finds_no_error(document: RealDocument, tmp_path: P
     assert [finding for finding in findings if not is_no_header(finding)] == []
     told = [item for item in conversion_of(document).report if "cannot be the name of a header" in (item.reason or "")]
     assert len(told) == len(findings)
-
-
-@pytest.mark.parametrize("document", [each for each in DOCUMENTS if each.several_files], ids=lambda each: each.name)
-def test_what_lies_in_other_files_is_never_lost_in_silence(document: RealDocument) -> None:
-    """Alone, the first file of several cannot give all its tools; what is missing is told, item by item."""
-    conversion = conversion_of(document)
-    told = [item for item in conversion.report if "outside this document" in (item.reason or "")]
-    assert told
-    assert all(item.status == "ready" for item in conversion.report if item not in told)
 
 
 @pytest.mark.parametrize("name", LARGEST)

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,7 +17,7 @@ from seed.keycloak.distribution import missing_programs
 from seed.keycloak.server import RunningKeycloak, running_keycloak
 from tests.api.protocol import client_of
 from tests.installation import AGENT_CLIENT, EXCHANGE_SECRET, PASSWORD, Headers, RunningProvider, bearer
-from tests.openapi.test_corpus import document_of
+from tests.openapi.corpus import named
 from tests.real_apis.conftest import Server
 from tests.servers import address_of, listener, running
 
@@ -73,7 +72,7 @@ def names(
     keycloak: RunningKeycloak, before_keycloak: RunningProvider, admin_of_the_realm: Headers
 ) -> Iterator[dict[tuple[str, str], str]]:
     """The tools of the admin API, which takes the agent's own token, by method and path."""
-    document: Path = document_of("keycloak-admin")
+    document = named("keycloak-admin").path
     app = Starlette(routes=[Route("/document.json", lambda _: FileResponse(document))])
     with running(app) as address:
         registered = before_keycloak.register(

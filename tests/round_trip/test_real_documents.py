@@ -18,10 +18,9 @@ from app.errors import Invalid
 from app.openapi.conversion import convert
 from app.openapi.media_types import essence, kind_of
 from app.openapi.operation import Body, Json, Operation
-from app.openapi.reading import read_document
 from app.tools.arguments import ArgumentRules
 from app.tools.request import UpstreamRequest, build_request
-from tests.openapi.test_corpus import document_of
+from tests.openapi.corpus import named
 from tests.round_trip.conftest import Tally
 from tests.round_trip.judging import ORIGIN, Judge, described, only, only_in_json
 from tests.round_trip.values import ANYTHING, PLAIN, Values
@@ -75,7 +74,7 @@ class Document:
 
 @cache
 def operations_of(name: str) -> list[Described]:
-    tree = read_document(document_of(name).read_bytes(), content_type=None)
+    tree = named(name).read()
     document = Document(tree)
     return [document.described(operation) for operation in convert(tree, slug="t").operations]
 

@@ -1,8 +1,10 @@
 """Registration on a real database, with documents that come over real HTTP."""
 
 import json
+import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,8 +15,9 @@ from app.identity.agent_token import AgentToken
 from app.openapi.operation import Operation
 from app.outbound import AddressPolicy, guarded_client
 from app.sources.document import Documents
-from app.sources.models import RegisteredSource, SourceCreate
-from app.sources.registration import Registered, Registration
+from app.sources.models import RegisteredSource, Source, SourceCreate
+from app.sources.outcomes import Registered
+from app.sources.registration import Registration
 from app.sources.repository import SourceRepository
 from app.sources.rules import SourceRules
 from tests.scripted import Answer, Scripted, ok, scripted
@@ -28,6 +31,13 @@ def document(*paths: str, servers: list[str] | None = None, **more: Any) -> dict
     }
     stated = {} if servers is None else {"servers": [{"url": url} for url in servers]}
     return {"openapi": "3.1.0", "info": {"title": "Test", "version": "1"}, "paths": operations, **stated, **more}
+
+
+def a_source_row(url: str, **values: Any) -> Source:
+    """A source as it is stored."""
+    moment = datetime(2026, 11, 1, tzinfo=UTC)
+    times = {"created_at": moment, "updated_at": moment, "refreshed_at": moment}
+    return Source(**({"slug": "s", "name": "S", "url": url, "base_url": url} | times | values))
 
 
 @dataclass
@@ -45,8 +55,24 @@ class Site:
     def url(self) -> str:
         return f"{self.scripted.address}/openapi.json"
 
-    def serve(self, content: dict[str, Any]) -> None:
-        self.answer = ok(json.dumps(content).encode(), "Content-Type: application/json", "Connection: close")
+    def serve(self, content: dict[str, Any], *headers: str) -> None:
+        body = json.dumps(content).encode()
+        self.answer = ok(body, "Content-Type: application/json", "Connection: close", *headers)
+
+    def serve_unless_known(self, content: dict[str, Any], etag: str) -> None:
+        """Answer 304 to whoever knows that ETag."""
+        self.serve(content, f"ETag: {etag}")
+        whole = self.answer
+
+        async def answer(_: Any, writer: Any) -> None:
+            known = f"if-none-match: {etag}\r\n" in self.scripted.heads[-1].lower()
+            writer.write(b"HTTP/1.1 304 Not Modified\r\n\r\n" if known else whole)
+            await writer.drain()
+
+        self.answer = answer
+
+    def break_down(self) -> None:
+        self.answer = b"HTTP/1.1 500 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 @pytest.fixture
@@ -101,12 +127,16 @@ class World:
     """The use cases, and what reached their neighbours."""
 
     registration: Registration
+    clock: Callable[[], float] = time.time
     shown: dict[str, tuple[RegisteredSource, tuple[Operation, ...]]] = field(default_factory=dict)
     records: list[AuditRecord] = field(default_factory=list)
 
     async def register(self, url: str, admin: AgentToken = ADMIN, **values: Any) -> Registered:
         create = SourceCreate.model_validate({"name": "Pizzeria Backend API", "url": url, **values})
         return await self.registration.register(create, admin)
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock(), UTC)
 
     def tools(self, slug: str) -> list[str]:
         return [operation.name for operation in self.shown[slug][1]]
@@ -130,15 +160,19 @@ async def make_world(database: Database) -> AsyncGenerator[MakeWorld]:
             *,
             passthrough_allowed: bool = True,
             allowed: tuple[str, ...] = ("127.0.0.0/8", "::1"),
+            release: str = "1",
         ) -> World:
             policy = AddressPolicy(allowed)
-            documents = Documents(client, policy, timeout=5.0, max_bytes=100_000)
+            documents = Documents(client, policy, timeout=5.0, max_bytes=100_000, release=release)
 
             async def record(entry: AuditRecord) -> None:
                 made.records.append(entry)
 
             def changed(source: RegisteredSource, operations: tuple[Operation, ...]) -> None:
                 made.shown[source.slug] = (source, operations)
+
+            def now() -> datetime:
+                return made.now()
 
             registration = Registration(
                 SourceRepository(database),
@@ -147,6 +181,7 @@ async def make_world(database: Database) -> AsyncGenerator[MakeWorld]:
                 record=record,
                 on_changed=changed,
                 on_removed=lambda slug: made.shown.pop(slug, None) and None,
+                now=now,
             )
             made = World(registration)
             return made

@@ -30,7 +30,7 @@ async def documents(anyio_backend: str) -> AsyncGenerator[Documents]:
 
 async def read(documents: Documents, answer: bytes | Answer) -> Conversion:
     async with scripted(answer) as server:
-        return await documents.read(f"{server.address}/openapi.json", "slug", {})
+        return (await documents.read(f"{server.address}/openapi.json", "slug", {})).conversion
 
 
 async def refusal_of(documents: Documents, answer: bytes | Answer) -> ToolsProviderError:
@@ -55,8 +55,8 @@ async def test_yaml_is_read_too(documents: Documents) -> None:
 
 async def test_names_that_were_given_before_are_kept(documents: Documents) -> None:
     async with scripted(ok(json.dumps(document("/menu")).encode())) as server:
-        conversion = await documents.read(server.address, "slug", {("GET", "/menu"): "old_name"})
-    assert [operation.name for operation in conversion.operations] == ["old_name"]
+        reading = await documents.read(server.address, "slug", {("GET", "/menu"): "old_name"})
+    assert [operation.name for operation in reading.conversion.operations] == ["old_name"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

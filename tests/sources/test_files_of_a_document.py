@@ -13,7 +13,7 @@ import pytest
 from app.errors import BadAnswer, Invalid, TooLarge
 from app.openapi.conversion import Conversion
 from app.outbound import AddressPolicy, guarded_client
-from app.sources.document import Documents, reference_origins
+from app.sources.document import Documents, Found, reference_origins
 from app.sources.reading import ReadingLimits
 from tests.scripted import Answer, Scripted, ok, redirect, scripted
 from tests.sources.conftest import document
@@ -71,14 +71,18 @@ async def elsewhere(anyio_backend: str) -> AsyncGenerator[Folder]:
         yield served
 
 
-async def read(
+async def read(url: str | None, *origins: str, **options: Any) -> Conversion:
+    return (await found(url, *origins, **options)).conversion
+
+
+async def found(
     url: str | None,
     *origins: str,
     allowed: str = "127.0.0.1",
     uploaded: bytes | None = None,
     names: dict[tuple[str, str], str] | None = None,
     **limits: Any,
-) -> Conversion:
+) -> Found:
     values = {"timeout": 5.0, "max_bytes": 50_000, "limits": ReadingLimits(), **limits}
     policy = AddressPolicy((allowed,))
     async with guarded_client(policy) as client:
@@ -96,6 +100,14 @@ async def test_files_of_the_same_origin_are_fetched_once_each(here: Folder) -> N
     here.files |= {"/spec/paths/a.json": PATH_ITEM, "/b.json": {"b": {"$ref": "spec/paths/a.json"}}}
     assert set(reasons(await read(here.url)).values()) == {None}
     assert sorted(here.asked) == ["/b.json", "/spec/openapi.json", "/spec/paths/a.json"]
+
+
+async def test_a_document_with_files_is_not_recognised_since_they_may_change_alone(here: Folder) -> None:
+    here.refer(a="a.json")
+    here.files |= {"/spec/a.json": PATH_ITEM}
+    assert (await found(here.url)).fingerprint is None
+    here.refer()
+    assert (await found(here.url)).fingerprint is not None
 
 
 async def test_another_origin_is_asked_only_if_the_operator_lists_it(here: Folder, elsewhere: Folder) -> None:

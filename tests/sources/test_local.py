@@ -10,7 +10,7 @@ from app.errors import Invalid
 from app.openapi.conversion import ReportItem, convert
 from app.openapi.pointers import FILES
 from app.sources.local import read_local
-from tests.openapi.test_corpus import CORPUS
+from tests.openapi.corpus import named
 from tests.sources.conftest import document
 
 PATH_ITEM = {"get": {"responses": {"200": {"description": "ok"}}}}
@@ -102,14 +102,14 @@ def test_a_document_over_the_limit_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "file", "operations", "files"),
+    ("name", "operations", "files"),
     [
-        ("sendgrid-multi", "oas_v3.json", 355, 60),
-        ("3gpp-nrf-multi", "TS29510_Nnrf_NFManagement.yaml", 9, 6),
+        ("sendgrid-multi", 355, 60),
+        ("3gpp-nrf-multi", 9, 6),
     ],
 )
-def test_a_real_document_of_several_files_loses_no_operation(name: str, file: str, operations: int, files: int) -> None:
-    tree = read_local(real(name, file), max_bytes=20_000_000)
+def test_a_real_document_of_several_files_loses_no_operation(name: str, operations: int, files: int) -> None:
+    tree = named(name).read()
     report = convert(tree, slug="s").report
     assert len(report) == operations
     assert [item for item in report if item.status == "skipped"] == []
@@ -117,13 +117,6 @@ def test_a_real_document_of_several_files_loses_no_operation(name: str, file: st
 
 
 def test_the_files_of_a_real_swagger_document_are_found() -> None:
-    tree = read_local(real("oai-separate-multi", "swagger.json"), max_bytes=20_000_000)
+    tree = named("oai-separate-multi").read()
     assert sorted(tree[FILES]) == ["../common/Error.json", "NewPet.json", "Pet.json", "parameters.json"]
     assert not [name for name, file in tree[FILES].items() if isinstance(file, str)]
-
-
-def real(name: str, file: str) -> Path:
-    found = next((CORPUS / name).rglob(file), None)
-    if found is None:
-        pytest.skip(f"The real document {name} is not here: set CORPUS to a folder that has it.")
-    return found

@@ -152,7 +152,7 @@ async def test_a_document_without_a_usable_operation_is_registered_as_failed(wor
     assert source.status == "failed"
     assert source.operations.skipped == 1
     report = await world.registration.report("s")
-    assert [(item.status, item.path) for item in report] == [("skipped", "/menu")]
+    assert [(item.status, item.path) for item in report.items] == [("skipped", "/menu")]
 
 
 async def test_an_audience_is_bound_to_its_first_origin_for_good(world: World, site: Site, other_site: Site) -> None:
@@ -326,14 +326,14 @@ async def test_a_refresh_tells_what_changed_and_keeps_names(world: World, site: 
     content["paths"]["/orders"]["get"]["description"] = "All orders"
     site.serve(content)
     refreshed = await world.registration.refresh("s", MANAGER)
-    assert refreshed.difference.added == ("drinks",)
-    assert refreshed.difference.removed == ("menu",)
-    assert refreshed.difference.changed == ("orders",)
+    assert refreshed.changes.added == ("drinks",)
+    assert refreshed.changes.removed == ("menu",)
+    assert refreshed.changes.changed == ("orders",)
     assert sorted(world.tools("s")) == ["drinks", "orders"]
     assert refreshed.source.refreshed_at > registered.source.refreshed_at
     again = await world.registration.refresh("s", MANAGER)
-    assert (again.difference.added, again.difference.removed, again.difference.changed) == ((), (), ())
-    assert world.records[-1].detail == "0 added, 0 removed, 0 changed"
+    assert not again.changes
+    assert world.records[-1].detail == "nothing changed"
 
 
 async def test_an_operation_that_comes_back_has_its_old_name_and_nobody_took_it(world: World, site: Site) -> None:

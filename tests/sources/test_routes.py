@@ -57,7 +57,7 @@ async def test_registering_answers_the_source_its_report_and_its_tools(rest: htt
         assert read.json() == {name: value for name, value in source.items() if name not in {"report", "tools"}}
         assert read.headers["etag"] == '"1"'
         report = await rest.get(f"/sources/{key}/report")
-        assert report.json() == {"items": source["report"], "next_cursor": None}
+        assert report.json() == {"items": source["report"], "changes": None, "next_cursor": None}
 
 
 async def test_tools_are_there_at_once_and_gone_at_once(rest: httpx.AsyncClient, site: Site) -> None:
@@ -95,7 +95,33 @@ async def test_a_refresh_answers_what_changed(rest: httpx.AsyncClient, site: Sit
     found = answer.json()
     assert (found["added"], found["removed"], found["changed"]) == (["s/drinks"], ["s/menu"], [])
     assert (found["slug"], found["status"]) == ("s", "ready")
+    assert (found["classes"], found["changes_left_out"]) == ({"breaking": 1, "widening": 1}, 0)
+    assert found["changes"][0] == {
+        "tool_id": "s/menu",
+        "method": "GET",
+        "path": "/menu",
+        "class": "breaking",
+        "changes": [{"class": "breaking", "kind": "operation_removed", "pointer": None, "before": None, "after": None}],
+        "left_out": 0,
+    }
+    report = (await rest.get("/sources/s/report")).json()["changes"]
+    assert (report["items"], report["classes"]) == (found["changes"], found["classes"])
+    again = (await rest.post("/sources/s/refresh", params={"force": "true"})).json()
+    assert (again["changes"], again["classes"]) == ([], {})
+    assert (await rest.get("/sources/s/report")).json()["changes"] == report
     assert answer.headers["etag"] == f'"{found["version"]}"'
+
+
+async def test_a_source_says_how_often_it_is_refreshed_and_whom_it_calls(rest: httpx.AsyncClient, site: Site) -> None:
+    source = await register(rest, site, slug="s")
+    assert (source["refresh_every"], source["other_servers"], source["refresh_error"]) == (None, [], None)
+    change = {"refresh_every": 3600, "other_servers": [{"origin": "https://files.example.org/"}]}
+    changed = (await rest.patch("/sources/s", json=change)).json()
+    assert changed["refresh_every"] == 3600
+    assert changed["other_servers"] == [{"origin": "https://files.example.org", "default_audience": None, "scopes": []}]
+    refused = await rest.patch("/sources/s", json={"other_servers": [{"origin": "https://x.org/path"}]})
+    assert (refused.status_code, refused.json()["violations"][0]["pointer"]) == (422, "/other_servers/0/origin")
+    assert (await rest.patch("/sources/s", json={"refresh_every": None})).json()["refresh_every"] is None
 
 
 async def test_a_failed_refresh_leaves_a_stale_source_that_works(rest: httpx.AsyncClient, site: Site) -> None:
@@ -103,7 +129,10 @@ async def test_a_failed_refresh_leaves_a_stale_source_that_works(rest: httpx.Asy
     site.answer = redirect("http://elsewhere.example/")
     answer = await rest.post("/sources/s/refresh")
     assert (answer.status_code, answer.json()["code"]) == (422, "redirect_refused")
-    assert (await rest.get("/sources/s")).json()["status"] == "stale"
+    stale = (await rest.get("/sources/s")).json()
+    assert (stale["status"], stale["refresh_error"]["code"]) == ("stale", "redirect_refused")
+    assert stale["refresh_error"]["attempts"] == 1
+    assert stale["refresh_error"]["since"] == stale["refresh_error"]["last_at"] > stale["refreshed_at"]
     assert (await rest.get("/tools/s/menu")).status_code == 200
 
 

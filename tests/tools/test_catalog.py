@@ -1,7 +1,10 @@
 """Tools are found by both names, and listed to those who may see them."""
 
+from dataclasses import replace
+
 import pytest
 
+from app.sources.models import Authority
 from app.tools.catalog import Catalog
 from tests.tools.builders import a_source, an_agent, an_operation
 
@@ -58,6 +61,21 @@ def test_only_holders_of_an_allowed_role_see_a_source(catalog: Catalog) -> None:
     assert tool is not None
     assert catalog.may_see(an_agent(roles=frozenset({"chef"})), tool)
     assert not catalog.may_see(an_agent(roles=frozenset({"customer"})), tool)
+
+
+def test_an_operation_at_an_origin_that_the_source_does_not_call_is_no_tool(catalog: Catalog) -> None:
+    other = Authority(1, "https://files.example.org", "none", None, ())
+    at = {
+        "own": "http://127.0.0.1:9/v2",
+        "allowed": "https://files.example.org/v1",
+        "elsewhere": "https://files.example.org.evil.org/v1",
+        "unsafe": "http://files.example.org/v1",
+    }
+    operations = [replace(an_operation(name, path=f"/{name}"), server=server) for name, server in at.items()]
+    catalog.put(a_source("pizzeria", other_servers=(other,)), operations)
+    assert listed(catalog) == ["pizzeria/allowed", "pizzeria/own"]
+    authorities = [tool.authority for tool in catalog.visible_to(an_agent())]
+    assert [(each.number, each.audience) for each in authorities] == [(1, None), (0, "pizzeria-backend")]
 
 
 def test_a_change_of_roles_shows_at_once(catalog: Catalog) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from app.errors import (
 )
 from app.identity.agent_token import AgentToken
 from app.outbound import AddressPolicy, guarded_client
+from app.sources.models import Authority
 from app.telemetry import Telemetry
 from app.token_exchange.caching import CachingExchanger
 from app.token_exchange.exchanger import ExchangedToken, ExchangeTarget
@@ -223,6 +224,54 @@ async def test_the_second_call_uses_the_cached_token(provider: Provider) -> None
             await provider.call()
     assert bearers(server) == ["exchanged-1"] * 3
     assert provider.issuing.asked == [ExchangeTarget("pizzeria-backend", ("orders",))]
+
+
+def show_with_files(provider: Provider, own: Scripted, files: Scripted, audience: str | None, **source: Any) -> None:
+    """The pizzeria, with an operation `get_file` at another origin."""
+    other = Authority(1, files.address, "token_exchange" if audience else "none", audience, ("files:read",))
+    there = replace(an_operation("get_file", path="/file"), server=f"{files.address}/v1")
+    shown = a_source("pizzeria", own.address, other_servers=(other,), **source)
+    provider.catalog.put(shown, [an_operation("get_menu", properties=MENU), there])
+
+
+async def test_another_server_of_a_source_gets_a_token_of_its_own_audience(provider: Provider) -> None:
+    async with scripted(ok(b"{}")) as own, scripted(ok(b"{}")) as files:
+        show_with_files(provider, own, files, "files", scopes=("orders",))
+        for _ in range(2):
+            await provider.call()
+            await provider.call(tool="pizzeria/get_file")
+    assert provider.issuing.asked == [
+        ExchangeTarget("pizzeria-backend", ("orders",)),
+        ExchangeTarget("files", ("files:read",)),
+    ]
+    assert bearers(own) == ["exchanged-1"] * 2
+    assert bearers(files) == ["exchanged-2"] * 2
+    assert [target_of(head) for head in files.heads] == ["/v1/file"] * 2
+    audiences = [(record.tool, record.audience) for record in await provider.records()]
+    assert audiences[:2] == [("pizzeria/get_file", "files"), ("pizzeria/get_menu", "pizzeria-backend")]
+
+
+@pytest.mark.parametrize("auth_type", ["token_exchange", "passthrough"])
+async def test_another_server_without_an_audience_gets_no_token(
+    provider: Provider, auth_type: Literal["token_exchange", "passthrough"]
+) -> None:
+    async with scripted(ok(b"{}")) as own, scripted(ok(b"{}")) as files:
+        show_with_files(provider, own, files, None, upstream_auth_type=auth_type)
+        await provider.call(tool="pizzeria/get_file")
+        await provider.call()
+    assert bearers(files) == [None]
+    assert bearers(own) == ["exchanged-1" if auth_type == "token_exchange" else "agent-token"]
+    record = (await provider.records())[1]
+    assert (record.tool, record.audience, record.passthrough) == ("pizzeria/get_file", None, False)
+
+
+async def test_a_token_that_another_server_refuses_is_the_one_that_is_forgotten(provider: Provider) -> None:
+    async with scripted(ok(b"{}")) as own, scripted(status(401)) as files:
+        show_with_files(provider, own, files, "files")
+        for tool in ("pizzeria/get_menu", "pizzeria/get_file", "pizzeria/get_file", "pizzeria/get_menu"):
+            await provider.call(tool=tool)
+    assert bearers(files) == ["exchanged-2", "exchanged-2", "exchanged-3"]
+    assert bearers(own) == ["exchanged-1", "exchanged-1"]
 
 
 async def test_a_null_that_means_left_out_is_not_sent(provider: Provider) -> None:

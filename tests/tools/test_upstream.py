@@ -42,12 +42,14 @@ class Sender:
         request: UpstreamRequest | str,
         *,
         slug: str = "pizzeria",
+        server: int = 0,
         bearer: str | None = None,
         within: float = 20,
     ) -> UpstreamAnswer:
         request = a_request(request) if isinstance(request, str) else request
         deadline = asyncio.get_running_loop().time() + within
-        return await self.upstream.send(request, source=a_source(slug), bearer=bearer, deadline=deadline)
+        source = a_source(slug)
+        return await self.upstream.send(request, source=source, server=server, bearer=bearer, deadline=deadline)
 
     async def failure(self, request: UpstreamRequest | str, **options: object) -> ToolsProviderError:
         with pytest.raises(ToolsProviderError) as failure:
@@ -334,6 +336,17 @@ async def test_transport_errors_and_deadlines_open_the_breaker(sender: Sender, a
         for _ in range(3):
             await sender.failure(server.address, within=0.2)
         assert (await sender.failure(server.address)).code == "upstream_circuit_open"
+
+
+async def test_each_origin_of_a_source_has_a_breaker_of_its_own_and_none_stays(sender: Sender) -> None:
+    async with scripted(b"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n") as server, scripted(ok(b"")) as well:
+        while sender.breaker_state("pizzeria/1") != 1:
+            await sender.send(server.address, server=1)
+        assert (await sender.failure(server.address, server=1)).code == "upstream_circuit_open"
+        assert (await sender.send(well.address)).status == 200
+        assert sender.breaker_state() == 0
+    sender.upstream.remove("pizzeria")
+    assert sender.breaker_state("pizzeria/1") is None
 
 
 async def test_a_source_that_is_removed_leaves_no_breaker(sender: Sender) -> None:

@@ -1,0 +1,220 @@
+"""What agents see of a document's operations: those that an admin selected, as the admin's overrides make them.
+
+An admin's word stands above the document's, and the document's above what follows from method and path. What is stored
+stays as the document gives it; this is applied whenever a source becomes effective, and never during a call.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from app.errors import Invalid, NotFound, Violation
+from app.openapi.conversion import ReportItem, Status, estimated_tokens
+from app.openapi.naming import LONGEST_TOOL_NAME
+from app.openapi.operation import Operation
+from app.sources.models import Source
+from app.sources.overrides import ToolChanges, ToolOverride
+from app.sources.selection import Selection
+from app.sources.shaping import Misfit, shaped
+
+Key = tuple[str, str]  # method and path
+
+_BY_DOCUMENT = "Hidden by the document. An override with `hidden: false` shows it."
+_BY_OVERRIDE = "Hidden by its override."
+_GONE = "The document has no such operation now. The override is kept for when it comes back."
+
+
+@dataclass(frozen=True, slots=True)
+class CuratedTool:
+    """One operation of the document, the override that is bound to it, and what agents see: None for nothing.
+
+    `misfits` are what of the override does not fit the operation; a grave one takes the tool away.
+    """
+
+    document: Operation
+    override: ToolOverride | None
+    shown: Operation | None
+    reason: str | None = None
+    misfits: tuple[Misfit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Curated:
+    """A source's operations after curation; `unmatched` are the overrides whose operation is not there now."""
+
+    tools: tuple[CuratedTool, ...]
+    unmatched: tuple[ToolOverride, ...]
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """What agents see."""
+        return tuple(tool.shown for tool in self.tools if tool.shown is not None)
+
+    def report(self, items: Iterable[ReportItem]) -> tuple[ReportItem, ...]:
+        """Return what became of each operation, from what the document alone would have made of it."""
+        tools = {(tool.document.method, tool.document.path): tool for tool in self.tools}
+        return tuple(_reported(item, tools.get((item.method, item.path))) for item in items)
+
+    def enter(self, source: Source, items: Iterable[ReportItem]) -> None:
+        """Note in the source how many tools there are, and which overrides match nothing."""
+        counts = Counter(item.status for item in self.report(items))
+        source.ready, source.degraded, source.skipped = counts["ready"], counts["degraded"], counts["skipped"]
+        source.unmatched_overrides = [{"method": each.method, "path": each.path} for each in self.unmatched]
+
+
+def curate(source: Source, operations: Sequence[Operation]) -> Curated:
+    """Return the operations under the source's selection and overrides."""
+    overrides = {override.key: override for override in overrides_of(source)}
+    selection = Selection.model_validate(source.selection)
+    tools = tuple(_curated(operation, overrides.get(_key(operation)), selection) for operation in operations)
+    there = {_key(operation) for operation in operations}
+    return Curated(tools, tuple(override for key, override in overrides.items() if key not in there))
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTool:
+    """An operation as admins see it. `operation` is what the document's name for it is, `name` what agents see."""
+
+    key: Key
+    operation: str | None
+    name: str | None
+    status: Status
+    reason: str | None
+    override: ToolOverride | None
+
+
+def listed(curated: Curated, items: Iterable[ReportItem], names: Mapping[Key, str]) -> tuple[ListedTool, ...]:
+    """Return every operation that could be a tool, then every override whose operation is not there.
+
+    `items` are what the document alone would have made of each operation, `names` those ever given.
+    """
+    report = {(item.method, item.path): item for item in curated.report(items)}
+    tools = []
+    for tool in curated.tools:
+        item = report[tool.document.method, tool.document.path]
+        tools.append(
+            ListedTool(_key(tool.document), tool.document.name, item.name, item.status, item.reason, tool.override)
+        )
+    given = {(method.upper(), path): name for (method, path), name in names.items()}
+    for override in curated.unmatched:
+        reason = report[override.key].reason if override.key in report else _GONE
+        tools.append(ListedTool(override.key, given.get(override.key), None, "skipped", reason, override))
+    return tuple(tools)
+
+
+def key_of(operation: str, source: Source, names: Mapping[Key, str]) -> Key:
+    """Return method and path of the operation of that name, whoever gave it. Raises NotFound."""
+    for (method, path), name in names.items():
+        if name == operation:
+            return method.upper(), path
+    for override in overrides_of(source):
+        if override.name == operation:
+            return override.key
+    raise NotFound("tool_not_found", f"The source has no operation {operation!r}. GET its `tools` to see them all.")
+
+
+def overridden(source: Source, key: Key, changes: ToolChanges | None) -> list[dict[str, Any]]:
+    """Return what is to be stored once this was said of one tool; None takes back all that was ever said."""
+    overrides = {override.key: override.stated() for override in overrides_of(source)}
+    bound = {"method": key[0], "path": key[1]}
+    said = {} if changes is None else {**overrides.get(key, {}), **changes.model_dump(exclude_unset=True)}
+    overrides[key] = ToolOverride.model_validate({**said, **bound}).stated()
+    return [stated for stated in overrides.values() if stated.keys() > bound.keys()]
+
+
+def overrides_of(source: Source) -> list[ToolOverride]:
+    """Return what admins said of single tools."""
+    return [ToolOverride.model_validate(stated) for stated in source.overrides]
+
+
+def reserved_names(source: Source) -> dict[Key, str]:
+    """Return the names that overrides give, under keys of no operation: no other operation may be given one."""
+    return {("", override.name): override.name for override in overrides_of(source) if override.name is not None}
+
+
+def check_overrides(source: Source, curated: Curated, names: Mapping[Key, str], only: Key | None = None) -> None:
+    """Raise Invalid("invalid_overrides") with every violation; its pointers lead into `only` where that is given.
+
+    `names` are those ever given to operations of the source, which stay theirs.
+    """
+    holders = {name.lower(): (method.upper(), path) for (method, path), name in names.items()}
+    misfits = {_key(tool.document): tool.misfits for tool in curated.tools}
+    met: set[Key] = set()
+    violations: list[Violation] = []
+    for number, override in enumerate(overrides_of(source)):
+        found = [Violation(misfit.pointer, misfit.detail) for misfit in misfits.get(override.key, ())]
+        if override.key in met:
+            found.append(Violation("", f"is a second override for {override.method} {override.path}"))
+        met.add(override.key)
+        if override.name is not None:
+            holder = holders.setdefault(override.name.lower(), override.key)
+            found += (Violation("/name", detail) for detail in _against_name(override, holder, source))
+        if only is None:
+            violations += (Violation(f"/overrides/{number}{each.pointer}", each.detail) for each in found)
+        elif only == override.key:
+            violations = found
+    if violations:
+        shown = "; ".join(f"{each.pointer} {each.detail}" for each in violations[:5])
+        raise Invalid("invalid_overrides", f"Nothing was changed. Correct these overrides: {shown}.", violations)
+
+
+def _against_name(override: ToolOverride, holder: Key, source: Source) -> Iterator[str]:
+    room = LONGEST_TOOL_NAME - len(source.slug) - len("__")
+    if len(override.name or "") > room:
+        yield f"is longer than {room} characters, which are left of {LONGEST_TOOL_NAME} beside the slug"
+    if holder != override.key:
+        yield f"belongs to {' '.join(holder)}"
+
+
+def _curated(operation: Operation, override: ToolOverride | None, selection: Selection) -> CuratedTool:
+    result, misfits = (operation, ()) if override is None else shaped(operation, override)
+    reason = selection.reason_against(result, {operation.operation_id or "", operation.name, result.name})
+    reason = reason or _reason_to_hide(operation, override)
+    if reason is None and any(misfit.grave for misfit in misfits):
+        reason = f"Its override does not fit the document any more: {_told(misfits)}. Correct or delete it."
+    if reason is None and misfits:
+        note = f"of its override this was left out: {_told(misfits)}"
+        result = replace(result, notes=(*result.notes, note))
+    return CuratedTool(operation, override, result if reason is None else None, reason, misfits)
+
+
+def _reason_to_hide(operation: Operation, override: ToolOverride | None) -> str | None:
+    said = override.hidden if override is not None else None
+    if said is not None:
+        return _BY_OVERRIDE if said else None
+    return _BY_DOCUMENT if operation.hidden else None
+
+
+def _told(misfits: Iterable[Misfit]) -> str:
+    return "; ".join(f"{misfit.pointer} {misfit.detail}" for misfit in misfits)
+
+
+def _reported(item: ReportItem, tool: CuratedTool | None) -> ReportItem:
+    if tool is None or item.status == "skipped":
+        return item
+    if tool.shown is None:
+        return replace(item, status="skipped", reason=tool.reason, name=None, bytes=0, estimated_tokens=0)
+    if tool.override is None:
+        return item
+    new = tool.shown.notes[len(tool.document.notes) :]
+    size = item.bytes + _size(tool.shown) - _size(tool.document)
+    return replace(
+        item,
+        status="degraded" if tool.shown.notes else "ready",
+        reason="; ".join(filter(None, [item.reason, *new])) or None,
+        name=tool.shown.name,
+        bytes=size,
+        estimated_tokens=estimated_tokens(size),
+    )
+
+
+def _size(operation: Operation) -> int:
+    texts = [operation.name, operation.description, operation.title]
+    return len(orjson.dumps(texts)) + len(orjson.dumps(operation.input_schema))
+
+
+def _key(operation: Operation) -> Key:
+    return operation.method.upper(), operation.path

@@ -1,0 +1,174 @@
+"""Where calls go: the document's own server, and what of its operations' servers an admin has allowed."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.errors import Invalid
+from app.openapi.conversion import convert
+from app.sources.models import Source, SourceUpdate
+from app.sources.servers import Offer, base_url_of, offer_of
+from tests.sources.conftest import a_source_row, document
+
+URL = "https://api.example.org/docs/openapi.json"
+FILES = "https://files.example.org"
+
+
+def offered(content: dict[str, Any], *allowed: str, base_url: str = "https://api.example.org") -> Offer:
+    conversion = convert(content, slug="s")
+    return offer_of(conversion.operations, conversion.report, row(*allowed), base_url)
+
+
+def row(*allowed: str) -> Source:
+    others: list[dict[str, Any]] = [{"origin": origin, "default_audience": None, "scopes": []} for origin in allowed]
+    return a_source_row(URL, other_servers=others)
+
+
+def with_servers(*servers: str, path: str = "/menu") -> dict[str, Any]:
+    content = document(path)
+    content["paths"][path]["get"]["servers"] = [{"url": server} for server in servers]
+    return content
+
+
+@pytest.mark.parametrize(
+    ("servers", "base_url"),
+    [
+        ((), "https://api.example.org"),
+        (("/v2",), "https://api.example.org/v2"),
+        (("v2/",), "https://api.example.org/docs/v2"),
+        (("https://api.example.org/v3/",), "https://api.example.org/v3"),
+        (("https://API.example.org:443/v3",), "https://API.example.org:443/v3"),
+        (("https://elsewhere.org", "https://api.example.org/v4"), "https://api.example.org/v4"),
+    ],
+)
+def test_calls_go_to_the_documents_own_server(servers: tuple[str, ...], base_url: str) -> None:
+    assert base_url_of(URL, None, servers, {}) == base_url
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "https://elsewhere.org/v1",
+        "http://api.example.org",
+        "https://api.example.org:8443",
+        "//elsewhere.org/v1",
+        "https://api.example.org.evil.org",
+        "https://user@api.example.org",
+        "file:///etc",
+        "https://[",
+    ],
+)
+def test_a_server_elsewhere_is_refused_unless_an_admin_states_it(server: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        base_url_of(URL, None, (server,), {"name": "X", "url": URL})
+    assert refused.value.code == "base_url_refused"
+    assert base_url_of(URL, "https://elsewhere.org/", (server,), {}) == "https://elsewhere.org"
+
+
+def test_the_refusal_shows_the_request_that_would_be_accepted() -> None:
+    with pytest.raises(Invalid) as refused:
+        base_url_of(URL, None, ("//elsewhere.org/v1",), {"name": "X", "url": URL})
+    shown = refused.value.detail
+    corrected = json.loads(shown[shown.index("{") :])
+    assert corrected == {"name": "X", "url": URL, "base_url": "https://elsewhere.org/v1"}
+
+
+@pytest.mark.parametrize(
+    ("servers", "called"),
+    [
+        (["/other"], "https://api.example.org/other"),
+        (["other/"], "https://api.example.org/docs/other"),
+        (["https://api.example.org/v2", "https://api.example.org/v3"], "https://api.example.org/v2"),
+        ([f"{FILES}/v1", "https://api.example.org/v2"], "https://api.example.org/v2"),
+        (["https://evil.org", f"{FILES}/v1/"], f"{FILES}/v1"),
+        (["//files.example.org/v1"], f"{FILES}/v1"),
+        (["https://API.example.org:443/v4?x=1"], "https://API.example.org:443/v4"),
+    ],
+)
+def test_an_operation_is_called_at_its_own_origin_before_an_allowed_one(servers: list[str], called: str) -> None:
+    (operation,) = offered(with_servers(*servers), FILES).operations
+    assert (operation.server, operation.servers) == (called, ())
+
+
+def test_variables_of_a_server_have_their_defaults() -> None:
+    content = document("/menu")
+    content["paths"]["/menu"]["servers"] = [
+        {
+            "url": "https://{name}.example.org:{port}/{base}",
+            "variables": {"name": {"default": "files"}, "port": {"default": 443}, "base": {"default": "v2"}},
+        }
+    ]
+    (operation,) = offered(content, FILES).operations
+    assert operation.server == "https://files.example.org:443/v2"
+
+
+def test_operations_with_servers_elsewhere_are_left_out_with_a_reason() -> None:
+    content = document("/own", "/relative", "/elsewhere", "/template")
+    content["paths"]["/relative"]["get"]["servers"] = [{"url": "/other"}]
+    content["paths"]["/elsewhere"]["servers"] = [{"url": "https://evil.org"}]
+    content["paths"]["/template"]["get"]["servers"] = [
+        {"url": "https://{host}", "variables": {"host": {"default": "evil.org"}}}
+    ]
+    offer = offered(content)
+    assert {operation.path: operation.server for operation in offer.operations} == {
+        "/own": None,
+        "/relative": "https://api.example.org/other",
+    }
+    skipped = {item.path: item for item in offer.report if item.status == "skipped"}
+    assert set(skipped) == {"/elsewhere", "/template"}
+    assert "evil.org" in str(skipped["/elsewhere"].reason)
+    assert skipped["/elsewhere"].name is None
+
+
+def test_the_report_shows_the_request_that_would_allow_the_server() -> None:
+    (item,) = offered(with_servers("https://ip-ranges.example.com/x"), FILES).report
+    reason = str(item.reason)
+    assert "PATCH /api/v1/sources/s {" in reason
+    request = json.loads(reason[reason.index("{") :])
+    allowed = SourceUpdate.model_validate(request).columns()["other_servers"]
+    assert [server["origin"] for server in allowed] == [FILES, "https://ip-ranges.example.com"]
+    assert all(server["default_audience"] is None for server in allowed)
+
+
+@pytest.mark.parametrize("server", ["ftp://files.example.org", "https://user@files.example.org", "https://["])
+def test_a_server_that_is_no_address_is_left_out_and_cannot_be_allowed(server: str) -> None:
+    offer = offered(with_servers(server), FILES)
+    assert offer.operations == ()
+    assert "PATCH" not in str(offer.report[0].reason)
+
+
+@pytest.mark.parametrize("server", [f"{FILES}.evil.org/", "https://files.example.org.", "http://files.example.org"])
+def test_no_server_is_compared_by_its_beginning_or_without_its_scheme(server: str) -> None:
+    assert offered(with_servers(server), FILES).operations == ()
+
+
+def test_a_server_that_is_allowed_no_more_takes_its_operations_with_it() -> None:
+    before = offered(with_servers(f"{FILES}/v1"), FILES)
+    (moved,) = before.operations
+    assert offer_of(before.operations, before.report, row(), "https://api.example.org").operations == ()
+    elsewhere = replace(moved, server="https://api.example.org.evil.org/")
+    assert offer_of([elsewhere], before.report, row(FILES), "https://api.example.org").operations == ()
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "files.example.org",
+        f"{FILES}/v1",
+        f"{FILES}?a",
+        f"{FILES}#a",
+        "ftp://x.org",
+        "https://u:p@x.org",
+        "https://x.org.",
+    ],
+)
+def test_what_an_admin_allows_is_an_origin(origin: str) -> None:
+    with pytest.raises(ValueError, match="origin"):
+        SourceUpdate.model_validate({"other_servers": [{"origin": origin}]})
+
+
+def test_an_origin_is_kept_in_one_spelling() -> None:
+    update = SourceUpdate.model_validate({"other_servers": [{"origin": "HTTPS://Files.Example.ORG:443/"}]})
+    assert update.columns()["other_servers"] == [{"origin": FILES, "default_audience": None, "scopes": []}]
