@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from openapi_pydantic.v3.v3_1 import Operation as ParsedOperation
 
-from app.openapi.answers import answer_types
+from app.openapi.answers import Answers
 from app.openapi.bodies import ReadBody, read_body
 from app.openapi.inputs import Input
 from app.openapi.naming import argument_names
@@ -57,6 +57,7 @@ class Drafting:
     def __init__(self, schemas: Schemas, servers: Sequence[str]) -> None:
         self._schemas = schemas
         self._parameters = Parameters(schemas)
+        self._answers = Answers(schemas.references)
         self._servers = tuple(servers)
 
     def draft(self, item: PathItem, method: str, raw: Value, pointer: str) -> Draft:
@@ -83,10 +84,10 @@ class Drafting:
             tags=tuple(shortened(tag, LONGEST_NAME) for tag in (head.tags or [])[:_MOST_TAGS]),
             deprecated=head.deprecated,
             input_schema=_frame(arguments),
-            output_schema=None,
+            output_schema=self._answers.shape(node.get("responses")),
             parameters=arguments.parameters,
             body=arguments.body,
-            accept=answer_types(node.get("responses"), self._schemas.references),
+            accept=self._answers.types(node.get("responses")),
             server=self._server(item, node, place, notes),
             notes=tuple(notes),
         )

@@ -1,5 +1,6 @@
 """Reads the body of an answer within a limit, whatever its server declares, compresses or keeps sending."""
 
+import asyncio
 import zlib
 
 import httpx
@@ -22,18 +23,23 @@ async def read_bounded(response: httpx.Response, max_bytes: int) -> bytes:
     return body
 
 
-async def read_up_to(response: httpx.Response, max_bytes: int) -> tuple[bytes, bool]:
+async def read_up_to(response: httpx.Response, max_bytes: int, *, until: float | None = None) -> tuple[bytes, bool]:
     """Return at most `max_bytes` of the decoded body of a streamed response, and whether there was more.
 
-    Never holds much more than that. Raises BadAnswer (`answer_encoding_refused`) and httpx.TransportError. The caller
-    holds the deadline and closes the response.
+    `until`, a time of the event loop's clock, ends a body that need not be whole; the deadline of others is the
+    caller's, who also closes the response. Never holds much more than `max_bytes`. Raises BadAnswer
+    (`answer_encoding_refused`) and httpx.TransportError.
     """
     decoder = _decoder(response.headers.get("content-encoding", ""))
     body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk if decoder is None else decoder.decode(chunk, max_bytes + 1 - len(body))
-        if len(body) > max_bytes:
-            return bytes(body[:max_bytes]), True
+    try:
+        async with asyncio.timeout_at(until):
+            async for chunk in response.aiter_raw():
+                body += chunk if decoder is None else decoder.decode(chunk, max_bytes + 1 - len(body))
+                if len(body) > max_bytes:
+                    return bytes(body[:max_bytes]), True
+    except TimeoutError:
+        return bytes(body), True
     if decoder is not None:
         decoder.finish()
     return bytes(body), False

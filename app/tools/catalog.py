@@ -7,16 +7,21 @@ from app.identity.agent_token import AgentToken
 from app.openapi.operation import Operation
 from app.sources.models import RegisteredSource
 from app.tools.arguments import ArgumentRules
+from app.tools.output import OutputRules
 
 _MOST_VIEWS = 256  # sets of roles whose list is remembered
 _NAME_SEPARATOR = "__"  # a slug has no underscore, so the first pair ends it
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 section 9.2.1
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})  # RFC 9110 section 9.2.1; OAS 3.2 `query`
 _IDEMPOTENT_METHODS = _SAFE_METHODS | {"PUT", "DELETE"}
 
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """What the method promises (RFC 9110 section 9.2), for the annotations of the tool."""
+    """What the method promises (RFC 9110 section 9.2), for the annotations of the tool.
+
+    Nothing is guessed from names, paths or statuses: a POST may be a search, or add without changing anything, but a
+    hint that says so and is wrong lets a host skip the question to its user.
+    """
 
     read_only: bool
     destructive: bool
@@ -32,6 +37,7 @@ class Tool:
     source: RegisteredSource
     operation: Operation
     arguments: ArgumentRules
+    output: OutputRules | None
     hints: Hints
 
     @property
@@ -112,6 +118,7 @@ def _tool(source: RegisteredSource, operation: Operation) -> Tool:
         source=source,
         operation=operation,
         arguments=ArgumentRules(operation.input_schema),
+        output=OutputRules(operation.output_schema) if operation.output_schema is not None else None,
         hints=Hints(
             read_only=method in _SAFE_METHODS,
             destructive=method not in _SAFE_METHODS,
