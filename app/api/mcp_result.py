@@ -22,6 +22,7 @@ from app.tools.output import OutputRules, otherwise
 from app.tools.result import LONGEST_ERROR, ToolResult
 
 _CUT = "The answer is longer than this; the rest was cut off. Ask for less, by a filter or a page size."
+_CUT_ERROR = "It says more than this; the rest was cut off."
 _FEW_CONTAINERS = 200  # cannot be nested too deep
 _OUTER_LEVELS = 16  # containers that the SDK, and we, put around structured content
 _NOTHING = object()
@@ -36,7 +37,7 @@ def tool_result(result: ToolResult, tool: Tool, protocol_version: str) -> CallTo
     elif result.kind == "empty":
         notes.append(f"The upstream answered {result.upstream_status} without content.")
     if result.truncated or _is_too_long(result):
-        notes.append(_CUT)
+        notes.append(_CUT_ERROR if result.is_error else _CUT)
     content: list[ContentBlock] = [TextContent(text="\n".join(notes))] if notes else []
     content.extend(_content(result, tool))
     structured = _structured(result, tool, protocol_version)

@@ -15,43 +15,43 @@ PROBLEM = {
     "detail": "There is no basil.",
     "errors": [{"pointer": "/items/0", "detail": "must be in stock"}, {"detail": "try tomorrow"}],
 }
-FORMS: dict[str, tuple[Any, str]] = {
+FORMS: dict[str, tuple[Any, list[str]]] = {
     "problem details": (
         PROBLEM,
-        "Out of stock. There is no basil (type: https://example.com/out-of-stock)\n"
-        "- /items/0: must be in stock\n- try tomorrow",
+        [
+            "Out of stock. There is no basil (type: https://example.com/out-of-stock)",
+            "- /items/0: must be in stock",
+            "- try tomorrow",
+        ],
     ),
-    "a blank type, another status": (
-        {"type": "about:blank", "title": "Down", "status": 503},
-        "Down (status: 503)",
-    ),
-    "OAuth": ({"error": "invalid_scope", "error_description": "No."}, "No. invalid_scope"),
-    "an error object": ({"error": {"message": "Quota exceeded.", "code": 429}}, "Quota exceeded (code: 429)"),
+    "a blank type, another status": ({"type": "about:blank", "title": "Down", "status": 503}, ["Down (status: 503)"]),
+    "OAuth": ({"error": "invalid_scope", "error_description": "No."}, ["No. invalid_scope"]),
+    "an error object": ({"error": {"message": "Quota exceeded.", "code": 429}}, ["Quota exceeded (code: 429)"]),
     "a message with errors": (
         {"message": "Validation Failed", "errors": [{"field": "title", "code": "missing", "message": "is missing"}]},
-        "Validation Failed\n- title: is missing (code: missing)",
+        ["Validation Failed", "- title: is missing (code: missing)"],
     ),
     "JSON:API": (
         {"errors": [{"title": "Invalid", "detail": "too short", "source": {"pointer": "/data/name"}}]},
-        "- /data/name: Invalid. too short",
+        ["- /data/name: Invalid. too short"],
     ),
     "locations": (
         {"detail": [{"loc": ["body", "price", 0], "msg": "must be positive", "type": "greater_than"}]},
-        "- body/price/0: must be positive (type: greater_than)",
+        ["- body/price/0: must be positive (type: greater_than)"],
     ),
     "by field": (
         {"errors": {"email": ["is taken", "is short"], "name": ["is blank"]}},
-        "- email: is taken; is short\n- name: is blank",
+        ["- email: is taken; is short", "- name: is blank"],
     ),
-    "texts": ({"errors": ["one", "two"]}, "- one\n- two"),
-    "a list": ([{"message": "one"}], "- one"),
-    "a fault": ({"fault": {"faultstring": "Invalid key"}}, "Invalid key"),
+    "texts": ({"errors": ["one", "two"]}, ["- one", "- two"]),
+    "a list": ([{"message": "one"}], ["- one"]),
+    "a fault": ({"fault": {"faultstring": "Invalid key"}}, ["Invalid key"]),
 }
 
 
 @pytest.mark.parametrize(("body", "summary"), FORMS.values(), ids=FORMS)
-def test_each_form_is_read(body: Any, summary: str) -> None:
-    assert summary_of(body, status=422) == summary
+def test_each_form_is_read(body: Any, summary: list[str]) -> None:
+    assert (summary_of(body, status=422) or "").split("\n") == summary
 
 
 @pytest.mark.parametrize("body", [None, 5, "text", True, [], {}, {"data": 1}, {"detail": ""}, {"code": 7}, [[], {}]])

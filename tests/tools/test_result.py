@@ -1,7 +1,6 @@
 """Whatever comes back fits into JSON, and carries no token and no header that is not for the agent."""
 
 import base64
-from typing import Any
 
 import httpx
 import orjson
