@@ -116,7 +116,7 @@ def test_a_large_shape_is_left_open_from_the_inside() -> None:
     assert shape is not None
     assert len(orjson.dumps(shape)) <= 1_024
     assert shape["properties"]["member_0"] == {"type": "object"}
-    names = {f"member_{number}": {} for number in range(500)}
+    names: Json = {f"member_{number}": {} for number in range(500)}
     assert shape_of(an_answer({"type": "object", "properties": names})) is None
 
 

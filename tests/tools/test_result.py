@@ -1,6 +1,7 @@
 """Whatever comes back fits into JSON, and carries no token and no header that is not for the agent."""
 
 import base64
+from typing import Any
 
 import httpx
 import orjson
@@ -174,7 +175,7 @@ def test_a_token_is_taken_out_in_any_charset(charset: str) -> None:
 
 
 def test_headers_are_bounded_in_length_and_number() -> None:
-    many = {f"x_ratelimit_{number}": "y" for number in range(100)}
+    many: dict[str, Any] = {f"x_ratelimit_{number}": "y" for number in range(100)}
     result = result_of(b"{}", f"application/json; x={'y' * 5_000}", link="z" * 5_000, **many)
     assert len(result.headers["link"]) == len(result.content_type or "") == 2_000
     assert len(result.headers) == 20
