@@ -22,7 +22,7 @@ _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace",
 _EVERY_METHOD = "*"
 _BYTES_A_TOKEN = 4
 _SMALLEST_BUDGET = 2_048  # bytes of a tool, below which shortening makes nothing usable
-_FRAME_OF_OUTPUT = 200  # bytes around an output schema in a list of tools
+_FRAME_OF_OUTPUT = 128  # bytes around an output schema in a list of tools
 _MOST_NOTES = 10  # that the report shows of one operation
 
 Status = Literal["ready", "degraded", "skipped"]

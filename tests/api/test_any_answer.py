@@ -95,7 +95,7 @@ BODIES = st.one_of(
 
 @st.composite
 def answers(draw: st.DrawFn) -> bytes:
-    body = draw(BODIES)
+    body: bytes = draw(BODIES)
     lines = [f"HTTP/1.1 {draw(st.integers(200, 599))} X", "Set-Cookie: session=1", "WWW-Authenticate: Basic realm=x"]
     lines.append(f"Content-Type: {draw(MEDIA_TYPES)}{draw(PARAMETERS)}")
     lines += [f"{draw(NAMES)}: {draw(HEADER_VALUES)}" for _ in range(draw(st.integers(0, 4)))]
