@@ -204,17 +204,17 @@ def test_an_error_says_in_words_what_is_wrong_and_stays_json(
 
 def test_a_large_error_does_not_flood_a_model(provider: RunningProvider, probe: Probe, agent: Headers) -> None:
     said = {"message": "No.", "trace": "x" * 500_000}
-    probe.tell("body", 500, said)
+    probe.tell("body", 400, said)
     got = answers(provider, agent)
     assert got.pop("rest").json()["result"] == said
     for answer in got.values():
         assert len(answer.content) < 10_000
         words, some = answer.json()["result"]["content"]
-        assert words["text"].startswith("The upstream answered 500: No\n")
+        assert words["text"].startswith("The upstream answered 400: No\n")
         assert "cut off" in words["text"]
         assert some["text"] == json.dumps(said)[:8_000]
     page = b"<html><script>" + b"x" * 500_000 + b"</script><h1>Bad gateway</h1>" + b"<p>again</p>" * 10_000
-    probe.tell("body", 502, page, content_type="text/html")
+    probe.tell("body", 403, page, content_type="text/html")
     for door, answer in answers(provider, agent).items():
         assert len(answer.content) < 12_000
         told = answer.json() if door == "rest" else answer.json()["result"]
