@@ -85,8 +85,6 @@ def _settings() -> Settings:
         _give_up(
             "\n".join(_complaint(str(item["loc"][0]) if item["loc"] else "", item["msg"]) for item in error.errors())
         )
-    except OSError as error:
-        _give_up(f"{error.filename}: a secret's file cannot be read ({error.strerror}). Correct the …_FILE setting.")
 
 
 def _complaint(field: str, message: str) -> str:

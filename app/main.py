@@ -26,6 +26,7 @@ from app.api.resource_metadata import metadata_address, metadata_router
 from app.audit.log import AuditLog
 from app.circuit_breaker import CircuitBreaker
 from app.database import Database
+from app.errors import Unavailable
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
 from app.outbound import AddressPolicy, guarded_client, plain_client
@@ -94,7 +95,7 @@ async def _composition(
         telemetry = Telemetry(settings.otel_service_name, settings.otel_exporter_otlp_endpoint)
         closing.callback(telemetry.shutdown)
         closing.push_async_callback(database.dispose)
-        await database.migrate()
+        await _migrate(database)
         audit = AuditLog(database, settings.audit_log, telemetry=telemetry)
         closing.push_async_callback(audit.stop)
         await audit.start()
@@ -131,6 +132,14 @@ async def _composition(
             readiness=Readiness(database, keys, telemetry),
             mcp_transport=sessions.handle_request,
         )
+
+
+async def _migrate(database: Database) -> None:
+    try:
+        await database.migrate()
+    except Unavailable as error:
+        _log.error("DATABASE_URL: the database cannot be used, so nothing is served", reason=str(error.__cause__))
+        raise
 
 
 def _database(settings: Settings) -> Database:

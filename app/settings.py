@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -66,7 +67,10 @@ class Settings(BaseSettings):
 
     @field_validator("keycloak_url", "public_url", "oidc_issuer")
     @classmethod
-    def _no_trailing_slash(cls, value: str) -> str:
+    def _address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise ValueError("this is no address such as https://host or http://host:port")
         return value.rstrip("/")
 
     @field_validator("log_level", mode="before")
@@ -80,7 +84,11 @@ class Settings(BaseSettings):
         for name in ("token_exchange_client_secret", "database_url"):
             path = values.get(f"{name}_file")
             if isinstance(path, str | Path) and str(path):
-                values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+                try:
+                    values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+                except (OSError, UnicodeDecodeError) as error:
+                    reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+                    raise ValueError(f"{name.upper()}_FILE: {path} cannot be read ({reason}).") from None
         return values
 
     @model_validator(mode="after")

@@ -35,6 +35,7 @@ _INSTRUCTIONS = (
     "says in its text what to do. In structured content, other_answer holds what the API answered when that is an "
     "error or not as documented; null there means that it was no JSON."
 )
+_UNKNOWN_TOOL = "Unknown tool. List the tools to find the exact name of one that you may see."
 _log = structlog.get_logger(__name__)
 
 
@@ -79,7 +80,8 @@ class McpDoor:
             tool = await self._find(params.name, agent)
             result = await self._executor.execute(tool, params.arguments or {}, agent, "mcp")
         except NotFound as error:
-            raise MCPError(INVALID_PARAMS, f"Unknown tool. {error.detail}", {"code": error.code}) from None
+            # One text for what does not exist and what the caller may not see.
+            raise MCPError(INVALID_PARAMS, _UNKNOWN_TOOL, {"code": error.code}) from None
         except ToolsProviderError as error:
             return refusal_result(error)
         except Exception:  # noqa: BLE001 - the outermost place: whatever it is, the agent gets a result
@@ -90,7 +92,7 @@ class McpDoor:
     async def _find(self, name: str, agent: AgentToken) -> CatalogTool:
         tool = self._catalog.find_by_mcp_name(name)
         if tool is None:
-            error = NotFound("tool_not_found", "List the tools to find the exact name of one that you may see.")
+            error = NotFound("tool_not_found", _UNKNOWN_TOOL)
             await self._refusals.record(error, "mcp", action="execute", agent=agent, tool=name)
             raise error
         return tool

@@ -20,6 +20,7 @@ from app.tools.catalog import Tool
 from app.tools.error_summary import summary_of
 from app.tools.output import OutputRules, otherwise
 from app.tools.result import LONGEST_ERROR, ToolResult
+from app.tools.violations import MOST_TOLD
 
 _CUT = "The answer is longer than this; the rest was cut off. Ask for less, by a filter or a page size."
 _CUT_ERROR = "It says more than this; the rest was cut off."
@@ -50,12 +51,12 @@ def tool_result(result: ToolResult, tool: Tool, protocol_version: str) -> CallTo
 
 
 def refusal_result(error: ToolsProviderError) -> CallToolResult:
-    """Return a failure of ours: the code for programs, the detail and every violation for the model."""
+    """Return a failure of ours: the code for programs, the detail and the violations it leaves out for the model."""
     lines = [error.detail]
     meta = _meta(code=error.code)
     if isinstance(error, Invalid) and error.violations:
         meta["violations"] = [{"pointer": item.pointer, "detail": item.detail} for item in error.violations]
-        lines += [f"- {item.pointer}: {item.detail}" for item in error.violations]
+        lines += [f"- {item.pointer}: {item.detail}" for item in error.violations[MOST_TOLD:]]
     if isinstance(error, Unavailable):
         meta["retry_after"] = error.retry_after
     return CallToolResult(content=[TextContent(text="\n".join(lines))], is_error=True, meta=meta)

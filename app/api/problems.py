@@ -52,6 +52,7 @@ _HTTP_CODES: Mapping[int, tuple[str, str]] = {
     405: ("method_not_allowed", "This address does not take that method; the Allow header says which it takes."),
     400: ("invalid_request", "The request could not be read. Send a JSON body in UTF-8."),
 }
+_WORDS: Mapping[str, str] = {"missing": "is required", "extra_forbidden": "is no field that can be sent here"}
 
 
 class Problems:
@@ -136,9 +137,10 @@ async def _on_invalid_request(_request: Request, error: Exception) -> Response:
 def _violation(item: Mapping[str, Any]) -> Violation:
     # Only the message: pydantic's `input` would hand back what was sent.
     place, *path = item["loc"]
+    detail = _WORDS.get(item["type"], item["msg"].removeprefix("Value error, "))
     if place == "body":
-        return Violation(json_pointer(path), item["msg"])
-    return Violation("", f"{place} parameter `{'.'.join(map(str, path))}`: {item['msg']}")
+        return Violation(json_pointer(path), detail)
+    return Violation("", f"{place} parameter `{'.'.join(map(str, path))}`: {detail}")
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> Response:

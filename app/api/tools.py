@@ -15,6 +15,7 @@ from app.api.paging import page_of
 from app.errors import Invalid, NotFound, Violation
 from app.telemetry import current_trace_id
 from app.tools.catalog import Tool
+from app.tools.executor import NO_SUCH_TOOL
 from app.tools.result import ToolResult
 
 router = APIRouter(prefix="/api/v1/tools", tags=["tools"])
@@ -87,7 +88,9 @@ async def list_tools(
     catalog: Tools,
     *,
     source: Annotated[str | None, Query(description="Only tools of the source with this slug.")] = None,
-    q: Annotated[str | None, Query(description="Only tools with these words in name, title or description.")] = None,
+    q: Annotated[
+        str | None, Query(max_length=200, description="Only tools with these words in name, title or description.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: str | None = None,
 ) -> ToolPage:
@@ -107,7 +110,7 @@ async def get_tool(tool_id: str, agent: Agent, catalog: Tools) -> ToolDetail:
     """Answer 404 for what the caller may not see, as for what does not exist."""
     tool = catalog.find(tool_id)
     if tool is None or not catalog.may_see(agent, tool):
-        raise NotFound("tool_not_found", "There is no tool of that id that you may see. GET /api/v1/tools lists them.")
+        raise NotFound("tool_not_found", NO_SUCH_TOOL)
     return ToolDetail(
         **_summary(tool),
         input_schema=tool.operation.input_schema,

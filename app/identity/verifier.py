@@ -23,8 +23,8 @@ _MISSING = "Send the agent's access token: `Authorization: Bearer …`."
 _MALFORMED = f"A token is ASCII text of at most {_MAX_LENGTH} characters."
 _REVOKED = "The identity provider no longer accepts this token. Sign in again for a new one."
 _WRONG_ISSUER = (
-    "The token's `iss` is not the issuer accepted here. An operator compares it with OIDC_ISSUER (or KEYCLOAK_URL and "
-    "KEYCLOAK_REALM), letter by letter."
+    "The token's `iss` must be `{issuer}`, letter by letter. Get the token from that address; if it is the wrong one, "
+    "an operator corrects OIDC_ISSUER (or KEYCLOAK_URL and KEYCLOAK_REALM)."
 )
 _BOUND_TO_KEY = (
     "The token is bound to a key (DPoP or mTLS), which cannot be exchanged. Use a client without sender-constrained "
@@ -117,7 +117,7 @@ class AgentTokenVerifier:
 
     def _check_kind(self, claims: dict[str, Any]) -> None:
         if claims.get("iss") != self._issuer:
-            raise InvalidAgentToken("token_issuer_mismatch", _WRONG_ISSUER)
+            raise InvalidAgentToken("token_issuer_mismatch", _WRONG_ISSUER.format(issuer=self._issuer))
         if "cnf" in claims:
             raise InvalidAgentToken("token_type_refused", _BOUND_TO_KEY)
         if claims.get("typ") != "Bearer":

@@ -72,7 +72,9 @@ class Documents:
                 "document_too_large", f"The document has more than {self._max_bytes} bytes (SOURCE_MAX_BYTES)."
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise BadAnswer("document_unreachable", f"{origin} sent no document: {error}.") from error
+            raise BadAnswer(
+                "document_unreachable", f"{origin} sent no document to this server: {error}. Check the address."
+            ) from error
 
 
 def _check_status(response: httpx.Response, origin: str) -> None:

@@ -6,9 +6,11 @@ so that the three never differ.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+
+import structlog
 
 from app.audit.record import AuditRecord
 from app.errors import Conflict, Invalid, NotFound, PreconditionFailed, ToolsProviderError
@@ -26,6 +28,8 @@ from app.sources.rules import SourceRules
 OnChanged = Callable[[RegisteredSource, tuple[Operation, ...]], None]
 OnRemoved = Callable[[str], None]
 T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class Registration:
         """Make everything that is stored effective, at the start of the process."""
         async with self._repository.transaction() as sources:
             for source in await sources.all():
-                self._on_changed(source.registered(), await sources.operations(source.id))
+                self._show(source, await sources.operations(source.id))
 
     async def find(self, key: str) -> SourceRead:
         """Return the source of that id or slug. Raises NotFound."""
@@ -139,7 +143,7 @@ class Registration:
                 await self._check_audience(sources, source, change.admin)
                 await sources.add(source)
                 await sources.replace_operations(source.id, inventory.operations, inventory.report)
-            self._on_changed(source.registered(), inventory.operations)
+            self._show(source, inventory.operations)
         return Registered(SourceRead.of(source), inventory.report, inventory.operations)
 
     def _drafted(self, create: SourceCreate) -> Source:
@@ -170,7 +174,7 @@ class Registration:
                 if read_at not in {None, source.version}:
                     raise _changed_meanwhile()
                 operations = await self._store_update(sources, source, changes, inventory, change)
-            self._on_changed(source.registered(), operations)
+            self._show(source, operations)
         return SourceRead.of(source)
 
     async def _store_update(
@@ -216,7 +220,7 @@ class Registration:
                 await sources.replace_operations(source.id, inventory.operations, inventory.report)
                 inventory.enter(source, self._now())
                 await sources.save(source)
-            self._on_changed(source.registered(), inventory.operations)
+            self._show(source, inventory.operations)
         found = difference(before, inventory.operations)
         change.detail = f"{len(found.added)} added, {len(found.removed)} removed, {len(found.changed)} changed"
         return Refreshed(SourceRead.of(source), found)
@@ -236,6 +240,13 @@ class Registration:
                 await sources.remove(source)
             self._on_removed(source.slug)
 
+    def _show(self, source: Source, operations: tuple[Operation, ...]) -> None:
+        registered = source.registered()
+        if not self._rules.may_exchange(source):
+            _log.warning("a source has no tools, because AUDIENCE_ORIGINS does not list it", source=source.slug)
+            registered = replace(registered, enabled=False)
+        self._on_changed(registered, operations)
+
     async def _check_audience(self, sources: Sources, source: Source, admin: AgentToken) -> None:
         if source.default_audience is not None:
             self._rules.check_audience(source, await sources.origins(source.default_audience), admin)
@@ -248,19 +259,22 @@ class Registration:
         return await asyncio.shield(task)
 
     async def _recorded(self, work: Coroutine[Any, Any, T], change: Change) -> T:
+        outcome = "internal_error"
         try:
             result = await work
+            outcome = "ok"
         except ToolsProviderError as error:
-            await self._record(change.record(error.code))
+            outcome = error.code
             raise
-        await self._record(change.record("ok"))
+        finally:
+            await self._record(change.record(outcome))
         return result
 
 
 async def _existing(sources: Sources, key: str, if_match: Collection[int] | None = None) -> Source:
     source = await sources.find(key)
     if source is None:
-        raise NotFound("source_unknown", "There is no source of that id or slug.")
+        raise NotFound("source_unknown", "There is no source of that id or slug. GET /api/v1/sources lists them.")
     if if_match is not None and source.version not in if_match:
         raise PreconditionFailed(
             "source_changed", "The source has changed since you read it. Read it again and send its ETag in If-Match."

@@ -71,6 +71,12 @@ class SourceRules:
                 'or `upstream_auth` {"type": "none"} for an API that needs no token.',
             )
 
+    def may_exchange(self, source: Source) -> bool:
+        """Whether AUDIENCE_ORIGINS, where it is set, still lists what a stored source would get tokens for."""
+        if not self._origins or source.upstream_auth_type != "token_exchange":
+            return True
+        return origin_of(source.base_url) in self._origins.get(str(source.default_audience), ())
+
     def check_audience(self, source: Source, registered: Sequence[str], admin: AgentToken) -> None:
         """Raise unless the source's origin may have tokens of its audience.
 

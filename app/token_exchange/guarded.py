@@ -1,11 +1,13 @@
 """Leaves the identity provider alone while it is down."""
 
+from math import ceil
+
 from app.circuit_breaker import CircuitBreaker, CircuitOpen
 from app.errors import ToolsProviderError, Unavailable
 from app.identity.agent_token import AgentToken
 from app.token_exchange.exchanger import AnswerUnreadable, ExchangedToken, ExchangeTarget, TokenExchanger
 
-_OPEN = "The identity provider failed repeatedly and is left alone for a moment. Try again after Retry-After."
+_OPEN = "The identity provider failed repeatedly and is left alone for a moment. Try again in {seconds} s."
 
 
 class GuardedExchanger:
@@ -36,4 +38,5 @@ class GuardedExchanger:
                 attempt.succeeded()
                 return token
         except CircuitOpen as refusal:
-            raise Unavailable("circuit_open", _OPEN, refusal.retry_after) from None
+            seconds = ceil(refusal.retry_after)
+            raise Unavailable("circuit_open", _OPEN.format(seconds=seconds), refusal.retry_after) from None

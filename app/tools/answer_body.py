@@ -9,6 +9,7 @@ from typing import Any, Literal
 import orjson
 
 from app.openapi.media_types import is_media_type
+from app.tools.echo import Echo
 from app.tools.streams import is_stream, values_of
 
 Kind = Literal["empty", "json", "text", "binary"]
@@ -20,7 +21,6 @@ _TEXT_TYPES = frozenset(
     }
 )
 _CODECS = ("utf-8", "utf-16", "utf-32", "ascii", "iso8859", "cp", "gb", "big5", "euc", "shift_jis", "koi8")
-_ECHO = b"[the token that was sent]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class _ContentType:
     stream: bool
 
 
-def read_body(content: bytes, content_type: str | None, *, truncated: bool, bearer: str | None) -> AnswerBody:
-    """Return what the content is; a bearer that the upstream echoes is taken out of it.
+def read_body(content: bytes, content_type: str | None, *, truncated: bool, echo: Echo) -> AnswerBody:
+    """Return what the content is, without a token that the upstream echoes.
 
     Of what was truncated only texts and streams are of use: half a JSON value is told as text, half a file is only
     described, and half a character or event at the end is left out.
@@ -56,20 +56,26 @@ def read_body(content: bytes, content_type: str | None, *, truncated: bool, bear
         return AnswerBody("empty", None, b"", truncated)
     if stated.text and stated.charset != "utf-8":
         content = _decoded(content, stated.charset, truncated=truncated).encode()
-    if bearer:
-        content = content.replace(bearer.encode(), _ECHO)
     if stated.json and not truncated:
-        data = content.removeprefix(codecs.BOM_UTF8)
         try:
-            return AnswerBody("json", orjson.loads(data), data, truncated=False)
+            return AnswerBody("json", *echo.out_of_json(content.removeprefix(codecs.BOM_UTF8)), truncated=False)
         except orjson.JSONDecodeError:
             pass  # NaN, an error page: what is no JSON is told as text
+    content = echo.out_of(content, truncated=truncated)
     text = _text(content, stated, truncated=truncated)
     if text is None:
         return AnswerBody("binary", _described(content, stated.media_type, whole=not truncated), content, truncated)
-    if stated.stream and (stream := values_of(text, stated.media_type, truncated=truncated)) is not None:
-        return AnswerBody("json", stream.values, stream.raw, stream.truncated)
-    return AnswerBody("text", text, content, truncated)
+    return _stream(text, stated, truncated, echo) or AnswerBody("text", text, content, truncated)
+
+
+def _stream(text: str, stated: _ContentType, truncated: bool, echo: Echo) -> AnswerBody | None:
+    stream = values_of(text, stated.media_type, truncated=truncated) if stated.stream else None
+    if stream is None:
+        return None
+    try:
+        return AnswerBody("json", *echo.out_of_json(stream.raw), stream.truncated)
+    except orjson.JSONDecodeError:  # its values are nested as deep as can be parsed, and now there is a list around
+        return None
 
 
 def media_type_of(content_type: str | None) -> str:

@@ -1,21 +1,26 @@
 """Checks a call's arguments against the tool's input schema before anything is sent."""
 
 import difflib
+import json
 import math
+import re
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import structlog
 from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, ValidationError
 
-from app.errors import Invalid, Violation
+from app.errors import Violation
 from app.openapi.operation import Json
+from app.tools.violations import invalid_arguments
 
 _MOST_VIOLATIONS = 50
 _MOST_NAMES = 40  # names of arguments that one message lists
 _LONGEST_DETAIL = 300  # characters
 _DEEPEST = 128  # levels; the validator recurses on the C stack and kills the process some thousand levels down
+_ALTERNATIVES = {"anyOf", "oneOf"}
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _PATTERNS = RegexOptions(size_limit=1_000_000)  # the linear engine: a document's pattern cannot be made to hang us
 
 _log = structlog.get_logger(__name__)
@@ -53,10 +58,10 @@ class ArgumentRules:
         validator = self.compile()
         unusable = list(islice(_unusable(arguments), _MOST_VIOLATIONS))
         if unusable:
-            raise _invalid(unusable)
+            raise invalid_arguments(unusable)
         given = {name: value for name, value in arguments.items() if value is not None or not self._left_out(name)}
         if not validator.is_valid(given):
-            raise _invalid(list(islice(self._violations(validator, given), _MOST_VIOLATIONS)))
+            raise invalid_arguments(list(islice(self._violations(validator, given), _MOST_VIOLATIONS)))
         return given
 
     def _left_out(self, name: str) -> bool:
@@ -83,21 +88,27 @@ class ArgumentRules:
 
     def _violations(self, validator: Draft202012Validator, given: Json) -> Iterator[Violation]:
         for error in validator.iter_errors(given):
-            pointer = _pointer(error.instance_path)
-            if error.kind.name == "required":
-                name = error.kind.as_dict()["property"]
-                yield Violation(f"{pointer}{_pointer([name])}", "is required")
-            elif error.kind.name == "additionalProperties" and not error.instance_path:
-                for name in error.kind.as_dict()["unexpected"]:
-                    yield Violation(_pointer([name]), self._unknown(name))
-            else:
-                yield Violation(pointer, _short(error.message))
+            yield from self._told(error)
+
+    def _told(self, error: ValidationError) -> Iterator[Violation]:
+        pointer = _pointer(error.instance_path)
+        if error.kind.name == "required":
+            name = error.kind.as_dict()["property"]
+            yield Violation(f"{pointer}{_pointer([name])}", "is required")
+        elif error.kind.name == "additionalProperties" and not error.instance_path:
+            for name in error.kind.as_dict()["unexpected"]:
+                yield Violation(_pointer([name]), self._unknown(name))
+        elif meant := _meant(error):
+            for each in meant:
+                yield from self._told(each)
+        else:
+            yield Violation(pointer, _short(_words(error)))
 
     def _unknown(self, name: str) -> str:
         names = list(self._properties)
         if not names:
             return "is unknown: this tool takes no arguments"
-        close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+        close = difflib.get_close_matches(name[:_LONGEST_DETAIL], names, n=1, cutoff=0.6)
         if close:
             return f"is unknown; did you mean {close[0]!r}?"
         return _short(f"is unknown; this tool takes {', '.join(names[:_MOST_NAMES])}")
@@ -110,37 +121,69 @@ def _compile(schema: Json) -> Draft202012Validator:
     )
 
 
+def _meant(error: ValidationError) -> list[ValidationError]:
+    """Return what keeps the value from the only alternative that has its type; empty when that is none or several."""
+    near = [branch for branch in _branches(error) if not _other_types(branch, error)]
+    return near[0] if len(near) == 1 else []
+
+
+def _words(error: ValidationError) -> str:
+    if error.kind.name == "enum":
+        options = (json.dumps(each, ensure_ascii=False) for each in error.kind.as_dict()["options"])
+        return f"the value is not one of {', '.join(options)}"
+    types = [_other_types(branch, error) for branch in _branches(error)]
+    if types and all(types):
+        return f"the value is of none of these types: {', '.join(dict.fromkeys(chain.from_iterable(types)))}"
+    return error.message
+
+
+def _branches(error: ValidationError) -> list[list[ValidationError]]:
+    """Return the errors of each alternative; none for an error that is not about alternatives."""
+    if error.kind.name not in _ALTERNATIVES:
+        return []
+    branches: list[list[ValidationError]] = error.kind.as_dict()["context"]
+    return branches
+
+
+def _other_types(branch: list[ValidationError], error: ValidationError) -> list[str]:
+    """Return the types that an alternative takes when the value has none of them."""
+    for each in branch:
+        if each.kind.name == "type" and each.instance_path == error.instance_path:
+            types: list[str] = each.kind.as_dict()["types"]
+            return types
+    return []
+
+
 def _unusable(arguments: Mapping[str, Any]) -> Iterator[Violation]:
     """Yield what no request can carry: too deep, NaN and infinities, huge integers, lone surrogates."""
-    pending: list[tuple[tuple[str | int, ...], Any]] = [((), arguments)]
+    pending: list[tuple[tuple[str | int, ...], Mapping[str, Any] | list[Any]]] = [((), arguments)]
     while pending:
-        path, value = pending.pop()
-        if isinstance(value, Mapping | list):
-            if len(path) >= _DEEPEST:
-                yield Violation(_pointer(path), f"is nested deeper than {_DEEPEST} levels")
-                continue
-            items = value.items() if isinstance(value, Mapping) else enumerate(value)
-            for key, item in items:
-                if type(key) is str and not key.isascii() and _has_surrogate(key):
-                    yield Violation(_pointer(path), "has a name with half a surrogate pair in it")
-                elif type(item) is not str or not item.isascii():
-                    pending.append(((*path, key), item))
-        elif (detail := _unusable_scalar(value)) is not None:
-            yield Violation(_pointer(path), detail)
+        path, container = pending.pop()
+        if len(path) >= _DEEPEST:
+            yield Violation(_pointer(path), f"is nested deeper than {_DEEPEST} levels")
+            continue
+        for key, item in container.items() if isinstance(container, Mapping) else enumerate(container):
+            if type(key) is str and not key.isascii() and _has_surrogate(key):
+                yield Violation(_pointer(path), "has a name with half a surrogate pair in it")
+            elif isinstance(item, dict | list):
+                pending.append(((*path, key), item))
+            elif (detail := _unusable_scalar(item)) is not None:
+                yield Violation(_pointer((*path, key)), detail)
 
 
 def _unusable_scalar(value: object) -> str | None:
+    if isinstance(value, str):
+        unusable = not value.isascii() and _has_surrogate(value)
+        return "has half a surrogate pair in it, which is no Unicode text" if unusable else None
     if isinstance(value, float) and not math.isfinite(value):
         return "is not a finite number"
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         return "is an integer of more than 64 bits; send it as a string if the tool takes one"
-    if isinstance(value, str) and _has_surrogate(value):
-        return "has half a surrogate pair in it, which is no Unicode text"
     return None
 
 
 def _has_surrogate(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
+    return _SURROGATE.search(text) is not None
 
 
 def _pointer(path: list[str | int] | tuple[str | int, ...]) -> str:
@@ -149,9 +192,3 @@ def _pointer(path: list[str | int] | tuple[str | int, ...]) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}…"
-
-
-def _invalid(violations: list[Violation]) -> Invalid:
-    shown = "; ".join(f"{violation.pointer or 'the arguments'} {violation.detail}" for violation in violations[:5])
-    more = f"; and {len(violations) - 5} more" if len(violations) > 5 else ""
-    return Invalid("invalid_arguments", f"Nothing was sent. Correct these arguments: {shown}{more}.", violations)

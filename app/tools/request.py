@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
-from app.errors import Invalid, Violation
+from app.errors import Violation
 from app.openapi.media_types import kind_of
 from app.openapi.operation import Operation, Parameter, Value
 from app.openapi.path_template import split_template
@@ -25,6 +25,7 @@ from app.tools.styles import (
     percent_encoded,
     text_of,
 )
+from app.tools.violations import invalid_arguments
 
 _LITERAL = "/?%:@!$&'()*+,;=~"  # besides letters, digits and `_.-`: what a template may hold as it is
 _NO_SEGMENT = {"", ".", ".."}
@@ -50,7 +51,7 @@ def build_request(operation: Operation, base_url: str, arguments: Mapping[str, A
     headers = building.headers()
     body = None if operation.body is None else encode_body(operation.body, arguments, building.violations)
     if building.violations:
-        raise _invalid(building.violations)
+        raise invalid_arguments(building.violations)
     if body is not None:
         headers.append(("content-type", body.media_type))
     url = _address(urljoin(base_url, operation.server or base_url), target, query)
@@ -83,33 +84,19 @@ class _Building:
         written = quote(literals[0], safe=_LITERAL)
         for name, literal in zip(names, literals[1:], strict=True):
             written += values.get(name, "") + quote(literal, safe=_LITERAL)
-        if not self.violations:
-            self._check_segments("{}".join(literals), written)
         return written
 
     def _path_value(self, parameter: Parameter) -> str:
         with blaming(parameter.argument, self.violations):
             value = self._arguments[parameter.argument]
             if parameter.content_type is not None:
-                text = percent_encoded(_content_text(parameter, value))
+                text = percent_encoded(_content_text(parameter.content_type, value))
             else:
                 text = path_text(parameter.name, value, parameter.style, explode=parameter.explode)
             if text in _NO_SEGMENT:
                 raise Unencodable("must not be empty, `.` or `..`: it would change the path")
             return text
         return ""
-
-    def _check_segments(self, template: str, written: str) -> None:
-        """Dots from two arguments, or from an argument and the template, can meet in one segment."""
-        expected = template.partition("?")[0].split("/")
-        segments = written.partition("?")[0].split("/")
-        changed = len(expected) != len(segments) or any(
-            "{}" in before and unquote(after) in _NO_SEGMENT for before, after in zip(expected, segments, strict=True)
-        )
-        if changed:
-            self.violations += [
-                Violation(join("", parameter.argument), "would change the path") for parameter in self._given("path")
-            ]
 
     def query(self) -> list[str]:
         """Return the pairs of the query, as they are sent."""
@@ -146,7 +133,7 @@ class _Building:
     def _parameter_pairs(self, parameter: Parameter, others: set[str]) -> list[tuple[str, str]]:
         value = self._arguments[parameter.argument]
         if parameter.content_type is not None:
-            return [(percent_encoded(parameter.name), percent_encoded(_content_text(parameter, value)))]
+            return [(percent_encoded(parameter.name), percent_encoded(_content_text(parameter.content_type, value)))]
         if parameter.explode and parameter.style != "deepObject" and isinstance(value, dict):
             refuse_names(value, others)
         return pairs(
@@ -165,8 +152,8 @@ class _Building:
         ]
 
 
-def _content_text(parameter: Parameter, value: Value) -> str:
-    if kind_of(parameter.content_type or "") == "json":
+def _content_text(content_type: str, value: Value) -> str:
+    if kind_of(content_type) == "json":
         return json_of(value).decode()
     return text_of(value)
 
@@ -188,14 +175,4 @@ def _address(base: str, target: str, query: list[str]) -> str:
     path, _, own_query = target.partition("?")
     path = parts.path.rstrip("/") + path
     query_text = "&".join(filter(None, [parts.query, own_query, *query]))
-    url = f"{parts.scheme}://{parts.netloc}{path}{'?' if query_text else ''}{query_text}"
-    built = urlsplit(url)
-    if (built.scheme, built.netloc, built.path) != (parts.scheme, parts.netloc, path):
-        raise _invalid([Violation("", "would change where the request goes")])
-    return url
-
-
-def _invalid(violations: list[Violation]) -> Invalid:
-    shown = "; ".join(f"{violation.pointer or 'the arguments'} {violation.detail}" for violation in violations[:5])
-    more = f"; and {len(violations) - 5} more" if len(violations) > 5 else ""
-    return Invalid("invalid_arguments", f"Nothing was sent. Correct these arguments: {shown}{more}.", violations)
+    return f"{parts.scheme}://{parts.netloc}{path}{'?' if query_text else ''}{query_text}"

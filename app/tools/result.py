@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.tools.answer_body import AnswerBody, Kind, media_type_of, read_body
+from app.tools.echo import Echo
 from app.tools.html_text import text_of_html
 from app.tools.upstream import UpstreamAnswer
 
@@ -41,20 +42,21 @@ class ToolResult:
 
 def read_answer(answer: UpstreamAnswer, *, bearer: str | None, duration_ms: float) -> ToolResult:
     """Make a result of the answer; a bearer that the upstream echoes is taken out of it."""
+    echo = Echo(bearer)
     content_type = answer.headers.get("content-type")
-    body = read_body(answer.content, content_type, truncated=answer.truncated, bearer=bearer)
+    body = read_body(answer.content, content_type, truncated=answer.truncated, echo=echo)
     is_error = answer.status >= 400
     value, truncated = _error_text(body, content_type) if is_error else (body.value, body.truncated)
     return ToolResult(
         is_error=is_error,
         upstream_status=answer.status,
-        content_type=_presentable(content_type, bearer),
+        content_type=None if content_type is None else echo.out_of_text(content_type)[:_LONGEST_HEADER],
         kind=body.kind,
         body=value,
         raw=body.raw,
         truncated=truncated,
         duration_ms=duration_ms,
-        headers=_shown(answer.headers, bearer),
+        headers=_shown(answer.headers, echo),
     )
 
 
@@ -68,12 +70,7 @@ def _error_text(body: AnswerBody, content_type: str | None) -> tuple[Any, bool]:
     return text[:LONGEST_ERROR], body.truncated or len(text) > LONGEST_ERROR
 
 
-def _shown(headers: Mapping[str, str], bearer: str | None) -> dict[str, str]:
+def _shown(headers: Mapping[str, str], echo: Echo) -> dict[str, str]:
     names = [name for name in headers if name in _SHOWN_HEADERS or name.startswith(_SHOWN_PREFIXES)]
-    shown = {name: _presentable(headers[name], bearer) for name in names[:_MOST_HEADERS]}
-    return {name: value for name, value in shown.items() if value is not None}
-
-
-def _presentable(header: str | None, bearer: str | None) -> str | None:
-    """Return the value of a header, cut to a length; None where it holds the token that was sent."""
-    return None if header is None or (bearer and bearer in header) else header[:_LONGEST_HEADER]
+    shown = {name: headers[name] for name in names[:_MOST_HEADERS]}
+    return {name: value[:_LONGEST_HEADER] for name, value in shown.items() if echo.out_of_text(value) == value}

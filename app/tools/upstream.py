@@ -6,6 +6,7 @@ flight, so that a hanging upstream takes nothing from the others.
 
 import asyncio
 from dataclasses import dataclass
+from math import ceil
 
 import httpx
 
@@ -79,7 +80,8 @@ class Upstream:
         except CircuitOpen as refusal:
             raise Unavailable(
                 "upstream_circuit_open",
-                "The upstream failed repeatedly and is left alone for a moment. Nothing was sent; try again later.",
+                "The upstream failed repeatedly and is left alone for a moment. Nothing was sent; try again in "
+                f"{ceil(refusal.retry_after)} s.",
                 refusal.retry_after,
             ) from None
 

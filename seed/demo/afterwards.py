@@ -4,6 +4,7 @@ from seed.demo.people import AGENT_CLIENT, PASSWORD
 from seed.demo.stack import Stack
 
 READ_TOKEN = "python3 -c 'import json, sys; print(json.load(sys.stdin)[\"access_token\"])'"
+READABLE = " | python3 -m json.tool"
 
 
 def addresses(stack: Stack, identity_provider: str) -> list[tuple[str, str, str]]:
@@ -27,9 +28,9 @@ def commands(stack: Stack) -> list[tuple[str, str]]:
     return [
         (
             "a token of johndoe, good for five minutes (also: admin, manager, chef)",
-            f"TOKEN=$(curl -s {stack.token_endpoint} {form} | {READ_TOKEN})",
+            f"TOKEN=$(curl -sS {stack.token_endpoint} {form} | {READ_TOKEN})",
         ),
-        ("the tools that johndoe sees", f"curl -s {bearer} {api}/tools"),
-        ("the menu, with an exchanged token", f"curl -s {bearer} {json} -d '{call}' {api}/tools/execute"),
-        ("how often a token was exchanged", f"curl -s {stack.provider_url}/metrics | grep token_exchange_count_total"),
+        ("the tools that johndoe sees", f"curl -sS {bearer} {api}/tools{READABLE}"),
+        ("the menu, with an exchanged token", f"curl -sS {bearer} {json} -d '{call}' {api}/tools/execute{READABLE}"),
+        ("how often a token was exchanged", f"curl -sS {stack.provider_url}/metrics | grep token_exchange_count_total"),
     ]

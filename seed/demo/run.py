@@ -32,7 +32,7 @@ def run_demo(*, once: bool, keycloak: bool) -> int:
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends Keycloak while it is starting, too
     try:
         if keycloak:
-            stage.say("Starting Keycloak. The first time it is fetched and built, which takes a minute.")
+            stage.say("Starting Keycloak. The first time it is fetched and built, which takes a few minutes.")
             with running_keycloak(read_realm()) as server:
                 port = urlsplit(server.url).port or 80
                 return asyncio.run(Demo(stage, once, f"Keycloak {server.version}").on(port))
@@ -83,7 +83,7 @@ class Demo:
         self._stage.title("MCP Tools Provider: an agent calls an API with its user's identity")
         if stack.ports.moved:
             taken = ", ".join(map(str, stack.ports.moved))
-            self._stage.say(f"Port {taken} is taken on this machine, so another was chosen.")
+            self._stage.say(f"Taken on this machine, so others were chosen: {taken}.")
         self._stage.facts(addresses(stack, self._identity_provider))
 
     async def _play(self, stack: Stack) -> StepFailed | None:

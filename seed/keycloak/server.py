@@ -11,9 +11,10 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,14 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class RunningKeycloak:
-    """A started server: its address without a path, its version, and the bootstrap administrator of realm `master`."""
+    """A started server: its address without a path, its version, and the bootstrap administrator of realm `master`.
+
+    `wait` returns only by raising KeycloakUnavailable, when the server has ended by itself.
+    """
 
     url: str
     version: str
+    wait: Callable[[], None]
     admin: str = ADMIN
     admin_password: str = ADMIN_PASSWORD
 
@@ -38,6 +43,8 @@ class RunningKeycloak:
 @contextmanager
 def running_keycloak(realm: Mapping[str, Any], port: int = 0) -> Generator[RunningKeycloak]:
     """Serve the realm for as long as the block lasts; 0 is any free port. Raises KeycloakUnavailable."""
+    if port:
+        _refuse_taken(port)
     home = built_distribution()
     port, management_port = port or _free_port(), _free_port()
     with tempfile.TemporaryDirectory(prefix="keycloak-") as folder:
@@ -48,7 +55,9 @@ def running_keycloak(realm: Mapping[str, Any], port: int = 0) -> Generator[Runni
             )
         try:
             _wait_until_ready(server, management_port, run / "server.log")
-            yield RunningKeycloak(url=f"http://{HOST}:{port}", version=VERSION)
+            yield RunningKeycloak(
+                f"http://{HOST}:{port}", VERSION, wait=partial(_until_end, server, run / "server.log")
+            )
         finally:
             server.terminate()  # the start script hands it on to Java
             try:
@@ -95,6 +104,23 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def _refuse_taken(port: int) -> None:
+    """Keycloak itself says that it is ready before it listens, and ends only then."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError as error:
+            raise KeycloakUnavailable(
+                f"port {port} cannot be had ({error.strerror}). Stop what is there, such as the demo."
+            ) from error
+
+
+def _until_end(server: subprocess.Popen[bytes], log: Path) -> None:
+    server.wait()
+    raise KeycloakUnavailable(f"Keycloak ended by itself:\n{_tail(log)}")
+
+
 def _wait_until_ready(server: subprocess.Popen[bytes], management_port: int, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
@@ -135,7 +161,7 @@ def main() -> int:
             print(f"Keycloak {keycloak.version} serves {url}/realms/{realm['realm']}")
             print(f"admin console: {url}/admin ({ADMIN} / {ADMIN_PASSWORD}); development only; Ctrl-C ends it")
             sys.stdout.flush()
-            signal.pause()
+            keycloak.wait()
     except (KeycloakUnavailable, OSError, ValueError) as error:
         print(f"make keycloak: {error}", file=sys.stderr)
         return 1

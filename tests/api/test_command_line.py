@@ -48,9 +48,14 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
         ({"ADMIN_ROLES": ""}, "ADMIN_ROLES is empty"),
         ({"ALLOWED_UPSTREAMS": "not an origin"}, "ALLOWED_UPSTREAMS: 'not an origin'"),
         ({"AUDIENCE_ORIGINS": "audience"}, "AUDIENCE_ORIGINS: 'audience'"),
-        ({"TOKEN_EXCHANGE_CLIENT_SECRET_FILE": "missing-file"}, "missing-file"),
+        ({"TOKEN_EXCHANGE_CLIENT_SECRET_FILE": "missing"}, "TOKEN_EXCHANGE_CLIENT_SECRET_FILE: missing cannot be read"),
+        ({"DATABASE_URL_FILE": sys.executable}, "it is no UTF-8 text"),
         ({"DATABASE_URL": "mysql://user:hunter2@db/x"}, "DATABASE_URL: "),
         ({"DATABASE_URL": "hunter2"}, "DATABASE_URL: "),
+        ({"KEYCLOAK_URL": "localhost:8041"}, "KEYCLOAK_URL: this is no address"),
+        ({"PUBLIC_URL": "tools.example.com"}, "PUBLIC_URL: this is no address"),
+        ({"PUBLIC_URL": "https://[tools"}, "PUBLIC_URL: "),
+        ({"OIDC_ISSUER": "https:///realms/test"}, "OIDC_ISSUER: this is no address"),
         ({"HOST": "256.256.256.256"}, "Cannot listen on 256.256.256.256"),
     ],
 )
@@ -72,6 +77,18 @@ def test_every_wrong_setting_is_named_at_once_and_no_secret_is_shown(serve: Call
     assert "hunter2" not in run.output
 
 
+def test_a_database_that_cannot_be_had_at_the_start_is_told_in_words(tmp_path: Path) -> None:
+    with listener() as nobody:  # bound, but nobody listens
+        url = f"postgresql://user:hunter2@127.0.0.1:{nobody.getsockname()[1]}/x"
+        environment = {"PATH": os.environ["PATH"], "PORT": "0", "DATABASE_URL": url}
+        run = subprocess.run(  # noqa: S603
+            [COMMAND, "serve"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+    assert run.returncode != 0
+    assert "DATABASE_URL: the database cannot be used" in run.stderr
+    assert "hunter2" not in run.stderr
+
+
 def test_a_port_that_is_taken_is_named(serve: Callable[..., Result]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -82,7 +99,9 @@ def test_a_port_that_is_taken_is_named(serve: Callable[..., Result]) -> None:
 
 
 @contextmanager
-def serving(identity_provider: EmbeddedIdentityProvider, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(
+    identity_provider: EmbeddedIdentityProvider, folder: Path, **settings: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The command, its standard error in `log`, and its address; it is ready."""
     with listener() as free:
         port = free.getsockname()[1]
@@ -99,6 +118,7 @@ def serving(identity_provider: EmbeddedIdentityProvider, folder: Path) -> Iterat
                 "TOKEN_EXCHANGE_CLIENT_SECRET": EXCHANGE_SECRET,
                 "ALLOWED_UPSTREAMS": "127.0.0.0/8",
                 "LOG_LEVEL": "DEBUG",
+                **settings,
             },
             stdout=log,
             stderr=log,
@@ -157,6 +177,23 @@ def test_calls_in_flight_finish_when_it_is_asked_to_stop(
     assert agent["Authorization"].removeprefix("Bearer ") not in log
     assert EXCHANGE_SECRET not in log
     assert "everybody knows" in log
+
+
+def test_it_says_that_it_is_not_ready_before_it_stops_listening(
+    identity_provider: EmbeddedIdentityProvider, probe_address: tuple[Probe, str], agent: Headers, tmp_path: Path
+) -> None:
+    with serving(identity_provider, tmp_path) as (process, address), httpx.Client(trust_env=False) as http:
+        assert http.get(f"{address}/ready").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        said: list[str] = []
+        try:
+            while True:
+                said.append(http.get(f"{address}/ready").json()["status"])
+        except httpx.TransportError:
+            pass
+        assert process.wait(timeout=10) == 0
+    assert said[-1] == "stopping"
+    assert "ready" not in said[said.index("stopping") :]
 
 
 def call(address: str, agent: Headers, door: str) -> int:

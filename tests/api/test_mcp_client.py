@@ -73,12 +73,15 @@ async def test_an_array_is_structured_content_that_the_era_allows(
 async def test_an_unknown_tool_and_an_invisible_one_look_the_same(
     provider: RunningProvider, agent: Headers, mode: str
 ) -> None:
+    refusals = []
     async with client_of(provider, agent, mode) as client:
         for name in ("probe__nope", "nope", "managers__echo", "probe/echo"):
             with pytest.raises(MCPError) as refusal:
                 await client.call_tool(name, {})
-            assert refusal.value.error.code == -32602
-            assert "List the tools" in refusal.value.error.message
+            refusals.append(refusal.value.error)
+    assert refusals[0].code == -32602
+    assert "List the tools" in refusals[0].message
+    assert refusals == [refusals[0]] * 4
 
 
 async def test_wrong_arguments_are_a_result_that_a_model_can_act_on(
@@ -93,7 +96,16 @@ async def test_wrong_arguments_are_a_result_that_a_model_can_act_on(
     (content,) = result.content
     assert isinstance(content, TextContent)
     assert "text" in content.text
-    assert "/number" in content.text
+    assert content.text.count("/number") == 1
+
+
+async def test_of_many_wrong_arguments_each_is_told_once(provider: RunningProvider, agent: Headers, mode: str) -> None:
+    wrong = [f"unknown{number}" for number in range(7)]
+    async with client_of(provider, agent, mode) as client:
+        result = await client.call_tool("probe__echo", dict.fromkeys(wrong, 1) | {"text": "hello"})
+    (content,) = result.content
+    assert isinstance(content, TextContent)
+    assert [content.text.count(f"/{name}") for name in wrong] == [1] * 7
 
 
 async def test_an_error_of_the_upstream_is_a_result_with_its_status(

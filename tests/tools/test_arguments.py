@@ -52,6 +52,39 @@ def test_an_unknown_name_without_a_likeness_gets_the_names_there_are() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("alternatives", "value", "found"),
+    [
+        (
+            [{"enum": ["small", "large"]}, {"type": "null"}],
+            "tiny",
+            {"/x": 'the value is not one of "small", "large"'},
+        ),
+        ([{"type": "integer", "minimum": 1}, {"type": "null"}], 0, {"/x": "the value is less than the minimum of 1"}),
+        ([{"type": "integer"}, {"type": "null"}], "1", {"/x": "the value is of none of these types: integer, null"}),
+        ([{"type": "object", "required": ["a"]}, {"type": "null"}], {}, {"/x/a": "is required"}),
+        ([{"anyOf": [{"const": "a"}, {"type": "null"}]}, {"type": "integer"}], "b", {"/x": '"a" was expected'}),
+    ],
+)
+def test_of_several_alternatives_the_one_of_the_values_type_is_explained(
+    alternatives: list[dict[str, Any]], value: object, found: dict[str, str]
+) -> None:
+    for keyword in ("anyOf", "oneOf"):
+        assert violations({"type": "object", "properties": {"x": {keyword: alternatives}}}, {"x": value}) == found
+
+
+def test_every_choice_is_told() -> None:
+    schema = {"type": "object", "properties": {"x": {"enum": ["a", "b", "c", "d", 5, None]}}}
+    assert violations(schema, {"x": "e"}) == {"/x": 'the value is not one of "a", "b", "c", "d", 5, null'}
+
+
+def test_where_several_alternatives_come_near_none_is_preferred() -> None:
+    schema = {"type": "object", "properties": {"x": {"anyOf": [{"enum": ["a"]}, {"enum": ["b"]}]}}}
+    assert "any of the schemas" in violations(schema, {"x": "c"})["/x"]
+    either = {"type": "object", "properties": {"x": {"oneOf": [{"type": "number"}, {"type": "integer"}]}}}
+    assert "more than one" in violations(either, {"x": 1})["/x"]
+
+
 def test_the_values_are_not_repeated() -> None:
     with pytest.raises(Invalid) as refused:
         ArgumentRules(MENU).check({"size": "my-secret-value", "count": "my-secret-value", "any": 1})
@@ -171,3 +204,9 @@ def test_violations_name_the_place_in_the_detail_too() -> None:
         ArgumentRules(MENU).check({})
     assert refused.value.violations == (Violation("/size", "is required"),)
     assert refused.value.detail == "Nothing was sent. Correct these arguments: /size is required."
+
+
+def test_a_detail_that_asks_ends_with_its_question() -> None:
+    with pytest.raises(Invalid) as refused:
+        ArgumentRules(MENU).check({"size": "small", "sise": "small"})
+    assert refused.value.detail.endswith("/sise is unknown; did you mean 'size'?")
