@@ -40,7 +40,7 @@ class Echo:
         if self._bearer and b"\\u" in data:
             try:
                 plain = orjson.dumps(body)
-            except orjson.JSONEncodeError:  # nested deeper than can be written: shown as a text only
+            except orjson.JSONEncodeError:  # nested too deep to be written again: what is escaped stays
                 return body, data
             if (without := self.out_of(plain)) != plain:
                 return orjson.loads(without), without

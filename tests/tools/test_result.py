@@ -174,6 +174,17 @@ def test_a_token_is_taken_out_in_any_charset(charset: str) -> None:
         assert "the token that was sent" in str(result.body)
 
 
+def test_a_token_that_is_echoed_in_escapes_is_taken_out_of_streams_too_and_depth_breaks_nothing() -> None:
+    escaped = b'"\\u0065yJhbGciOiJSUzI1NiJ9"'
+    for content, content_type in ((b"data: " + escaped + b"\n\n", "text/event-stream"), (escaped, "application/jsonl")):
+        result = result_of(content, content_type, bearer="eyJhbGciOiJSUzI1NiJ9")
+        assert "the token that was sent" in str(result.body)
+        assert b"u0065" not in result.raw
+    deep = b"[" * 600 + escaped + b"]" * 600
+    assert result_of(deep, "application/json", bearer="eyJhbGciOiJSUzI1NiJ9").kind == "json"
+    assert result_of(b"[" * 1_024 + b"]" * 1_024, "application/jsonl", bearer="eyJ").kind == "text"
+
+
 def test_headers_are_bounded_in_length_and_number() -> None:
     many: dict[str, Any] = {f"x_ratelimit_{number}": "y" for number in range(100)}
     result = result_of(b"{}", f"application/json; x={'y' * 5_000}", link="z" * 5_000, **many)
