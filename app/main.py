@@ -230,6 +230,7 @@ def _upstream(settings: Settings, client: httpx.AsyncClient, telemetry: Telemetr
         telemetry,
         failure_threshold=settings.circuit_breaker_failure_threshold,
         recovery_timeout=settings.circuit_breaker_recovery_timeout,
+        most_bytes=settings.upstream_max_bytes,
     )
 
 

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     allowed_upstreams: CommaList = ()
     audience_origins: CommaList = ()
     upstream_timeout: float = Field(default=30.0, gt=0)
+    upstream_max_bytes: int = Field(default=1_048_576, ge=1_024, le=67_108_864)
     source_fetch_timeout: float = Field(default=10.0, gt=0)
     source_ref_origins: CommaList = ()
     source_read_timeout: float = Field(default=30.0, gt=0)

@@ -18,7 +18,7 @@ from mcp_types import (
 )
 from starlette.requests import Request
 
-from app.api.mcp_result import refusal_result, tool_result, unforeseen_result
+from app.api.mcp_result import promise_of, refusal_result, tool_result, unforeseen_result
 from app.api.paging import page_of
 from app.api.refusals import Refusals
 from app.errors import Invalid, NotFound, ToolsProviderError
@@ -32,7 +32,8 @@ LIST_LIFE_MS = 30_000
 
 _INSTRUCTIONS = (
     "Each tool is one operation of an HTTP API and runs with the rights of the signed-in user. A result with isError "
-    "says in its text what to do."
+    "says in its text what to do. In structured content, other_answer holds what the API answered when that is an "
+    "error or not as documented; null there means that it was no JSON."
 )
 _UNKNOWN_TOOL = "Unknown tool. List the tools to find the exact name of one that you may see."
 _log = structlog.get_logger(__name__)
@@ -67,7 +68,7 @@ class McpDoor:
         except Invalid as error:
             raise MCPError(INVALID_PARAMS, error.detail) from None
         return ListToolsResult(
-            tools=[_described(tool) for tool in page],
+            tools=[_described(tool, context.protocol_version) for tool in page],
             next_cursor=next_cursor,
             ttl_ms=LIST_LIFE_MS,
             cache_scope="private",
@@ -86,7 +87,7 @@ class McpDoor:
         except Exception:  # noqa: BLE001 - the outermost place: whatever it is, the agent gets a result
             _log.exception("internal_error", tool=params.name)
             return unforeseen_result()
-        return tool_result(result, context.protocol_version)
+        return tool_result(result, tool, context.protocol_version)
 
     async def _find(self, name: str, agent: AgentToken) -> CatalogTool:
         tool = self._catalog.find_by_mcp_name(name)
@@ -110,14 +111,17 @@ def _no_mirrored_arguments(_name: str) -> Mapping[str, Any] | None:
     return None
 
 
-def _described(tool: CatalogTool) -> Tool:
+def _described(tool: CatalogTool, protocol_version: str) -> Tool:
     operation, hints = tool.operation, tool.hints
+    promise = promise_of(tool, protocol_version)
     return Tool(
         name=tool.mcp_name,
         title=operation.title,
         description=operation.description,
         input_schema=operation.input_schema,
+        output_schema=promise.published if promise is not None else None,
         annotations=ToolAnnotations(
+            title=operation.title,
             read_only_hint=hints.read_only,
             destructive_hint=hints.destructive,
             idempotent_hint=hints.idempotent,

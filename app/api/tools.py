@@ -59,12 +59,16 @@ class ExecuteRequest(BaseModel):
 
 
 class ExecuteAnswer(BaseModel):
-    """What the upstream answered. `result` is its JSON as it came, or its text, or a description of binary content."""
+    """What the upstream answered. `result` is its JSON as it came, or its text, or a description of binary content.
+
+    `headers` are those of the upstream's that a caller may need, under names in lower case.
+    """
 
     tool_id: str
     is_error: bool
     upstream_status: int
     content_type: str | None
+    headers: dict[str, str]
     result: Any
     truncated: bool
     duration_ms: float
@@ -168,6 +172,7 @@ def _rendered(tool_id: str, result: ToolResult) -> bytes:
             "is_error": result.is_error,
             "upstream_status": result.upstream_status,
             "content_type": result.content_type,
+            "headers": result.headers,
             "result": body,
             "truncated": result.truncated,
             "duration_ms": round(result.duration_ms, 3),

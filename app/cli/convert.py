@@ -87,7 +87,7 @@ def _totals(conversion: Conversion) -> dict[str, int]:
     counts = Counter(item.status for item in conversion.report)
     return {
         "operations": sum(item.path != "" for item in conversion.report),
-        "tools": len(conversion.operations),
+        "tools": sum(not operation.hidden for operation in conversion.operations),
         "ready": counts["ready"],
         "degraded": counts["degraded"],
         "skipped": counts["skipped"],
@@ -103,7 +103,7 @@ def _as_json(conversion: Conversion, slug: str) -> dict[str, Any]:
         "slug": slug,
         "servers": conversion.servers,
         "totals": _totals(conversion),
-        "tools": [tool_json(operation, slug) for operation in conversion.operations],
+        "tools": [tool_json(operation, slug) for operation in conversion.operations if not operation.hidden],
         "report": conversion.report,
     }
 

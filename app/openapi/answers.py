@@ -1,27 +1,159 @@
-"""Which media types an operation may answer with: what to ask for in `Accept`."""
+"""What an operation answers: the media types to ask for in `Accept`, and the shape of its JSON."""
 
-from app.openapi.media_types import by_preference, is_media_type
-from app.openapi.operation import Value
+from collections.abc import Callable
+
+import orjson
+
+from app.openapi.dialect import modernised
+from app.openapi.media_types import by_preference, is_media_type, kind_of
+from app.openapi.operation import Json, Value
 from app.openapi.pointers import References, Unresolvable
+from app.openapi.text import is_presentable, shortened
 
 _MOST = 5
+_LARGEST_SHAPE = 1_024  # bytes; a list of tools is read before any of them is called
+_LONGEST_DESCRIPTION = 120  # characters
+_ATTEMPTS = ((8, True), (4, False), (2, False), (1, False))  # containers in containers; described or not
+_MOST_HOPS = 10  # from schema to schema about the same value
+_COMBINATIONS = ("allOf", "anyOf", "oneOf")
 
 
-def answer_types(responses: Value, references: References) -> tuple[str, ...]:
-    """Return the media types of the successful responses, the preferred ones first."""
-    if not isinstance(responses, dict):
-        return ()
-    found: dict[str, None] = {}
-    for status, raw in responses.items():
-        if str(status)[:1] == "2" or (status == "default" and not found):
-            found.update(dict.fromkeys(_types(raw, references)))
-    return tuple(by_preference(found))[:_MOST]
+class Answers:
+    """Reads the Responses Objects of one document."""
+
+    def __init__(self, references: References) -> None:
+        self._references = references
+        self._nodes: dict[int, Json] = {}
+
+    def types(self, responses: Value) -> tuple[str, ...]:
+        """Return the media types of the successful responses, the preferred ones first."""
+        if not isinstance(responses, dict):
+            return ()
+        found: dict[str, None] = {}
+        for status, raw in responses.items():
+            if str(status)[:1] == "2" or (status == "default" and not found):
+                found.update(dict.fromkeys(self._content(raw)))
+        return tuple(by_preference(found))[:_MOST]
+
+    def shape(self, responses: Value) -> Json | None:
+        """Return a schema of the JSON that success brings, without references; None if several bodies may come or none.
+
+        It says which members there are and of what type, in keywords on which all validators agree, and accepts
+        whatever the document accepts: no formats, bounds, patterns or `additionalProperties: false`, and what would
+        take too many bytes is left open, the innermost first.
+        """
+        raw = self._only_json(responses)
+        for depth, described in _ATTEMPTS if raw is not None else ():
+            try:
+                shape = _Shape(self.node, described=described).of(raw, depth)
+            except _TooLarge:
+                continue
+            return None if shape.keys() <= {"description"} else shape
+        return None
+
+    def node(self, raw: Value) -> Json:
+        """Return the Schema Object, in 2020-12, that is meant; what is none, or leads nowhere, says nothing."""
+        if not isinstance(raw, dict):
+            return {}
+        node = self._nodes.get(id(raw))  # the document outlives this, and with it every id
+        if node is None:
+            node = self._nodes[id(raw)] = self._modern(raw)
+        return node
+
+    def _modern(self, raw: Json) -> Json:
+        node = modernised(raw, _unsaid)
+        if "$ref" not in node:
+            return node
+        try:
+            target, _ = self._references.follow(node, "")
+        except Unresolvable:
+            return {}
+        return modernised(target, _unsaid) if isinstance(target, dict) else {}
+
+    def _only_json(self, responses: Value) -> Value:
+        stated = responses.items() if isinstance(responses, dict) else ()
+        bodies = [content for status, raw in stated if str(status)[:1] == "2" and (content := self._content(raw))]
+        if len(bodies) != 1:
+            return None
+        media_type = by_preference(bodies[0])[0]
+        media = bodies[0][media_type]
+        return media.get("schema") if kind_of(media_type) == "json" and isinstance(media, dict) else None
+
+    def _content(self, raw: Value) -> Json:
+        try:
+            node, _ = self._references.follow(raw, "")
+        except Unresolvable:
+            return {}
+        content = node.get("content") if isinstance(node, dict) else None
+        if not isinstance(content, dict):
+            return {}
+        return {name: each for name, each in content.items() if is_media_type(name)}
 
 
-def _types(raw: Value, references: References) -> list[str]:
-    try:
-        node, _ = references.follow(raw, "")
-    except Unresolvable:
-        return []
-    content = node.get("content") if isinstance(node, dict) else None
-    return [name for name in content if is_media_type(name)] if isinstance(content, dict) else []
+class _TooLarge(Exception):
+    """More bytes than a shape may have."""
+
+
+class _Shape:
+    """One attempt; it ends as soon as the bytes are used up, so that no document makes it long."""
+
+    def __init__(self, node: Callable[[Value], Json], *, described: bool) -> None:
+        self._node = node
+        self._described = described
+        self._left = _LARGEST_SHAPE
+
+    def of(self, raw: Value, depth: int, hops: int = _MOST_HOPS) -> Json:
+        shape: Json = {}
+        node = self._node(raw)
+        self._note(shape, node)
+        if depth and hops:
+            self._members(shape, node, depth - 1)
+            if "items" in node and "prefixItems" not in node and (inner := self.of(node["items"], depth - 1)):
+                shape["items"] = inner
+            for keyword in _COMBINATIONS:
+                self._branches(shape, keyword, node.get(keyword), depth, hops - 1)
+        return shape
+
+    def _note(self, shape: Json, node: Json) -> None:
+        for keyword in ("type", "enum", "const"):
+            if keyword in node and is_presentable(node[keyword]):
+                shape[keyword] = node[keyword]
+        if self._described and isinstance(node.get("description"), str):
+            shape["description"] = shortened(node["description"], _LONGEST_DESCRIPTION)
+        self._take(shape)
+
+    def _members(self, shape: Json, node: Json, depth: int) -> None:
+        stated = node.get("properties")
+        stated = stated if isinstance(stated, dict) else {}
+        members = {name: raw for name, raw in stated.items() if is_presentable(name) and not self._is_request_only(raw)}
+        required = [name for name in node.get("required", ()) if name in members or name not in stated]
+        self._take([*members, *required])
+        if members:
+            shape["properties"] = {name: self.of(raw, depth) for name, raw in members.items()}
+        if required and is_presentable(required):
+            shape["required"] = required
+        if len(members) == len(stated) and "patternProperties" not in node and "additionalProperties" in node:
+            others = self.of(node["additionalProperties"], depth)  # whose meaning hangs on all of the above
+            if others:
+                shape["additionalProperties"] = others
+
+    def _branches(self, shape: Json, keyword: str, raw: Value, depth: int, hops: int) -> None:
+        branches = [self.of(each, depth, hops) for each in raw] if isinstance(raw, list) else []
+        if keyword == "allOf":
+            branches = [branch for branch in branches if branch]
+        if not branches or not all(branches):
+            return
+        # Of `oneOf` only this is kept, that one fits: without bounds and patterns another may too.
+        shape["allOf" if keyword == "allOf" else "anyOf"] = branches
+
+    def _is_request_only(self, raw: Value) -> bool:
+        return isinstance(raw, dict) and (raw.get("writeOnly") is True or self._node(raw).get("writeOnly") is True)
+
+    def _take(self, part: Value) -> None:
+        self._left -= len(orjson.dumps(part))
+        if self._left < 0:
+            raise _TooLarge
+
+
+def _unsaid(_: str) -> None:
+    """No report tells of it: what an agent can ask for is as it was."""

@@ -24,6 +24,7 @@ _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace",
 _EVERY_METHOD = "*"
 _BYTES_A_TOKEN = 4
 _SMALLEST_BUDGET = 2_048  # bytes of a tool, below which shortening makes nothing usable
+_FRAME_OF_OUTPUT = 128  # bytes around an output schema in a list of tools
 _MOST_NOTES = 10  # that the report shows of one operation
 
 Status = Literal["ready", "degraded", "skipped"]
@@ -198,20 +199,25 @@ def _operations(node: Json, place: str) -> Iterator[tuple[str, Value, str]]:
 
 @dataclass(frozen=True, slots=True)
 class _Finishing:
-    """Gives a draft its name and a self-contained schema."""
+    """Gives a draft its name and a self-contained schema; an output schema stays only where there is room."""
 
     draft: Draft
     schemas: Schemas
     names: Mapping[tuple[str, str], str]
 
-    def within(self, budget: int) -> tuple[Operation, ReportItem]:
+    def within(self, budget: int, *, outputs: bool) -> tuple[Operation, ReportItem]:
         draft = self.draft.operation
         name = self.names[draft.method, draft.path]
         rest = len(orjson.dumps([name, draft.description, draft.title]))
         closure = self_contained(draft.input_schema, self.draft.arguments, self.schemas, budget - rest)
         notes = (*draft.notes, *closure.notes)
-        operation = replace(draft, name=name, input_schema=closure.schema, notes=notes)
+        output = draft.output_schema if outputs else None
         size = closure.size + rest
+        if output is not None and size + _size_of(output) <= budget:
+            size += _size_of(output)
+        else:
+            output = None
+        operation = replace(draft, name=name, input_schema=closure.schema, output_schema=output, notes=notes)
         reason = _reason(notes)
         return operation, ReportItem(
             method=draft.method,
@@ -237,18 +243,25 @@ def _reason(notes: Sequence[str]) -> str | None:
     return "; ".join([*notes[:_MOST_NOTES], *more])
 
 
+def _size_of(output: Json) -> int:
+    return len(orjson.dumps(output)) + _FRAME_OF_OUTPUT
+
+
 def _within_budget(work: Sequence[_Finishing], limits: Limits) -> list[tuple[Operation, ReportItem]]:
-    """Halve what each tool may take until all together fit."""
-    budget = limits.tool_bytes
+    """Do without output schemas, then halve what each tool may take, until all together fit."""
+    budget, outputs = limits.tool_bytes, True
     while True:
         done, total = [], 0
         for each in work:
-            done.append(each.within(budget))
+            done.append(each.within(budget, outputs=outputs))
             total += done[-1][1].bytes
             if total > limits.list_bytes:
                 break
         else:
             return done
+        if outputs:
+            outputs = False
+            continue
         if budget <= _SMALLEST_BUDGET:
             raise refused(
                 f"makes tools of more than {limits.list_bytes:,} bytes in all (SOURCE_MAX_LIST_BYTES)", "/paths"

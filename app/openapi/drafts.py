@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from openapi_pydantic.v3.v3_1 import Operation as ParsedOperation
 
-from app.openapi.answers import answer_types
+from app.openapi.answers import Answers
 from app.openapi.bodies import ReadBody, read_body
 from app.openapi.extensions import ToolWishes, tool_wishes
 from app.openapi.inputs import Input
@@ -64,6 +64,7 @@ class Drafting:
         self._schemas = schemas
         self._swagger2 = Swagger2(document, schemas)
         self._parameters = Parameters(schemas)
+        self._answers = Answers(schemas.references)
         self._servers = tuple(servers)
 
     def draft(self, item: PathItem, method: str, raw: Value, pointer: str) -> Draft:
@@ -95,10 +96,10 @@ class Drafting:
             tags=tuple(shortened(tag, LONGEST_NAME) for tag in (head.tags or [])[:_MOST_TAGS]),
             deprecated=head.deprecated,
             input_schema=_frame(arguments),
-            output_schema=None,
+            output_schema=self._answers.shape(node.get("responses")),
             parameters=arguments.parameters,
             body=arguments.body,
-            accept=answer_types(node.get("responses"), self._schemas.references),
+            accept=self._answers.types(node.get("responses")),
             server=servers[0] if servers else None,
             servers=servers,
             notes=tuple(notes),

@@ -1,5 +1,6 @@
 """Reads the body of an answer within a limit, whatever its server declares, compresses or keeps sending."""
 
+import asyncio
 import zlib
 
 import httpx
@@ -31,24 +32,29 @@ async def read_bounded(response: httpx.Response, limit: int | Allowance) -> byte
     return body
 
 
-async def read_up_to(response: httpx.Response, max_bytes: int) -> tuple[bytes, bool]:
+async def read_up_to(response: httpx.Response, max_bytes: int, *, until: float | None = None) -> tuple[bytes, bool]:
     """Return at most `max_bytes` of the decoded body of a streamed response, and whether there was more.
 
-    Never holds much more than that. Raises BadAnswer (`answer_encoding_refused`) and httpx.TransportError. The caller
-    holds the deadline and closes the response.
+    `until`, a time of the event loop's clock, ends a body that need not be whole; the deadline of others is the
+    caller's, who also closes the response. Never holds much more than `max_bytes`. Raises BadAnswer
+    (`answer_encoding_refused`) and httpx.TransportError.
     """
-    return await _read(response, Allowance(max_bytes))
+    return await _read(response, Allowance(max_bytes), until)
 
 
-async def _read(response: httpx.Response, allowance: Allowance) -> tuple[bytes, bool]:
+async def _read(response: httpx.Response, allowance: Allowance, until: float | None = None) -> tuple[bytes, bool]:
     decoder = _decoder(response.headers.get("content-encoding", ""))
     body = bytearray()
-    async for chunk in response.aiter_raw():
-        decoded = chunk if decoder is None else decoder.decode(chunk, allowance.left + 1)
-        body += decoded
-        allowance.left -= len(decoded)
-        if allowance.left < 0:
-            return bytes(body[: allowance.left]), True
+    try:
+        async with asyncio.timeout_at(until):
+            async for chunk in response.aiter_raw():
+                decoded = chunk if decoder is None else decoder.decode(chunk, allowance.left + 1)
+                body += decoded
+                allowance.left -= len(decoded)
+                if allowance.left < 0:
+                    return bytes(body[: allowance.left]), True
+    except TimeoutError:
+        return bytes(body), True
     if decoder is not None:
         decoder.finish()
     return bytes(body), False

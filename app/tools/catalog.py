@@ -8,6 +8,7 @@ from app.openapi.operation import Hints, Operation
 from app.outbound import origin_of
 from app.sources.models import Authority, RegisteredSource
 from app.tools.arguments import ArgumentRules
+from app.tools.output import OutputRules
 
 _MOST_VIEWS = 256  # sets of roles whose list is remembered
 _NAME_SEPARATOR = "__"  # a slug has no underscore, so the first pair ends it
@@ -26,6 +27,7 @@ class Tool:
     operation: Operation
     authority: Authority
     arguments: ArgumentRules
+    output: OutputRules | None
     hints: Hints
 
     @property
@@ -114,5 +116,6 @@ def _tool(source: RegisteredSource, operation: Operation, authority: Authority) 
         operation=operation,
         authority=authority,
         arguments=ArgumentRules(operation.input_schema, operation.preset),
+        output=OutputRules(operation.output_schema) if operation.output_schema is not None else None,
         hints=operation.hints,
     )

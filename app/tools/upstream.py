@@ -16,14 +16,17 @@ from app.outbound import read_up_to
 from app.sources.models import RegisteredSource
 from app.telemetry import Telemetry, trace_headers
 from app.tools.request import UpstreamRequest
+from app.tools.streams import is_stream
 
 _MOST_IN_FLIGHT = 64  # calls to one origin of a source
-_MOST_BYTES = 1_048_576  # of a body; a model reads far less
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamAnswer:
-    """Status, headers and body of any answer, redirects and errors included. `truncated`: the body went on."""
+    """Status, headers and body of any answer, redirects and errors included.
+
+    `truncated`: the body went on, beyond the size or, in a stream, beyond the deadline.
+    """
 
     status: int
     headers: httpx.Headers
@@ -40,7 +43,10 @@ class _Lane:
 
 
 class Upstream:
-    """The only sender of tool calls. Thresholds are those of the settings, `recovery_timeout` in seconds."""
+    """The only sender of tool calls. Thresholds are those of the settings, `recovery_timeout` in seconds.
+
+    `most_bytes` is how much of a body is read.
+    """
 
     def __init__(
         self,
@@ -49,8 +55,8 @@ class Upstream:
         *,
         failure_threshold: int,
         recovery_timeout: float,
+        most_bytes: int,
         most_in_flight: int = _MOST_IN_FLIGHT,
-        most_bytes: int = _MOST_BYTES,
     ) -> None:
         self._client = client
         self._telemetry = telemetry
@@ -98,9 +104,9 @@ class Upstream:
     ) -> UpstreamAnswer:
         sent = False
         try:
-            async with asyncio.timeout_at(deadline), lane.slots:
+            async with asyncio.timeout_at(deadline) as limit, lane.slots:
                 sent = True
-                answer = await self._exchange(request, bearer)
+                answer = await self._exchange(request, bearer, limit)
         except TimeoutError:
             if not sent:
                 raise DeadlineExceeded("upstream_timeout", _BUSY) from None
@@ -115,11 +121,15 @@ class Upstream:
             attempt.succeeded()
         return answer
 
-    async def _exchange(self, request: UpstreamRequest, bearer: str | None) -> UpstreamAnswer:
+    async def _exchange(self, request: UpstreamRequest, bearer: str | None, limit: asyncio.Timeout) -> UpstreamAnswer:
         try:
             response = await self._client.send(self._outgoing(request, bearer), stream=True, follow_redirects=False)
+            until = None
+            if is_stream(response.headers.get("content-type")):  # what came in time is an answer
+                until = limit.when()
+                limit.reschedule(None)
             try:
-                content, truncated = await read_up_to(response, self._most_bytes)
+                content, truncated = await read_up_to(response, self._most_bytes, until=until)
             finally:
                 await response.aclose()
         except httpx.ConnectError as error:

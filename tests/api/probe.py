@@ -27,6 +27,19 @@ def _parameter(name: str, kind: str, where: str = "query", *, required: bool = F
     return {"name": name, "in": where, "required": required or where == "path", "schema": {"type": kind}}
 
 
+def _documented(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    operation = _operation(name, _parameter("name", "string", "path"))
+    operation["get"]["responses"]["200"]["content"] = {"application/json": {"schema": schema}}
+    return operation
+
+
+_PIZZA = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {"name": {"type": "string"}, "price": {"type": "number", "minimum": 0}},
+    "additionalProperties": False,
+}
+
 DOCUMENT = {
     "openapi": "3.1.0",
     "info": {"title": "Probe", "version": "1"},
@@ -37,6 +50,8 @@ DOCUMENT = {
             _parameter("number", "integer"),
         ),
         "/as-told/{name}": _operation("as_told", _parameter("name", "string", "path")),
+        "/pizzas/{name}": _documented("pizza", _PIZZA),
+        "/pizza-lists/{name}": _documented("pizzas", {"type": "array", "items": _PIZZA}),
         "/hang": _operation("hang"),
         "/wait": _operation("wait"),
     },
@@ -44,7 +59,7 @@ DOCUMENT = {
 
 
 class Probe:
-    """`seen` are the requests that came. `answers` are what `/as-told/{name}` says, by name."""
+    """`seen` are the requests that came. `answers` are what the operations with a `{name}` say, by name."""
 
     def __init__(self) -> None:
         self.seen: list[dict[str, Any]] = []
@@ -57,7 +72,7 @@ class Probe:
             routes=[
                 Route("/openapi.json", self._document),
                 Route("/echo", self._echo),
-                Route("/as-told/{name}", self._as_told),
+                *(Route(f"/{path}/{{name}}", self._as_told) for path in ("as-told", "pizzas", "pizza-lists")),
                 Route("/hang", self._hang),
                 Route("/wait", self._wait),
             ]
@@ -90,7 +105,7 @@ class Probe:
         return JSONResponse({"waited": True})
 
     def tell(self, name: str, status: int, body: object, **headers: str) -> None:
-        """Have `/as-told/{name}` answer so; anything but bytes is sent as JSON."""
+        """Have the operations with that `{name}` answer so; anything but bytes is sent as JSON."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         named = {key.replace("_", "-"): value for key, value in headers.items()}
         self.answers[name] = (status, content, {"content-type": "application/json", **named})

@@ -63,7 +63,21 @@ def test_u02_any_body_is_valid_json_on_our_wire(
             assert json.loads(content["text"].lstrip("\ufeff")) == expected
 
 
-def test_binary_content_is_described_and_images_are_images(
+@pytest.mark.parametrize(("content_type", "kind"), [("image/png", "image"), ("audio/wav", "audio")])
+def test_images_and_sound_come_as_such(
+    provider: RunningProvider, probe: Probe, agent: Headers, content_type: str, kind: str
+) -> None:
+    encoded = base64.b64encode(bytes(range(256))).decode()
+    probe.tell("body", 200, bytes(range(256)), content_type=content_type)
+    got = answers(provider, agent)
+    assert got["rest"].json()["result"] == {"content_type": content_type, "bytes": 256, "base64": encoded}
+    for era in ERAS:
+        result = got[era].json()["result"]
+        assert result["content"] == [{"type": kind, "mimeType": content_type, "data": encoded}]
+        assert "structuredContent" not in result
+
+
+def test_other_files_come_in_the_result_and_lie_nowhere_else(
     provider: RunningProvider, probe: Probe, agent: Headers
 ) -> None:
     content = bytes(range(256))
@@ -73,12 +87,42 @@ def test_binary_content_is_described_and_images_are_images(
     described = got.pop("rest").json()["result"]
     assert described == {"content_type": "application/pdf", "bytes": 256, "base64": encoded}
     for answer in got.values():
-        assert json.loads(answer.json()["result"]["content"][0]["text"]) == described
-    probe.tell("body", 200, content, content_type="image/png")
+        text, resource = answer.json()["result"]["content"]
+        assert json.loads(text["text"]) == {"content_type": "application/pdf", "bytes": 256}
+        assert resource["resource"] == {
+            "uri": "tool-result:probe/as_told",
+            "mimeType": "application/pdf",
+            "blob": encoded,
+        }
+    reading = post(provider, agent, "resources/read", uri="tool-result:probe/as_told")
+    assert "error" in reading.json()
+    assert encoded not in reading.text
+
+
+def test_a_file_that_is_too_long_is_only_described(provider: RunningProvider, probe: Probe, agent: Headers) -> None:
+    probe.tell("body", 200, b"\xff" * 1_048_577, content_type="image/png")
     got = answers(provider, agent)
-    for era in ERAS:
-        (image,) = got[era].json()["result"]["content"]
-        assert (image["type"], image["mimeType"], image["data"]) == ("image", "image/png", encoded)
+    described = {"content_type": "image/png", "bytes": 1_048_576}
+    rest = got.pop("rest").json()
+    assert (rest["result"], rest["truncated"]) == (described, True)
+    for answer in got.values():
+        note, text = answer.json()["result"]["content"]
+        assert "cut off" in note["text"]
+        assert json.loads(text["text"]) == described
+
+
+def test_json_that_is_nested_too_deep_for_clients_comes_as_text(
+    provider: RunningProvider, probe: Probe, agent: Headers
+) -> None:
+    for depth, structured in ((150, True), (230, True), (260, False), (1_000, False)):
+        body = b"[" * depth + b"]" * depth
+        probe.tell("body", 200, body)
+        got = answers(provider, agent)
+        assert body in got.pop("rest").content
+        for answer in got.values():
+            result = answer.json()["result"]
+            assert [content["text"] for content in result["content"]] == [body.decode()]
+            assert ("structuredContent" in result) == structured
 
 
 @pytest.mark.parametrize("status", [201, 202, 204, 301, 302, 400, 401, 403, 404, 409, 429, 451])
@@ -101,6 +145,8 @@ def test_u03_a_status_is_told_and_never_becomes_ours(
         result = answer.json() if door == "rest" else answer.json()["result"]
         if door == "rest":
             assert (result["upstream_status"], result["is_error"]) == (status, status >= 400)
+            assert result["headers"]["retry-after"] == "7"
+            assert set(result["headers"]) <= {"retry-after", "location"}
         else:
             assert result["_meta"]["upstream_status"] == status
             assert result.get("isError", False) is (status >= 400)
@@ -121,3 +167,57 @@ def test_a_long_answer_is_cut_and_says_so(provider: RunningProvider, probe: Prob
     assert got["rest"].json()["truncated"] is True
     for era in ERAS:
         assert "cut off" in got[era].json()["result"]["content"][0]["text"]
+
+
+def test_headers_that_a_caller_needs_are_there_at_both_doors(
+    provider: RunningProvider, probe: Probe, agent: Headers
+) -> None:
+    needed = {
+        "link": '</menu?page=2>; rel="next"',
+        "retry-after": "3",
+        "ratelimit": '"default";r=50;t=30',
+        "x-ratelimit-remaining": "4",
+        "location": "/orders/1",
+        "etag": '"v1"',
+    }
+    probe.tell("body", 200, {}, **{name.replace("-", "_"): value for name, value in needed.items()}, x_powered_by="x")
+    got = answers(provider, agent)
+    assert got.pop("rest").json()["headers"] == needed
+    for answer in got.values():
+        assert answer.json()["result"]["_meta"]["headers"] == needed
+
+
+def test_an_error_says_in_words_what_is_wrong_and_stays_json(
+    provider: RunningProvider, probe: Probe, agent: Headers
+) -> None:
+    said = {"title": "Out of stock", "detail": "No basil.", "errors": [{"pointer": "/items/0", "detail": "sold out"}]}
+    probe.tell("body", 409, said, content_type="application/problem+json")
+    got = answers(provider, agent)
+    assert got.pop("rest").json()["result"] == said
+    for answer in got.values():
+        result = answer.json()["result"]
+        words, whole = result["content"]
+        assert words["text"] == "The upstream answered 409: Out of stock. No basil\n- /items/0: sold out"
+        assert json.loads(whole["text"]) == result["structuredContent"] == said
+        assert result["_meta"]["upstream_status"] == 409
+
+
+def test_a_large_error_does_not_flood_a_model(provider: RunningProvider, probe: Probe, agent: Headers) -> None:
+    said = {"message": "No.", "trace": "x" * 500_000}
+    probe.tell("body", 400, said)
+    got = answers(provider, agent)
+    assert got.pop("rest").json()["result"] == said
+    for answer in got.values():
+        assert len(answer.content) < 10_000
+        words, some = answer.json()["result"]["content"]
+        assert words["text"].startswith("The upstream answered 400: No\n")
+        assert "cut off" in words["text"]
+        assert some["text"] == json.dumps(said)[:8_000]
+    page = b"<html><script>" + b"x" * 500_000 + b"</script><h1>Bad gateway</h1>" + b"<p>again</p>" * 10_000
+    probe.tell("body", 403, page, content_type="text/html")
+    for door, answer in answers(provider, agent).items():
+        assert len(answer.content) < 12_000
+        told = answer.json() if door == "rest" else answer.json()["result"]
+        text = told["result"] if door == "rest" else told["content"][1]["text"]
+        assert text.startswith("Bad gateway\nagain\nagain")
+        assert told.get("truncated", True) is True

@@ -119,6 +119,8 @@ def test_many_sets_of_roles_do_not_fill_the_memory_and_stay_right(catalog: Catal
         ("get", True, False, True),
         ("HEAD", True, False, True),
         ("options", True, False, True),
+        ("trace", True, False, True),
+        ("QUERY", True, False, True),
         ("put", False, True, True),
         ("delete", False, True, True),
         ("patch", False, True, False),

@@ -136,7 +136,7 @@ async def provider(
     audit = AuditLog(database, None)
     await audit.start()
     async with guarded_client(AddressPolicy(["127.0.0.0/8"])) as client:
-        upstream = Upstream(client, telemetry, failure_threshold=5, recovery_timeout=30)
+        upstream = Upstream(client, telemetry, failure_threshold=5, recovery_timeout=30, most_bytes=1_048_576)
         yield Provider(telemetry, audit, upstream, passthrough, upstream_timeout)
     await audit.stop()
     await database.dispose()

@@ -12,12 +12,18 @@ from app.tools.upstream import UpstreamAnswer
 
 
 def result_of(
-    content: bytes, content_type: str | None = None, *, status: int = 200, bearer: str | None = None, **headers: str
+    content: bytes,
+    content_type: str | None = None,
+    *,
+    status: int = 200,
+    bearer: str | None = None,
+    truncated: bool = False,
+    **headers: str,
 ) -> ToolResult:
     said = {name.replace("_", "-"): value for name, value in headers.items()}
     if content_type is not None:
         said["content-type"] = content_type
-    answer = UpstreamAnswer(status, httpx.Headers(said), content, truncated=False)
+    answer = UpstreamAnswer(status, httpx.Headers(said), content, truncated)
     return read_answer(answer, bearer=bearer, duration_ms=1.5)
 
 
@@ -84,10 +90,31 @@ def test_binary_content_is_described_and_handed_on_in_base64(content_type: str |
     }
 
 
-def test_large_binary_content_is_only_described() -> None:
-    body: dict[str, Any] = result_of(bytes(262_145), "image/png").body
-    assert body == {"content_type": "image/png", "bytes": 262_145}
-    assert "base64" in result_of(bytes(262_144), "image/png").body
+@pytest.mark.parametrize("content_type", ["image/png", "audio/wav", "application/zip"])
+def test_half_a_file_is_only_described(content_type: str) -> None:
+    result = result_of(bytes(1_000), content_type, truncated=True)
+    assert (result.body, result.truncated) == ({"content_type": content_type, "bytes": 1_000}, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "text"),
+    [
+        (b"123", "application/json", "123"),
+        (b'{"a": 1}', "application/json", '{"a": 1}'),
+        ("grü".encode()[:-1], "text/plain", "gr"),
+        ("grü".encode()[:-1], None, "gr"),
+        ("grü".encode("utf-16")[:-1], "text/plain; charset=utf-16", "gr"),
+    ],
+)
+def test_of_a_text_that_was_cut_nothing_is_made_up(content: bytes, content_type: str | None, text: str) -> None:
+    result = result_of(content, content_type, truncated=True)
+    assert (result.kind, result.body, result.truncated) == ("text", text, True)
+
+
+@pytest.mark.parametrize("content_type", ["image", "image/", "image/<b>", "/", ";", "image/png image/png"])
+def test_a_content_type_that_is_none_says_nothing(content_type: str) -> None:
+    assert result_of(b"\xff", content_type).body["content_type"] == "application/octet-stream"
+    assert result_of(b"[1]", content_type).body == [1]
 
 
 def test_no_content_is_none() -> None:
@@ -135,6 +162,49 @@ def test_a_token_that_is_echoed_is_taken_out() -> None:
     assert bearer not in str(result.headers) + str(result.body) + result.raw.decode()
     assert result.body["headers"]["authorization"] == "Bearer [the token that was sent]"
     assert result.headers == {"etag": "x"}
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-32-le", "utf-8"])
+def test_a_token_is_taken_out_in_any_charset(charset: str) -> None:
+    bearer = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJqbyJ9.c2ln"
+    for content_type in ("application/json", "text/plain", "text/event-stream"):
+        content = f'data: {{"you": "{bearer}"}}'.removeprefix("" if "event" in content_type else "data: ")
+        result = result_of(content.encode(charset), f"{content_type}; charset={charset}; {bearer}", bearer=bearer)
+        assert bearer not in f"{result.body}{result.raw!r}{result.content_type}"
+        assert "the token that was sent" in str(result.body)
+
+
+def test_a_token_that_is_echoed_in_escapes_is_taken_out_of_streams_too_and_depth_breaks_nothing() -> None:
+    escaped = b'"\\u0065yJhbGciOiJSUzI1NiJ9"'
+    for content, content_type in ((b"data: " + escaped + b"\n\n", "text/event-stream"), (escaped, "application/jsonl")):
+        result = result_of(content, content_type, bearer="eyJhbGciOiJSUzI1NiJ9")
+        assert "the token that was sent" in str(result.body)
+        assert b"u0065" not in result.raw
+    deep = b"[" * 600 + escaped + b"]" * 600
+    assert result_of(deep, "application/json", bearer="eyJhbGciOiJSUzI1NiJ9").kind == "json"
+    assert result_of(b"[" * 1_024 + b"]" * 1_024, "application/jsonl", bearer="eyJ").kind == "text"
+
+
+def test_headers_are_bounded_in_length_and_number() -> None:
+    many: dict[str, Any] = {f"x_ratelimit_{number}": "y" for number in range(100)}
+    result = result_of(b"{}", f"application/json; x={'y' * 5_000}", link="z" * 5_000, **many)
+    assert len(result.headers["link"]) == len(result.content_type or "") == 2_000
+    assert len(result.headers) == 20
+
+
+def test_an_error_page_is_reduced_to_its_words() -> None:
+    page = b"<!DOCTYPE html><html><head><title>502</title><style>p{}</style></head><body><p>Bad &amp; <b>broken</b>"
+    for content_type in ("text/html; charset=utf-8", "application/xhtml+xml", "text/plain", None):
+        assert result_of(page, content_type, status=502).body == "502\nBad & broken"
+    assert result_of(page, "text/html").body == page.decode()
+
+
+def test_an_error_that_is_no_json_is_shortened_and_says_so() -> None:
+    long = result_of(b"x" * 100_000, "text/plain", status=500)
+    assert (long.body, long.truncated) == ("x" * 8_000, True)
+    short = result_of(b"x" * 8_000, "text/plain", status=500)
+    assert (short.body, short.truncated) == ("x" * 8_000, False)
+    assert len(result_of(b"x" * 100_000, "text/plain").body) == 100_000
 
 
 def test_the_body_does_not_show_in_repr() -> None:

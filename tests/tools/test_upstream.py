@@ -85,11 +85,6 @@ async def reset(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     writer.transport.abort()
 
 
-async def stop_in_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(head("Content-Length: 100") + b"x")
-    await reader.read()
-
-
 def saying(*parts: bytes, forever: bytes = b"", every: float = 0.0) -> Answer:
     """Say the parts, then `forever` again and again, then close."""
 
@@ -101,6 +96,16 @@ def saying(*parts: bytes, forever: bytes = b"", every: float = 0.0) -> Answer:
             await writer.drain()
             await asyncio.sleep(every)
         await writer.drain()
+
+    return answer
+
+
+def then_hanging(said: bytes) -> Answer:
+    """Say this, then nothing more until the caller has gone."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        await reader.read()
 
     return answer
 
@@ -204,7 +209,7 @@ HANGING: dict[str, Answer] = {
     "drips its head": saying(b"HTTP/1.1 200 OK\r\n", forever=b"X: 1\r\n", every=0.05),
     "drips its body": saying(head("Content-Length: 100000"), forever=b"x", every=0.05),
     "continues without end": saying(forever=b"HTTP/1.1 100 Continue\r\n\r\n", every=0.01),
-    "stops in its body": stop_in_body,
+    "stops in its body": then_hanging(head("Content-Length: 100") + b"x"),
 }
 
 
@@ -223,6 +228,33 @@ async def test_an_endless_body_is_cut_and_said_to_be(sender: Sender) -> None:
     async with scripted(saying(head("Transfer-Encoding: chunked"), forever=chunk)) as server:
         answer = await sender.send(server.address)
     assert (len(answer.content), answer.truncated) == (MIB, True)
+
+
+async def test_of_a_body_that_says_it_is_huge_only_the_limit_is_waited_for(sender: Sender) -> None:
+    lengths = head("Content-Length: 10000000000") + b"x" * (MIB + 1)
+    async with scripted(then_hanging(lengths)) as server:
+        answer = await sender.send(server.address)
+    assert (len(answer.content), answer.truncated) == (MIB, True)
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+async def test_a_stream_that_is_cut_at_the_deadline_gives_what_came_and_its_place_back(
+    sender: Sender, coding: str
+) -> None:
+    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    packed = packer.compress(b"data: 1\n\n") + packer.flush(zlib.Z_SYNC_FLUSH)
+    lines = head("Content-Type: text/event-stream", f"Content-Encoding: {coding}", "Connection: close")
+    async with scripted(then_hanging(lines + (packed if coding == "gzip" else b"data: 1\n\n"))) as server:
+        for _ in range(4):
+            answer = await sender.send(server.address, within=0.2)
+            assert (answer.content, answer.truncated) == (b"data: 1\n\n", True)
+    assert sender.breaker_state() == 0
+
+
+async def test_a_stream_that_breaks_off_is_broken(sender: Sender) -> None:
+    lines = head("Content-Type: text/event-stream", "Transfer-Encoding: chunked")
+    async with scripted(saying(lines + b"9\r\ndata: 1\n\n\r\n")) as server:
+        assert (await sender.failure(server.address)).code == "upstream_broken"
 
 
 async def test_a_body_of_exactly_the_limit_is_whole(sender: Sender) -> None:

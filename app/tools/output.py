@@ -1,0 +1,47 @@
+"""What a tool promises of its structured content, and how any answer keeps the promise.
+
+An API may answer otherwise than its document says, and errors have forms of their own. So the published schema has two
+branches: the documented shape, and `other_answer` around anything else. Which of them an answer takes is found by
+validating it, once, against the shape.
+"""
+
+import structlog
+from jsonschema_rs import Draft202012Validator, ReferencingError, ValidationError
+
+from app.openapi.operation import Json, Value
+
+OTHER = "other_answer"
+
+_OTHER_BRANCH: Json = {"properties": {OTHER: {}}, "required": [OTHER]}  # small, because every tool has it
+_log = structlog.get_logger(__name__)
+
+
+class OutputRules:
+    """The promise of one tool. The shape is compiled once, at the first need."""
+
+    __slots__ = ("_shape", "_validator", "is_object", "published")
+
+    def __init__(self, shape: Json) -> None:
+        self._shape = shape
+        self._validator: Draft202012Validator | None = None
+        self.is_object = shape.get("type") == "object"
+        branches: Json = {"anyOf": [shape, _OTHER_BRANCH]}
+        self.published: Json = {"type": "object", **branches} if self.is_object else branches
+
+    def kept_by(self, body: Value) -> bool:
+        """Whether the JSON has the documented shape."""
+        if self._validator is None:
+            self._validator = self._compile()
+        return self._validator.is_valid(body)
+
+    def _compile(self) -> Draft202012Validator:
+        try:
+            return Draft202012Validator(self._shape, validate_formats=False, offline=True)
+        except (ValidationError, ReferencingError, ValueError) as error:
+            _log.warning("an output schema is unusable, no answer will fit it", error=type(error).__name__)
+            return Draft202012Validator(False)
+
+
+def otherwise(body: Value) -> Json:
+    """Return what takes the branch for answers that are not as documented; None stands for what is no JSON."""
+    return {OTHER: body}
