@@ -47,6 +47,15 @@ async def test_without_keys_nothing_can_be_verified(keys: JwksCache, issuer: Iss
         await keys.check()
 
 
+async def test_keys_behind_a_redirect_are_not_taken(keys: JwksCache, issuer: Issuer, realm_url: str) -> None:
+    moved = Answer(302, b"", headers={"location": f"{realm_url}/protocol/openid-connect/certs"})
+    answers = iter((moved, issuer.certs()))
+    issuer.certs = lambda: next(answers)
+    with pytest.raises(Unavailable):
+        await keys.key("key-1", "RS256")
+    assert issuer.certs_requests == 1
+
+
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN.keys())
 async def test_known_keys_serve_on_while_no_new_ones_can_be_had(
     keys: JwksCache, issuer: Issuer, clock: Clock, answer: Any
