@@ -14,9 +14,9 @@ import pytest
 from app.openapi.conversion import Conversion, convert
 from app.openapi.limits import Limits
 from app.openapi.operation_json import operation_from_json, operation_to_json
-from app.openapi.tool_json import tool_json
 from app.tools.arguments import ArgumentRules
 from app.tools.request import build_request
+from app.tools.tool_json import tool_json
 from tests.openapi.corpus import CHECKER, DOCUMENTS, ROOT, RealDocument, named
 
 NOTHING_LOST = {"petstore3", "github", "keycloak-admin", "twilio-api", "boundary", "sendgrid", "vault", "pagerduty"}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.openapi.operation import Body, Operation
+from app.tools.output import OutputRules
 
 
 def tool_json(operation: Operation, slug: str) -> dict[str, Any]:
@@ -14,11 +15,19 @@ def tool_json(operation: Operation, slug: str) -> dict[str, Any]:
     arguments = {each.argument: {"in": each.location, "name": each.name} for each in operation.parameters}
     if operation.body is not None:
         arguments.update(_of_body(operation.body))
+    hints, shape = operation.hints, operation.output_schema
     return {
         "name": f"{slug}__{operation.name}",
         **({"title": operation.title} if operation.title else {}),
         "description": operation.description,
         "inputSchema": operation.input_schema,
+        **({"outputSchema": OutputRules(shape).published} if shape is not None else {}),
+        "annotations": {
+            "readOnlyHint": hints.read_only,
+            "destructiveHint": hints.destructive,
+            "idempotentHint": hints.idempotent,
+            "openWorldHint": True,
+        },
         "_meta": {
             "x-openapi-operation": {"method": operation.method.lower(), "path": operation.path},
             "x-openapi-arguments": arguments,
