@@ -202,10 +202,10 @@ def test_commas_and_brackets_in_texts_are_no_values() -> None:
 
 
 def test_counting_does_not_build_what_it_refuses() -> None:
-    before = time.monotonic()
+    before = time.process_time()
     refusal(b'{"a":[' + b"{}," * 5_000_000 + b"{}]}")
     refusal(b'{"a":[' + b'"\\"",' * 3_000_000 + b'""]}')
-    assert time.monotonic() - before < 10
+    assert time.process_time() - before < 10
 
 
 @pytest.mark.parametrize("text", ['{"a": [' + "[], " * 5000 + "[]]}", "a:\n" + "- 1\n" * 5000])
