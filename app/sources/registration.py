@@ -77,7 +77,7 @@ class Registration:
         async with self._repository.transaction() as sources:
             for source in await sources.all():
                 operations = await sources.operations(source.id)
-                self._on_changed(source.registered(), curate(source, operations).operations)
+                self._on_changed(self._rules.effective(source), curate(source, operations).operations)
 
     async def aclose(self, grace: float = 5.0) -> None:
         """Let what is under way end; what takes longer than `grace` seconds is given up and leaves nothing behind."""
@@ -182,7 +182,7 @@ class Registration:
                 await sources.add(source)
                 await sources.replace_operations(source.id, inventory.operations, inventory.report)
                 await sources.replace_document(source.id, document)
-            self._on_changed(source.registered(), curated.operations)
+            self._on_changed(self._rules.effective(source), curated.operations)
         return Registered(SourceRead.of(source), curated.report(inventory.report), curated.operations)
 
     def _drafted(self, create: SourceCreate) -> Source:
@@ -211,7 +211,7 @@ class Registration:
                 if revision is not None and revision.version != source.version:
                     raise changed_meanwhile()
                 operations = await self._store_update(sources, source, changes, revision, change)
-            self._on_changed(source.registered(), operations)
+            self._on_changed(self._rules.effective(source), operations)
         return SourceRead.of(source)
 
     async def _revised(
@@ -287,7 +287,7 @@ class Registration:
                 curated, tool = await shape(sources, source, operation, changes, change)
                 source.updated_at = self._now()
                 await sources.save(source)
-            self._on_changed(source.registered(), curated.operations)
+            self._on_changed(self._rules.effective(source), curated.operations)
         return SourceRead.of(source), tool
 
     async def _refresh(self, key: str, change: Change, *, force: bool) -> Refreshed:
@@ -319,7 +319,7 @@ class Registration:
                 await sources.replace_operations(source.id, inventory.operations, inventory.report, changes)
                 curated = taken.enter(source, self._now())
                 await sources.save(source)
-            self._on_changed(source.registered(), curated.operations)
+            self._on_changed(self._rules.effective(source), curated.operations)
         return _refreshed(source, changes, known, change)
 
     async def _store_unchanged(self, known: Source, fingerprint: Fingerprint, change: Change) -> Refreshed:
@@ -368,14 +368,19 @@ class Registration:
         return await asyncio.shield(task)
 
     async def _recorded(self, work: Coroutine[Any, Any, T], change: Change) -> T:
+        outcome = "internal_error"
         try:
             result = await work
+            outcome = "ok"
         except ToolsProviderError as error:
-            if not change.silent:
-                await self._record(change.record(error.code))
+            outcome = error.code
             raise
-        if not change.silent:
-            await self._record(change.record("ok"))
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        finally:
+            if not change.silent:
+                await self._record(change.record(outcome))
         return result
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from app.errors import Invalid
 from app.openapi.conversion import Conversion
+from app.openapi.limits import Limits
 from app.openapi.reading import File
 from app.sources.reading import Reading, ReadingLimits, read_apart
 from tests.sources.conftest import document
@@ -55,16 +56,16 @@ async def test_reading_is_stopped_at_its_deadline() -> None:
 
 
 async def test_the_deadline_is_for_all_files_together() -> None:
-    slow = "x-fill: [" + "x, " * 40_000 + "x]\nget: {$ref: '%d.yaml#/get'}\n"
+    async def another(_: Sequence[str]) -> Sequence[File | str]:
+        asked.append(f"{len(asked)}.json")
+        return [File(json.dumps({"$ref": asked[-1]}).encode())]
+
     asked: list[str] = []
-
-    async def another(addresses: Sequence[str]) -> Sequence[File | str]:
-        asked.extend(addresses)
-        return [File((slow % len(asked)).encode())]
-
-    content = json.dumps(document() | {"paths": {"/a": {"$ref": "first.yaml"}}}).encode()
+    content = json.dumps(document() | {"paths": {"/a": {"$ref": "first.json"}}}).encode()
+    endless = Limits(files=10**9, nodes=10**9)
     with pytest.raises(Invalid, match="SOURCE_READ_TIMEOUT"):
-        await read_apart(Reading(File(content), "http://a/", "slug", {}), another, ReadingLimits(timeout=4))
+        await read_apart(Reading(File(content), "http://a/", "slug", {}), another, ReadingLimits(3, document=endless))
+    assert len(asked) > 1
 
 
 async def test_what_the_reader_refuses_comes_back_whole() -> None:

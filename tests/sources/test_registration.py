@@ -1,6 +1,7 @@
 """The use cases of admins, on SQLite and PostgreSQL: effective at once, all or nothing, and on record."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from sqlmodel import select
 from app.database import Database
 from app.errors import Conflict, Invalid, NotFound, NotPermitted, PreconditionFailed, ToolsProviderError
 from app.outbound import AddressRefused
-from app.sources.models import OperationRow, SourceReport, SourceUpdate
+from app.sources.models import OperationRow, SourceCreate, SourceReport, SourceUpdate
 from tests.scripted import redirect
 from tests.sources.conftest import ADMIN, MANAGER, MakeWorld, Site, World, document
 
@@ -273,6 +274,23 @@ async def test_twenty_changes_at_once_are_all_whole(world: World, site: Site) ->
     assert world.shown["s"][0].name == source.name
 
 
+async def test_an_uploaded_document_is_kept_until_the_source_has_another(world: World, site: Site) -> None:
+    create = SourceCreate.model_validate({"name": "S", "slug": "s", "document": "…", "base_url": site.origin})
+    await world.registration.register(create, ADMIN, json.dumps(document("/a")).encode())
+    moved = await world.registration.update("s", change(base_url=f"{site.origin}/v2"), ADMIN)
+    assert (moved.url, moved.uploaded, moved.base_url) == (None, True, f"{site.origin}/v2")
+    assert world.tools("s") == ["a"]
+    with pytest.raises(Conflict) as refused:
+        await world.registration.refresh("s", ADMIN)
+    assert refused.value.code == "document_uploaded"
+    await world.registration.update("s", change(document="…"), ADMIN, None, json.dumps(document("/b")).encode())
+    assert world.tools("s") == ["b"]
+    assert site.scripted.connections == 0
+    await world.registration.update("s", change(url=site.url, base_url=None), ADMIN)
+    assert (await world.registration.refresh("s", ADMIN)).source.uploaded is False
+    assert sorted(world.tools("s")) == ["menu", "orders"]
+
+
 async def test_a_change_during_a_reading_is_not_lost(world: World, site: Site) -> None:
     await world.register(site.url, slug="s")
     asked, go_on = asyncio.Event(), asyncio.Event()
@@ -503,3 +521,17 @@ def test_what_may_not_be_changed_or_means_nothing_is_refused(values: dict[str, A
 def test_an_authentication_of_a_later_release_is_refused_as_such(auth_type: str) -> None:
     with pytest.raises(ValidationError, match="later release"):
         change(upstream_auth={"type": auth_type})
+
+
+class Unwritable(dict[str, Any]):
+    """What is shown cannot be shown."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+
+async def test_a_change_that_fails_for_a_reason_nobody_foresaw_has_its_record_too(world: World, site: Site) -> None:
+    world.shown = Unwritable()
+    with pytest.raises(RuntimeError):
+        await world.register(site.url)
+    assert world.outcomes == [("register", "internal_error")]
