@@ -48,3 +48,4 @@ test: check ## every proof that fits in ten minutes
 
 test-deep: test ## the long proofs: mutation, fuzz, soak
 	$(BIN)/pytest -m deep
+	$(BIN)/python -m tests.mutation

@@ -15,7 +15,7 @@ REDACTED = "[redacted]"
 _SECRET_NAMES = (
     r"(?:[a-z_]*(?:secret|password|assertion)|(?:access|refresh|id|subject|actor|agent|bearer)_token|api_?key)"
 )
-_JWT = re.compile(r"\beyJ[\w-]{6,}\.[\w-]*(?:\.[\w-]*){0,3}")
+_JWT = re.compile(r"(?<![A-Za-z0-9])eyJ[\w-]{6,}\.[\w-]*(?:\.[\w-]*){0,3}")
 _CREDENTIALS = re.compile(r"\b(bearer|basic|dpop)([ +]|%20)+[\w.~+/=%-]{6,}", re.IGNORECASE)
 _NAMED = re.compile(rf"\b({_SECRET_NAMES})([\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;}})]+", re.IGNORECASE)
 _USERINFO = re.compile(r"(://)[^/\s:@]*:[^/\s@]*@")

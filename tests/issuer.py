@@ -83,7 +83,10 @@ class Answer:
 
 
 class Issuer:
-    """The ASGI application and its state. `forms` are the token requests as they came, `gate` holds their answers."""
+    """The ASGI application and its state.
+
+    `forms` are the token requests as they came, `accepts` what they asked for, `gate` holds their answers.
+    """
 
     def __init__(
         self, issuer: str = "https://identity.example/realms/test", now: Callable[[], float] = time.time
@@ -97,6 +100,7 @@ class Issuer:
         self.certs_requests = 0
         self.exchange: Callable[[dict[str, str]], Answer] = self.exchanged
         self.forms: list[dict[str, str]] = []
+        self.accepts: list[str] = []
         self.gate = threading.Event()
         self.gate.set()
         self.arrived = threading.Event()
@@ -163,6 +167,7 @@ class Issuer:
             message = await receive()
             form = dict(parse_qsl(message["body"].decode(), keep_blank_values=True))
             self.forms.append(form)
+            self.accepts += [value.decode() for name, value in scope["headers"] if name == b"accept"]
             self.arrived.set()
             await asyncio.to_thread(self.gate.wait, 30)
             await _send(self.exchange(form), receive, send)

@@ -48,7 +48,8 @@ async def scripted(answer: bytes | Answer) -> AsyncGenerator[Scripted]:
     finally:
         server.close()
         for writer in open_now.values():
-            writer.transport.abort()
+            with contextlib.suppress(AttributeError):  # asyncio's own, where it had closed with bytes still to send
+                writer.transport.abort()
         if open_now:
             await asyncio.wait(open_now)
 

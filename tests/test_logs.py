@@ -57,6 +57,7 @@ def test_libraries_stay_silent_at_debug(capfd: pytest.CaptureFixture[str], name:
     [
         f"got {JWT} today",
         f"Authorization: Bearer {JWT}",
+        f"pizzeria__{JWT}",
         "authorization=bearer%20S3cr3tS3cr3t",
         "Basic S3cr3tS3cr3t==",
         "client_secret=S3cr3tS3cr3t&grant_type=x",

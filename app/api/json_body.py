@@ -1,6 +1,7 @@
 """Request bodies: read within a limit, and parsed so that every later reader sees the same thing."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -9,6 +10,7 @@ from starlette.types import Message, Receive
 from app.errors import Invalid, TooLarge
 
 DEPTH = 128
+VALUES = 100_000  # of a body; checking many more would keep every other caller waiting for seconds
 _INT64_DIGITS = 18  # every integer of so many digits fits 64 bits
 
 
@@ -49,17 +51,16 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """Parse JSON in which readers cannot differ.
 
     Raises Invalid("invalid_json") for what is not JSON (RFC 8259) in UTF-8, and for what parsers disagree on or lose:
-    names given twice, integers beyond 64 bits, lone surrogates, nesting deeper than 128.
+    names given twice, integers beyond 64 bits, lone surrogates, nesting deeper than 128. Raises TooLarge over 100,000
+    values.
     """
     try:
         value = orjson.loads(body)
-        json.loads(body, object_pairs_hook=_unique, parse_int=_int64)
     except orjson.JSONDecodeError as error:
         raise _invalid(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
-    except RecursionError:
-        raise _too_deep() from None
-    if body.count(b"[") + body.count(b"{") > DEPTH and _deeper_than(value, DEPTH):
-        raise _too_deep()
+    if len(body) > VALUES or body.count(b"[") + body.count(b"{") > DEPTH:
+        _check_shape(value)
+    json.loads(body, object_pairs_hook=_unique, parse_int=_int64)
     return value
 
 
@@ -74,24 +75,28 @@ def _int64(digits: str) -> int:
     return 0
 
 
-def _deeper_than(value: object, depth: int) -> bool:
-    level = [value]
-    for _ in range(depth):
+def _check_shape(value: object) -> None:
+    """Go down level by level, and never through more values than permitted."""
+    level, values = _containers([value]), 1
+    for _ in range(DEPTH):
+        values += sum(len(container) for container in level)
+        if values > VALUES:
+            raise TooLarge("body_too_large", f"The body has more than {VALUES:,} values; send less.")
         level = [
-            child
-            for node in level
-            if isinstance(node, dict | list)
-            for child in (node.values() if isinstance(node, dict) else node)
+            inner
+            for container in level
+            for inner in _containers(container.values() if isinstance(container, dict) else container)
         ]
-    return any(isinstance(node, dict | list) for node in level)
+    if level:
+        raise _invalid(f"The body is nested deeper than {DEPTH} levels.")
+
+
+def _containers(values: Iterable[object]) -> list[dict[str, Any] | list[Any]]:
+    return [value for value in values if isinstance(value, dict | list)]
 
 
 def _invalid(detail: str) -> Invalid:
     return Invalid("invalid_json", detail)
-
-
-def _too_deep() -> Invalid:
-    return _invalid(f"The body is nested deeper than {DEPTH} levels.")
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -18,6 +19,8 @@ from app.sources.models import SourceCreate, SourceRead, SourceUpdate, is_slug
 from app.sources.schema_difference import Impact
 
 router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
+
+_VERSION_TAG = re.compile(r'"[0-9]{1,18}"')
 
 IfMatch = Annotated[str | None, Header()]
 
@@ -217,7 +220,7 @@ def _versions(if_match: str | None) -> frozenset[int] | None:
     if if_match is None or if_match.strip() == "*":
         return None
     tags = (tag.strip() for tag in if_match.split(","))
-    return frozenset(int(tag[1:-1]) for tag in tags if tag[1:-1].isdecimal() and tag[0] == tag[-1] == '"')
+    return frozenset(int(tag[1:-1]) for tag in tags if _VERSION_TAG.fullmatch(tag))
 
 
 def _write_cursor(slug: str) -> str:

@@ -84,7 +84,9 @@ async def list_tools(
     catalog: Tools,
     *,
     source: Annotated[str | None, Query(description="Only tools of the source with this slug.")] = None,
-    q: Annotated[str | None, Query(description="Only tools with these words in name, title or description.")] = None,
+    q: Annotated[
+        str | None, Query(max_length=200, description="Only tools with these words in name, title or description.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: str | None = None,
 ) -> ToolPage:

@@ -6,7 +6,7 @@ from asyncio import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, false, select
 
 from app.audit.record import AuditRecord, Kind
 from app.audit.table import AUDIT_RECORDS, FIELDS
@@ -46,7 +46,7 @@ class AuditLog:
     def __init__(
         self, database: Database, file: Path | None, *, telemetry: Telemetry | None = None, deadline: float = 2.0
     ) -> None:
-        self._engine = database.engine
+        self._database = database
         self._writer = AuditWriter(database.engine, file, telemetry, deadline)
 
     async def start(self) -> None:
@@ -66,12 +66,16 @@ class AuditLog:
         return self._writer.submit(record)
 
     async def query(self, filters: AuditFilter | None = None, *, limit: int = 100, cursor: str | None = None) -> Page:
-        """Return at most `limit` records (never more than 500). Raises Invalid for a cursor that is not ours."""
+        """Return at most `limit` records (never more than 500).
+
+        Raises Invalid for a cursor that is not ours, and Unavailable when the database cannot be had.
+        """
         limit = max(1, min(limit, MOST_PER_PAGE))
         statement = _select(filters or AuditFilter()).order_by(AUDIT_RECORDS.c.sequence.desc()).limit(limit + 1)
         if cursor is not None:
             statement = statement.where(AUDIT_RECORDS.c.sequence < _read_cursor(cursor))
-        async with self._engine.connect() as connection:
+        async with self._database.session() as session:
+            connection = await session.connection()
             rows = (await connection.execute(statement)).mappings().all()
         shown = rows[:limit]
         return Page(
@@ -85,7 +89,8 @@ def _select(filters: AuditFilter) -> Select[tuple[object, ...]]:
     for name in ("subject", "client_id", "tool", "source", "outcome", "kind"):
         wanted = getattr(filters, name)
         if wanted is not None:
-            statement = statement.where(AUDIT_RECORDS.c[name] == wanted)
+            fits = false() if "\x00" in wanted else AUDIT_RECORDS.c[name] == wanted  # PostgreSQL takes no NUL
+            statement = statement.where(fits)
     if filters.since is not None:
         statement = statement.where(AUDIT_RECORDS.c.at >= filters.since)
     if filters.until is not None:

@@ -7,7 +7,9 @@ from sqlalchemy import BigInteger, Integer, Table
 from sqlmodel import Field, SQLModel
 
 from app.audit.record import AuditRecord
+from app.logs import redact
 
+_BEGIN_OF_JWT = "eyJ"  # a caller may send its token in place of a name
 _LONGEST = 1_000  # characters of one field: a caller chooses the tool name that it asks for
 
 
@@ -47,9 +49,11 @@ FIELDS = tuple(field.name for field in fields(AuditRecord))
 
 
 def to_row(record: AuditRecord) -> Row:
-    """Return the record's fields with text that every database and JSON can hold."""
+    """Return the record's fields with text that every database and JSON can hold, and without tokens."""
     row: Row = {name: getattr(record, name) for name in FIELDS}
     for name, value in row.items():
         if isinstance(value, str) and (len(value) > _LONGEST or not value.isascii() or "\x00" in value):
             row[name] = value[:_LONGEST].encode("utf-8", "replace").decode().replace("\x00", "")
+        if isinstance(value, str) and _BEGIN_OF_JWT in value:
+            row[name] = redact(row[name])
     return row

@@ -123,7 +123,7 @@ class JwksCache:
 
     async def _refresh(self, patience: float | None) -> None:
         if self._flight is None and self._clock() >= self._next_fetch:
-            self._flight = asyncio.create_task(self._fetch(), name="jwks")
+            self._flight = asyncio.create_task(self._fetch())
         if self._flight is not None:
             await asyncio.wait({self._flight}, timeout=patience)
 

@@ -37,6 +37,7 @@ _RESERVED = {
     "host",
     "http2-settings",
     "keep-alive",
+    "proxy",
     "set-cookie",
     "te",
     "traceparent",
@@ -45,6 +46,7 @@ _RESERVED = {
     "transfer-encoding",
     "upgrade",
     "via",
+    "x-forwarded",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
@@ -52,6 +54,7 @@ _RESERVED = {
     "x-real-ip",
     "x-rewrite-url",
 }
+# Servers that make CGI variables of headers read `_` as `-`, and `Proxy` as HTTP_PROXY (CVE-2016-5385).
 _RESERVED_FAMILIES = ("proxy-", "sec-", "x-forwarded-")
 
 
@@ -171,7 +174,7 @@ def _value_of(place: _Place, notes: list[str]) -> tuple[str | None, Value, str]:
 
 
 def _require_sendable(name: str, location: Location, pointer: str) -> None:
-    lower = name.lower()
+    lower = name.lower().replace("_", "-")
     if location == "header" and (lower in _RESERVED or lower.startswith(_RESERVED_FAMILIES)):
         raise Unusable(f"the header {name[:60]} is never taken from a caller", pointer)
     if location in {"header", "cookie"} and not _TOKEN.fullmatch(name):

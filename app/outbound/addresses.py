@@ -7,13 +7,16 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from socket import SOCK_STREAM
 from urllib.parse import SplitResult, urlsplit
 
+import httpx
+
 from app.errors import Invalid
 
 Address = IPv4Address | IPv6Address
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PLAIN = re.compile(r"[\x21-\x5b\x5d-\x7e]+")  # printable ASCII without space and backslash
-_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?")
+_LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")  # RFC 1035 section 2.3.4
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")  # what many resolvers take for an IPv4 address
 _NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -119,13 +122,21 @@ def _split(url: str) -> tuple[SplitResult, int]:
 def _literal(host: str) -> Address | None:
     """Return the address that a host is, None for a name; other spellings of an address raise AddressRefused."""
     if ":" not in host and not _NUMBER.fullmatch(host):
-        if not _NAME.fullmatch(host):
+        if not _NAME.fullmatch(host) or not _is_readable(host):
             raise AddressRefused("The host is neither a name (ASCII, no dot at its end) nor an IP address.")
         return None
     try:
         return ip_address(host)
     except ValueError:
         raise AddressRefused("Write an IP address as four decimal numbers, or as IPv6 in brackets.") from None
+
+
+def _is_readable(host: str) -> bool:
+    """Whether the client can read the name: it decodes what begins with `xn--` (RFC 5891)."""
+    try:
+        return bool(httpx.URL(scheme="http", host=host).host)
+    except ValueError:
+        return False
 
 
 def _is_public(address: Address) -> bool:

@@ -6,10 +6,12 @@ so that the three never differ.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
+
+import structlog
 
 from app.audit.record import AuditRecord
 from app.errors import Conflict, Invalid, NotFound, PreconditionFailed, ToolsProviderError
@@ -27,6 +29,8 @@ from app.sources.rules import SourceRules
 OnChanged = Callable[[RegisteredSource, tuple[Operation, ...]], None]
 OnRemoved = Callable[[str], None]
 T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Registration:
         """Make everything that is stored effective, at the start of the process."""
         async with self._repository.transaction() as sources:
             for source in await sources.all():
-                self._on_changed(source.registered(), await sources.operations(source.id))
+                self._show(source, await sources.operations(source.id))
 
     async def aclose(self, grace: float = 5.0) -> None:
         """Let what is under way end; what takes longer than `grace` seconds is given up and leaves nothing behind."""
@@ -143,7 +147,7 @@ class Registration:
                 await self._check_authorities(sources, source, change)
                 await sources.add(source)
                 await sources.replace_operations(source.id, inventory.operations, inventory.report)
-            self._on_changed(source.registered(), inventory.operations)
+            self._show(source, inventory.operations)
         return Registered(SourceRead.of(source), inventory.report, inventory.operations)
 
     def _drafted(self, create: SourceCreate) -> Source:
@@ -168,7 +172,7 @@ class Registration:
                     raise _changed_meanwhile()
                 await self._store_update(sources, source, changes, revision, change)
                 operations = await sources.operations(source.id)
-            self._on_changed(source.registered(), operations)
+            self._show(source, operations)
         return SourceRead.of(source)
 
     async def _revised(self, key: str, changes: SourceUpdate, if_match: Collection[int] | None) -> _Revision:
@@ -249,7 +253,7 @@ class Registration:
                 await sources.replace_operations(source.id, operations, taken.inventory.report, changes)
                 taken.enter(source, self._now())
                 await sources.save(source)
-            self._on_changed(source.registered(), operations)
+            self._show(source, operations)
         return _refreshed(source, changes, known, change)
 
     async def _store_unchanged(self, known: Source, fingerprint: Fingerprint, change: Change) -> Refreshed:
@@ -276,6 +280,17 @@ class Registration:
                 await sources.remove(source)
             self._on_removed(source.slug)
 
+    def _show(self, source: Source, operations: tuple[Operation, ...]) -> None:
+        registered = source.registered()
+        own, *others = registered.authorities
+        kept = tuple(authority for authority in others if self._rules.may_exchange(authority))
+        if not self._rules.may_exchange(own):
+            _log.warning("a source has no tools, because AUDIENCE_ORIGINS does not list it", source=source.slug)
+            registered = replace(registered, enabled=False)
+        elif len(kept) < len(others):
+            _log.warning("a source lacks servers that AUDIENCE_ORIGINS does not list", source=source.slug)
+        self._on_changed(replace(registered, other_servers=kept), operations)
+
     async def _check_authorities(
         self, sources: Sources, source: Source, change: Change, held: Collection[Authority] = ()
     ) -> None:
@@ -294,14 +309,19 @@ class Registration:
         return await asyncio.shield(task)
 
     async def _recorded(self, work: Coroutine[Any, Any, T], change: Change) -> T:
+        outcome = "internal_error"
         try:
             result = await work
+            outcome = "ok"
         except ToolsProviderError as error:
-            if not change.silent:
-                await self._record(change.record(error.code))
+            outcome = error.code
             raise
-        if not change.silent:
-            await self._record(change.record("ok"))
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        finally:
+            if not change.silent:
+                await self._record(change.record(outcome))
         return result
 
 

@@ -59,6 +59,12 @@ class SourceRules:
                 'or `upstream_auth` {"type": "none"} for an API that needs no token.',
             )
 
+    def may_exchange(self, authority: Authority) -> bool:
+        """Whether AUDIENCE_ORIGINS, where it is set, still lists what a stored source would get tokens for."""
+        if not self._origins or authority.auth_type != "token_exchange":
+            return True
+        return authority.origin in self._origins.get(str(authority.audience), ())
+
     def check_other_servers(self, source: Source) -> None:
         """Raise Invalid unless each origin of the source is stated once and has an audience of its own, or none.
 

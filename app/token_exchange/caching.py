@@ -80,7 +80,7 @@ class CachingExchanger:
             raise NotPermitted("exchange_audience_not_available", refusal)
         flight = self._flights.get(key)
         if flight is None:
-            flight = self._flights[key] = asyncio.create_task(self._fetch(key, agent, target), name="token exchange")
+            flight = self._flights[key] = asyncio.create_task(self._fetch(key, agent, target))
             flight.add_done_callback(lambda landed: self._land(key, landed))
         return await asyncio.shield(flight)
 

@@ -3,6 +3,7 @@
 import difflib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
@@ -19,6 +20,7 @@ _MOST_NAMES = 40  # names of arguments that one message lists
 _LONGEST_DETAIL = 300  # characters
 _DEEPEST = 128  # levels; the validator recurses on the C stack and kills the process some thousand levels down
 _ALTERNATIVES = {"anyOf", "oneOf"}
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _PATTERNS = RegexOptions(size_limit=1_000_000)  # the linear engine: a document's pattern cannot be made to hang us
 
 _log = structlog.get_logger(__name__)
@@ -106,7 +108,7 @@ class ArgumentRules:
         names = list(self._properties)
         if not names:
             return "is unknown: this tool takes no arguments"
-        close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+        close = difflib.get_close_matches(name[:_LONGEST_DETAIL], names, n=1, cutoff=0.6)
         if close:
             return f"is unknown; did you mean {close[0]!r}?"
         return _short(f"is unknown; this tool takes {', '.join(names[:_MOST_NAMES])}")
@@ -154,35 +156,34 @@ def _other_types(branch: list[ValidationError], error: ValidationError) -> list[
 
 def _unusable(arguments: Mapping[str, Any]) -> Iterator[Violation]:
     """Yield what no request can carry: too deep, NaN and infinities, huge integers, lone surrogates."""
-    pending: list[tuple[tuple[str | int, ...], Any]] = [((), arguments)]
+    pending: list[tuple[tuple[str | int, ...], Mapping[str, Any] | list[Any]]] = [((), arguments)]
     while pending:
-        path, value = pending.pop()
-        if isinstance(value, Mapping | list):
-            if len(path) >= _DEEPEST:
-                yield Violation(_pointer(path), f"is nested deeper than {_DEEPEST} levels")
-                continue
-            items = value.items() if isinstance(value, Mapping) else enumerate(value)
-            for key, item in items:
-                if type(key) is str and not key.isascii() and _has_surrogate(key):
-                    yield Violation(_pointer(path), "has a name with half a surrogate pair in it")
-                elif type(item) is not str or not item.isascii():
-                    pending.append(((*path, key), item))
-        elif (detail := _unusable_scalar(value)) is not None:
-            yield Violation(_pointer(path), detail)
+        path, container = pending.pop()
+        if len(path) >= _DEEPEST:
+            yield Violation(_pointer(path), f"is nested deeper than {_DEEPEST} levels")
+            continue
+        for key, item in container.items() if isinstance(container, Mapping) else enumerate(container):
+            if type(key) is str and not key.isascii() and _has_surrogate(key):
+                yield Violation(_pointer(path), "has a name with half a surrogate pair in it")
+            elif isinstance(item, dict | list):
+                pending.append(((*path, key), item))
+            elif (detail := _unusable_scalar(item)) is not None:
+                yield Violation(_pointer((*path, key)), detail)
 
 
 def _unusable_scalar(value: object) -> str | None:
+    if isinstance(value, str):
+        unusable = not value.isascii() and _has_surrogate(value)
+        return "has half a surrogate pair in it, which is no Unicode text" if unusable else None
     if isinstance(value, float) and not math.isfinite(value):
         return "is not a finite number"
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         return "is an integer of more than 64 bits; send it as a string if the tool takes one"
-    if isinstance(value, str) and _has_surrogate(value):
-        return "has half a surrogate pair in it, which is no Unicode text"
     return None
 
 
 def _has_surrogate(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
+    return _SURROGATE.search(text) is not None
 
 
 def _pointer(path: list[str | int] | tuple[str | int, ...]) -> str:

@@ -90,14 +90,14 @@ def _encode_whole(body: Body, argument: str, value: Value, violations: list[Viol
         return Content(body.media_type, json_of(value))
     if isinstance(value, str) and kind in {"text", "binary"}:
         return Content(_with_charset(body.media_type, value), _utf8(value))
+    if kind == "text":
+        raise Unencodable("must be a text")
     if kind == "binary":
         return Content(body.media_type, json_of(value))
     if not isinstance(value, dict):
-        raise Unencodable("must be a text" if kind == "text" else "must be an object: it is sent as a form")
-    known = {field.name: field for field in body.fields}
-    given = [
-        (replace(known.get(name, BodyField(argument, name)), argument=argument), each) for name, each in value.items()
-    ]
+        raise Unencodable("must be an object: it is sent as a form")
+    known = {field.name: replace(field, argument=argument) for field in body.fields}
+    given = [(known.get(name, BodyField(argument, name)), each) for name, each in value.items()]
     if kind == "form":
         return Content(body.media_type, _form(given, set(value), violations))
     return _multipart(body.media_type, given, violations)
@@ -127,11 +127,7 @@ def _form_pairs(field: BodyField, value: Value) -> list[tuple[str, str]]:
         return pairs(field.name, value, field.style, explode=bool(field.explode))
     name = percent_encoded(field.name)
     items = value if isinstance(value, list) and not _is_json(field) else [value]
-    return [(name, percent_encoded(_value_text(field, item))) for item in items if item is not None]
-
-
-def _value_text(field: BodyField, value: Value) -> str:
-    return json_of(value).decode() if _is_json(field) and not isinstance(value, str) else text_of(value)
+    return [(name, percent_encoded(text_of(item))) for item in items if item is not None]
 
 
 def _is_json(field: BodyField) -> bool:
@@ -155,7 +151,7 @@ def _part(field: BodyField, value: Value) -> _Part:
         return _file(field, value)
     if isinstance(value, dict | list):
         return _Part(field.name, json_of(value), field.content_type or "application/json")
-    return _Part(field.name, _utf8(_value_text(field, value)), field.content_type)
+    return _Part(field.name, _utf8(text_of(value)), field.content_type)
 
 
 def _file(field: BodyField, value: Value) -> _Part:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Literal
 
@@ -40,15 +40,15 @@ _REFUSALS = (InvalidAgentToken, NotPermitted, NotFound, Invalid)
 class _Call:
     """What is known of a call so far; its audit record tells all of it but the arguments."""
 
-    asked_for: str
+    tool_id: str
     agent: AgentToken
     door: Door
-    tool: Tool | None = None
+    tool: Tool | None
+    started: float
     bearer: Bearer | None = None
     upstream_status: int | None = None
     outcome: str = "internal_error"
     error: ToolsProviderError | None = None
-    started: float = field(default_factory=perf_counter)
 
     @property
     def source(self) -> str | None:
@@ -67,7 +67,7 @@ class _Call:
             token_id=self.agent.token_id,
             exchanged_token_id=bearer.token_id if bearer is not None and not bearer.passthrough else None,
             source=self.source,
-            tool=self.tool.tool_id if self.tool is not None else self.asked_for,
+            tool=self.tool_id,
             audience=self.tool.authority.audience if self.tool is not None else None,
             passthrough=bearer is not None and bearer.passthrough,
             upstream_status=self.upstream_status,
@@ -78,7 +78,10 @@ class _Call:
 
 
 class ToolExecutor:
-    """Executes tools for agents. `refuse` is told of an agent token that the identity provider did not accept."""
+    """Executes tools for agents. `refuse` is told of an agent token that the identity provider did not accept.
+
+    `clock` counts seconds.
+    """
 
     def __init__(
         self,
@@ -90,6 +93,7 @@ class ToolExecutor:
         *,
         upstream_timeout: float,
         refuse: Callable[[AgentToken], None],
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._catalog = catalog
         self._upstream_auth = upstream_auth
@@ -98,6 +102,7 @@ class ToolExecutor:
         self._telemetry = telemetry
         self._upstream_timeout = upstream_timeout
         self._refuse = refuse
+        self._clock = clock
 
     async def execute(
         self, tool: Tool | str, arguments: Mapping[str, Any], agent: AgentToken, door: Door
@@ -107,7 +112,8 @@ class ToolExecutor:
         Raises NotFound, InsufficientScope, Invalid, and what the token exchange and the upstream raise.
         """
         found = self._catalog.find(tool) if isinstance(tool, str) else tool
-        call = _Call(tool if isinstance(tool, str) else tool.tool_id, agent, door, found)
+        tool_id = tool if isinstance(tool, str) else tool.tool_id
+        call = _Call(tool_id, agent, door, found, self._clock())
         with self._telemetry.span("execute_tool", **_attributes(call)) as span:
             try:
                 result = await self._steps(call, arguments)
@@ -157,16 +163,16 @@ class ToolExecutor:
         bearer = call.bearer.value if call.bearer is not None else None
         if call.bearer is not None and call.bearer.passthrough:
             self._telemetry.passthrough_called(source=tool.source.slug)
-        started = perf_counter()
+        started = self._clock()
         deadline = asyncio.get_running_loop().time() + self._upstream_timeout
         answer = await self._upstream.send(
             request, source=tool.source, server=tool.authority.number, bearer=bearer, deadline=deadline
         )
         call.upstream_status = answer.status
-        return read_answer(answer, bearer=bearer, duration_ms=round((perf_counter() - started) * 1000, 3))
+        return read_answer(answer, bearer=bearer, duration_ms=round((self._clock() - started) * 1000, 3))
 
     async def _write_down(self, call: _Call) -> None:
-        seconds = perf_counter() - call.started
+        seconds = self._clock() - call.started
         self._telemetry.tool_called(source=call.source or "unknown", outcome=call.outcome, seconds=seconds)
         await self._audit.record(call.record(seconds))
 
@@ -176,7 +182,7 @@ def _attributes(call: _Call) -> dict[str, str]:
         return {"tools_provider.door": call.door}
     return {
         "tools_provider.source": call.tool.source.slug,
-        "tools_provider.tool": call.tool.tool_id,
+        "tools_provider.tool": call.tool_id,
         "tools_provider.door": call.door,
     }
 

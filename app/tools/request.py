@@ -84,33 +84,19 @@ class _Building:
         written = quote(literals[0], safe=_LITERAL)
         for name, literal in zip(names, literals[1:], strict=True):
             written += values.get(name, "") + quote(literal, safe=_LITERAL)
-        if not self.violations:
-            self._check_segments("{}".join(literals), written)
         return written
 
     def _path_value(self, parameter: Parameter) -> str:
         with blaming(parameter.argument, self.violations):
             value = self._arguments[parameter.argument]
             if parameter.content_type is not None:
-                text = percent_encoded(_content_text(parameter, value))
+                text = percent_encoded(_content_text(parameter.content_type, value))
             else:
                 text = path_text(parameter.name, value, parameter.style, explode=parameter.explode)
             if text in _NO_SEGMENT:
                 raise Unencodable("must not be empty, `.` or `..`: it would change the path")
             return text
         return ""
-
-    def _check_segments(self, template: str, written: str) -> None:
-        """Dots from two arguments, or from an argument and the template, can meet in one segment."""
-        expected = template.partition("?")[0].split("/")
-        segments = written.partition("?")[0].split("/")
-        changed = len(expected) != len(segments) or any(
-            "{}" in before and unquote(after) in _NO_SEGMENT for before, after in zip(expected, segments, strict=True)
-        )
-        if changed:
-            self.violations += [
-                Violation(join("", parameter.argument), "would change the path") for parameter in self._given("path")
-            ]
 
     def query(self) -> list[str]:
         """Return the pairs of the query, as they are sent."""
@@ -147,7 +133,7 @@ class _Building:
     def _parameter_pairs(self, parameter: Parameter, others: set[str]) -> list[tuple[str, str]]:
         value = self._arguments[parameter.argument]
         if parameter.content_type is not None:
-            return [(percent_encoded(parameter.name), percent_encoded(_content_text(parameter, value)))]
+            return [(percent_encoded(parameter.name), percent_encoded(_content_text(parameter.content_type, value)))]
         if parameter.explode and parameter.style != "deepObject" and isinstance(value, dict):
             refuse_names(value, others)
         return pairs(
@@ -166,8 +152,8 @@ class _Building:
         ]
 
 
-def _content_text(parameter: Parameter, value: Value) -> str:
-    if kind_of(parameter.content_type or "") == "json":
+def _content_text(content_type: str, value: Value) -> str:
+    if kind_of(content_type) == "json":
         return json_of(value).decode()
     return text_of(value)
 
@@ -189,8 +175,4 @@ def _address(base: str, target: str, query: list[str]) -> str:
     path, _, own_query = target.partition("?")
     path = parts.path.rstrip("/") + path
     query_text = "&".join(filter(None, [parts.query, own_query, *query]))
-    url = f"{parts.scheme}://{parts.netloc}{path}{'?' if query_text else ''}{query_text}"
-    built = urlsplit(url)
-    if (built.scheme, built.netloc, built.path) != (parts.scheme, parts.netloc, path):
-        raise invalid_arguments([Violation("", "would change where the request goes")])
-    return url
+    return f"{parts.scheme}://{parts.netloc}{path}{'?' if query_text else ''}{query_text}"

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import orjson
 
+from app.tools.echo import Echo
 from app.tools.upstream import UpstreamAnswer
 
 Kind = Literal["empty", "json", "text", "binary"]
@@ -18,7 +19,6 @@ _SHOWN_PREFIXES = ("ratelimit-", "x-ratelimit-", "x-rate-limit-")
 _LONGEST_HEADER = 2_000  # characters
 _TEXT_TYPES = ("application/xml", "application/yaml", "application/x-yaml", "application/javascript", "application/sql")
 _CODECS = ("utf-8", "utf-16", "utf-32", "ascii", "iso8859", "cp", "gb", "big5", "euc", "shift_jis", "koi8")
-_ECHO = b"[the token that was sent]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,12 @@ class ToolResult:
 
 def read_answer(answer: UpstreamAnswer, *, bearer: str | None, duration_ms: float) -> ToolResult:
     """Make a result of the answer; a bearer that the upstream echoes is taken out of it."""
-    content = answer.content
-    if bearer:
-        content = content.replace(bearer.encode(), _ECHO)
+    echo = Echo(bearer)
+    content = echo.out_of(answer.content, truncated=answer.truncated)
     content_type = answer.headers.get("content-type")
-    kind, body, raw = _read_content(content, content_type)
+    if content_type is not None:
+        content_type = echo.out_of_text(content_type)
+    kind, body, raw = _read_content(content, content_type, echo)
     return ToolResult(
         is_error=answer.status >= 400,
         upstream_status=answer.status,
@@ -57,23 +58,22 @@ def read_answer(answer: UpstreamAnswer, *, bearer: str | None, duration_ms: floa
         raw=raw,
         truncated=answer.truncated,
         duration_ms=duration_ms,
-        headers=_shown(answer.headers, bearer),
+        headers=_shown(answer.headers, echo),
     )
 
 
-def _read_content(content: bytes, content_type: str | None) -> tuple[Kind, Any, bytes]:
+def _read_content(content: bytes, content_type: str | None, echo: Echo) -> tuple[Kind, Any, bytes]:
     if not content:
         return "empty", None, b""
     media_type, charset = _media_type(content_type)
     if _may_be_json(media_type):
-        data = _to_utf8(content, charset)
         try:
-            return "json", orjson.loads(data), data
+            return "json", *echo.out_of_json(_to_utf8(content, charset))
         except orjson.JSONDecodeError:
             pass  # NaN, a truncated body, an error page: what is no JSON is told as text
     text = _text(content, media_type, charset)
     if text is not None:
-        return "text", text, content
+        return "text", echo.out_of_text(text), content
     described: dict[str, Any] = {"content_type": media_type or "application/octet-stream", "bytes": len(content)}
     if len(content) <= _LARGEST_BASE64:
         described["base64"] = base64.b64encode(content).decode()
@@ -121,10 +121,9 @@ def _codec(charset: str) -> str:
     return name if name.startswith(_CODECS) else "utf-8"
 
 
-def _shown(headers: Mapping[str, str], bearer: str | None) -> dict[str, str]:
-    shown = {
+def _shown(headers: Mapping[str, str], echo: Echo) -> dict[str, str]:
+    return {
         name: value[:_LONGEST_HEADER]
         for name, value in headers.items()
-        if name in _SHOWN_HEADERS or name.startswith(_SHOWN_PREFIXES)
+        if (name in _SHOWN_HEADERS or name.startswith(_SHOWN_PREFIXES)) and echo.out_of_text(value) == value
     }
-    return {name: value for name, value in shown.items() if not bearer or bearer not in value}

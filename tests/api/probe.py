@@ -67,7 +67,8 @@ class Probe:
         return JSONResponse(DOCUMENT)
 
     async def _echo(self, request: Request) -> Response:
-        self.seen.append({"headers": dict(request.headers), "query": dict(request.query_params)})
+        bearers = [value.removeprefix("Bearer ") for value in request.headers.getlist("authorization")]
+        self.seen.append({"headers": dict(request.headers), "query": dict(request.query_params), "bearers": bearers})
         return JSONResponse({"query": dict(request.query_params), "traceparent": request.headers.get("traceparent")})
 
     async def _as_told(self, request: Request) -> Response:

@@ -1,12 +1,14 @@
 """Who may use the admin API, and what it makes of bodies that do not fit (rows G01-G05, G07)."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from tests.api.probe import Probe
 from tests.installation import EXCHANGE_CLIENT, EmbeddedIdentityProvider, Headers, RunningProvider, bearer
+from tests.raw import raw_upstream
 
 ADMIN_CALLS = [
     ("POST", "/api/v1/sources"),
@@ -48,6 +50,14 @@ def test_g01_what_only_looks_like_a_role_opens_nothing(
     answer = provider.http.post("/api/v1/sources", json=BODY, headers=token_with(identity_provider, **claims))
     assert (answer.status_code, answer.json()["code"]) == (403, "role_required")
     assert "admin" in answer.json()["detail"]
+
+
+def test_g01_nothing_is_fetched_for_whoever_has_no_role(provider: RunningProvider, agent: Headers) -> None:
+    with raw_upstream() as canary:
+        body = {"name": "New", "url": canary.url}
+        assert provider.http.post("/api/v1/sources", json=body, headers=agent).status_code == 403
+        assert provider.http.patch("/api/v1/sources/probe", json=body, headers=agent).status_code == 403
+        assert canary.server.connections == 0
 
 
 @pytest.mark.parametrize(("method", "path"), ADMIN_CALLS)
@@ -101,6 +111,58 @@ def test_g04_a_body_that_does_not_fit_is_the_senders_fault(
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] in {"invalid_json", "invalid_request"}
+
+
+NOT_THEIRS = ["id", "version", "status", "base_urls", "created_at", "updated_at", "refreshed_at", "operations", "ready"]
+NOT_THEIRS += ["stated_base_url", "stated_auth_type", "upstream_auth_type", "owner", "__class__"]
+
+
+@pytest.mark.parametrize("name", NOT_THEIRS)
+def test_g02_what_is_not_an_admins_to_state_is_refused(
+    provider: RunningProvider, probe: Probe, admin: Headers, name: str
+) -> None:
+    before = provider.http.get("/api/v1/sources/probe", headers=admin).json()
+    created = provider.http.post("/api/v1/sources", json={**BODY, name: "x"}, headers=admin)
+    changed = provider.http.patch("/api/v1/sources/probe", json={"name": "Changed", name: "x"}, headers=admin)
+    for answer in (created, changed):
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+        assert f"/{name}" in {violation["pointer"] for violation in answer.json()["violations"]}
+    for fixed in ("slug", "source_type"):
+        answer = provider.http.patch("/api/v1/sources/probe", json={fixed: "other"}, headers=admin)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert provider.http.get("/api/v1/sources/probe", headers=admin).json() == before
+
+
+def test_g06_of_twenty_changes_at_once_each_is_whole_and_one_wins(
+    provider: RunningProvider, probe: Probe, admin: Headers
+) -> None:
+    path = "/api/v1/sources/probe"
+    before = provider.http.get(path, headers=admin)
+
+    def change(number: int, headers: Headers) -> int:
+        body = {"name": f"Name {number}", "description": f"Description {number}", "labels": [f"label-{number}"]}
+        return provider.http.patch(path, json=body, headers={**admin, **headers}).status_code
+
+    with ThreadPoolExecutor(20) as pool:
+        assert set(pool.map(lambda number: change(number, {}), range(20))) <= {200, 409}
+        torn = provider.http.get(path, headers=admin)
+        tag = torn.headers["etag"]
+        statuses = list(pool.map(lambda number: change(number, {"If-Match": tag}), range(20, 40)))
+    source = torn.json()
+    number = source["name"].removeprefix("Name ")
+    assert (source["description"], source["labels"]) == (f"Description {number}", [f"label-{number}"])
+    assert source["version"] > before.json()["version"]
+    assert sorted(set(statuses)) == [200, 412]
+    assert statuses.count(200) == 1
+
+
+@pytest.mark.parametrize("tag", ['"' + "9" * 5_000 + '"', '"' + "9" * 18 + '"', '"\u0661"', '"1e1"', '""', '"'])
+def test_a_version_that_never_was_is_out_of_date(
+    provider: RunningProvider, probe: Probe, admin: Headers, tag: str
+) -> None:
+    headers = [(b"Authorization", admin["Authorization"].encode()), (b"If-Match", tag.encode())]
+    answer = provider.http.patch("/api/v1/sources/probe", json={"name": "X"}, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (412, "source_changed")
 
 
 def test_every_violation_is_listed_with_its_pointer(provider: RunningProvider, admin: Headers) -> None:

@@ -99,7 +99,9 @@ def test_a_port_that_is_taken_is_named(serve: Callable[..., Result]) -> None:
 
 
 @contextmanager
-def serving(identity_provider: EmbeddedIdentityProvider, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(
+    identity_provider: EmbeddedIdentityProvider, folder: Path, **settings: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The command, its standard error in `log`, and its address; it is ready."""
     with listener() as free:
         port = free.getsockname()[1]
@@ -116,6 +118,7 @@ def serving(identity_provider: EmbeddedIdentityProvider, folder: Path) -> Iterat
                 "TOKEN_EXCHANGE_CLIENT_SECRET": EXCHANGE_SECRET,
                 "ALLOWED_UPSTREAMS": "127.0.0.0/8",
                 "LOG_LEVEL": "DEBUG",
+                **settings,
             },
             stdout=log,
             stderr=log,
@@ -174,6 +177,23 @@ def test_calls_in_flight_finish_when_it_is_asked_to_stop(
     assert agent["Authorization"].removeprefix("Bearer ") not in log
     assert EXCHANGE_SECRET not in log
     assert "everybody knows" in log
+
+
+def test_it_says_that_it_is_not_ready_before_it_stops_listening(
+    identity_provider: EmbeddedIdentityProvider, probe_address: tuple[Probe, str], agent: Headers, tmp_path: Path
+) -> None:
+    with serving(identity_provider, tmp_path) as (process, address), httpx.Client(trust_env=False) as http:
+        assert http.get(f"{address}/ready").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        said: list[str] = []
+        try:
+            while True:
+                said.append(http.get(f"{address}/ready").json()["status"])
+        except httpx.TransportError:
+            pass
+        assert process.wait(timeout=10) == 0
+    assert said[-1] == "stopping"
+    assert "ready" not in said[said.index("stopping") :]
 
 
 def call(address: str, agent: Headers, door: str) -> int:

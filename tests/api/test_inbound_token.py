@@ -3,18 +3,25 @@
 import base64
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.api.conftest import Start
 from tests.api.probe import Probe
 from tests.api.protocol import ERAS, post
 from tests.installation import EXCHANGE_CLIENT, EmbeddedIdentityProvider, Headers, RunningProvider, bearer
+from tests.issuer import EXCHANGE_CLIENT as EXCHANGE_CLIENT_THERE
+from tests.issuer import REALM, Answer, Issuer
+from tests.raw import raw_upstream
+from tests.servers import running
 
 ROGUE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 DOORS = ["rest", "rest-list", *ERAS]
@@ -77,6 +84,31 @@ def with_public_key_as_secret(identity: EmbeddedIdentityProvider) -> str:
     return hmac_signed(public, {"alg": "HS256", "kid": jwk["kid"]}, claims_of(identity))
 
 
+def with_strange_kid(kid: Any) -> Forge:
+    """A good RS256 signature of the attacker's, under a key id that no library would write."""
+
+    def forge(identity: EmbeddedIdentityProvider) -> str:
+        header = {"alg": "RS256", "typ": "JWT", "kid": kid}
+        parts = [
+            base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, claims_of(identity))
+        ]
+        content = b".".join(parts)
+        signature = ROGUE.sign(content, padding.PKCS1v15(), hashes.SHA256())
+        return (content + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
+
+    return forge
+
+
+def with_jwk_as_secret(identity: EmbeddedIdentityProvider) -> str:
+    """HS256 with the JWK as it is published (CVE-2026-48526)."""
+    jwk = identity.state.keys.jwks()["keys"][0]
+    return hmac_signed(json.dumps(jwk).encode(), {"alg": "HS256", "kid": jwk["kid"]}, claims_of(identity))
+
+
+def with_slash(identity: EmbeddedIdentityProvider) -> str:
+    return identity.state.keys.sign(claims_of(identity, iss=f"{identity.issuer}/"))
+
+
 def hmac_signed(secret: bytes, header: dict[str, Any], claims: dict[str, Any]) -> str:
     import_parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, claims)]
     content = b".".join(import_parts)
@@ -90,11 +122,14 @@ BAD: dict[str, tuple[Forge, str]] = {
     "J01 None": (unsigned("None"), "token_"),
     "J01 nOnE": (unsigned("nOnE"), "token_"),
     "J02 HS256 with the public key": (with_public_key_as_secret, "token_algorithm_refused"),
+    "J02 HS256 with the published JWK": (with_jwk_as_secret, "token_algorithm_refused"),
     "J03 rogue key under a known kid": (by(ROGUE, "RS256"), "token_invalid"),
     "J03 unknown kid": (by(ROGUE, "RS256", kid="unknown"), "token_invalid"),
     "J04 kid that walks": (by(ROGUE, "RS256", kid="../../../../dev/null"), "token_invalid"),
     "J04 kid that injects": (by(ROGUE, "RS256", kid="' OR 1=1 --"), "token_invalid"),
     "J04 kid of 8 kB": (by(ROGUE, "RS256", kid="k" * 8192), "token_invalid"),
+    "J04 kid that is a list": (with_strange_kid(["a", "b"]), "token_invalid"),
+    "J04 kid that is a number": (with_strange_kid(7), "token_invalid"),
     "J05 embedded jwk": (
         by(ROGUE, "RS256", jwk=jwt.algorithms.RSAAlgorithm.to_jwk(ROGUE.public_key(), as_dict=True)),
         "token_invalid",
@@ -102,6 +137,7 @@ BAD: dict[str, tuple[Forge, str]] = {
     "J05 jku": (by(ROGUE, "RS256", jku="http://127.0.0.1:1/jwks"), "token_invalid"),
     "J06 crit": (by(ROGUE, "RS256", crit=["exp"]), "token_invalid"),
     "J07 foreign issuer": (signed(iss="https://elsewhere.example/realms/tools-provider"), "token_issuer_mismatch"),
+    "J07 trailing slash": (with_slash, "token_issuer_mismatch"),
     "J07 no issuer": (signed(iss=None), "token_issuer_mismatch"),
     "J08 foreign audience": (signed(aud="pizzeria-backend"), "token_audience_mismatch"),
     "J08 longer audience": (signed(aud=f"{EXCHANGE_CLIENT}-2"), "token_audience_mismatch"),
@@ -191,6 +227,107 @@ def test_a_token_in_the_query_is_refused_even_beside_a_good_header(
         answer = provider.http.get(path, params={"access_token": value}, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (401, "token_invalid")
         assert value not in answer.text
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_j22_a_token_that_went_through_too_many_hands_is_not_permitted(
+    provider: RunningProvider, identity_provider: EmbeddedIdentityProvider, probe: Probe, admin: Headers, door: str
+) -> None:
+    def acting(depth: int) -> Headers:
+        actor: dict[str, Any] = {}
+        for number in range(depth):
+            actor = {"act": {"sub": f"actor-{number}", **actor}}
+        return bearer(signed(**actor)(identity_provider))
+
+    assert ask(provider, door, acting(3)).status_code == 200
+    answer = ask(provider, door, acting(4))
+    assert (answer.status_code, answer.json()["code"]) == (403, "delegation_too_deep")
+    (record, *_) = provider.audit(admin, outcome="delegation_too_deep", limit=1)
+    assert record["trace_id"] == answer.json()["trace_id"]
+
+
+def test_j05_keys_are_asked_of_the_issuer_alone(
+    provider: RunningProvider, identity_provider: EmbeddedIdentityProvider, probe: Probe
+) -> None:
+    with raw_upstream() as canary:
+        for place in ("jku", "x5u"):
+            token = by(ROGUE, "RS256", **{place: f"{canary.address}/jwks", "kid": "theirs"})(identity_provider)
+            assert ask(provider, "rest", bearer(token)).status_code == 401
+        assert canary.server.connections == 0
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("length", [16_385, 60_000])
+def test_j16_a_token_over_the_limit_is_refused_unread(
+    provider: RunningProvider, probe: Probe, length: int, door: str
+) -> None:
+    answer = ask(provider, door, bearer("eyJ" + "a" * (length - 3)))
+    assert answer.status_code in {400, 401, 431}
+    assert answer.elapsed.total_seconds() < 1
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    issuer = Issuer()
+    with running(issuer) as address:
+        issuer.issuer = f"{address}{REALM}"
+        yield issuer
+
+
+@pytest.fixture
+def beside_issuer(start: Start, issuer: Issuer) -> RunningProvider:
+    return start(
+        keycloak_url=issuer.issuer.removesuffix(REALM),
+        keycloak_realm=REALM.rpartition("/")[2],
+        token_exchange_client_id=EXCHANGE_CLIENT_THERE,
+    )
+
+
+def statuses(provider: RunningProvider, tokens: list[str]) -> list[int]:
+    def listed(token: str) -> int:
+        return provider.http.get("/api/v1/tools", headers=bearer(token)).status_code
+
+    with ThreadPoolExecutor(20) as pool:
+        return list(pool.map(listed, tokens))
+
+
+def test_j17_unknown_keys_at_once_make_no_flood_and_keep_nobody_out(
+    beside_issuer: RunningProvider, issuer: Issuer
+) -> None:
+    assert statuses(beside_issuer, [issuer.token()]) == [200]
+    asked = issuer.certs_requests
+    unknown = [issuer.token({"kid": f"unknown-{number}"}, jti=f"{number}") for number in range(60)]
+    assert statuses(beside_issuer, unknown) == [401] * 60
+    assert issuer.certs_requests <= asked + 2
+    assert statuses(beside_issuer, [issuer.token(jti="good")]) == [200]
+
+
+def test_j18_a_key_is_taken_with_the_first_token_that_it_signed(beside_issuer: RunningProvider, issuer: Issuer) -> None:
+    issuer.publish("key-2")
+    assert statuses(beside_issuer, [issuer.token()]) == [200]
+
+
+NO_KEYS: dict[str, Answer] = {
+    "500": Answer(500),
+    "a page": Answer(body=b"<html></html>"),
+    "half a JSON": Answer(body=b'{"keys": ['),
+    "an answer that breaks off": Answer(body=b"{}", cut=True),
+    "no key": Answer(body={"keys": []}),
+    "nothing": Answer(body=b""),
+    "a list": Answer(body=[]),
+    "other keys": Answer(body={"keys": [{"kty": "oct", "k": "AAAA", "kid": "key-1", "use": "sig", "alg": "HS256"}]}),
+}
+
+
+@pytest.mark.parametrize("answer", NO_KEYS.values(), ids=NO_KEYS)
+def test_j19_known_keys_serve_while_no_new_ones_can_be_had(
+    beside_issuer: RunningProvider, issuer: Issuer, answer: Answer
+) -> None:
+    assert statuses(beside_issuer, [issuer.token()]) == [200]
+    unknown = issuer.token({"kid": "unknown"})
+    issuer.certs = lambda: answer
+    assert statuses(beside_issuer, [unknown, issuer.token(jti="2")])[1] == 200
+    assert statuses(beside_issuer, [issuer.token(jti="3"), unknown])[0] == 200
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -114,6 +114,14 @@ def test_only_post_is_taken(provider: RunningProvider, agent: Headers, method: s
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
+def test_m12_there_is_no_other_protocol_to_speak(provider: RunningProvider, agent: Headers) -> None:
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    upgrade["Sec-WebSocket-Key"] = "dGhlIHNhbXBsZSBub25jZQ=="
+    for path in ("/mcp", "/api/v1/tools"):
+        assert provider.http.get(path, headers=upgrade).status_code == 401
+    assert provider.http.get("/mcp", headers={**upgrade, **agent}).status_code == 405
+
+
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize(
     "body",

@@ -1,7 +1,12 @@
 """What every answer has in common."""
 
+import socket
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
 import pytest
 
+from tests.api.probe import Probe
 from tests.installation import Headers, RunningProvider
 
 
@@ -13,7 +18,12 @@ def test_a_wrong_method_says_which_ones_are_right(provider: RunningProvider, adm
 
 @pytest.mark.parametrize(
     ("params", "pointer"),
-    [({"limit": "0"}, "limit"), ({"limit": "many"}, "limit"), ({"cursor": "nonsense"}, None)],
+    [
+        ({"limit": "0"}, "limit"),
+        ({"limit": "many"}, "limit"),
+        ({"q": "e " * 101}, "q"),
+        ({"cursor": "nonsense"}, None),
+    ],
 )
 def test_a_wrong_query_says_what_is_wrong(
     provider: RunningProvider, agent: Headers, params: dict[str, str], pointer: str | None
@@ -53,3 +63,29 @@ def test_our_own_document_is_complete(provider: RunningProvider) -> None:
     for path, item in document["paths"].items():
         for method, operation in item.items():
             assert ("security" in operation) is path.startswith("/api/"), f"{method} {path}"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/tools", "/api/v1/tools/execute", "/api/v1/sources", "/mcp", "/metrics"])
+def test_pages_of_strangers_are_let_in_nowhere(provider: RunningProvider, agent: Headers, path: str) -> None:
+    asking = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    for headers in (asking, {**asking, **agent}):
+        for method in ("OPTIONS", "GET"):
+            answer = provider.http.request(method, path, headers=headers)
+            assert not any(name.startswith("access-control-") for name in answer.headers)
+
+
+def test_three_hundred_clients_that_never_finish_keep_nobody_waiting(
+    provider: RunningProvider, probe: Probe, agent: Headers
+) -> None:
+    head = f"POST /api/v1/tools/execute HTTP/1.1\r\nHost: x\r\nAuthorization: {agent['Authorization']}\r\n"
+    beginnings = [b"GET /api/v1/tools HTTP/1.1\r\nHost: x\r\nX: ", f"{head}Content-Length: 9999\r\n\r\n{{".encode()]
+    address = urlsplit(provider.address)
+    with ExitStack() as open_now:
+        for number in range(300):
+            connection = socket.create_connection((str(address.hostname), address.port or 0), timeout=30)
+            open_now.enter_context(connection)
+            connection.sendall(beginnings[number % 2])
+        for _ in range(5):
+            answer = provider.execute(agent, "probe/echo")
+            assert answer.status_code == 200
+            assert answer.elapsed.total_seconds() < 1

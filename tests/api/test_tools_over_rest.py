@@ -1,10 +1,14 @@
 """The REST door to tools."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.api.probe import Probe
+from tests.api.protocol import MODERN, message, post
 from tests.installation import Headers, RunningProvider, Token, bearer
 
 EXECUTE = "/api/v1/tools/execute"
@@ -130,6 +134,48 @@ def test_a_call_may_have_4_mib(provider: RunningProvider, agent: Headers) -> Non
     assert (too_much.status_code, too_much.json()["code"]) == (413, "body_too_large")
     fits = provider.execute(agent, "nope/echo", text="x" * 4_000_000)
     assert fits.status_code == 404
+
+
+HEAVY: dict[str, bytes] = {
+    "numbers": b"[" + b"0," * 1_900_000 + b"0]",
+    "objects": b"[" + b"{}," * 1_300_000 + b"0]",
+    "texts": b"[" + b'"",' * 1_300_000 + b"0]",
+    "as many objects as permitted": b"[" + b"{}," * 99_000 + b"0]",
+    "a long text": b'"' + b"\\u00e9" * 650_000 + b'"',
+    "many names": b"{" + b",".join(b'"%d":0' % number for number in range(99_000)) + b"}",
+}
+
+
+@pytest.mark.parametrize("body", HEAVY.values(), ids=HEAVY)
+@pytest.mark.parametrize("door", ["rest", MODERN])
+def test_a_heavy_body_keeps_no_other_caller_waiting(
+    provider: RunningProvider, probe: Probe, agent: Headers, body: bytes, door: str
+) -> None:
+    path, headers = EXECUTE, agent
+    content = b'{"tool_id": "probe/echo", "arguments": {"number": ' + body + b"}}"
+    if door != "rest":
+        called, own = message("tools/call", door, name="probe__echo", arguments={"number": "HERE"})
+        path, headers = "/mcp", {**own, **agent}
+        content = json.dumps(called).encode().replace(b'"HERE"', body)
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(httpx.post, provider.address + path, content=content, headers=headers, timeout=60)
+        worst = 0.0
+        while not call.done():
+            worst = max(worst, provider.http.get("/health").elapsed.total_seconds())
+    assert worst < 2
+    answer = call.result()
+    assert answer.status_code in {413, 422} or answer.json()["result"]["isError"] is True
+
+
+@pytest.mark.parametrize("number", [99_900, 100_001])
+def test_a_body_has_at_most_100_000_values(
+    provider: RunningProvider, probe: Probe, agent: Headers, number: int
+) -> None:
+    answer = provider.execute(agent, "probe/echo", number=[0] * number)
+    expected = (422, "invalid_arguments") if number < 100_000 else (413, "body_too_large")
+    assert (answer.status_code, answer.json()["code"]) == expected
+    called = post(provider, agent, "tools/call", name="probe__echo", arguments={"number": [0] * number})
+    assert called.status_code == (413 if number > 100_000 else 200)
 
 
 def listed(provider: RunningProvider, headers: Headers, **params: Any) -> list[str]:

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from app.audit.log import AuditFilter, AuditLog
 from app.audit.record import AuditRecord
 from app.database import Database
-from app.errors import Invalid
+from app.errors import Invalid, Unavailable
 from app.telemetry import Telemetry
 
 pytestmark = pytest.mark.anyio
@@ -290,3 +290,35 @@ async def test_a_page_never_has_more_than_500_records(log: AuditLog) -> None:
     page = await log.query(limit=100_000)
     assert len(page.items) == 500
     assert page.next_cursor is not None
+
+
+async def test_a_filter_that_no_record_can_fit_finds_nothing(database_url: str) -> None:
+    database = Database(database_url)
+    await database.migrate()
+    log = AuditLog(database, None)
+    await log.start()
+    try:
+        await log.record(a_record("a/b", subject="x\x00y"))
+        for subject in ("\x00", "x\x00y", "\ud7ff", "x" * 100_000):
+            assert (await log.query(AuditFilter(subject=subject))).items == ()
+        assert len((await log.query(AuditFilter(subject="xy"))).items) == 1
+    finally:
+        await log.stop()
+        await database.dispose()
+
+
+async def test_without_the_database_nothing_can_be_read_and_that_is_said() -> None:
+    database = Database("postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(Unavailable) as failure:
+        await AuditLog(database, None).query()
+    assert failure.value.code == "database_unavailable"
+
+
+@pytest.mark.parametrize("field", ["tool", "source", "detail"])
+async def test_a_token_sent_in_place_of_a_name_is_not_kept(log: AuditLog, tmp_path: Path, field: str) -> None:
+    token = f"eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzb21lYm9keSJ9.{'s' * 86}"
+    for text in (token, f"pizzeria/{token}", f"pizzeria__{token}", f"{'x' * 950}/{token}"):
+        await log.record(a_record(**{field: text}))
+    content = (tmp_path / "provider.db").read_bytes() + (tmp_path / "provider.db-wal").read_bytes()
+    assert b"eyJzdWIiOiJzb21lYm9keSJ9" not in content
+    assert b"s" * 86 not in content

@@ -154,6 +154,16 @@ async def test_an_outage_is_not_made_worse_by_asking_all_the_time(
     assert issuer.certs_requests == 3
 
 
+async def test_readiness_asks_for_keys_once_in_five_minutes(keys: JwksCache, issuer: Issuer, clock: Clock) -> None:
+    await keys.check()
+    clock.advance(299)
+    await keys.check()
+    assert issuer.certs_requests == 1
+    clock.advance(1)
+    await keys.check()
+    assert issuer.certs_requests == 2
+
+
 async def test_a_start_before_the_issuer_is_up_heals_within_a_second(
     keys: JwksCache, issuer: Issuer, clock: Clock
 ) -> None:
@@ -211,6 +221,7 @@ async def test_a_key_without_an_algorithm_fits_those_of_its_type(keys: JwksCache
     with pytest.raises(SignatureRefused) as refused:
         await keys.key("open", "ES256")
     assert refused.value.code == "token_algorithm_refused"
+    assert str(refused.value) == "token_algorithm_refused: The token's algorithm is not the one of its key."
 
 
 async def test_closing_gives_up_the_fetch(client: httpx.AsyncClient, issuer: Issuer) -> None:

@@ -1,6 +1,7 @@
 """Which agent tokens are accepted, and what the others are told."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import jwt
@@ -164,9 +165,36 @@ async def test_a_refusal_says_what_to_do(
     assert words in (await refusal(verifier, issuer.forged(**claims))).detail
 
 
-async def test_a_refused_signature_is_told_in_its_own_words(verifier: AgentTokenVerifier, issuer: Issuer) -> None:
-    assert "three parts" in (await refusal(verifier, "opaque")).detail
-    assert "does not publish" in (await refusal(verifier, issuer.forged(headers={"kid": "stranger"}))).detail
+SIGNED_WRONGLY: list[tuple[Callable[[Issuer], str], str]] = [
+    (lambda _: "opaque", "This is no signed JWT (three parts, joined by dots)."),
+    (lambda _: "!!!!.e30.AA", "The token's header cannot be read."),
+    (lambda _: f"{segment([1])}.e30.AA", "The token's header cannot be read."),
+    (lambda issuer: issuer.forged(headers={"alg": 5}), "The token's header names no algorithm."),
+    (lambda issuer: issuer.forged(headers={"alg": "none"}), "The token must be signed with an asymmetric algorithm."),
+    (lambda issuer: issuer.forged(headers={"alg": "PS256"}), "The token's algorithm is not the one of its key."),
+    (lambda issuer: issuer.forged(headers={"kid": 1}), "The token's key id (`kid`) is no string."),
+    (lambda issuer: issuer.forged(headers={"kid": None}), "The token's header names no key (`kid`)."),
+    (
+        lambda issuer: issuer.forged(headers={"kid": "stranger"}),
+        "The token is signed with a key that its issuer does not publish.",
+    ),
+    (
+        lambda issuer: issuer.forged(headers={"crit": []}),
+        "The token's header has critical extensions, which nobody here knows.",
+    ),
+    (lambda issuer: issuer.token(key=private_key("stranger")), "The token's signature or form is wrong."),
+    (
+        lambda _: signed(f"{segment({'alg': 'RS256', 'kid': 'key-1'})}.{segment([1])}", "key-1"),
+        "The token's content is no JSON object.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("token", "words"), SIGNED_WRONGLY, ids=[words for _, words in SIGNED_WRONGLY])
+async def test_a_refused_signature_is_told_in_its_own_words(
+    verifier: AgentTokenVerifier, issuer: Issuer, token: Callable[[Issuer], str], words: str
+) -> None:
+    assert (await refusal(verifier, token(issuer))).detail == words
 
 
 async def test_a_lightweight_token_is_told_what_it_lacks(verifier: AgentTokenVerifier, issuer: Issuer) -> None:
@@ -204,6 +232,7 @@ async def test_more_than_three_actors_are_not_permitted(verifier: AgentTokenVeri
     with pytest.raises(NotPermitted) as refused:
         await verifier.verify(issuer.token(act=actors))
     assert refused.value.code == "delegation_too_deep"
+    assert "actors" in refused.value.detail
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "nOnE", "", "HS256", "RS1", "ES256K"])

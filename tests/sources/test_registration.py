@@ -503,3 +503,17 @@ def test_what_may_not_be_changed_or_means_nothing_is_refused(values: dict[str, A
 def test_an_authentication_of_a_later_release_is_refused_as_such(auth_type: str) -> None:
     with pytest.raises(ValidationError, match="later release"):
         change(upstream_auth={"type": auth_type})
+
+
+class Unwritable(dict[str, Any]):
+    """What is shown cannot be shown."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+
+async def test_a_change_that_fails_for_a_reason_nobody_foresaw_has_its_record_too(world: World, site: Site) -> None:
+    world.shown = Unwritable()
+    with pytest.raises(RuntimeError):
+        await world.register(site.url)
+    assert world.outcomes == [("register", "internal_error")]

@@ -1,5 +1,6 @@
 """`/api/v1/sources` of a running provider, as an admin's program sees it."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -169,6 +170,30 @@ async def test_a_manager_cannot_take_an_audience_to_another_origin(
     answer = await rest.post("/sources", json=body, headers=bearer(token("manager")))
     assert (answer.status_code, answer.json()["code"]) == (403, "audience_origin_conflict")
     assert (await rest.post("/sources", json=body)).status_code == 201
+
+
+async def test_of_two_managers_who_claim_an_audience_at_once_one_gets_it(
+    rest: httpx.AsyncClient, site: Site, other_site: Site, token: Token
+) -> None:
+    manager = bearer(token("manager"))
+    bodies = [
+        {"name": f"S {number}", "slug": f"s-{number}", "url": url, "default_audience": "contested-audience"}
+        for number, url in enumerate((site.url, other_site.url) * 3)
+    ]
+    answers = await asyncio.gather(*(rest.post("/sources", json=body, headers=manager) for body in bodies))
+    taken = {answer.json()["base_url"] for answer in answers if answer.status_code == 201}
+    assert len(taken) == 1
+    assert sorted(answer.status_code for answer in answers) == [201] * 3 + [403] * 3
+    (loser,) = {site.origin, other_site.origin} - taken
+    passing = await rest.post("/sources", json={"name": "P", "url": f"{loser}/openapi.json"}, headers=manager)
+    path = f"/sources/{passing.json()['id']}"
+    for changes in (
+        {"default_audience": "contested-audience"},
+        {"default_audience": "contested-audience", "upstream_auth": {"type": "none"}},
+        {"default_audience": " contested-audience "},
+    ):
+        refused = await rest.patch(path, json=changes, headers=manager)
+        assert (refused.status_code, refused.json()["code"]) == (403, "audience_origin_conflict")
 
 
 async def test_the_list_goes_on_behind_its_cursor(rest: httpx.AsyncClient, site: Site) -> None:

@@ -45,6 +45,7 @@ async def test_the_request_is_that_of_rfc_8693(keycloak: KeycloakExchanger, agen
             "audience": "pizzeria-backend",
         }
     ]
+    assert issuer.accepts == ["application/json"]
 
 
 async def test_scopes_of_the_target_are_asked_for(keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer) -> None:
@@ -71,8 +72,9 @@ async def test_what_comes_back_is_the_token_and_its_life(
 
 @pytest.mark.parametrize("audience", ["", "  "])
 def test_nothing_can_be_asked_for_without_an_audience(audience: str) -> None:
-    with pytest.raises(ValueError, match="audience"):
+    with pytest.raises(ValueError) as refused:
         ExchangeTarget(audience)
+    assert str(refused.value) == "a token is never exchanged without an audience"
 
 
 REFUSALS: list[tuple[tuple[int, str, str], type[ToolsProviderError], str, str]] = [
@@ -216,7 +218,8 @@ async def test_every_refusal_has_its_code_and_says_what_to_change(
 async def test_a_refused_scope_is_named(keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer) -> None:
     issuer.exchange = lambda _: Answer(400, {"error": "invalid_scope", "error_description": "Invalid scopes: a b"})
     failed = await failure(keycloak, agents, ExchangeTarget("pizzeria-backend", ("menu:read", "menu:write")))
-    assert "menu:read menu:write" in failed.detail
+    assert "(menu:read menu:write)" in failed.detail
+    assert "(none)" in (await failure(keycloak, agents, PIZZERIA)).detail
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>Forbidden</html>", [], {"error": 7, "error_description": {"a": 1}}])
@@ -372,7 +375,7 @@ async def test_the_agent_s_own_token_is_no_result(keycloak: KeycloakExchanger, a
     issuer.exchange = lambda form: Answer(body={**issuer.issue(form), "access_token": form["subject_token"]})
     failed = await failure(keycloak, agents, aud=[EXCHANGE_CLIENT, "pizzeria-backend"])
     assert failed.code == "exchange_result_invalid"
-    assert "the agent's own token came back" in failed.detail
+    assert "cannot be used: the agent's own token came back. Nothing was sent" in failed.detail
 
 
 @pytest.mark.parametrize(
@@ -408,14 +411,18 @@ async def test_a_life_that_is_not_said_properly_is_unknown(
     assert token.expires_at == (0 if life is None else clock.now + life)
 
 
-async def test_a_missing_life_is_unknown(keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer) -> None:
+async def test_a_missing_life_is_unknown(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
     def answer(form: dict[str, str]) -> Answer:
         members = issuer.issue(form)
         del members["expires_in"]
         return Answer(body=members)
 
     issuer.exchange = answer
-    assert (await keycloak.exchange(await agents.agent(), PIZZERIA)).expires_at == 0
+    with caplog.at_level(logging.DEBUG, "app"):
+        assert (await keycloak.exchange(await agents.agent(), PIZZERIA)).expires_at == 0
+    assert "Token exchange successful for audience 'pizzeria-backend', expires in 0s" in caplog.messages
 
 
 async def test_fewer_scopes_than_the_source_needs_are_not_enough(

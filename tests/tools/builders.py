@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from app.identity.agent_token import AgentToken
-from app.openapi.operation import Body, Operation, Parameter
+from app.openapi.operation import Body, Location, Operation, Parameter, Style
 from app.sources.models import RegisteredSource
 
 
@@ -40,6 +40,12 @@ def a_source(slug: str = "pizzeria", base_url: str = "http://127.0.0.1:9", **cha
         "enabled": True,
     }
     return RegisteredSource(**fields | changes)
+
+
+def a_parameter(name: str, location: Location = "query", style: Style = "form", **changes: Any) -> Parameter:
+    """Required where the specification says so. The argument is called unlike the parameter, as after a clash."""
+    fields: dict[str, Any] = {"required": location == "path", "explode": False}
+    return Parameter(f"{location}_{name}", name, location, style=style, **fields | changes)
 
 
 def an_operation(

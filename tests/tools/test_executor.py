@@ -15,6 +15,7 @@ from app.audit.record import AuditRecord
 from app.database import Database
 from app.errors import (
     BadAnswer,
+    DeadlineExceeded,
     InsufficientScope,
     Invalid,
     InvalidAgentToken,
@@ -33,6 +34,7 @@ from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor
 from app.tools.result import ToolResult
 from app.tools.upstream import Upstream
+from tests.clock import Clock
 from tests.scripted import Scripted, ok, scripted
 from tests.tools.builders import a_source, an_agent, an_operation
 
@@ -43,13 +45,15 @@ MENU = {"category": {"type": "string"}, "vegan": {"type": "boolean"}}
 
 @dataclass
 class Issuing:
-    """Stands for the identity provider: issues `exchanged-1`, `exchanged-2`, … or fails."""
+    """Stands for the identity provider: issues `exchanged-1`, `exchanged-2`, … within a second each, or fails."""
 
+    clock: Clock
     failure: ToolsProviderError | None = None
     asked: list[ExchangeTarget] = field(default_factory=list)
 
     async def exchange(self, agent: AgentToken, target: ExchangeTarget) -> ExchangedToken:
         self.asked.append(target)
+        self.clock.advance(1)
         if self.failure is not None:
             raise self.failure
         number = len(self.asked)
@@ -60,9 +64,15 @@ class Provider:
     """The parts of one call, put together as main.py does; the identity provider is `issuing`."""
 
     def __init__(
-        self, telemetry: Telemetry, audit: AuditLog, upstream: Upstream, passthrough: Literal["allow", "deny"] = "allow"
+        self,
+        telemetry: Telemetry,
+        audit: AuditLog,
+        upstream: Upstream,
+        passthrough: Literal["allow", "deny"],
+        upstream_timeout: float,
     ) -> None:
-        self.issuing = Issuing()
+        self.clock = Clock(1_000)
+        self.issuing = Issuing(self.clock)
         self.refused: list[AgentToken] = []
         self.catalog = Catalog()
         self.audit = audit
@@ -74,8 +84,9 @@ class Provider:
             upstream,
             audit,
             telemetry,
-            upstream_timeout=20,
+            upstream_timeout=upstream_timeout,
             refuse=self.refused.append,
+            clock=self.clock,
         )
 
     def show(self, server: Scripted, method: str = "get", **source: Any) -> None:
@@ -111,8 +122,13 @@ def passthrough() -> Literal["allow", "deny"]:
 
 
 @pytest.fixture
+def upstream_timeout() -> float:
+    return 20
+
+
+@pytest.fixture
 async def provider(
-    tmp_path: Path, spans: InMemorySpanExporter, passthrough: Literal["allow", "deny"]
+    tmp_path: Path, spans: InMemorySpanExporter, passthrough: Literal["allow", "deny"], upstream_timeout: float
 ) -> AsyncIterator[Provider]:
     telemetry = Telemetry(span_processors=[SimpleSpanProcessor(spans)])
     database = Database(f"sqlite:///{tmp_path}/provider.db")
@@ -121,7 +137,7 @@ async def provider(
     await audit.start()
     async with guarded_client(AddressPolicy(["127.0.0.0/8"])) as client:
         upstream = Upstream(client, telemetry, failure_threshold=5, recovery_timeout=30)
-        yield Provider(telemetry, audit, upstream, passthrough)
+        yield Provider(telemetry, audit, upstream, passthrough, upstream_timeout)
     await audit.stop()
     await database.dispose()
     telemetry.shutdown()
@@ -160,8 +176,6 @@ async def test_the_answer_comes_back_and_everything_is_written_down(
     assert (record.token_id, record.exchanged_token_id) == ("jti-agent", "jti-exchanged-1")
     assert (record.source, record.tool, record.audience) == ("pizzeria", "pizzeria/get_menu", "pizzeria-backend")
     assert (record.upstream_status, record.passthrough, record.detail) == (200, False, None)
-    assert record.duration_ms is not None
-    assert record.duration_ms >= result.duration_ms > 0
     span = next(span for span in spans.get_finished_spans() if span.name == "execute_tool")
     assert record.trace_id == f"{span.context.trace_id:032x}"
     assert f"traceparent: 00-{record.trace_id}-" in server.heads[0]
@@ -173,6 +187,34 @@ async def test_the_answer_comes_back_and_everything_is_written_down(
     }
     metrics = provider.telemetry.render_prometheus()
     assert b'tools_provider_tool_call_duration_seconds_count{outcome="ok",source="pizzeria"} 1.0' in metrics
+
+
+async def test_the_result_tells_the_upstreams_time_and_the_record_that_of_the_whole_call(provider: Provider) -> None:
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        provider.clock.advance(0.2345678)
+        writer.write(status(200, "Connection: close"))
+        await writer.drain()
+
+    async with scripted(answer) as server:
+        provider.show(server)
+        result = await provider.call()
+    assert result.duration_ms == 234.568
+    assert (await provider.the_record()).duration_ms == 1234.568
+    total = b'tools_provider_tool_call_duration_seconds_sum{outcome="ok",source="pizzeria"} 1.2345'
+    assert total in provider.telemetry.render_prometheus()
+
+
+@pytest.mark.parametrize("upstream_timeout", [0.05])
+async def test_an_upstream_has_only_so_long_to_answer(provider: Provider) -> None:
+    async def hang(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with scripted(hang) as server:
+        provider.show(server)
+        with pytest.raises(DeadlineExceeded) as failure:
+            await provider.call()
+    assert failure.value.code == "upstream_timeout"
+    assert (await provider.the_record()).outcome == "upstream_timeout"
 
 
 async def test_the_second_call_uses_the_cached_token(provider: Provider) -> None:
@@ -240,13 +282,18 @@ async def test_a_null_that_means_left_out_is_not_sent(provider: Provider) -> Non
 
 
 @pytest.mark.parametrize("tool", ["pizzeria/nothing", "nothing/get_menu", "", "pizzeria__get_menu"])
-async def test_an_unknown_tool_is_not_found_and_recorded(provider: Provider, tool: str) -> None:
+async def test_an_unknown_tool_is_not_found_and_recorded(
+    provider: Provider, spans: InMemorySpanExporter, tool: str
+) -> None:
     async with scripted(ok(b"{}")) as server:
         provider.show(server)
         with pytest.raises(NotFound) as refused:
             await provider.call(tool=tool)
     assert refused.value.code == "tool_not_found"
+    assert refused.value.detail.startswith("There is no tool of that name that you may see.")
     assert server.connections == 0
+    (span,) = spans.get_finished_spans()
+    assert (span.name, span.attributes) == ("execute_tool", {"tools_provider.door": "rest"})
     record = await provider.the_record()
     assert (record.kind, record.outcome, record.tool, record.source) == ("refusal", "tool_not_found", tool, None)
     assert b'{outcome="tool_not_found",source="unknown"} 1.0' in provider.telemetry.render_prometheus()
@@ -272,10 +319,12 @@ async def test_missing_scopes_are_named_all_at_once(provider: Provider) -> None:
         with pytest.raises(InsufficientScope) as refused:
             await provider.call(agent=an_agent(scopes=frozenset({"menu"})))
         assert refused.value.scopes == ("menu", "orders")
+        assert refused.value.detail == "This tool needs a token with the scopes menu orders. Ask for all of them."
         assert server.connections == 0
         assert (await provider.the_record()).outcome == "insufficient_scope"
+        await provider.call(agent=an_agent(scopes=frozenset({"menu", "orders"})))
         await provider.call(agent=an_agent(scopes=frozenset({"menu", "orders", "more"})))
-    assert len(server.heads) == 1
+    assert len(server.heads) == 2
 
 
 async def test_wrong_arguments_send_nothing_and_stay_out_of_the_record(provider: Provider) -> None:
@@ -330,6 +379,7 @@ async def test_an_exchange_without_an_audience_never_becomes_pass_through(provid
         with pytest.raises(BadAnswer) as failure:
             await provider.call()
     assert failure.value.code == "exchange_audience_not_found"
+    assert "default_audience" in failure.value.detail
     assert server.connections == 0
 
 
