@@ -54,7 +54,8 @@ async def database(database_url: str) -> AsyncGenerator[Database]:
 
 @pytest.fixture(scope="session")
 def identity_provider() -> Iterator[EmbeddedIdentityProvider]:
-    app = create_identity_provider(read_realm())
+    lasting = {"accessTokenLifespan": 3600}  # seconds; the tokens of a session's users are signed in for once
+    app = create_identity_provider({**read_realm(), **lasting})
     with running(app) as address:
         yield EmbeddedIdentityProvider(address, app.state.identity_provider)
 
