@@ -142,8 +142,7 @@ class JwksCache:
 
     async def _download(self) -> bytes:
         async with self._client.stream("GET", self._url, follow_redirects=False) as response:
-            if response.status_code != 200:
-                raise BadAnswer("idp_broken", "The identity provider does not show its keys.")
+            response.raise_for_status()
             return await read_bounded(response, _MAX_BYTES)
 
 

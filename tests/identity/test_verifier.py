@@ -197,6 +197,11 @@ async def test_a_refused_signature_is_told_in_its_own_words(
     assert (await refusal(verifier, token(issuer))).detail == words
 
 
+async def test_a_token_may_have_16_384_characters(verifier: AgentTokenVerifier) -> None:
+    assert (await refusal(verifier, "x" * 16_384)).detail.startswith("This is no signed JWT")
+    assert (await refusal(verifier, "x" * 16_385)).detail == "A token is ASCII text of at most 16384 characters."
+
+
 async def test_a_lightweight_token_is_told_what_it_lacks(verifier: AgentTokenVerifier, issuer: Issuer) -> None:
     lightweight = issuer.token(sub=None, aud=None, realm_access=None, scope=None)
     refused = await refusal(verifier, lightweight)

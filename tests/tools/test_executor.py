@@ -290,7 +290,7 @@ async def test_an_unknown_tool_is_not_found_and_recorded(
         with pytest.raises(NotFound) as refused:
             await provider.call(tool=tool)
     assert refused.value.code == "tool_not_found"
-    assert refused.value.detail.startswith("There is no tool of that name that you may see.")
+    assert refused.value.detail.startswith("There is no tool of that id")
     assert server.connections == 0
     (span,) = spans.get_finished_spans()
     assert (span.name, span.attributes) == ("execute_tool", {"tools_provider.door": "rest"})
