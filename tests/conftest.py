@@ -1,6 +1,5 @@
 """What tests share: databases, and the parts of a real installation over real HTTP."""
 
-import time
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,6 @@ from seed.pizzeria.app import PizzeriaSettings, create_pizzeria
 from tests.databases import PostgresqlCluster, postgresql_cluster, postgresql_programs
 from tests.installation import EmbeddedIdentityProvider, Headers, RunningProvider, Token, bearer, settings_for
 from tests.servers import address_of, listener, running
-
-KEPT = 60.0  # seconds, of the five minutes that a token lives
 
 
 @pytest.fixture
@@ -88,19 +85,17 @@ def provider(
 
 @pytest.fixture(scope="session")
 def token(identity_provider: EmbeddedIdentityProvider) -> Token:
-    """Access tokens of users, by their names; one that has been kept for a while gives way, for it would expire."""
-    kept: dict[str, tuple[str, float]] = {}
+    """Access tokens of users, by their names."""
+    kept: dict[str, str] = {}
 
     def token_of(username: str) -> str:
-        value, since = kept.get(username, ("", -KEPT))
-        if time.monotonic() - since >= KEPT:
-            value = identity_provider.access_token(username)
-            kept[username] = value, time.monotonic()
-        return value
+        if username not in kept:
+            kept[username] = identity_provider.access_token(username)
+        return kept[username]
 
     return token_of
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def admin(token: Token) -> Headers:
     return bearer(token("admin"))

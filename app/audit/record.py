@@ -13,10 +13,10 @@ class AuditRecord:
     """What happened, to whom it is owed and how it ended.
 
     `action` is `execute`, `authenticate`, `administer`, `exchange`, `register`, `update`, `refresh` or `delete`.
-    `outcome` is `ok`, `upstream_error` (it answered 400 or above), `cancelled` (the agent left) or the error code. `at`
-    is in seconds since the epoch, `duration_ms` in milliseconds, `token_id` and `exchanged_token_id` are the `jti` of
-    the agent's and of the exchanged token, `door` is `rest` or `mcp`, or `schedule` for a refresh that
-    nobody asked for.
+    `outcome` is `ok`, `upstream_error` (it answered 400 or above), `cancelled` (the caller left, or it was given up) or
+    the error code. `at` is in seconds since the epoch, `duration_ms` in milliseconds, `token_id` and
+    `exchanged_token_id` are the `jti` of the agent's and of the exchanged token, `door` is `rest` or `mcp`, or
+    `schedule` for a refresh that nobody asked for.
     """
 
     kind: Kind

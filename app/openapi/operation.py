@@ -8,7 +8,7 @@ Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDeli
 Json = dict[str, Any]
 Value = Any  # one JSON value, whatever a document has put there
 
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 section 9.2.1
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})  # RFC 9110 section 9.2.1; OAS 3.2 `query`
 _REPEATABLE_METHODS = frozenset({"PUT", "DELETE"})  # idempotent, but not safe: section 9.2.2
 
 

@@ -6,12 +6,10 @@ so that the three never differ.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
-
-import structlog
 
 from app.audit.record import AuditRecord
 from app.errors import ToolsProviderError
@@ -33,8 +31,6 @@ from app.sources.stored_curation import curated_now, listed_now, shape
 OnChanged = Callable[[RegisteredSource, tuple[Operation, ...]], None]
 OnRemoved = Callable[[str], None]
 T = TypeVar("T")
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +77,7 @@ class Registration:
         async with self._repository.transaction() as sources:
             for source in await sources.all():
                 operations = await sources.operations(source.id)
-                self._show(source, curate(source, operations).operations)
+                self._on_changed(self._rules.effective(source), curate(source, operations).operations)
 
     async def aclose(self, grace: float = 5.0) -> None:
         """Let what is under way end; what takes longer than `grace` seconds is given up and leaves nothing behind."""
@@ -186,7 +182,7 @@ class Registration:
                 await sources.add(source)
                 await sources.replace_operations(source.id, inventory.operations, inventory.report)
                 await sources.replace_document(source.id, document)
-            self._show(source, curated.operations)
+            self._on_changed(self._rules.effective(source), curated.operations)
         return Registered(SourceRead.of(source), curated.report(inventory.report), curated.operations)
 
     def _drafted(self, create: SourceCreate) -> Source:
@@ -215,7 +211,7 @@ class Registration:
                 if revision is not None and revision.version != source.version:
                     raise changed_meanwhile()
                 operations = await self._store_update(sources, source, changes, revision, change)
-            self._show(source, operations)
+            self._on_changed(self._rules.effective(source), operations)
         return SourceRead.of(source)
 
     async def _revised(
@@ -291,7 +287,7 @@ class Registration:
                 curated, tool = await shape(sources, source, operation, changes, change)
                 source.updated_at = self._now()
                 await sources.save(source)
-            self._show(source, curated.operations)
+            self._on_changed(self._rules.effective(source), curated.operations)
         return SourceRead.of(source), tool
 
     async def _refresh(self, key: str, change: Change, *, force: bool) -> Refreshed:
@@ -323,7 +319,7 @@ class Registration:
                 await sources.replace_operations(source.id, inventory.operations, inventory.report, changes)
                 curated = taken.enter(source, self._now())
                 await sources.save(source)
-            self._show(source, curated.operations)
+            self._on_changed(self._rules.effective(source), curated.operations)
         return _refreshed(source, changes, known, change)
 
     async def _store_unchanged(self, known: Source, fingerprint: Fingerprint, change: Change) -> Refreshed:
@@ -354,13 +350,6 @@ class Registration:
                 await sources.remove(source)
             self._on_removed(source.slug)
 
-    def _show(self, source: Source, operations: tuple[Operation, ...]) -> None:
-        registered = source.registered()
-        if not self._rules.may_exchange(registered):
-            _log.warning("a source has no tools, because AUDIENCE_ORIGINS does not list it", source=source.slug)
-            registered = replace(registered, enabled=False)
-        self._on_changed(registered, operations)
-
     async def _check_authorities(
         self, sources: Sources, source: Source, change: Change, held: Collection[Authority] = ()
     ) -> None:
@@ -385,6 +374,9 @@ class Registration:
             outcome = "ok"
         except ToolsProviderError as error:
             outcome = error.code
+            raise
+        except asyncio.CancelledError:
+            outcome = "cancelled"
             raise
         finally:
             if not change.silent:

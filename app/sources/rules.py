@@ -4,12 +4,16 @@ Without these rules a delegated token could be harvested: a source claims the au
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
+
+import structlog
 
 from app.errors import Invalid, NotPermitted
 from app.outbound import AddressPolicy, AddressRefused, origin_of
 from app.sources.models import Authority, AuthType, RegisteredSource, Source
 
+_log = structlog.get_logger(__name__)
 _MAY_ADD_ORIGINS = "admin"  # the realm role; `manager` may not
 
 
@@ -59,13 +63,22 @@ class SourceRules:
                 'or `upstream_auth` {"type": "none"} for an API that needs no token.',
             )
 
-    def may_exchange(self, source: RegisteredSource) -> bool:
-        """Whether AUDIENCE_ORIGINS, where it is set, still lists all that a stored source would get tokens for."""
-        return not self._origins or all(
-            authority.origin in self._origins.get(str(authority.audience), ())
-            for authority in source.authorities
-            if authority.auth_type == "token_exchange"
-        )
+    def effective(self, source: Source) -> RegisteredSource:
+        """Return what is called of a stored source: nothing that AUDIENCE_ORIGINS, where it is set, no longer lists."""
+        registered = source.registered()
+        own, *others = registered.authorities
+        kept = tuple(authority for authority in others if self._is_covered(authority))
+        if not self._is_covered(own):
+            _log.warning("a source has no tools, because AUDIENCE_ORIGINS does not list it", source=source.slug)
+            registered = replace(registered, enabled=False)
+        elif len(kept) < len(others):
+            _log.warning("a source lacks servers that AUDIENCE_ORIGINS does not list", source=source.slug)
+        return replace(registered, other_servers=kept)
+
+    def _is_covered(self, authority: Authority) -> bool:
+        if not self._origins or authority.auth_type != "token_exchange":
+            return True
+        return authority.origin in self._origins.get(str(authority.audience), ())
 
     def check_other_servers(self, source: Source) -> None:
         """Raise Invalid unless each origin of the source is stated once and has an audience of its own, or none.

@@ -41,7 +41,7 @@ def probe(provider: RunningProvider, admin: Headers, probe_address: tuple[Probe,
     return probe
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def agent(token: Token) -> Headers:
     return bearer(token("johndoe"))
 

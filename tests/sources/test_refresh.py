@@ -279,7 +279,7 @@ async def test_a_refresh_that_hangs_at_the_end_is_given_up_and_changes_nothing(
             await asked.wait()
     await world.registration.aclose(grace=0.01)
     assert (await world.registration.find("s")).status == "ready"
-    assert world.records == []
+    assert world.outcomes == [("refresh", "cancelled")]
 
 
 def test_sources_that_were_registered_together_are_not_due_together() -> None:
@@ -375,6 +375,23 @@ async def test_the_operators_list_of_audiences_binds_other_servers_too(
     with pytest.raises(Invalid) as refused:
         await world.register(site.url, slug="s", default_audience="api", other_servers=theirs)
     assert refused.value.code == "audience_origin_refused"
+
+
+async def test_what_the_operators_list_no_longer_covers_is_called_no_more(
+    world: World, make_world: MakeWorld, site: Site, other_site: Site
+) -> None:
+    site.serve(with_server(other_site.origin))
+    theirs = [{"origin": other_site.origin, "default_audience": "ranges"}]
+    await world.register(site.url, slug="s", default_audience="api", other_servers=theirs)
+    for listed, enabled, servers in [
+        ((f"api={site.origin}", f"ranges={other_site.origin}"), True, 1),
+        ((f"api={site.origin}",), True, 0),
+        ((f"ranges={other_site.origin}",), False, 1),
+    ]:
+        restarted = make_world(listed)
+        await restarted.registration.load_all()
+        shown = restarted.shown["s"][0]
+        assert (shown.enabled, len(shown.other_servers)) == (enabled, servers), listed
 
 
 async def test_no_audience_and_no_origin_is_stated_twice(world: World, site: Site, other_site: Site) -> None:

@@ -41,7 +41,8 @@ def test_one_rule_asks_for_all_it_states_and_several_are_alternatives(selection:
 
 
 @pytest.mark.parametrize(
-    ("method", "expected"), [("GET", True), ("HEAD", True), ("POST", False), ("PUT", False), ("DELETE", False)]
+    ("method", "expected"),
+    [("GET", True), ("HEAD", True), ("QUERY", True), ("POST", False), ("PUT", False), ("DELETE", False)],
 )
 def test_read_only_is_one_word(method: str, expected: bool) -> None:
     assert chosen({"read_only": True}, method) is expected
