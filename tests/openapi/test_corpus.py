@@ -23,12 +23,12 @@ NOTHING_LOST = {"petstore3", "github", "keycloak-admin", "twilio-api", "boundary
 LARGEST = ["github", "datadog-v2"]
 TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 MEASURED = """
-import resource, sys, time
+import re, sys, time
 from pathlib import Path
 from app.openapi.conversion import convert
 from app.sources.local import read_local
 convert(read_local(Path(sys.argv[1]), max_bytes=20_971_520), slug="largest")
-print(time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(time.process_time(), int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024)
 """
 
 

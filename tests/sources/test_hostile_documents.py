@@ -370,4 +370,7 @@ def test_s16_what_a_refresh_changes_is_told_and_recorded(
     answer = provider.http.post("/api/v1/sources/hostile/refresh", headers=admin).json()
     assert (answer["added"], answer["removed"], answer["changed"]) == ([], [], ["hostile/menu"])
     (record, *_) = provider.audit(admin, source="hostile", kind="admin")
-    assert (record["action"], record["detail"]) == ("refresh", "0 added, 0 removed, 1 changed")
+    assert (record["action"], record["detail"]) == (
+        "refresh",
+        "0 added, 0 removed, 1 changed; 1 widening; menu (widening)",
+    )
