@@ -16,6 +16,16 @@ from tests.databases import PostgresqlCluster, postgresql_cluster, postgresql_pr
 from tests.installation import EmbeddedIdentityProvider, Headers, RunningProvider, Token, bearer, settings_for
 from tests.servers import address_of, listener, running
 
+HERE = Path(__file__).parent
+TOGETHER = {"keycloak": "keycloak", "demo": "demo", "agents": "demo"}  # folders that share an expensive server or ports
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep modules whole, and together what belongs together, where several processes share the tests."""
+    for item in items:
+        path = item.path.relative_to(HERE)
+        item.add_marker(pytest.mark.xdist_group(TOGETHER.get(path.parts[0], str(path))))
+
 
 @pytest.fixture
 def anyio_backend() -> str:

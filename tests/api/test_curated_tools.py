@@ -40,6 +40,9 @@ async def tools_of(provider: RunningProvider, headers: Headers) -> dict[str, Any
     return {tool.name: tool for tool in tools if tool.name.startswith("curated__")}
 
 
+PIZZAS = ("curated__pizza", "curated__pizzas")
+
+
 def query_of(probe: Probe) -> Any:
     return probe.seen[-1]["query"]
 
@@ -48,14 +51,20 @@ async def test_agents_see_what_was_chosen_as_it_was_shaped(
     provider: RunningProvider, agent: Headers, curated: str
 ) -> None:
     tools = await tools_of(provider, agent)
-    assert set(tools) == {"curated__as_told", "curated__say", "curated__wait"}
+    assert set(tools) == {"curated__as_told", "curated__say", "curated__wait", *PIZZAS}
     say = tools["curated__say"]
     assert (say.title, say.description) == ("Say", "Says it back.")
     number = {"type": "integer", "default": 7, "description": "How often."}
     assert say.input_schema["properties"] == {"number": number}
     jsonschema_rs.meta.validate(say.input_schema)
     listed = provider.http.get("/api/v1/tools", params={"source": "curated"}, headers=agent)
-    assert [tool["tool_id"] for tool in listed.json()["items"]] == ["curated/as_told", "curated/say", "curated/wait"]
+    assert [tool["tool_id"] for tool in listed.json()["items"]] == [
+        "curated/as_told",
+        "curated/pizza",
+        "curated/pizzas",
+        "curated/say",
+        "curated/wait",
+    ]
     shown = provider.http.get("/api/v1/tools/curated/say", headers=agent)
     assert shown.json()["input_schema"] == say.input_schema
     assert SECRET not in str(tools) + listed.text + shown.text
@@ -109,7 +118,7 @@ async def test_a_change_is_effective_on_the_next_call(
     assert (refused.status_code, refused.json()["code"]) == (412, "source_changed")
     deleted = provider.http.delete(f"{curated}/tools/tell", headers={**admin, "If-Match": '"2"'})
     assert (deleted.status_code, deleted.headers["etag"]) == (204, '"3"')
-    assert set(await tools_of(provider, agent)) == {"curated__as_told", "curated__echo", "curated__wait"}
+    assert set(await tools_of(provider, agent)) == {"curated__as_told", "curated__echo", "curated__wait", *PIZZAS}
 
 
 async def test_an_admin_sees_all_of_it(provider: RunningProvider, admin: Headers, curated: str) -> None:
@@ -117,11 +126,11 @@ async def test_an_admin_sees_all_of_it(provider: RunningProvider, admin: Headers
     assert source["overrides"] == [ECHO]
     assert source["selection"] == {"exclude": [{"paths": ["/hang"]}], "read_only": True}
     assert source["unmatched_overrides"] == []
-    assert source["operations"] == {"ready": 3, "degraded": 0, "skipped": 1}
+    assert source["operations"] == {"ready": 5, "degraded": 0, "skipped": 1}
     tools = provider.http.get(f"{curated}/tools", headers=admin).json()
     assert tools["next_cursor"] is None
     items = {item["operation"]: item for item in tools["items"]}
-    assert set(items) == {"as_told", "echo", "hang", "wait"}
+    assert set(items) == {"as_told", "echo", "hang", "pizza", "pizzas", "wait"}
     assert items["echo"]["override"] == ECHO
     assert (items["echo"]["tool_id"], items["echo"]["name"]) == ("curated/say", "curated__say")
     assert (items["hang"]["status"], items["hang"]["tool_id"], items["hang"]["override"]) == ("skipped", None, None)

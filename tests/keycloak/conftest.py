@@ -17,8 +17,8 @@ from tests.keycloak.wire import Wire
 from tests.servers import running
 
 HERE = Path(__file__).parent
-VERSION = pytest.StashKey[str]()
 REASON = pytest.StashKey[str]()
+RAN_ON = "Keycloak"  # the property of a report whose test ran on a real one; its value is the version
 SIDES = ["embedded", pytest.param("keycloak", marks=[pytest.mark.keycloak, pytest.mark.timeout(300)])]
 
 
@@ -29,6 +29,7 @@ class Side:
     name: str
     url: str
     administration: Administration
+    version: str | None = None
 
 
 @pytest.fixture(scope="session", params=SIDES)
@@ -39,7 +40,7 @@ def side(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Generat
         return
     with ExitStack() as running_server:
         try:
-            keycloak = running_server.enter_context(_keycloak(pytestconfig))
+            keycloak = running_server.enter_context(_keycloak())
         except KeycloakUnavailable as unavailable:
             pytestconfig.stash[REASON] = str(unavailable)
         if REASON in pytestconfig.stash:
@@ -61,21 +62,25 @@ def _embedded() -> Generator[Side]:
 
 
 @contextmanager
-def _keycloak(config: pytest.Config) -> Generator[Side]:
+def _keycloak() -> Generator[Side]:
     """The server of `KEYCLOAK_URL` with the contract's realm for a while, else one of our own."""
     if url := os.environ.get("KEYCLOAK_URL", "").rstrip("/"):
         user = os.environ.get("KC_BOOTSTRAP_ADMIN_USERNAME", "admin")
         password = os.environ.get("KC_BOOTSTRAP_ADMIN_PASSWORD", "admin")
         with closing(KeycloakAdministration(url, user, password)) as there, there.imported(contract_realm()):
-            config.stash[VERSION] = there.version()
-            yield Side("keycloak", url, there)
+            yield Side("keycloak", url, there, there.version())
         return
     with (
         running_keycloak(contract_realm()) as server,
         closing(KeycloakAdministration(server.url, server.admin, server.admin_password)) as administration,
     ):
-        config.stash[VERSION] = administration.version()
-        yield Side("keycloak", server.url, administration)
+        yield Side("keycloak", server.url, administration, administration.version())
+
+
+@pytest.fixture(autouse=True)
+def _told_of(request: pytest.FixtureRequest) -> None:
+    if "side" in request.fixturenames and (version := request.getfixturevalue("side").version):
+        request.node.user_properties.append((RAN_ON, version))
 
 
 @pytest.fixture(scope="module")
@@ -98,23 +103,28 @@ def administration(side: Side) -> Administration:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where there is no Keycloak and need not be one, a line at the end stands for all that cannot run."""
-    missing = () if os.environ.get("KEYCLOAK_URL") or in_ci() else missing_programs()
-    if missing:
-        config.stash[REASON] = f"it needs {' and '.join(missing)} on the PATH, or KEYCLOAK_URL"
+    if why_not() is not None:
         there = [item for item in items if item.path.is_relative_to(HERE) and item.get_closest_marker("keycloak")]
         config.hook.pytest_deselected(items=there)
         items[:] = [item for item in items if item not in set(there)]
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    ran = [
-        report
+def why_not() -> str | None:
+    """Why the contract cannot run on a real Keycloak here, if it cannot and need not."""
+    missing = () if os.environ.get("KEYCLOAK_URL") or in_ci() else missing_programs()
+    return f"it needs {' and '.join(missing)} on the PATH, or KEYCLOAK_URL" if missing else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    versions = [
+        value
         for outcome in ("passed", "failed", "error")
         for report in terminalreporter.getreports(outcome)
-        if isinstance(report, pytest.TestReport) and report.when == "call" and "keycloak" in report.keywords
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for name, value in report.user_properties
+        if name == RAN_ON
     ]
-    on_it = sum("[keycloak" in report.nodeid for report in ran)
-    if VERSION in config.stash:
-        terminalreporter.write_line(f"Keycloak {config.stash[VERSION]}: {on_it} tests of the contract ran on it")
-    elif REASON in config.stash:
-        terminalreporter.write_line(f"The contract did not run on a real Keycloak: {config.stash[REASON]}")
+    if versions:
+        terminalreporter.write_line(f"Keycloak {versions[0]}: {len(versions)} tests of the contract ran on it")
+    elif (reason := why_not()) is not None:
+        terminalreporter.write_line(f"The contract did not run on a real Keycloak: {reason}")

@@ -53,8 +53,8 @@ async def test_an_agent_calls_what_tells_what_arrived(call: Call, provider: Runn
     assert delayed["url"].endswith("/delay/0")
     assert (await call("httpbin__put_anything_anything", anything="a/b c"))["method"] == "PUT"
     assert (await call("httpbin__delete_delete"))["json"] is None
-    told = await call("httpbin__get_response-headers", freeform="hello world")
-    assert told["freeform"] == "hello world"
+    told = await call("httpbin__get_response-headers", freeform={"X-Oven": "hot & ready"})
+    assert told["X-Oven"] == "hot & ready"
     text = base64.b64encode(b"pizza").decode()
     async with client_of(provider, admin, "auto") as client:
         decoded = await client.call_tool("httpbin__get_base64_value", {"value": text})

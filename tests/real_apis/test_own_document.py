@@ -59,4 +59,4 @@ async def test_who_is_no_admin_is_none_through_a_tool_either(
     async with client_of(provider, bearer(token("johndoe")), "auto") as client:
         result = await client.call_tool(name, {})
     assert result.is_error
-    assert result.structured_content["code"] == "role_required"
+    assert result.structured_content["other_answer"]["code"] == "role_required"

@@ -17,7 +17,7 @@ class Tally:
     discarded: int = 0
 
 
-TALLY = pytest.StashKey[Tally]()
+TOLD = "round trips"  # the property of a report that has the tally of its test
 
 
 @pytest.fixture(scope="session")
@@ -29,17 +29,22 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
 
 
 @pytest.fixture
-def tally(pytestconfig: pytest.Config) -> Iterator[Tally]:
+def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
     """What the test at hand adds to the sum that is told at the end."""
     mine = Tally()
     yield mine
-    whole = pytestconfig.stash.setdefault(TALLY, Tally())
-    whole.judged += mine.judged
-    whole.discarded += mine.discarded
+    request.node.user_properties.append((TOLD, [mine.judged, mine.discarded]))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if TALLY in config.stash:
-        tally = config.stash[TALLY]
-        share = tally.discarded / max(tally.judged + tally.discarded, 1)
-        terminalreporter.write_line(f"{tally.judged:,} round trips were judged; {share:.1%} of the examples discarded")
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    tallies = [
+        value
+        for report in terminalreporter.getreports("")  # those of teardowns
+        if isinstance(report, pytest.TestReport)
+        for name, value in report.user_properties
+        if name == TOLD
+    ]
+    if tallies:
+        judged, discarded = (sum(column) for column in zip(*tallies, strict=True))
+        share = discarded / max(judged + discarded, 1)
+        terminalreporter.write_line(f"{judged:,} round trips were judged; {share:.1%} of the examples discarded")
