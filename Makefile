@@ -41,7 +41,7 @@ check: $(VENV)/.installed-dev ## style, types, import order
 	$(BIN)/mypy
 
 test: check ## every proof that fits in ten minutes
-	$(BIN)/pytest -m "not deep" --numprocesses 2 --dist loadgroup --cov --cov-report=
+	$(BIN)/pytest -m "not deep" --numprocesses 2 --dist loadscope --cov --cov-report=
 	$(BIN)/coverage report --include="app/identity/*,app/token_exchange/*,app/tools/request.py,app/tools/executor.py" --fail-under=100
 	$(BIN)/coverage report | tail -n 1
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from app.database import Database
 from app.main import create_app
@@ -16,15 +17,19 @@ from tests.databases import PostgresqlCluster, postgresql_cluster, postgresql_pr
 from tests.installation import EmbeddedIdentityProvider, Headers, RunningProvider, Token, bearer, settings_for
 from tests.servers import address_of, listener, running
 
-HERE = Path(__file__).parent
 TOGETHER = {"keycloak": "keycloak", "demo": "demo", "agents": "demo"}  # folders that share an expensive server or ports
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep modules whole, and together what belongs together, where several processes share the tests."""
-    for item in items:
-        path = item.path.relative_to(HERE)
-        item.add_marker(pytest.mark.xdist_group(TOGETHER.get(path.parts[0], str(path))))
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Shares the tests among processes: modules stay whole, and together what belongs together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return TOGETHER.get(module.split("/")[1], module)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
 
 
 @pytest.fixture
