@@ -13,6 +13,7 @@ from app.main import create_app
 from seed.identity_provider import create_identity_provider
 from seed.keycloak import read_realm
 from seed.pizzeria.app import PizzeriaSettings, create_pizzeria
+from tests.closing_lines import closing_lines
 from tests.databases import PostgresqlCluster, postgresql_cluster, postgresql_programs
 from tests.installation import EmbeddedIdentityProvider, Headers, RunningProvider, Token, bearer, settings_for
 from tests.servers import address_of, listener, running
@@ -30,6 +31,11 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     return Scheduling(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in closing_lines(terminalreporter):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture

@@ -62,15 +62,12 @@ def test_g01_nothing_is_fetched_for_whoever_has_no_role(provider: RunningProvide
 
 @pytest.mark.parametrize(("method", "path"), ADMIN_CALLS)
 def test_every_admin_call_takes_a_role(
-    provider: RunningProvider, probe: Probe, agent: Headers, admin: Headers, method: str, path: str
+    provider: RunningProvider, probe: Probe, agent: Headers, method: str, path: str
 ) -> None:
     body = BODY if method in {"POST", "PATCH"} else None
     assert provider.http.request(method, path, json=body).status_code == 401
     answer = provider.http.request(method, path, json=body, headers=agent)
     assert (answer.status_code, answer.json()["code"]) == (403, "role_required")
-    (record, *_) = provider.audit(admin, outcome="role_required", limit=1)
-    assert record["trace_id"] == answer.json()["trace_id"]
-    assert record["subject"]
 
 
 @pytest.mark.parametrize("username", ["admin", "manager"])

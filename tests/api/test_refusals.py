@@ -8,6 +8,13 @@ from tests.installation import Headers, RunningProvider, bearer
 FLOOD = 400
 
 
+def test_a_refusal_for_want_of_a_role_is_on_record(provider: RunningProvider, agent: Headers, admin: Headers) -> None:
+    refused = provider.http.get("/api/v1/audit", headers=agent).json()
+    (record,) = provider.audit(admin, outcome="role_required")
+    assert record["trace_id"] == refused["trace_id"]
+    assert record["subject"]
+
+
 def test_a_flood_is_counted_to_the_last_refusal(provider: RunningProvider, admin: Headers) -> None:
     def refused(_: int) -> int:
         return provider.http.get("/api/v1/tools", headers=bearer("garbage")).status_code

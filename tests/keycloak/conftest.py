@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from seed.identity_provider import create_identity_provider
-from seed.keycloak.distribution import KeycloakUnavailable, missing_programs
+from seed.keycloak.distribution import KeycloakUnavailable
 from seed.keycloak.server import running_keycloak
+from tests.closing_lines import RAN_ON_KEYCLOAK, in_ci, why_no_keycloak
 from tests.keycloak.administration import Administration, EmbeddedAdministration, KeycloakAdministration
 from tests.keycloak.contract_realm import contract_realm
 from tests.keycloak.wire import Wire
@@ -18,7 +19,6 @@ from tests.servers import running
 
 HERE = Path(__file__).parent
 REASON = pytest.StashKey[str]()
-RAN_ON = "Keycloak"  # the property of a report whose test ran on a real one; its value is the version
 SIDES = ["embedded", pytest.param("keycloak", marks=[pytest.mark.keycloak, pytest.mark.timeout(300)])]
 
 
@@ -49,10 +49,6 @@ def side(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Generat
         yield keycloak
 
 
-def in_ci() -> bool:
-    return os.environ.get("CI") == "true"
-
-
 @contextmanager
 def _embedded() -> Generator[Side]:
     export = contract_realm()
@@ -80,7 +76,7 @@ def _keycloak() -> Generator[Side]:
 @pytest.fixture(autouse=True)
 def _told_of(request: pytest.FixtureRequest) -> None:
     if "side" in request.fixturenames and (version := request.getfixturevalue("side").version):
-        request.node.user_properties.append((RAN_ON, version))
+        request.node.user_properties.append((RAN_ON_KEYCLOAK, version))
 
 
 @pytest.fixture(scope="module")
@@ -103,28 +99,7 @@ def administration(side: Side) -> Administration:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where there is no Keycloak and need not be one, a line at the end stands for all that cannot run."""
-    if why_not() is not None:
+    if why_no_keycloak() is not None:
         there = [item for item in items if item.path.is_relative_to(HERE) and item.get_closest_marker("keycloak")]
         config.hook.pytest_deselected(items=there)
         items[:] = [item for item in items if item not in set(there)]
-
-
-def why_not() -> str | None:
-    """Why the contract cannot run on a real Keycloak here, if it cannot and need not."""
-    missing = () if os.environ.get("KEYCLOAK_URL") or in_ci() else missing_programs()
-    return f"it needs {' and '.join(missing)} on the PATH, or KEYCLOAK_URL" if missing else None
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    versions = [
-        value
-        for outcome in ("passed", "failed", "error")
-        for report in terminalreporter.getreports(outcome)
-        if isinstance(report, pytest.TestReport) and report.when == "call"
-        for name, value in report.user_properties
-        if name == RAN_ON
-    ]
-    if versions:
-        terminalreporter.write_line(f"Keycloak {versions[0]}: {len(versions)} tests of the contract ran on it")
-    elif (reason := why_not()) is not None:
-        terminalreporter.write_line(f"The contract did not run on a real Keycloak: {reason}")

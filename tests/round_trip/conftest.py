@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.closing_lines import ROUND_TRIPS
 from tests.round_trip.judging import Judge, missing_program, running_judge
 
 
@@ -15,9 +16,6 @@ class Tally:
 
     judged: int = 0
     discarded: int = 0
-
-
-TOLD = "round trips"  # the property of a report that has the tally of its test
 
 
 @pytest.fixture(scope="session")
@@ -33,18 +31,4 @@ def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
     """What the test at hand adds to the sum that is told at the end."""
     mine = Tally()
     yield mine
-    request.node.user_properties.append((TOLD, [mine.judged, mine.discarded]))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    tallies = [
-        value
-        for report in terminalreporter.getreports("")  # those of teardowns
-        if isinstance(report, pytest.TestReport)
-        for name, value in report.user_properties
-        if name == TOLD
-    ]
-    if tallies:
-        judged, discarded = (sum(column) for column in zip(*tallies, strict=True))
-        share = discarded / max(judged + discarded, 1)
-        terminalreporter.write_line(f"{judged:,} round trips were judged; {share:.1%} of the examples discarded")
+    request.node.user_properties.append((ROUND_TRIPS, [mine.judged, mine.discarded]))
