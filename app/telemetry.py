@@ -21,6 +21,7 @@ from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetr
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, DEFAULT_ON, ParentBased
 from opentelemetry.trace import Span, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -58,7 +59,9 @@ class Telemetry:
             _complain_rarely("opentelemetry.exporter.otlp.proto.grpc.exporter")
             readers.append(PeriodicExportingMetricReader(_otlp_exporter("metrics", otlp_endpoint)))
             processors.append(BatchSpanProcessor(_otlp_exporter("traces", otlp_endpoint)))
-        self._tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
+        # Where nobody takes spans, only their ids are needed, and those of callers who sample keep their mark.
+        sampler = DEFAULT_ON if processors else ParentBased(ALWAYS_OFF)
+        self._tracers = TracerProvider(sampler=sampler, resource=resource, shutdown_on_exit=False)
         for processor in processors:
             self._tracers.add_span_processor(processor)
         self._meters = MeterProvider(
