@@ -40,8 +40,8 @@ _TRACE_CONTEXT = TraceContextTextMapPropagator()
 class Telemetry:
     """Records every metric and span of the product; `render_prometheus` shows the metrics, OTLP sends both.
 
-    The first instance of a process also becomes OpenTelemetry's global tracer provider, because the MCP SDK traces
-    through that one. Spans of a later instance still join the trace that is current.
+    The first instance of a process whose spans somebody takes also becomes OpenTelemetry's global tracer provider,
+    because the MCP SDK traces through that one. Spans of a later instance still join the trace that is current.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Telemetry:
             shutdown_on_exit=False,
             exemplar_filter=AlwaysOffExemplarFilter(),
         )
-        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        if processors and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self._tracers)
         self._tracer = self._tracers.get_tracer("tools_provider")
         self._breakers: dict[str, BreakerState] = {}

@@ -62,6 +62,8 @@ def json_of(value: Value) -> bytes:
 
 def percent_encoded(text: str, safe: str = "") -> str:
     """Return the text with everything but unreserved characters (RFC 3986 section 2.3) encoded."""
+    if text.isalnum() and text.isascii():
+        return text
     try:
         return quote(text, safe=safe)
     except UnicodeEncodeError:
