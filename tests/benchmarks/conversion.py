@@ -17,7 +17,7 @@ LOCK = Path(__file__).parent / "locks" / "fastmcp.txt"
 PATIENCE = 120  # seconds for one document
 
 OURS = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 from app.openapi.conversion import convert
 from app.tools.tool_json import tool_json
@@ -28,7 +28,7 @@ tools = [tool_json(operation, "s") for operation in convert(tree, slug="s").oper
 seconds = time.process_time() - begin
 """
 FASTMCP = """
-import asyncio, json, resource, sys, time
+import asyncio, json, sys, time
 import httpx2, yaml
 from fastmcp import FastMCP
 text = open(sys.argv[1], encoding="utf-8-sig").read()
@@ -43,7 +43,8 @@ tools = [tool.to_mcp_tool().model_dump(mode="json", by_alias=True, exclude_none=
 seconds = time.process_time() - begin
 """
 TOLD = """
-megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+status = open("/proc/self/status").read()  # not getrusage, which begins with the memory of whoever started us
+megabytes = int(status.partition("VmHWM:")[2].split()[0]) / 1024
 print(json.dumps({"tools": len(tools), "bytes": len(json.dumps(tools)), "seconds": seconds, "megabytes": megabytes}))
 """
 
