@@ -31,7 +31,7 @@ from app.errors import Unavailable
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
 from app.openapi.limits import Limits
-from app.outbound import AddressPolicy, guarded_client, plain_client
+from app.outbound import AddressPolicy, guarded_client, guarded_transport, plain_client
 from app.settings import Settings
 from app.sources.document import Documents, reference_origins
 from app.sources.reading import ReadingLimits
@@ -112,7 +112,8 @@ async def _composition(
         closing.push_async_callback(refusals.stop)
 
         to_identity_provider = await closing.enter_async_context(plain_client())
-        to_upstreams = await closing.enter_async_context(guarded_client(policy))
+        to_documents = await closing.enter_async_context(guarded_client(policy))
+        to_upstreams = await closing.enter_async_context(guarded_transport(policy))
         keys = JwksCache(to_identity_provider, settings.realm_url)
         closing.push_async_callback(keys.aclose)
         verifier = AgentTokenVerifier(keys, issuer=settings.issuer, audiences=settings.agent_audiences)
@@ -122,7 +123,7 @@ async def _composition(
         catalog = Catalog()
         upstream = _upstream(settings, to_upstreams, telemetry)
         executor = _executor(settings, catalog, exchanger, upstream, audit, telemetry, verifier)
-        registration = _registration(database, documents(to_upstreams), rules, audit, catalog, upstream)
+        registration = _registration(database, documents(to_documents), rules, audit, catalog, upstream)
         closing.push_async_callback(registration.aclose)
         await registration.load_all()
         await closing.enter_async_context(RefreshSchedule(registration).running())
@@ -224,9 +225,9 @@ def _documents(
     )
 
 
-def _upstream(settings: Settings, client: httpx.AsyncClient, telemetry: Telemetry) -> Upstream:
+def _upstream(settings: Settings, transport: httpx.AsyncBaseTransport, telemetry: Telemetry) -> Upstream:
     return Upstream(
-        client,
+        transport,
         telemetry,
         failure_threshold=settings.circuit_breaker_failure_threshold,
         recovery_timeout=settings.circuit_breaker_recovery_timeout,

@@ -225,7 +225,7 @@ async def test_an_allowed_name_is_reached_under_its_own_name(upstream: Scripted)
     async with guarded_client(AddressPolicy((f"localhost:{upstream.port}",))) as client:
         answer = await client.get(f"http://localhost:{upstream.port}/")
     assert answer.status_code == 200
-    assert f"host: localhost:{upstream.port}" in upstream.heads[0]
+    assert f"host: localhost:{upstream.port}" in upstream.heads[0].lower()
 
 
 async def test_the_environment_sends_nothing_through_a_proxy(

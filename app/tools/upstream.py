@@ -12,7 +12,7 @@ import httpx
 
 from app.circuit_breaker import Attempt, CircuitBreaker, CircuitOpen
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, Unavailable
-from app.outbound import read_up_to
+from app.outbound import OWN_HEADERS, read_up_to
 from app.sources.models import RegisteredSource
 from app.telemetry import Telemetry, trace_headers
 from app.tools.request import UpstreamRequest
@@ -50,7 +50,7 @@ class Upstream:
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        transport: httpx.AsyncBaseTransport,
         telemetry: Telemetry,
         *,
         failure_threshold: int,
@@ -58,7 +58,7 @@ class Upstream:
         most_bytes: int,
         most_in_flight: int = _MOST_IN_FLIGHT,
     ) -> None:
-        self._client = client
+        self._transport = transport
         self._telemetry = telemetry
         self._failure_threshold = failure_threshold
         self._recovery_timeout = recovery_timeout
@@ -123,7 +123,7 @@ class Upstream:
 
     async def _exchange(self, request: UpstreamRequest, bearer: str | None, limit: asyncio.Timeout) -> UpstreamAnswer:
         try:
-            response = await self._client.send(self._outgoing(request, bearer), stream=True, follow_redirects=False)
+            response = await self._transport.handle_async_request(_outgoing(request, bearer))
             until = None
             if is_stream(response.headers.get("content-type")):  # what came in time is an answer
                 until = limit.when()
@@ -141,14 +141,6 @@ class Upstream:
         if not 200 <= response.status_code <= 599:
             raise BadAnswer("upstream_broken", _BROKEN)
         return UpstreamAnswer(response.status_code, response.headers, content, truncated)
-
-    def _outgoing(self, request: UpstreamRequest, bearer: str | None) -> httpx.Request:
-        try:
-            return self._client.build_request(
-                request.method, request.url, headers=_headers(request, bearer), content=request.content
-            )
-        except httpx.InvalidURL as error:
-            raise Invalid("invalid_arguments", _TOO_LONG) from error
 
     def _lane(self, slug: str, server: int) -> _Lane:
         lane = self._lanes.get((slug, server))
@@ -176,8 +168,17 @@ def _breaker_name(slug: str, server: int) -> str:
     return f"upstream:{slug}/{server}" if server else f"upstream:{slug}"
 
 
+def _outgoing(request: UpstreamRequest, bearer: str | None) -> httpx.Request:
+    try:
+        return httpx.Request(request.method, request.url, headers=_headers(request, bearer), content=request.content)
+    except httpx.InvalidURL as error:
+        raise Invalid("invalid_arguments", _TOO_LONG) from error
+
+
 def _headers(request: UpstreamRequest, bearer: str | None) -> list[tuple[str, str]]:
-    headers = [header for header in request.headers if header[0].lower() != "authorization"]
+    stated = {"authorization", *(name.lower() for name, _ in request.headers)}
+    headers = [header for header in OWN_HEADERS if header[0] not in stated]
+    headers += [header for header in request.headers if header[0].lower() != "authorization"]
     if bearer is not None:
         headers.append(("authorization", f"Bearer {bearer}"))
     headers.extend(trace_headers().items())

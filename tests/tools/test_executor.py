@@ -24,7 +24,7 @@ from app.errors import (
     ToolsProviderError,
 )
 from app.identity.agent_token import AgentToken
-from app.outbound import AddressPolicy, guarded_client
+from app.outbound import AddressPolicy, guarded_transport
 from app.sources.models import Authority
 from app.telemetry import Telemetry
 from app.token_exchange.caching import CachingExchanger
@@ -135,8 +135,8 @@ async def provider(
     await database.migrate()
     audit = AuditLog(database, None)
     await audit.start()
-    async with guarded_client(AddressPolicy(["127.0.0.0/8"])) as client:
-        upstream = Upstream(client, telemetry, failure_threshold=5, recovery_timeout=30, most_bytes=1_048_576)
+    async with guarded_transport(AddressPolicy(["127.0.0.0/8"])) as transport:
+        upstream = Upstream(transport, telemetry, failure_threshold=5, recovery_timeout=30, most_bytes=1_048_576)
         yield Provider(telemetry, audit, upstream, passthrough, upstream_timeout)
     await audit.stop()
     await database.dispose()

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, ToolsProviderError, Unavailable
-from app.outbound import AddressPolicy, AddressRefused, guarded_client
+from app.outbound import AddressPolicy, AddressRefused, guarded_transport
 from app.telemetry import Telemetry
 from app.tools.request import UpstreamRequest
 from app.tools.upstream import Upstream, UpstreamAnswer
@@ -67,9 +67,9 @@ class Sender:
 @pytest.fixture
 async def sender() -> AsyncIterator[Sender]:
     telemetry = Telemetry()
-    async with guarded_client(AddressPolicy(["127.0.0.0/8"])) as client:
+    async with guarded_transport(AddressPolicy(["127.0.0.0/8"])) as transport:
         upstream = Upstream(
-            client, telemetry, failure_threshold=3, recovery_timeout=60, most_in_flight=2, most_bytes=MIB
+            transport, telemetry, failure_threshold=3, recovery_timeout=60, most_in_flight=2, most_bytes=MIB
         )
         yield Sender(upstream, telemetry)
     telemetry.shutdown()
@@ -127,6 +127,7 @@ async def test_exactly_what_was_built_goes_out_with_one_bearer_and_our_trace(sen
             server.address + "/a%2Fb%2c?x=%20y",
             "POST",
             ("X-Kind", "one"),
+            ("content-type", "text/plain"),
             ("AUTHORIZATION", "Bearer of-someone-else"),
             content=b"body",
         )
@@ -137,7 +138,7 @@ async def test_exactly_what_was_built_goes_out_with_one_bearer_and_our_trace(sen
     assert lines[0] == "POST /a%2Fb%2c?x=%20y HTTP/1.1"
     assert [line for line in lines if line.lower().startswith("authorization")] == ["authorization: Bearer the-token"]
     ours = {"host", "authorization", "traceparent", "content-length", "accept", "accept-encoding", "user-agent"}
-    assert headers.keys() - {"connection"} == ours | {"x-kind"}
+    assert headers.keys() - {"connection"} == ours | {"x-kind", "content-type"}
     assert headers["accept-encoding"] == "identity"
 
 
