@@ -19,19 +19,21 @@ async def unless_gone(
     The request's body must have been read: from then on all that `receive` can bring is the client's leaving. Servers
     also report that after a complete answer; work that sends it itself says so by `answered` and is left to end.
     """
-    task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_until_gone(receive))
+    leaving = asyncio.timeout(None)
+    watcher = asyncio.ensure_future(_end(leaving, receive, answered))
     try:
-        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
-        if task.done() or answered():
-            return await task
-        raise ClientGone
+        async with leaving:
+            return await work
+    except TimeoutError:
+        if leaving.expired():
+            raise ClientGone from None
+        raise
     finally:
-        gone.cancel()
-        task.cancel()
-        await asyncio.wait((task, gone))
+        watcher.cancel()
 
 
-async def _until_gone(receive: Receive) -> None:
+async def _end(leaving: asyncio.Timeout, receive: Receive, answered: Callable[[], bool]) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+    if not answered():
+        leaving.reschedule(asyncio.get_running_loop().time())
