@@ -9,6 +9,7 @@ from app.outbound import origin_of
 from app.sources.models import Authority, RegisteredSource
 from app.tools.arguments import ArgumentRules
 from app.tools.output import OutputRules
+from app.tools.request import RequestPlan, plan_request
 
 _MOST_VIEWS = 256  # sets of roles whose list is remembered
 _NAME_SEPARATOR = "__"  # a slug has no underscore, so the first pair ends it
@@ -27,6 +28,7 @@ class Tool:
     operation: Operation
     authority: Authority
     arguments: ArgumentRules
+    request: RequestPlan
     output: OutputRules | None
     hints: Hints
 
@@ -116,6 +118,7 @@ def _tool(source: RegisteredSource, operation: Operation, authority: Authority) 
         operation=operation,
         authority=authority,
         arguments=ArgumentRules(operation.input_schema, operation.preset),
+        request=plan_request(operation, source.base_url),
         output=OutputRules(operation.output_schema) if operation.output_schema is not None else None,
         hints=operation.hints,
     )

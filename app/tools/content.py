@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -121,7 +122,7 @@ def form_text(value: Mapping[str, Any]) -> str:
     return "&".join(f"{name}={text}" for each in pairs_of_all for name, text in each)
 
 
-def refuse_names(value: Mapping[str, Any], others: set[str]) -> None:
+def refuse_names(value: Mapping[str, Any], others: AbstractSet[str]) -> None:
     """An exploded object brings names of its own, but not those of others."""
     for name in value:
         if name in others:

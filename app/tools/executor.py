@@ -133,7 +133,7 @@ class ToolExecutor:
         tool = self._visible(call)
         _require_scopes(tool, call.agent)
         given = tool.arguments.check(arguments)
-        request = build_request(tool.operation, tool.source.base_url, given)
+        request = build_request(tool.request, given)
         target = _target(tool.authority)
         call.bearer = await self._bearer_for(tool, call.agent, target)
         result = await self._send(call, tool, request)

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from app.errors import Violation
 from app.openapi.media_types import kind_of
-from app.openapi.operation import Operation, Parameter, Value
+from app.openapi.operation import Location, Operation, Parameter, Value
 from app.openapi.path_template import split_template
 from app.openapi.pointers import join
 from app.tools.content import blaming, encode_body, form_text, refuse_names
@@ -42,49 +42,83 @@ class UpstreamRequest:
     content: bytes | None
 
 
-def build_request(operation: Operation, base_url: str, arguments: Mapping[str, Any]) -> UpstreamRequest:
+@dataclass(frozen=True, slots=True)
+class RequestPlan:
+    """How one operation is called: all that no argument changes, worked out once. `plan_request` makes it."""
+
+    operation: Operation
+    method: str
+    base: str  # scheme, host and base path
+    base_query: str
+    pieces: tuple[tuple[str, str], ...]  # of the path: a parameter's name, empty in the first, and what follows it
+    accept: str
+    parameters: Mapping[Location, tuple[Parameter, ...]]
+    known: frozenset[str]  # arguments
+    names: Mapping[Location, frozenset[str]]  # that the query and the cookies have without any argument's members
+
+
+def plan_request(operation: Operation, base_url: str) -> RequestPlan:
+    """Return the plan for calls of the operation at `base_url`, or at its own server."""
+    base = urlsplit(urljoin(base_url, operation.server or base_url))
+    literals, names = split_template(operation.path)
+    parameters: dict[Location, tuple[Parameter, ...]] = {}
+    for parameter in operation.parameters:
+        parameters[parameter.location] = (*parameters.get(parameter.location, ()), parameter)
+    in_body = operation.body.arguments if operation.body is not None else frozenset[str]()
+    return RequestPlan(
+        operation,
+        operation.method.upper(),
+        f"{base.scheme}://{base.netloc}{base.path.rstrip('/')}",
+        base.query,
+        tuple(zip(("", *names), (quote(each, safe=_LITERAL) for each in literals), strict=True)),
+        _accept(operation.accept),
+        parameters,
+        in_body.union(parameter.argument for parameter in operation.parameters),
+        {
+            "query": _query_names(operation.path).union(parameter.name for parameter in parameters.get("query", ())),
+            "cookie": frozenset(parameter.name for parameter in parameters.get("cookie", ())),
+        },
+    )
+
+
+def build_request(plan: RequestPlan, arguments: Mapping[str, Any]) -> UpstreamRequest:
     """Return the request. Raises Invalid("invalid_arguments") with every violation."""
-    building = _Building(operation, arguments)
+    building = _Building(plan, arguments)
     building.check_names()
     target = building.target()
     query = building.query()
     headers = building.headers()
-    body = None if operation.body is None else encode_body(operation.body, arguments, building.violations)
+    stated = plan.operation.body
+    body = None if stated is None else encode_body(stated, arguments, building.violations)
     if building.violations:
         raise invalid_arguments(building.violations)
     if body is not None:
         headers.append(("content-type", body.media_type))
-    url = _address(urljoin(base_url, operation.server or base_url), target, query)
-    return UpstreamRequest(operation.method.upper(), url, tuple(headers), None if body is None else body.data)
+    path, _, own_query = target.partition("?")
+    query_text = "&".join(filter(None, [plan.base_query, own_query, *query]))
+    url = f"{plan.base}{path}{'?' if query_text else ''}{query_text}"
+    return UpstreamRequest(plan.method, url, tuple(headers), None if body is None else body.data)
 
 
 class _Building:
-    def __init__(self, operation: Operation, arguments: Mapping[str, Any]) -> None:
+    def __init__(self, plan: RequestPlan, arguments: Mapping[str, Any]) -> None:
         self.violations: list[Violation] = []
-        self._operation = operation
+        self._plan = plan
         self._arguments = arguments
 
     def check_names(self) -> None:
         """Refuse arguments that nobody declared and note required ones that are not there."""
-        operation = self._operation
-        known = {parameter.argument for parameter in operation.parameters}
-        if operation.body is not None:
-            known |= operation.body.arguments
         for name in self._arguments:
-            if name not in known:
+            if name not in self._plan.known:
                 self.violations.append(Violation(join("", name), "is unknown"))
-        for parameter in operation.parameters:
+        for parameter in self._plan.operation.parameters:
             if parameter.required and self._arguments.get(parameter.argument) is None:
                 self.violations.append(Violation(join("", parameter.argument), "is required"))
 
     def target(self) -> str:
         """Return path and query of the template with the path parameters in them."""
-        literals, names = split_template(self._operation.path)
         values = {parameter.name: self._path_value(parameter) for parameter in self._given("path")}
-        written = quote(literals[0], safe=_LITERAL)
-        for name, literal in zip(names, literals[1:], strict=True):
-            written += values.get(name, "") + quote(literal, safe=_LITERAL)
-        return written
+        return "".join([values.get(name, "") + literal for name, literal in self._plan.pieces])
 
     def _path_value(self, parameter: Parameter) -> str:
         with blaming(parameter.argument, self.violations):
@@ -112,12 +146,12 @@ class _Building:
             return percent_encoded(_content_text(content_type, value))
         if not isinstance(value, dict):
             raise Unencodable("must be an object: it is sent as a form")
-        refuse_names(value, _query_names(self._operation.path))
+        refuse_names(value, self._plan.names["query"])
         return form_text(value)
 
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers but for the body's."""
-        headers = [("accept", _accept(self._operation.accept))]
+        headers = [("accept", self._plan.accept)]
         for parameter in self._given("header"):
             with blaming(parameter.argument, self.violations):
                 headers.append((parameter.name, self._header_value(parameter)))
@@ -133,22 +167,19 @@ class _Building:
             return checked_header(json.dumps(json.loads(json_of(value)), separators=(",", ":")))
         return checked_header(text_of(value))
 
-    def _pairs(self, location: str) -> list[tuple[str, str]]:
-        names = {parameter.name for parameter in self._operation.parameters if parameter.location == location}
-        if location == "query":
-            names |= _query_names(self._operation.path)
+    def _pairs(self, location: Location) -> list[tuple[str, str]]:
         written: list[tuple[str, str]] = []
         for parameter in self._given(location):
             with blaming(parameter.argument, self.violations):
-                written += self._parameter_pairs(parameter, names - {parameter.name})
+                written += self._parameter_pairs(parameter)
         return written
 
-    def _parameter_pairs(self, parameter: Parameter, others: set[str]) -> list[tuple[str, str]]:
+    def _parameter_pairs(self, parameter: Parameter) -> list[tuple[str, str]]:
         value = self._arguments[parameter.argument]
         if parameter.content_type is not None:
             return [(percent_encoded(parameter.name), percent_encoded(_content_text(parameter.content_type, value)))]
         if parameter.explode and parameter.style != "deepObject" and isinstance(value, dict):
-            refuse_names(value, others)
+            refuse_names(value, self._plan.names[parameter.location] - {parameter.name})
         return pairs(
             parameter.name,
             value,
@@ -157,11 +188,11 @@ class _Building:
             allow_reserved=parameter.allow_reserved,
         )
 
-    def _given(self, location: str) -> list[Parameter]:
+    def _given(self, location: Location) -> list[Parameter]:
         return [
             parameter
-            for parameter in self._operation.parameters
-            if parameter.location == location and self._arguments.get(parameter.argument) is not None
+            for parameter in self._plan.parameters.get(location, ())
+            if self._arguments.get(parameter.argument) is not None
         ]
 
 
@@ -171,9 +202,9 @@ def _content_text(content_type: str, value: Value) -> str:
     return text_of(value)
 
 
-def _query_names(path: str) -> set[str]:
+def _query_names(path: str) -> frozenset[str]:
     query = path.partition("#")[0].partition("?")[2]
-    return {unquote(pair.partition("=")[0]) for pair in query.split("&")} if query else set()
+    return frozenset(unquote(pair.partition("=")[0]) for pair in query.split("&")) if query else frozenset()
 
 
 def _accept(media_types: tuple[str, ...]) -> str:
@@ -181,11 +212,3 @@ def _accept(media_types: tuple[str, ...]) -> str:
         return _ANY_ANSWER
     first, *others = media_types
     return ", ".join([first, *(f"{each};q=0.8" for each in others), "*/*;q=0.1"])
-
-
-def _address(base: str, target: str, query: list[str]) -> str:
-    parts = urlsplit(base)
-    path, _, own_query = target.partition("?")
-    path = parts.path.rstrip("/") + path
-    query_text = "&".join(filter(None, [parts.query, own_query, *query]))
-    return f"{parts.scheme}://{parts.netloc}{path}{'?' if query_text else ''}{query_text}"

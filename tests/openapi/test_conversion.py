@@ -10,7 +10,7 @@ from app.errors import Invalid
 from app.openapi.conversion import convert
 from app.openapi.limits import Limits
 from app.openapi.operation_json import operation_from_json, operation_to_json
-from app.tools.request import build_request
+from app.tools.request import build_request, plan_request
 from tests.openapi.documents import Json, a_document, a_get, a_post, converted, only
 
 LARGE = {"type": "object", "properties": {f"p{n}": {"type": "string", "description": "words " * 60} for n in range(40)}}
@@ -106,7 +106,7 @@ def whole_query(media_type: str, name: str = "q", **fields: Any) -> Json:
 def test_3_2_knows_a_parameter_that_is_the_whole_query(media_type: str, value: Any, query: str) -> None:
     operation, item = only(a_document({"/a": a_get(whole_query(media_type, required=True))}, version="3.2.0"))
     assert operation.input_schema["required"] == ["q"]
-    assert build_request(operation, "https://api.example", {"q": value}).url.partition("?")[2] == query
+    assert build_request(plan_request(operation, "https://api.example"), {"q": value}).url.partition("?")[2] == query
     assert item.status == "ready"
 
 
@@ -126,10 +126,13 @@ def test_a_whole_query_is_the_only_one() -> None:
 def test_a_whole_query_neither_changes_the_path_s_own_nor_hides_what_it_cannot_say() -> None:
     form = whole_query(FORM)
     operation, _ = only(a_document({"/a?x=1": a_get(form)}))
-    assert build_request(operation, "https://api.example", {"q": {"y": 2}}).url == "https://api.example/a?x=1&y=2"
+    assert (
+        build_request(plan_request(operation, "https://api.example"), {"q": {"y": 2}}).url
+        == "https://api.example/a?x=1&y=2"
+    )
     for value in ({"x": 2}, "y=2"):
         with pytest.raises(Invalid) as caught:
-            build_request(operation, "https://api.example", {"q": value})
+            build_request(plan_request(operation, "https://api.example"), {"q": value})
         assert [each.pointer for each in caught.value.violations] == ["/q"]
     form["content"][FORM]["encoding"] = {"a": {"style": "pipeDelimited"}}
     assert "`encoding` is not followed" in (only(a_document({"/a": a_get(form)}))[1].reason or "")

@@ -15,7 +15,7 @@ from app.openapi.conversion import Conversion, convert
 from app.openapi.limits import Limits
 from app.openapi.operation_json import operation_from_json, operation_to_json
 from app.tools.arguments import ArgumentRules
-from app.tools.request import build_request
+from app.tools.request import build_request, plan_request
 from app.tools.tool_json import tool_json
 from tests.openapi.corpus import CHECKER, DOCUMENTS, ROOT, RealDocument, named
 
@@ -121,6 +121,6 @@ def test_every_tool_without_required_arguments_can_be_sent(name: str) -> None:
     sendable = [each for each in conversion_of(named(name)).operations if not each.input_schema.get("required")]
     for operation in sendable:
         assert ArgumentRules(operation.input_schema).check({}) == {}
-        request = build_request(operation, "https://api.example.com/base", {})
+        request = build_request(plan_request(operation, "https://api.example.com/base"), {})
         assert request.url.startswith(operation.server or "https://api.example.com/base/")
     assert len(sendable) >= 2

@@ -8,7 +8,7 @@ import pytest
 from app.errors import Invalid
 from app.openapi.operation import Body, BodyField, Operation
 from app.openapi.pointers import References
-from app.tools.request import UpstreamRequest, build_request
+from app.tools.request import UpstreamRequest, build_request, plan_request
 from tests.openapi.documents import Json, converted, only
 
 TEXT = {"type": "string"}
@@ -28,7 +28,7 @@ def form(name: str, **fields: Any) -> Json:
 
 
 def sent(operation: Operation, arguments: Json) -> UpstreamRequest:
-    return build_request(operation, "https://api.example.com", arguments)
+    return build_request(plan_request(operation, "https://api.example.com"), arguments)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.openapi.conversion import convert
 from app.openapi.operation import Json, Operation
 from app.tools.arguments import ArgumentRules
-from app.tools.request import UpstreamRequest, build_request
+from app.tools.request import UpstreamRequest, build_request, plan_request
 from tests.round_trip.conftest import Tally
 from tests.round_trip.judging import ORIGIN, Judge, described, only
 from tests.round_trip.test_styles import ANY_TEXT, INTEGERS, SCHEMAS
@@ -48,7 +48,7 @@ def operation_of(media_type: str, media: Json) -> Operation:
 
 
 def request_of(operation: Operation, arguments: Json) -> UpstreamRequest:
-    return build_request(operation, ORIGIN, ArgumentRules(operation.input_schema).check(arguments))
+    return build_request(plan_request(operation, ORIGIN), ArgumentRules(operation.input_schema).check(arguments))
 
 
 def values(kind: str, forbidden: str) -> st.SearchStrategy[Any]:

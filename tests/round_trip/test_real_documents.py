@@ -19,7 +19,7 @@ from app.openapi.conversion import convert
 from app.openapi.media_types import essence, kind_of
 from app.openapi.operation import Body, Json, Operation
 from app.tools.arguments import ArgumentRules
-from app.tools.request import UpstreamRequest, build_request
+from app.tools.request import UpstreamRequest, build_request, plan_request
 from tests.openapi.corpus import named
 from tests.round_trip.conftest import Tally
 from tests.round_trip.judging import ORIGIN, Judge, described, only, only_in_json
@@ -176,7 +176,7 @@ def one_round_trip(each: Described, arguments: Json, judge: Judge) -> bool:
     operation = each.operation
     try:
         sent = ArgumentRules(operation.input_schema).check(arguments)
-        request = build_request(replace(operation, server=None), ORIGIN, sent)
+        request = build_request(plan_request(replace(operation, server=None), ORIGIN), sent)
     except Invalid:
         return False
     meant = []

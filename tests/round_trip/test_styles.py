@@ -15,7 +15,7 @@ from app.errors import Invalid
 from app.openapi.conversion import convert
 from app.openapi.operation import Json, Operation
 from app.tools.arguments import ArgumentRules
-from app.tools.request import build_request
+from app.tools.request import build_request, plan_request
 from tests.round_trip.conftest import Tally
 from tests.round_trip.judging import ORIGIN, Judge, described
 
@@ -151,7 +151,7 @@ def test_what_a_caller_says_is_what_another_implementation_reads(cell: Cell, jud
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     def one(value: Any) -> None:
         try:
-            request = build_request(operation, ORIGIN, rules.check({"value": value}))
+            request = build_request(plan_request(operation, ORIGIN), rules.check({"value": value}))
         except Invalid:
             tally.discarded += 1
             return
@@ -166,7 +166,7 @@ def test_what_a_caller_says_is_what_another_implementation_reads(cell: Cell, jud
 
 def test_the_judge_refuses_what_was_not_said(judge: Judge) -> None:
     cell = Cell("query", "form", explode=True, kind="texts")
-    request = build_request(cell.operation(), ORIGIN, {"value": ["a", "b"]})
+    request = build_request(plan_request(cell.operation(), ORIGIN), {"value": ["a", "b"]})
     assert judge.refusal(request, described(cell.path, "get", [(cell.parameter, ["a", "b"])])) is None
     refusal = judge.refusal(request, described(cell.path, "get", [(cell.parameter, ["a", "c"])]))
     assert refusal is not None

@@ -14,7 +14,7 @@ from app.openapi.operation import Operation
 from app.sources.overrides import ArgumentOverride, ToolChanges
 from app.sources.shaping import pruned, shaped
 from app.tools.arguments import ArgumentRules
-from app.tools.request import build_request
+from app.tools.request import build_request, plan_request
 from tests.openapi.documents import a_document, only
 
 SIZE = {"type": "string", "enum": ["small", "large"]}
@@ -73,7 +73,7 @@ def test_a_pinned_argument_is_always_sent_and_cannot_be_given() -> None:
     assert "tenant" not in operation.input_schema["properties"]
     assert operation.input_schema["required"] == ["dish"]
     given = arguments_of(operation).check({"dish": "pizza"})
-    assert "tenant=acme" in build_request(operation, "https://api.example.com", given).url
+    assert "tenant=acme" in build_request(plan_request(operation, "https://api.example.com"), given).url
     for value in ("acme", "evil", None):
         with pytest.raises(Invalid) as refused:
             arguments_of(operation).check({"dish": "pizza", "tenant": value})
@@ -228,7 +228,7 @@ def test_whatever_is_accepted_under_an_override_is_accepted_by_the_document(
         assert ArgumentRules(document.input_schema).check(sent) == {
             name: value for name, value in sent.items() if value is not None or name == "note"
         }
-        build_request(operation, "https://api.example.com", sent)
+        build_request(plan_request(operation, "https://api.example.com"), sent)
 
 
 def references_of(schema: Any) -> set[str]:

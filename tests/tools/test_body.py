@@ -12,7 +12,7 @@ import pytest
 
 from app.errors import Invalid, Violation
 from app.openapi.operation import Body, BodyField
-from app.tools.request import build_request
+from app.tools.request import build_request, plan_request
 from tests.tools.builders import an_operation
 
 FORM = "application/x-www-form-urlencoded"
@@ -24,7 +24,7 @@ NO_SURROGATES = "must be Unicode text without lone surrogates"
 
 def sent(body: Body, arguments: dict[str, Any]) -> tuple[str, bytes] | None:
     """Media type and bytes of the body, or None where there is none."""
-    request = build_request(an_operation("send", "post", body=body), "http://api", arguments)
+    request = build_request(plan_request(an_operation("send", "post", body=body), "http://api"), arguments)
     media_types = [value for name, value in request.headers if name == "content-type"]
     if request.content is None:
         assert media_types == []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.errors import Invalid, Violation
 from app.openapi.operation import Parameter
-from app.tools.request import UpstreamRequest, build_request
+from app.tools.request import UpstreamRequest, build_request, plan_request
 from tests.tools.builders import a_parameter, an_operation
 
 WORDS = ["blue", "black", "brown"]
@@ -21,7 +21,9 @@ ODD_ENCODED = "a%20b%26c%3Dd%2Fe%3Ff%23g%2Bh%25i%2Cj%C3%A9"
 
 def request_with(path: str, given: Mapping[Parameter, Any]) -> UpstreamRequest:
     operation = replace(an_operation(path=path), parameters=tuple(given))
-    return build_request(operation, "http://api", {parameter.argument: value for parameter, value in given.items()})
+    return build_request(
+        plan_request(operation, "http://api"), {parameter.argument: value for parameter, value in given.items()}
+    )
 
 
 def path_with(value: Any, style: Any, **changes: Any) -> str:

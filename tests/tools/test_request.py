@@ -7,17 +7,17 @@ import pytest
 
 from app.errors import Invalid, Violation
 from app.openapi.operation import Body, BodyField, Operation
-from app.tools.request import UpstreamRequest, build_request
+from app.tools.request import UpstreamRequest, build_request, plan_request
 from tests.tools.builders import a_parameter, an_operation
 
 
 def url_of(path: str = "/menu", base_url: str = "https://api.example.com", **changes: Any) -> str:
-    return build_request(replace(an_operation(path=path), **changes), base_url, {}).url
+    return build_request(plan_request(replace(an_operation(path=path), **changes), base_url), {}).url
 
 
 def refusal_of(operation: Operation, arguments: dict[str, Any]) -> Invalid:
     with pytest.raises(Invalid) as refused:
-        build_request(operation, "https://api.example.com", arguments)
+        build_request(plan_request(operation, "https://api.example.com"), arguments)
     assert refused.value.code == "invalid_arguments"
     return refused.value
 
@@ -43,7 +43,7 @@ def test_everything_has_its_place() -> None:
         "pizza": "Margherita",
         "n": 2,
     }
-    assert build_request(operation, "https://api.example.com/v1", arguments) == UpstreamRequest(
+    assert build_request(plan_request(operation, "https://api.example.com/v1"), arguments) == UpstreamRequest(
         "POST",
         "https://api.example.com/v1/shops/main%20st/orders?source=agent&dry=true&tag=a&tag=b",
         (
@@ -57,7 +57,7 @@ def test_everything_has_its_place() -> None:
 
 
 def test_without_arguments_there_is_little_to_send() -> None:
-    assert build_request(an_operation(), "https://api.example.com", {}) == UpstreamRequest(
+    assert build_request(plan_request(an_operation(), "https://api.example.com"), {}) == UpstreamRequest(
         "GET", "https://api.example.com/menu", (("accept", "application/json, */*;q=0.1"),), None
     )
 
@@ -86,7 +86,7 @@ def test_literals_around_arguments_stay_as_the_template_has_them() -> None:
         an_operation(path="/a b/{x};v=1/{y}-{x}:copy~"),
         parameters=(a_parameter("x", "path", "simple"), a_parameter("y", "path", "simple")),
     )
-    sent = build_request(operation, "https://api.example.com", {"path_x": "1", "path_y": "2"})
+    sent = build_request(plan_request(operation, "https://api.example.com"), {"path_x": "1", "path_y": "2"})
     assert sent.url == "https://api.example.com/a%20b/1;v=1/2-1:copy~"
 
 
@@ -111,7 +111,7 @@ def test_a_server_of_the_operations_own_comes_before_the_base_url(server: str | 
     ],
 )
 def test_what_the_document_describes_is_asked_for_first(accept: tuple[str, ...], header: str) -> None:
-    sent = build_request(replace(an_operation(), accept=accept), "https://api.example.com", {})
+    sent = build_request(plan_request(replace(an_operation(), accept=accept), "https://api.example.com"), {})
     assert sent.headers == (("accept", header),)
 
 
@@ -166,5 +166,8 @@ def test_five_violations_are_told_in_words(number: int, end: str) -> None:
 def test_arguments_of_the_body_are_known_by_their_own_names() -> None:
     body = Body("application/json", required=False, fields=(BodyField("number_in_body", "number"),))
     operation = an_operation("place_order", "post", body=body)
-    assert build_request(operation, "https://api.example.com", {"number_in_body": 1}).content == b'{"number":1}'
+    assert (
+        build_request(plan_request(operation, "https://api.example.com"), {"number_in_body": 1}).content
+        == b'{"number":1}'
+    )
     assert refusal_of(operation, {"number": 1}).violations == (Violation("/number", "is unknown"),)
