@@ -6,8 +6,8 @@ stable codes, so that their number is bounded by the configuration.
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from importlib.metadata import entry_points
 from threading import Thread
 from types import TracebackType
@@ -35,6 +35,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _COLLECTOR_TIMEOUT = 5.0  # seconds; an unreachable collector delays nothing but the end of the process
 _COLLECTOR_COMPLAINT_EVERY = 60.0  # seconds
 _TRACE_CONTEXT = TraceContextTextMapPropagator()
+_TRACE_HEADERS = frozenset(name.encode() for name in _TRACE_CONTEXT.fields)
 
 
 class Telemetry:
@@ -120,17 +121,13 @@ class Telemetry:
         """Make a span current for the block. A failure marks it with its code, never with the text of an exception."""
         return _CurrentSpan(self._tracer.start_span(name, attributes=attributes))
 
-    @contextmanager
-    def remote_parent(self, headers: Mapping[str, str]) -> Iterator[None]:
+    def remote_parent(self, headers: Iterable[tuple[bytes, bytes]]) -> AbstractContextManager[None]:
         """Let spans of the block continue the trace that a `traceparent` header names (W3C Trace Context).
 
-        Header names are in lower case, or the mapping ignores case. Baggage is not taken: it would travel upstream.
+        The headers are as ASGI has them. Baggage is not taken: it would travel upstream.
         """
-        token = context.attach(_TRACE_CONTEXT.extract(headers))
-        try:
-            yield
-        finally:
-            context.detach(token)
+        carried = {name.decode(): value.decode("latin-1") for name, value in headers if name in _TRACE_HEADERS}
+        return _Current(_TRACE_CONTEXT.extract(carried))
 
     def exchange_sent(self, *, audience: str, seconds: float, error: str | None) -> None:
         """Count one request to the token endpoint; `error` is the stable code when it gave no token."""
@@ -196,8 +193,21 @@ class Telemetry:
         return [Observation(_BREAKER_STATES[state], {"name": name}) for name, state in list(self._breakers.items())]
 
 
+class _Current(AbstractContextManager[None]):
+    # Classes, because generators cost more than what they do here, on the path of every call.
+    __slots__ = ("_context", "_token")
+
+    def __init__(self, current: context.Context) -> None:
+        self._context = current
+
+    def __enter__(self) -> None:
+        self._token = context.attach(self._context)
+
+    def __exit__(self, *_: object) -> None:
+        context.detach(self._token)
+
+
 class _CurrentSpan(AbstractContextManager[Span]):
-    # A class, because the SDK's own nested generators cost as much as the span, on the path of every call.
     __slots__ = ("_span", "_token")
 
     def __init__(self, span: Span) -> None:

@@ -46,7 +46,7 @@ class Entry:
             await self._answered(self._app, scope, receive, answer)
             return
         telemetry = composition_of(scope).telemetry
-        with telemetry.remote_parent(Headers(scope=scope)), telemetry.span(f"{scope['method']} /api/") as span:
+        with telemetry.remote_parent(scope["headers"]), telemetry.span(f"{scope['method']} /api/") as span:
             await self._answered(self._authenticated, scope, receive, answer)
             if (route := scope.get("route")) is not None:
                 span.update_name(f"{scope['method']} {route.path}")

@@ -5,6 +5,7 @@ one tool.
 """
 
 import re
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import orjson
@@ -38,8 +39,7 @@ class McpEntry:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # RFC 9110 section 5.5: white space around a value is no part of it; httptools leaves it there.
-        scope["headers"] = [(name, value.strip()) for name, value in scope["headers"]]
-        headers = Headers(scope=scope)
+        scope["headers"] = headers = [(name, value.strip()) for name, value in scope["headers"]]
         refused = self._misdirected(headers)
         if refused is not None:
             await refused(scope, receive, send)
@@ -92,12 +92,13 @@ class McpEntry:
             )
             return self._problems.render(error)
 
-    def _misdirected(self, headers: Headers) -> Response | None:
+    def _misdirected(self, headers: Sequence[tuple[bytes, bytes]]) -> Response | None:
         # DNS rebinding: a page of a stranger reaches us under its own name, and says so in Host and Origin.
-        hosts = headers.getlist("host")
+        hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
         if len(hosts) != 1 or _host_name(hosts[0]) not in self._hosts:
             return problem(421, "host_refused", "This is not the host of that name. Use the address in PUBLIC_URL.")
-        if any(origin.lower() != self._origin for origin in headers.getlist("origin")):
+        origins = [value.decode("latin-1") for name, value in headers if name == b"origin"]
+        if any(origin.lower() != self._origin for origin in origins):
             return problem(403, "origin_refused", "Pages of other origins may not use this server.")
         return None
 
