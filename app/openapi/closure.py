@@ -12,6 +12,7 @@ import orjson
 
 from app.openapi.operation import Json
 from app.openapi.schemas import Definition, Schemas
+from app.openapi.shortening import stub_of
 
 _MOST_NAMED = 10  # parts that are not shown in full, in a note
 _REQUIRED, _IN_FULL = 1, 5  # of `Definition.stages`
@@ -40,6 +41,14 @@ def self_contained(frame: Json, arguments: Mapping[str, Definition], schemas: Sc
         return parts.closure(parts.with_words(bare, budget), f"{note}, some left out")
     cut = _Cut(parts, budget)
     return parts.closure(cut.shown, f"{note}, and these parts are not shown in full: {cut.names}")
+
+
+def undescribed(closure: Closure, note: str) -> Closure:
+    """Return it with no more than the types of the arguments."""
+    arguments = {name: stub_of(each) for name, each in closure.schema["properties"].items()}
+    schema = {keyword: value for keyword, value in closure.schema.items() if keyword != "$defs"}
+    schema["properties"] = arguments
+    return Closure(schema, len(orjson.dumps(schema)), (*closure.notes, note))
 
 
 @dataclass(frozen=True, slots=True)

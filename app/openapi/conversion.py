@@ -7,7 +7,7 @@ from typing import Literal
 import orjson
 
 from app.openapi.anchors import Anchors
-from app.openapi.closure import self_contained
+from app.openapi.closure import self_contained, undescribed
 from app.openapi.drafts import Draft, Drafting, PathItem
 from app.openapi.limits import Limits, Watch, refused
 from app.openapi.naming import operation_names
@@ -15,16 +15,18 @@ from app.openapi.operation import Json, Operation, Value
 from app.openapi.parts import Unusable
 from app.openapi.path_template import is_method
 from app.openapi.pointers import References, Unresolvable, join, shown
-from app.openapi.schemas import Schemas
+from app.openapi.schemas import HEAVIEST, Schemas
 from app.openapi.servers import server_addresses
 from app.openapi.swagger2 import stated_servers
 from app.openapi.text import LONGEST_NAME, shortened
+from app.openapi.visits import is_laborious
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 _EVERY_METHOD = "*"
 _BYTES_A_TOKEN = 4
 _SMALLEST_BUDGET = 2_048  # bytes of a tool, below which shortening makes nothing usable
 _FRAME_OF_OUTPUT = 128  # bytes around an output schema in a list of tools
+_LABORIOUS = f"more than {HEAVIEST:,} schemas for one value; only the types of its arguments are shown"
 _MOST_NOTES = 10  # that the report shows of one operation
 
 Status = Literal["ready", "degraded", "skipped"]
@@ -210,6 +212,8 @@ class _Finishing:
         name = self.names[draft.method, draft.path]
         rest = len(orjson.dumps([name, draft.description, draft.title]))
         closure = self_contained(draft.input_schema, self.draft.arguments, self.schemas, budget - rest)
+        if is_laborious(closure.schema, HEAVIEST):
+            closure = undescribed(closure, _LABORIOUS)
         notes = (*draft.notes, *closure.notes)
         output = draft.output_schema if outputs else None
         size = closure.size + rest

@@ -27,8 +27,9 @@ from app.openapi.pointers import References, Unresolvable, join, remark
 from app.openapi.shortening import EVERYTHING, TERSE, Outline, stub_of, without_prose
 from app.openapi.text import LONGEST_NAME, hides_something, shortened
 
+HEAVIEST = 2_000  # schemas that one value may have to be checked against
+
 _DEEPEST = 120  # schemas in schemas, followed through what applies to the same value
-_HEAVIEST = 2_000  # schemas that one value may have to be checked against
 # Levels of optional members in what is shortened, and how many members of one object.
 _OUTLINES = ((0, 0), (1, 12), (1, EVERYTHING), (2, EVERYTHING), (EVERYTHING, EVERYTHING))
 _OPEN_ANYWAY = frozenset({"additionalProperties", "items", "unevaluatedItems", "unevaluatedProperties"})
@@ -203,8 +204,8 @@ class _Reading:
             if weight is None:
                 return self._nothing("a schema that contains itself says nothing", pointer)
             self.weight += weight
-            if self.weight > _HEAVIEST:
-                return self._nothing(f"more than {_HEAVIEST} schemas for one value; the rest is left out", pointer)
+            if self.weight > HEAVIEST:
+                return self._nothing(f"more than {HEAVIEST} schemas for one value; the rest is left out", pointer)
         self.references[name] = None
         return {"$ref": f"#/$defs/{name}"}
 

@@ -13,11 +13,13 @@ from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, 
 
 from app.errors import Violation
 from app.openapi.operation import Json
+from app.openapi.visits import effort
 from app.tools.violations import invalid_arguments
 
 _MOST_VIOLATIONS = 50
 _MOST_NAMES = 40  # names of arguments that one message lists
 _LONGEST_DETAIL = 300  # characters
+_MOST_EFFORT = 30_000  # to find all that is wrong; some hundred milliseconds at the worst
 _DEEPEST = 128  # levels; the validator recurses on the C stack and kills the process some thousand levels down
 _ALTERNATIVES = {"anyOf", "oneOf"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -65,22 +67,24 @@ class ArgumentRules:
             raise invalid_arguments(unusable)
         given = {name: value for name, value in arguments.items() if value is not None or not self._left_out(name)}
         if not validator.is_valid(given):
-            raise invalid_arguments(list(islice(self._violations(validator, given), _MOST_VIOLATIONS)))
+            raise invalid_arguments(list(islice(self._violations(given), _MOST_VIOLATIONS)))
         return {**self._preset, **given} if self._preset else given
 
     def _left_out(self, name: str) -> bool:
         if name in self._required or name not in self._properties:
             return False
-        nullable = self._nullable.get(name)
-        if nullable is None:
-            pointer = name.replace("~", "~0").replace("/", "~1").replace("%", "%25")
-            schema = {key: value for key, value in self._schema.items() if key in {"$defs", "properties"}}
-            try:
-                nullable = _compile({**schema, "$ref": f"#/properties/{pointer}"}).is_valid(None)
-            except (ValidationError, ReferencingError, ValueError):
-                nullable = False
-            self._nullable[name] = nullable
-        return not nullable
+        if name not in self._nullable:
+            self._nullable[name] = self._takes(name, None, otherwise=False)
+        return not self._nullable[name]
+
+    def _takes(self, name: str, value: Any, *, otherwise: bool) -> bool:  # noqa: ANN401 - any JSON value
+        """Whether the argument may have that value; `otherwise` is for a schema that cannot be compiled."""
+        pointer = name.replace("~", "~0").replace("/", "~1").replace("%", "%25")
+        schema = {key: value for key, value in self._schema.items() if key in {"$defs", "properties"}}
+        try:
+            return _compile({**schema, "$ref": f"#/properties/{pointer}"}).is_valid(value)
+        except (ValidationError, ReferencingError, ValueError):
+            return otherwise
 
     def _names_only(self) -> Json:
         return {
@@ -90,7 +94,22 @@ class ArgumentRules:
             "additionalProperties": False,
         }
 
-    def _violations(self, validator: Draft202012Validator, given: Json) -> Iterator[Violation]:
+    def _violations(self, given: Json) -> Iterator[Violation]:
+        if effort(self._schema, given, _MOST_EFFORT) > _MOST_EFFORT:
+            yield from self._by_argument(given) or [Violation("", "do not fit the tool's input schema together")]
+        else:
+            yield from self._all_told(self.compile(), given)
+
+    def _by_argument(self, given: Json) -> list[Violation]:
+        names = self._all_told(_compile(self._names_only()), given)
+        values = [
+            Violation(_pointer([name]), "does not fit the tool's input schema; it is too large to say where")
+            for name, value in given.items()
+            if name in self._properties and not self._takes(name, value, otherwise=True)
+        ]
+        return [*names, *values]
+
+    def _all_told(self, validator: Draft202012Validator, given: Json) -> Iterator[Violation]:
         for error in validator.iter_errors(given):
             yield from self._told(error)
 
