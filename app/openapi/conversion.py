@@ -25,7 +25,8 @@ _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace",
 _EVERY_METHOD = "*"
 _BYTES_A_TOKEN = 4
 _SMALLEST_BUDGET = 2_048  # bytes of a tool, below which shortening makes nothing usable
-_FRAME_OF_OUTPUT = 128  # bytes around an output schema in a list of tools
+_FRAME = 240  # bytes around all that in a list of tools: the slug, the members' names, annotations
+_FRAME_OF_OUTPUT = 128  # bytes around an output schema there
 _LABORIOUS = f"more than {HEAVIEST:,} schemas for one value; only the types of its arguments are shown"
 _MOST_NOTES = 10  # that the report shows of one operation
 
@@ -210,7 +211,7 @@ class _Finishing:
     def within(self, budget: int, *, outputs: bool) -> tuple[Operation, ReportItem]:
         draft = self.draft.operation
         name = self.names[draft.method, draft.path]
-        rest = len(orjson.dumps([name, draft.description, draft.title]))
+        rest = len(orjson.dumps([name, draft.description, draft.title, draft.title])) + _FRAME
         closure = self_contained(draft.input_schema, self.draft.arguments, self.schemas, budget - rest)
         if is_laborious(closure.schema, HEAVIEST):
             closure = undescribed(closure, _LABORIOUS)

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from jwt.algorithms import RSAAlgorithm
 
 from app.errors import Unavailable
 from app.identity.jwks import JwksCache, SignatureRefused
@@ -45,6 +46,17 @@ async def test_without_keys_nothing_can_be_verified(keys: JwksCache, issuer: Iss
     assert "KEYCLOAK_URL" in failed.value.detail
     with pytest.raises(Unavailable):
         await keys.check()
+
+
+async def test_why_there_are_no_keys_stands_in_the_log(
+    keys: JwksCache, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    issuer.certs = BROKEN["500"]
+    with pytest.raises(Unavailable):
+        await keys.check()
+    (record,) = [each for each in caplog.records if each.name == "app.identity.jwks"]
+    assert (record.levelname, record.getMessage()) == ("WARNING", "signing keys could not be fetched")
+    assert record.__dict__["error"] == "HTTPStatusError"
 
 
 async def test_keys_behind_a_redirect_are_not_taken(keys: JwksCache, issuer: Issuer, realm_url: str) -> None:
@@ -215,7 +227,8 @@ async def test_only_keys_for_signatures_are_used(keys: JwksCache, issuer: Issuer
     issuer.publish("any-use", use=None, sign=False)
     issuer.jwks.append(jwk_of(private_key("small", bits=1024), "small", alg="RS256"))
     issuer.jwks.append({"kid": "secret", "use": "sig", "kty": "oct", "alg": "HS256", "k": "c2VjcmV0"})
-    issuer.jwks.append({**jwk_of(private_key("leaked"), "leaked", alg="RS256"), "d": "AQAB"})
+    whole = RSAAlgorithm.to_jwk(private_key("leaked"), as_dict=True)
+    issuer.jwks.append({**whole, "kid": "leaked", "use": "sig", "alg": "RS256"})
     issuer.publish("other-curve", "ES256", crv="P-384", sign=False)
     for kid in ("encryption", "any-use", "small", "secret", "leaked", "other-curve"):
         with pytest.raises(SignatureRefused) as refused:

@@ -151,6 +151,7 @@ async def test_claims_that_are_not_good_enough_have_their_own_code(
     ("claims", "words"),
     [
         ({"iss": None}, "OIDC_ISSUER"),
+        ({"iss": None}, "`https://identity.example/realms/test`"),
         ({"cnf": {}}, "DPoP"),
         ({"typ": "ID"}, "`access_token`"),
         ({"exp": None}, "must be integers"),
@@ -339,7 +340,9 @@ async def test_garbage_is_no_token(verifier: AgentTokenVerifier, garbage: str) -
 
 
 async def test_no_token_is_missing(verifier: AgentTokenVerifier) -> None:
-    assert (await refusal(verifier, "")).code == "token_missing"
+    missing = await refusal(verifier, "")
+    assert missing.code == "token_missing"
+    assert "Authorization: Bearer" in missing.detail
 
 
 @pytest.mark.parametrize("payload", [b"[]", b'"text"', b"{", b"", b"\xff"])
@@ -389,7 +392,9 @@ async def test_a_token_that_the_identity_provider_refused_is_revoked_from_then_o
     assert (await refusal(verifier, token)).code == "token_revoked"
     assert (await verifier.verify(another)).subject == USER
     clock.advance(309)
-    assert (await refusal(verifier, token)).code == "token_revoked"
+    revoked = await refusal(verifier, token)
+    assert revoked.code == "token_revoked"
+    assert "Sign in again" in revoked.detail
     clock.advance(1)
     assert (await refusal(verifier, token)).code == "token_expired"
 

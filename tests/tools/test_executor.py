@@ -22,6 +22,7 @@ from app.errors import (
     NotFound,
     NotPermitted,
     ToolsProviderError,
+    Unavailable,
 )
 from app.identity.agent_token import AgentToken
 from app.outbound import AddressPolicy, guarded_transport
@@ -249,6 +250,16 @@ async def test_another_server_of_a_source_gets_a_token_of_its_own_audience(provi
     assert [target_of(head) for head in files.heads] == ["/v1/file"] * 2
     audiences = [(record.tool, record.audience) for record in await provider.records()]
     assert audiences[:2] == [("pizzeria/get_file", "files"), ("pizzeria/get_menu", "pizzeria-backend")]
+
+
+async def test_another_server_of_a_source_that_fails_keeps_nobody_from_its_own(provider: Provider) -> None:
+    async with scripted(ok(b"{}")) as own, scripted(status(500)) as files:
+        show_with_files(provider, own, files, "files")
+        for _ in range(5):
+            await provider.call(tool="pizzeria/get_file")
+        with pytest.raises(Unavailable):
+            await provider.call(tool="pizzeria/get_file")
+        assert not (await provider.call()).is_error
 
 
 @pytest.mark.parametrize("auth_type", ["token_exchange", "passthrough"])

@@ -322,6 +322,15 @@ def test_an_exploded_object_must_not_bring_the_name_of_another_argument() -> Non
     key = Violation("/query_filter", "must not have 'api key' in it: that is the name of another argument")
     assert refused({"api key": 1}, "/?v=1&api%20key=2") == (key,)
     assert refused({"v": 1}, "/?v=1?&w=2#x")[0].pointer == "/query_filter"
+    assert refused({"v": 1}, "/?v=1=2")[0].pointer == "/query_filter"
+
+
+def test_an_exploded_object_must_not_bring_the_name_of_another_cookie() -> None:
+    given = {a_parameter("session", "cookie"): None, a_parameter("flags", "cookie", explode=True): {"session": "mine"}}
+    with pytest.raises(Invalid) as refused:
+        request_with("/", given)
+    detail = "must not have 'session' in it: that is the name of another argument"
+    assert refused.value.violations == (Violation("/cookie_flags", detail),)
 
 
 def test_an_exploded_object_may_bring_its_own_name_and_those_of_other_places() -> None:
@@ -332,6 +341,7 @@ def test_an_exploded_object_may_bring_its_own_name_and_those_of_other_places() -
     }
     sent = request_with("/#?key=1", given)
     assert sent.url == "http://api/?filter=1&page=2&key=3"
+    assert request_with("/", {a_parameter("filter", explode=True): {"": 1}}).url == "http://api/?=1"
     assert sent.headers[1:] == (("page", "h"), ("cookie", "key=4"))
 
 
