@@ -16,9 +16,10 @@ from app.openapi.conversion import ReportItem
 from app.openapi.operation import Operation
 from app.sources.curation import ListedTool
 from app.sources.difference import Changes
-from app.sources.models import SourceCreate, SourceRead, SourceUpdate, is_slug
+from app.sources.models import SourceCreate, SourceRead, SourceUpdate
 from app.sources.overrides import ToolChanges
 from app.sources.schema_difference import Impact
+from app.sources.slugs import is_slug
 
 router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
 

@@ -6,7 +6,6 @@ import importlib.util
 import typer
 
 from app.cli.convert import convert
-from app.cli.serve import serve
 
 cli = typer.Typer(
     name="tools-provider",
@@ -15,8 +14,13 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-cli.command()(serve)
 cli.command()(convert)
+
+
+@cli.command()
+def serve() -> None:
+    """Serve the REST and MCP doors. Every setting comes from the environment or `.env`."""
+    importlib.import_module("app.cli.serve").serve()  # here, so that `convert` does not pay for the server's imports
 
 
 def main() -> None:

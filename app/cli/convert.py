@@ -18,7 +18,7 @@ from app.openapi.conversion import Conversion, ReportItem
 from app.openapi.conversion import convert as converted
 from app.openapi.text import cleaned
 from app.sources.local import read_local
-from app.sources.models import is_slug, slugged
+from app.sources.slugs import is_slug, slugged
 from app.tools.tool_json import tool_json
 
 _REFUSED = 1  # exit status: the document cannot be used

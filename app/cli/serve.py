@@ -21,7 +21,7 @@ _UNUSABLE = 2  # exit status for settings and addresses that cannot be used
 
 
 def serve() -> None:
-    """Serve the REST and MCP doors. Every setting comes from the environment or `.env`."""
+    """Serve until a signal ends it; exits with 2 for settings and addresses that cannot be used."""
     settings = _settings()
     try:
         app = create_app(settings)

@@ -29,6 +29,7 @@ from app.openapi.text import LONGEST_NAME, hides_something, shortened
 
 HEAVIEST = 2_000  # schemas that one value may have to be checked against
 
+_EXACT_FLOATS = 2**53
 _DEEPEST = 120  # schemas in schemas, followed through what applies to the same value
 # Levels of optional members in what is shortened, and how many members of one object.
 _OUTLINES = ((0, 0), (1, 12), (1, EVERYTHING), (2, EVERYTHING), (EVERYTHING, EVERYTHING))
@@ -273,4 +274,4 @@ class _Reading:
 
 
 def _is_whole(value: Value) -> bool:
-    return isinstance(value, float) and value.is_integer()
+    return isinstance(value, float) and value.is_integer() and abs(value) < _EXACT_FLOATS

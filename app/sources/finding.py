@@ -4,8 +4,9 @@ from collections.abc import Collection
 
 from app.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from app.sources.inventory import Inventory
-from app.sources.models import Source, SourceCreate, is_slug
+from app.sources.models import Source, SourceCreate
 from app.sources.repository import Sources, slug_taken
+from app.sources.slugs import is_slug
 
 
 async def existing(sources: Sources, key: str, if_match: Collection[int] | None = None) -> Source:

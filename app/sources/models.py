@@ -1,6 +1,5 @@
 """What is stored of a source, what the path of a call needs of it, and what admins send and see."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
@@ -15,6 +14,7 @@ from app.database import UtcDateTime
 from app.outbound import AddressRefused, origin_of
 from app.sources.overrides import Overrides
 from app.sources.selection import Selection
+from app.sources.slugs import SLUG, slugged
 
 AuthType = Literal["token_exchange", "passthrough", "none"]
 Status = Literal["ready", "stale", "failed"]
@@ -22,7 +22,6 @@ Status = Literal["ready", "stale", "failed"]
 _LATER = frozenset({"phantom", "embedded", "brokered", "client_credentials", "api_key", "basic"})
 _TEXT = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
 _LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+$"
-_SLUG = r"^[a-z0-9-]{1,32}$"
 _SCOPE = r"^[\x21\x23-\x5b\x5d-\x7e]+$"  # RFC 6749 section 3.3
 
 
@@ -202,16 +201,6 @@ class RefreshError:
     attempts: int
 
 
-def is_slug(text: str) -> bool:
-    """Tell whether the text may be a slug."""
-    return re.fullmatch(_SLUG, text) is not None
-
-
-def slugged(name: str) -> str:
-    """Return the name in a slug's alphabet; empty if nothing of it fits."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:32].strip("-")
-
-
 def _null_if_empty(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -219,7 +208,7 @@ def _null_if_empty(value: object) -> object:
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_LINE)]
 Text = Annotated[str, StringConstraints(max_length=4_000, pattern=_TEXT)]
 Address = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
-Slug = Annotated[str, StringConstraints(pattern=_SLUG)]
+Slug = Annotated[str, StringConstraints(pattern=SLUG)]
 Audience = Annotated[Line | None, BeforeValidator(_null_if_empty)]
 Lines = Annotated[list[Line], Limits(max_length=100)]
 Scope = Annotated[str, StringConstraints(max_length=200, pattern=_SCOPE)]

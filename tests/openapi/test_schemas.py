@@ -281,6 +281,14 @@ def test_a_keyword_that_cannot_be_used_is_left_out_and_reported(keyword: str, va
     assert "/items" in (item.reason or "")
 
 
+@pytest.mark.parametrize("keyword", ["maxLength", "maxItems", "maximum", "minimum", "multipleOf"])
+@pytest.mark.parametrize("value", [2.0**53, 2.0**64, 1e300, 2**64 - 1])
+def test_numbers_of_any_size_are_kept(keyword: str, value: float) -> None:
+    result, _, item = body_schema({keyword: value})
+    assert result == {keyword: value}
+    assert item.status == "ready"
+
+
 def test_hidden_characters_are_taken_out_of_descriptions_and_names() -> None:
     schema = {
         "type": "object",

@@ -3,12 +3,14 @@
 from typing import Any
 
 import jsonschema_rs
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.openapi.limits import Limits
 from app.openapi.operation import Operation
+from app.tools.tool_json import tool_json
 from tests.openapi.documents import Json, a_document, a_post, converted
 
 NAMES = ("a", "b", "c")
@@ -65,9 +67,13 @@ def combinations(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
+FRAME = 240  # bytes of a tool in a list besides its schema and texts
+
+
 def the_tool(schema: Any, definitions: Json, most: int) -> tuple[Operation, str]:
+    """The tool whose texts and schema together have that many bytes at most, and what the report says of it."""
     document = a_document({"/a": a_post({"type": "array", "items": schema})}, schemas=definitions)
-    conversion = converted(document, limits=Limits(tool_bytes=most))
+    conversion = converted(document, limits=Limits(tool_bytes=most + FRAME))
     return conversion.operations[0], conversion.report[0].reason or ""
 
 
@@ -207,3 +213,17 @@ def test_what_is_small_is_shown_rather_than_said_to_be_too_large() -> None:
     )
     conversion = converted(document, limits=Limits(tool_bytes=1))
     assert set(map(str, conversion.operations[0].input_schema["properties"].values())) == {"{'type': 'string'}"}
+
+
+@pytest.mark.parametrize("most", [20_000, 25_000, 30_000])
+def test_a_tool_as_lists_have_it_stays_within_its_bytes(most: int) -> None:
+    schema = {
+        "type": "object",
+        "properties": {f"m{n}": {"type": "string", "description": "x" * 60} for n in range(300)},
+    }
+    path = {"post": a_post(schema)["post"] | {"summary": "s" * 300}}
+    conversion = converted(a_document({"/a": path}), limits=Limits(tool_bytes=most))
+    listed = tool_json(conversion.operations[0], "s" * 32)
+    del listed["_meta"]
+    listed["annotations"]["title"] = listed["title"]  # as the MCP door adds it
+    assert most - 200 < len(orjson.dumps(listed)) <= conversion.report[0].bytes <= most

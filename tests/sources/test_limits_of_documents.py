@@ -82,7 +82,7 @@ def send(rest: httpx.Client, content: Any) -> httpx.Response:
             document(*map("/{}".format, range(31))),
             422,
         ),
-        ("source_max_list_bytes", told_at_length(25, 500), told_at_length(25, 900), 422),
+        ("source_max_list_bytes", told_at_length(25, 300), told_at_length(25, 700), 422),
     ],
 )
 def test_a_limit_is_named_when_it_is_passed_and_not_before(
