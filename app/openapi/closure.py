@@ -8,11 +8,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-import orjson
-
 from app.openapi.operation import Json
 from app.openapi.schemas import Definition, Schemas
 from app.openapi.shortening import stub_of
+from app.openapi.sizes import size_of
 
 _MOST_NAMED = 10  # parts that are not shown in full, in a note
 _REQUIRED, _IN_FULL = 1, 5  # of `Definition.stages`
@@ -48,7 +47,7 @@ def undescribed(closure: Closure, note: str) -> Closure:
     arguments = {name: stub_of(each) for name, each in closure.schema["properties"].items()}
     schema = {keyword: value for keyword, value in closure.schema.items() if keyword != "$defs"}
     schema["properties"] = arguments
-    return Closure(schema, len(orjson.dumps(schema)), (*closure.notes, note))
+    return Closure(schema, size_of(schema), (*closure.notes, note))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class _Parts:
         return [("properties", name) for name in self.arguments]
 
     def size(self, shown: Mapping[Key, Definition]) -> int:
-        frame = len(orjson.dumps(self.frame)) + len('"properties":{},"$defs":{},')
+        frame = size_of(self.frame) + len('"properties":{},"$defs":{},')
         return frame + sum(_cost(key, definition) for key, definition in shown.items())
 
     def all_of(self, version: Callable[[Definition], Definition], budget: int) -> dict[Key, Definition] | None:

@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import orjson
-
 from app.openapi.anchors import Anchors
 from app.openapi.closure import self_contained, undescribed
 from app.openapi.drafts import Draft, Drafting, PathItem
@@ -17,6 +15,7 @@ from app.openapi.path_template import is_method
 from app.openapi.pointers import References, Unresolvable, join, shown
 from app.openapi.schemas import HEAVIEST, Schemas
 from app.openapi.servers import server_addresses
+from app.openapi.sizes import size_of_output, size_without_schemas
 from app.openapi.swagger2 import stated_servers
 from app.openapi.text import LONGEST_NAME, shortened
 from app.openapi.visits import is_laborious
@@ -25,8 +24,6 @@ _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace",
 _EVERY_METHOD = "*"
 _BYTES_A_TOKEN = 4
 _SMALLEST_BUDGET = 2_048  # bytes of a tool, below which shortening makes nothing usable
-_FRAME = 240  # bytes around all that in a list of tools: the slug, the members' names, annotations
-_FRAME_OF_OUTPUT = 128  # bytes around an output schema there
 _LABORIOUS = f"more than {HEAVIEST:,} schemas for one value; only the types of its arguments are shown"
 _MOST_NOTES = 10  # that the report shows of one operation
 
@@ -210,19 +207,17 @@ class _Finishing:
 
     def within(self, budget: int, *, outputs: bool) -> tuple[Operation, ReportItem]:
         draft = self.draft.operation
-        name = self.names[draft.method, draft.path]
-        rest = len(orjson.dumps([name, draft.description, draft.title, draft.title])) + _FRAME
+        draft = replace(draft, name=self.names[draft.method, draft.path])
+        rest = size_without_schemas(draft)
         closure = self_contained(draft.input_schema, self.draft.arguments, self.schemas, budget - rest)
         if is_laborious(closure.schema, HEAVIEST):
             closure = undescribed(closure, _LABORIOUS)
         notes = (*draft.notes, *closure.notes)
         output = draft.output_schema if outputs else None
-        size = closure.size + rest
-        if output is not None and size + _size_of(output) <= budget:
-            size += _size_of(output)
-        else:
+        if closure.size + rest + size_of_output(output) > budget:
             output = None
-        operation = replace(draft, name=name, input_schema=closure.schema, output_schema=output, notes=notes)
+        size = closure.size + rest + size_of_output(output)
+        operation = replace(draft, input_schema=closure.schema, output_schema=output, notes=notes)
         reason = _reason(notes)
         return operation, ReportItem(
             method=draft.method,
@@ -230,7 +225,7 @@ class _Finishing:
             pointer=shown(self.draft.pointer),
             status="degraded" if notes else "ready",
             reason=reason,
-            name=name,
+            name=draft.name,
             bytes=size,
             estimated_tokens=estimated_tokens(size),
         )
@@ -246,10 +241,6 @@ def _reason(notes: Sequence[str]) -> str | None:
         return None
     more = [f"and {len(notes) - _MOST_NOTES} more"] if len(notes) > _MOST_NOTES else []
     return "; ".join([*notes[:_MOST_NOTES], *more])
-
-
-def _size_of(output: Json) -> int:
-    return len(orjson.dumps(output)) + _FRAME_OF_OUTPUT
 
 
 def _within_budget(work: Sequence[_Finishing], limits: Limits) -> list[tuple[Operation, ReportItem]]:

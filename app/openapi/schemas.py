@@ -7,8 +7,6 @@ they are and nothing is ever copied into something else.
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import orjson
-
 from app.openapi.anchors import Anchors
 from app.openapi.dialect import is_nothing, modernised
 from app.openapi.keywords import (
@@ -25,6 +23,7 @@ from app.openapi.naming import definition_name
 from app.openapi.operation import Json, Value
 from app.openapi.pointers import References, Unresolvable, join, remark
 from app.openapi.shortening import EVERYTHING, TERSE, Outline, stub_of, without_prose
+from app.openapi.sizes import size_of
 from app.openapi.text import LONGEST_NAME, hides_something, shortened
 
 HEAVIEST = 2_000  # schemas that one value may have to be checked against
@@ -51,7 +50,7 @@ class Definition:
     @cached_property
     def size(self) -> int:
         """Bytes as JSON."""
-        return len(orjson.dumps(self.schema))
+        return size_of(self.schema)
 
     @cached_property
     def terse(self) -> "Definition":

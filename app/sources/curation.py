@@ -9,12 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
-
 from app.errors import Invalid, NotFound, Violation
 from app.openapi.conversion import ReportItem, Status, estimated_tokens
 from app.openapi.naming import LONGEST_TOOL_NAME
 from app.openapi.operation import Operation
+from app.openapi.sizes import size_of_tool
 from app.sources.models import Source
 from app.sources.overrides import ToolChanges, ToolOverride
 from app.sources.selection import Selection
@@ -200,7 +199,7 @@ def _reported(item: ReportItem, tool: CuratedTool | None) -> ReportItem:
     if tool.override is None:
         return item
     new = tool.shown.notes[len(tool.document.notes) :]
-    size = item.bytes + _size(tool.shown) - _size(tool.document)
+    size = size_of_tool(tool.shown)
     return replace(
         item,
         status="degraded" if tool.shown.notes else "ready",
@@ -209,11 +208,6 @@ def _reported(item: ReportItem, tool: CuratedTool | None) -> ReportItem:
         bytes=size,
         estimated_tokens=estimated_tokens(size),
     )
-
-
-def _size(operation: Operation) -> int:
-    texts = [operation.name, operation.description, operation.title]
-    return len(orjson.dumps(texts)) + len(orjson.dumps(operation.input_schema))
 
 
 def _key(operation: Operation) -> Key:

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from app.errors import Unavailable
@@ -227,7 +228,7 @@ async def test_only_keys_for_signatures_are_used(keys: JwksCache, issuer: Issuer
     issuer.publish("any-use", use=None, sign=False)
     issuer.jwks.append(jwk_of(private_key("small", bits=1024), "small", alg="RS256"))
     issuer.jwks.append({"kid": "secret", "use": "sig", "kty": "oct", "alg": "HS256", "k": "c2VjcmV0"})
-    whole = RSAAlgorithm.to_jwk(private_key("leaked"), as_dict=True)
+    whole = RSAAlgorithm.to_jwk(cast("rsa.RSAPrivateKey", private_key("leaked")), as_dict=True)
     issuer.jwks.append({**whole, "kid": "leaked", "use": "sig", "alg": "RS256"})
     issuer.publish("other-curve", "ES256", crv="P-384", sign=False)
     for kid in ("encryption", "any-use", "small", "secret", "leaked", "other-curve"):
