@@ -29,17 +29,17 @@ def serve() -> None:
         _give_up(str(error))
     listener = _listener(settings.host, settings.port)
     configure_logging(settings.log_level)
-    address = listener.getsockname()
-    typer.echo(f"Tools provider on http://{address[0]}:{address[1]}, known as {settings.public_url}", err=True)
-    server = _Server(app)
+    host, port, *_ = listener.getsockname()
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    server = _Server(app, f"Tools provider on {address}, known as {settings.public_url}")
     server.run(sockets=[listener])
     raise typer.Exit(0 if server.started else 1)
 
 
 class _Server(uvicorn.Server):
-    """Says that it is no longer ready before it stops listening, and lets calls in flight finish."""
+    """Says when it serves, and that it is no longer ready before it stops listening; lets calls in flight finish."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, greeting: str) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -50,12 +50,15 @@ class _Server(uvicorn.Server):
             )
         )
         self._app = app
+        self._greeting = greeting
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve. What was loaded for that stays: looking through it for garbage took a tenth of every call."""
         await super().startup(sockets)
         gc.collect()
         gc.freeze()
+        if self.started:
+            typer.echo(self._greeting, err=True)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Stop, and end with status 0 (uvicorn's own handler would die by the signal); a second Ctrl-C does not wait.

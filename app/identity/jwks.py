@@ -135,7 +135,9 @@ class JwksCache:
             self._fetched_at = self._clock()
             self._failed = False
         except (TimeoutError, httpx.HTTPError, BadAnswer, TooLarge, ValueError) as error:
-            _log.warning("signing keys could not be fetched", extra={"error": type(error).__name__})
+            status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+            reason = {"error": type(error).__name__, "status": status, "url": self._url}
+            _log.warning("signing keys could not be fetched", extra=reason)
         finally:
             self._next_fetch = self._clock() + (_PAUSE if self._keys else _PAUSE_WITHOUT_KEYS)
             self._flight = None

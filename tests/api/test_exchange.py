@@ -104,20 +104,27 @@ def world(registered: RunningProvider, issuer: Issuer, probe_address: tuple[Prob
 
 
 @pytest.fixture
-def brittle(start: Start, issuer: Issuer, probe_address: tuple[Probe, str]) -> Callable[[float], World]:
+def made_with(start: Start, issuer: Issuer, probe_address: tuple[Probe, str]) -> Callable[..., World]:
+    """Make a world with other settings."""
+
+    def made(**settings: Any) -> World:
+        provider = start(**settings_before(issuer, **settings))
+        register_upstreams(provider, issuer, probe_address[1])
+        return World(issuer, provider, probe_address[0])
+
+    return made
+
+
+@pytest.fixture
+def brittle(made_with: Callable[..., World]) -> Callable[[float], World]:
     """Make a world whose breaker opens after three failures, for so many seconds."""
 
     def made(recovery: float) -> World:
-        provider = start(
-            **settings_before(
-                issuer,
-                circuit_breaker_failure_threshold=THRESHOLD,
-                circuit_breaker_recovery_timeout=recovery,
-                token_exchange_timeout=10.0,
-            )
+        return made_with(
+            circuit_breaker_failure_threshold=THRESHOLD,
+            circuit_breaker_recovery_timeout=recovery,
+            token_exchange_timeout=10.0,
         )
-        register_upstreams(provider, issuer, probe_address[1])
-        return World(issuer, provider, probe_address[0])
 
     return made
 
@@ -231,6 +238,39 @@ def test_x08_the_clients_secret_follows_no_redirect(world: World, status: int) -
         world.issuer.exchange = lambda _: Answer(status, headers={"location": there})
         assert world.call(world.agent()) == (None, "idp_broken")
     assert canary.forms == []
+
+
+@pytest.mark.parametrize(("exchanged_life", "own_life"), [(55, 300), (300, -5)])
+def test_x09_what_would_end_at_once_is_used_once(world: World, exchanged_life: int, own_life: int) -> None:
+    def answer(form: dict[str, str]) -> Answer:
+        members = world.issuer.issue(form, exp=int(time.time()) + exchanged_life)
+        return Answer(body={**members, "expires_in": exchanged_life})
+
+    world.issuer.exchange = answer
+    agent = world.agent(exp=int(time.time()) + own_life)
+    assert [world.call(agent), world.call(agent)] == [(200, None)] * 2
+    assert len(world.issuer.forms) == 2
+
+
+def test_x09_nothing_is_kept_where_the_operator_says_so(made_with: Callable[..., World]) -> None:
+    world = made_with(token_exchange_cache_max_age=0)
+    agent = world.agent()
+    assert [world.call(agent), world.call(agent)] == [(200, None)] * 2
+    assert len(world.issuer.forms) == 2
+
+
+def test_x12_a_revoked_token_is_served_no_longer_than_the_cache_keeps_what_it_was_exchanged_for(
+    made_with: Callable[..., World],
+) -> None:
+    world = made_with(token_exchange_cache_max_age=1)
+    agent = world.agent()
+    assert world.call(agent) == (200, None)
+    world.issuer.exchange = lambda _: Answer(400, {"error": "invalid_grant"})
+    revoked = time.monotonic()
+    while (answer := world.call(agent)) == (200, None):
+        assert time.monotonic() < revoked + 10
+    assert answer == (None, "token_revoked")
+    assert len(world.issuer.forms) == 2
 
 
 @pytest.mark.parametrize("life", ["absent", None, -5, 0, "300", True])

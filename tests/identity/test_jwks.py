@@ -50,14 +50,16 @@ async def test_without_keys_nothing_can_be_verified(keys: JwksCache, issuer: Iss
 
 
 async def test_why_there_are_no_keys_stands_in_the_log(
-    keys: JwksCache, issuer: Issuer, caplog: pytest.LogCaptureFixture
+    keys: JwksCache, issuer: Issuer, realm_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     issuer.certs = BROKEN["500"]
     with pytest.raises(Unavailable):
         await keys.check()
     (record,) = [each for each in caplog.records if each.name == "app.identity.jwks"]
     assert (record.levelname, record.getMessage()) == ("WARNING", "signing keys could not be fetched")
-    assert record.__dict__["error"] == "HTTPStatusError"
+    told = {name: record.__dict__[name] for name in ("error", "status", "url")}
+    certs = f"{realm_url}/protocol/openid-connect/certs"
+    assert told == {"error": "HTTPStatusError", "status": 500, "url": certs}
 
 
 async def test_keys_behind_a_redirect_are_not_taken(keys: JwksCache, issuer: Issuer, realm_url: str) -> None:
