@@ -126,7 +126,7 @@ class _Shape:
         stated = node.get("properties")
         stated = stated if isinstance(stated, dict) else {}
         members = {name: raw for name, raw in stated.items() if is_presentable(name) and not self._is_request_only(raw)}
-        required = [name for name in node.get("required", ()) if name in members or name not in stated]
+        required = [name for name in _names(node.get("required")) if name in members or name not in stated]
         self._take([*members, *required])
         if members:
             shape["properties"] = {name: self.of(raw, depth) for name, raw in members.items()}
@@ -153,6 +153,10 @@ class _Shape:
         self._left -= len(orjson.dumps(part))
         if self._left < 0:
             raise _TooLarge
+
+
+def _names(required: Value) -> list[str]:
+    return [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
 
 
 def _unsaid(_: str) -> None:

@@ -1,9 +1,11 @@
 """A document's operations, one by one, and a report of what became of each."""
 
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from app.errors import ToolsProviderError
 from app.openapi.anchors import Anchors
 from app.openapi.closure import self_contained, undescribed
 from app.openapi.drafts import Draft, Drafting, PathItem
@@ -85,11 +87,12 @@ def convert(
         assigned=assigned,
     )
     done = _within_budget([_Finishing(draft, schemas, names) for draft in drafts], limits)
+    operations = tuple(operation for operation, _ in done if operation is not None)
     info = document.get("info")
     return Conversion(
         *_about(info if isinstance(info, dict) else {}),
         servers=servers,
-        operations=tuple(operation for operation, _ in done),
+        operations=operations,
         report=(*(item for _, item in done), *skipped),
     )
 
@@ -182,9 +185,20 @@ class _Walk:
             self._drafts.append(self._drafting.draft(item, method, raw, pointer))
         except Unusable as error:
             self._skip(method, item.path, error.pointer, f"It cannot be called: {error}.")
+        except ToolsProviderError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other operations are not lost
+            self._skip(method, item.path, pointer, _unforeseen(error))
 
     def _skip(self, method: str, path: str, pointer: str, reason: str) -> None:
         self._skipped.append(ReportItem(method, path, shown(pointer), "skipped", reason, None, 0, 0))
+
+
+def _unforeseen(error: Exception) -> str:
+    """Say what somebody needs to know to mend it."""
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    where = f"{frame.f_globals['__name__']}, line {line}"
+    return f"It could not be read. That is a mistake of ours; please report it: {type(error).__name__} in {where}."
 
 
 def _operations(node: Json, place: str) -> Iterator[tuple[str, Value, str]]:
@@ -205,7 +219,16 @@ class _Finishing:
     schemas: Schemas
     names: Mapping[tuple[str, str], str]
 
-    def within(self, budget: int, *, outputs: bool) -> tuple[Operation, ReportItem]:
+    def within(self, budget: int, *, outputs: bool) -> tuple[Operation | None, ReportItem]:
+        try:
+            return self._finished(budget, outputs=outputs)
+        except ToolsProviderError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other operations are not lost
+            draft, pointer = self.draft.operation, shown(self.draft.pointer)
+            return None, ReportItem(draft.method, draft.path, pointer, "skipped", _unforeseen(error), None, 0, 0)
+
+    def _finished(self, budget: int, *, outputs: bool) -> tuple[Operation, ReportItem]:
         draft = self.draft.operation
         draft = replace(draft, name=self.names[draft.method, draft.path])
         rest = size_without_schemas(draft)
@@ -243,7 +266,7 @@ def _reason(notes: Sequence[str]) -> str | None:
     return "; ".join([*notes[:_MOST_NOTES], *more])
 
 
-def _within_budget(work: Sequence[_Finishing], limits: Limits) -> list[tuple[Operation, ReportItem]]:
+def _within_budget(work: Sequence[_Finishing], limits: Limits) -> list[tuple[Operation | None, ReportItem]]:
     """Do without output schemas, then halve what each tool may take, until all together fit."""
     budget, outputs = limits.tool_bytes, True
     while True:

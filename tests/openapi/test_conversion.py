@@ -309,3 +309,23 @@ def test_an_operation_survives_storage() -> None:
     assert operation_from_json(operation_to_json(plain)) == plain
     assert b"\n" not in operation_to_json(operation)
     assert json.loads(operation_to_json(plain))["path"] == "/a"
+
+
+class Surprising(dict[str, Any]):
+    """Something that nobody foresaw, in the shape of an object of a document."""
+
+    def get(self, *_: object) -> Any:
+        raise KeyError("surprise")
+
+    items = keys = get
+
+
+def test_what_nobody_foresaw_costs_one_operation_and_is_told() -> None:
+    no_json: dict[str, Any] = {"name": "q", "in": "query", "schema": {"default": 2**70}}
+    conversion = converted(a_document({"/a": a_get(Surprising(name="q")), "/b": a_get(no_json), "/c": {"get": {}}}))
+    assert [operation.path for operation in conversion.operations] == ["/c"]
+    assert {item.path: item.status for item in conversion.report} == {"/a": "skipped", "/b": "skipped", "/c": "ready"}
+    reasons = [item.reason or "" for item in conversion.report if item.status == "skipped"]
+    assert all("That is a mistake of ours; please report it: " in reason for reason in reasons)
+    assert ["KeyError in tests." in reasons[1], "TypeError in app." in reasons[0]] == [True, True]
+    assert "surprise" not in "".join(reasons)

@@ -10,7 +10,25 @@ from app.errors import Invalid
 from app.openapi.limits import Limits
 from tests.openapi.documents import Json, a_document, a_get, a_post, converted
 
-VALUES: list[Any] = [None, 1, -1.5, "x", "", [], {}, True, False, [[]], {"a": 1}, [1], ["x"], [None], {"$ref": 1}]
+VALUES: list[Any] = [
+    None,
+    1,
+    -1.5,
+    "x",
+    "",
+    [],
+    {},
+    True,
+    False,
+    [[]],
+    {"a": 1},
+    [1],
+    ["x"],
+    [None],
+    {"$ref": 1},
+    1e300,
+    [{}],
+]
 KEYWORDS = [
     "type",
     "enum",
@@ -140,9 +158,12 @@ def test_wrong_types_anywhere_in_a_schema_leave_a_valid_schema(value: Any) -> No
                 {"$ref": "#/components/schemas/X"},
             )
             for each in (schema, *nested):
-                operation = converted(a_document({"/a": a_post(each)}, schemas={"X": schema})).operations[0]
-                jsonschema_rs.meta.validate(operation.input_schema)
-                jsonschema_rs.Draft202012Validator(operation.input_schema)
+                answered = {"200": {"content": {"application/json": {"schema": each}}}}
+                path = {"post": a_post(each)["post"] | {"responses": answered}}
+                operation = converted(a_document({"/a": path}, schemas={"X": schema})).operations[0]
+                for converted_schema in (operation.input_schema, operation.output_schema or {}):
+                    jsonschema_rs.meta.validate(converted_schema)
+                    jsonschema_rs.Draft202012Validator(converted_schema)
 
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
