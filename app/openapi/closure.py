@@ -6,13 +6,14 @@ the root outwards, while there is room.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.openapi.operation import Json
 from app.openapi.schemas import Definition, Schemas
 from app.openapi.shortening import stub_of
 from app.openapi.sizes import size_of
 
+_LEGEND = "Schemas that say `Shortened.` have more optional members, which may be sent as well."
 _MOST_NAMED = 10  # parts that are not shown in full, in a note
 _REQUIRED, _IN_FULL = 1, 5  # of `Definition.stages`
 
@@ -38,6 +39,7 @@ def self_contained(frame: Json, arguments: Mapping[str, Definition], schemas: Sc
         return parts.closure(terse, note)
     if (bare := parts.all_of(lambda each: each.bare, budget)) is not None:
         return parts.closure(parts.with_words(bare, budget), f"{note}, some left out")
+    parts = replace(parts, frame={**frame, "description": _LEGEND})
     cut = _Cut(parts, budget)
     return parts.closure(cut.shown, f"{note}, and these parts are not shown in full: {cut.names}")
 

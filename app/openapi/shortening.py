@@ -76,7 +76,7 @@ class Outline:
     def of(self, schema: Json) -> Json:
         """Return the outline; it says so where it leaves out members."""
         outline: Json = self._schema(schema, self.levels, frozenset())
-        return {"description": "More optional members are not shown.", **outline} if self.is_cut else outline
+        return {"description": "Shortened.", **outline} if self.is_cut else outline
 
     def _schema(self, schema: Value, levels: int, needed: frozenset[str]) -> Value:
         if not isinstance(schema, dict):

@@ -271,7 +271,7 @@ def test_an_argument_that_alone_is_over_the_budget_is_outlined() -> None:
     )
     conversion = converted(document, limits=Limits(tool_bytes=540))
     assert conversion.operations[0].input_schema["properties"] == {
-        "q": {"description": "More optional members are not shown.", "type": "object"},
+        "q": {"description": "Shortened.", "type": "object"},
         "r": {"type": "integer"},
     }
 

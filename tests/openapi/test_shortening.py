@@ -146,7 +146,7 @@ def test_what_is_required_stays_with_its_types_and_values_however_deep(most: int
     assert inline["required"] == ["kind", "next"]
     assert inline["properties"]["next"] == {"$ref": "#/$defs/Far"}
     assert shown["Far"]["properties"]["ids"] == {"type": "array", "items": {"type": "integer"}}
-    assert shown["Far"]["description"] == "More optional members are not shown."
+    assert shown["Far"]["description"] == "Shortened."
     assert "not shown in full: Near, Far" in reason
 
 
@@ -163,12 +163,14 @@ def test_optional_members_furthest_from_the_root_go_first() -> None:
         "Middle": wide(20, properties={"next": ref("Far")}),
         "Far": wide(20),
     }
-    operation, reason = the_tool(ref("Near"), definitions, 2_000)
+    operation, reason = the_tool(ref("Near"), definitions, 2_100)
     shown = operation.input_schema["$defs"]
     assert len(shown["Near"]["properties"]) == 21
     assert len(shown["Middle"]["properties"]) == 21
     assert len(shown["Far"]["properties"]) == 12
     assert reason.endswith("not shown in full: Far")
+    assert "`Shortened.` have more optional members" in operation.input_schema["description"]
+    assert "description" not in the_tool(ref("Near"), definitions, 10**6)[0].input_schema
 
 
 def test_of_many_optional_members_the_first_are_shown() -> None:
