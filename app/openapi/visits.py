@@ -4,11 +4,10 @@ Alternatives that describe the same member multiply from level to level: two at 
 the innermost value. The validator remembers what it knows only where a definition leads back to itself.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from app.openapi.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS
+from app.openapi.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
 from app.openapi.operation import Json, Value
 
 _DEFINITIONS = "#/$defs/"
@@ -16,7 +15,10 @@ _ALTERNATIVES = ("anyOf", "oneOf")
 _PRICE_WITHIN = 3
 _MOST_STATES = 2_000
 
-_State = Mapping[tuple[int, int], int]  # how often a schema, by the rank of its definition and its id, is applied
+_LEADING = SUBSCHEMAS | SUBSCHEMA_LISTS | SUBSCHEMA_MAPS | {"$ref"}
+
+_Key = tuple[int, int]  # a schema, by the rank of the definition that it stands in, and its id
+_State = Mapping[_Key, int]  # how often each is applied to one value
 
 
 def effort(root: Json, value: Value, most: int) -> int:
@@ -37,9 +39,11 @@ def effort(root: Json, value: Value, most: int) -> int:
         if "$ref" in schema:
             pending.append((definitions.get(_name(schema)), value, price))
         if isinstance(value, dict):
-            pending += [(each, item, price) for name, item in value.items() for each in _of_member(schema, name)]
+            pending += [(each, value[name], price) for name, each in _members(schema) if name in value]
+            pending += [(each, item, price) for each in _other_members(schema) for item in value.values()]
         elif isinstance(value, list):
-            pending += [(each, item, price) for number, item in enumerate(value) for each in _of_item(schema, number)]
+            pending += [(each, value[number], price) for number, each in _items(schema) if number < len(value)]
+            pending += [(each, item, price) for each in _other_items(schema) for item in value]
     return spent + len(pending)
 
 
@@ -54,8 +58,8 @@ class _Levels:
     def __init__(self, root: Json, most: int) -> None:
         self._definitions: Json = root.get("$defs", {})
         self._ranks = _ranks(root, self._definitions)
-        self._schemas: dict[int, Value] = {id(root): root}
-        self._root: _State = {(len(self._ranks), id(root)): 1}
+        self._schemas: dict[int, Value] = {}
+        self._root: _State = {self._key(len(self._ranks), root): 1}
         self._most = most
 
     def exceed(self) -> bool:
@@ -63,23 +67,25 @@ class _Levels:
         pending = [self._root]
         while pending:
             here = self._in_place(pending.pop())
-            if here.total() > self._most or len(met) > _MOST_STATES:
+            if sum(here.values()) > self._most or len(met) > _MOST_STATES:
                 return True
             for below in self._below(here):
                 key = frozenset(below.items())
-                if below and key not in met:
+                if key not in met:
                     met.add(key)
                     pending.append(below)
         return False
 
-    def _in_place(self, state: _State) -> Counter[tuple[int, int]]:
+    def _in_place(self, state: _State) -> _State:
         """Return all that is applied to the same value, as far as it is not more than permitted."""
-        applied: Counter[tuple[int, int]] = Counter()
+        applied: dict[_Key, int] = defaultdict(int)
+        spent = 0
         pending = list(state.items())
-        while pending and applied.total() <= self._most:
-            (rank, identity), count = pending.pop()
-            applied[rank, identity] += count
-            schema = self._schemas[identity]
+        while pending and spent <= self._most:
+            key, count = pending.pop()
+            applied[key] += count
+            spent += count
+            rank, schema = key[0], self._schemas[key[1]]
             if not isinstance(schema, dict):
                 continue
             pending += [(self._key(rank, each), count) for each in _in_place(schema)]
@@ -88,27 +94,36 @@ class _Levels:
                 pending.append((self._key(self._ranks[name], self._definitions[name]), count))
         return applied
 
-    def _below(self, here: Mapping[tuple[int, int], int]) -> Iterator[_State]:
+    def _below(self, here: _State) -> Iterator[_State]:
+        """Return what meets at each member and item, where that leads on."""
+        for stated, others in ((_members, _other_members), (_items, _other_items)):
+            for state in self._together(here, stated, others):
+                if len(state) > 1 or any(self._leads_on(key) for key in state):
+                    yield state
+
+    def _together(
+        self,
+        here: _State,
+        stated: Callable[[Json], Iterable[tuple[str | int, Value]]],
+        others: Callable[[Json], Iterable[Value]],
+    ) -> Iterator[_State]:
+        unnamed: dict[_Key, int] = defaultdict(int)
+        named: dict[str | int, dict[_Key, int]] = defaultdict(unnamed.copy)
         schemas = [(rank, self._schemas[identity], count) for (rank, identity), count in here.items()]
-        objects = [(rank, each, count) for rank, each, count in schemas if isinstance(each, dict)]
-        names = {name for _, each, _ in objects for name in each.get("properties", ())}
-        items = max((len(each.get("prefixItems", ())) for _, each, _ in objects), default=0)
-        for name in (*names, None):
-            yield self._together(
-                (rank, inner, count) for rank, each, count in objects for inner in _of_member(each, name)
-            )
-        for number in range(items + 1):
-            yield self._together(
-                (rank, inner, count) for rank, each, count in objects for inner in _of_item(each, number)
-            )
+        objects = [(rank, schema, count) for rank, schema, count in schemas if isinstance(schema, dict)]
+        for rank, schema, count in objects:
+            for each in others(schema):
+                unnamed[self._key(rank, each)] += count
+        for rank, schema, count in objects:
+            for name, each in stated(schema):
+                named[name][self._key(rank, each)] += count
+        return iter((unnamed, *named.values()))
 
-    def _together(self, applied: Iterator[tuple[int, Value, int]]) -> _State:
-        state: Counter[tuple[int, int]] = Counter()
-        for rank, schema, count in applied:
-            state[self._key(rank, schema)] += count
-        return state
+    def _leads_on(self, key: _Key) -> bool:
+        schema = self._schemas[key[1]]
+        return isinstance(schema, dict) and not schema.keys().isdisjoint(_LEADING)
 
-    def _key(self, rank: int, schema: Value) -> tuple[int, int]:
+    def _key(self, rank: int, schema: Value) -> _Key:
         self._schemas[id(schema)] = schema
         return rank, id(schema)
 
@@ -158,14 +173,19 @@ def _in_place(schema: Json) -> Iterator[Value]:
             yield value
 
 
-def _of_member(schema: Json, name: Any) -> Iterator[Value]:  # noqa: ANN401 - None is a name that no schema knows
-    properties = schema.get("properties", {})
-    if name in properties:
-        yield properties[name]
+def _members(schema: Json) -> Iterable[tuple[str, Value]]:
+    properties: Json = schema.get("properties", {})
+    return properties.items()
+
+
+def _other_members(schema: Json) -> Iterator[Value]:
     yield from schema.get("patternProperties", {}).values()
     yield from (schema[keyword] for keyword in ("additionalProperties", "unevaluatedProperties") if keyword in schema)
 
 
-def _of_item(schema: Json, number: int) -> Iterator[Value]:
-    yield from schema.get("prefixItems", ())[number : number + 1]
-    yield from (schema[keyword] for keyword in ("items", "contains", "unevaluatedItems") if keyword in schema)
+def _items(schema: Json) -> Iterable[tuple[int, Value]]:
+    return enumerate(schema.get("prefixItems", ()))
+
+
+def _other_items(schema: Json) -> Iterator[Value]:
+    return (schema[keyword] for keyword in ("items", "contains", "unevaluatedItems") if keyword in schema)

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from app.errors import Invalid
@@ -160,6 +160,10 @@ VALUES = st.recursive(
 )
 
 
+COUNTABLE = 2_000  # one after the other
+PATIENTLY = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+
+
 def applied_in_place(root: Json, schema: Json) -> list[Any]:
     applied = [each for keyword in ("anyOf", "oneOf", "allOf") for each in schema.get(keyword, ())]
     applied += [schema[keyword] for keyword in ("not", "if", "then", "else") if keyword in schema]
@@ -197,14 +201,17 @@ def counted(root: Json, schema: Any, value: Any, place: str = "") -> Counter[str
     return found
 
 
+@PATIENTLY
 @given(acyclic(), VALUES)
 def test_the_effort_is_one_to_three_for_each_schema_that_is_applied(root: Json, value: Any) -> None:
+    assume(effort(root, value, COUNTABLE) <= COUNTABLE)
     applied = counted(root, root, value).total()
-    assert applied <= effort(root, value, 1_000_000) <= 3 * applied
+    assert applied <= effort(root, value, 10 * COUNTABLE) <= 3 * applied
 
 
+@PATIENTLY
 @given(acyclic(), VALUES)
 def test_no_part_of_any_value_is_visited_more_often_than_foreseen(root: Json, value: Any) -> None:
+    assume(effort(root, value, COUNTABLE) <= COUNTABLE)
     most = max(counted(root, root, value).values())
-    assume(most > 1)
-    assert is_laborious(root, most - 1)
+    assert most == 1 or is_laborious(root, most - 1)
