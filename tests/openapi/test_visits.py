@@ -1,6 +1,7 @@
 """Schemas that multiply from level to level cost no more to check than others, whoever wrote document and call."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,11 +20,19 @@ def ref(name: str, where: str = "#/$defs/") -> Json:
     return {"$ref": f"{where}{name}"}
 
 
-def multiplying(levels: int, ways: int, keyword: str = "anyOf") -> Json:
-    """Lists in lists, each level of them described several times over."""
+WAYS_DOWN: dict[str, Callable[[Json], Json]] = {
+    "items": lambda each: {"type": "array", "items": each},
+    "prefixItems": lambda each: {"type": "array", "prefixItems": [each]},
+    "properties": lambda each: {"type": "object", "properties": {"a": each}},
+    "additionalProperties": lambda each: {"type": "object", "additionalProperties": each},
+}
+
+
+def multiplying(levels: int, ways: int, keyword: str = "anyOf", down: str = "items") -> Json:
+    """Values in values, each level of them described several times over."""
     schemas: Json = {"Level0": {"type": "string"}}
     for level in range(levels):
-        inner = {"type": "array", "items": ref(f"Level{level}", "#/components/schemas/")}
+        inner = WAYS_DOWN[down](ref(f"Level{level}", "#/components/schemas/"))
         schemas[f"Level{level + 1}"] = {keyword: [inner] * ways}
     return schemas
 
@@ -34,15 +43,19 @@ def nested(levels: int, value: Any) -> Any:
     return value
 
 
+@pytest.mark.parametrize("down", WAYS_DOWN)
 @pytest.mark.parametrize("keyword", ["anyOf", "oneOf", "allOf"])
-def test_a_tool_whose_schemas_multiply_shows_the_types_of_its_arguments_and_checks_no_more(keyword: str) -> None:
-    schemas = multiplying(40, 2, keyword)
-    operation, item = only(a_document({"/a": a_post(ref("Level40", "#/components/schemas/"))}, schemas=schemas))
+def test_a_tool_whose_schemas_multiply_shows_the_types_of_its_arguments_and_checks_no_more(
+    keyword: str, down: str
+) -> None:
+    schemas = multiplying(40, 2, keyword, down)
+    body = {"type": "array", "items": ref("Level40", "#/components/schemas/")}
+    operation, item = only(a_document({"/a": a_post(body)}, schemas=schemas))
     assert item.status == "degraded"
     assert "more than 2,000 schemas for one value" in str(item.reason)
     assert operation.input_schema == {
         "type": "object",
-        "properties": {"body": {"description": "Not shown: too large."}},
+        "properties": {"body": {"description": "Not shown: too large.", "type": "array"}},
         "required": ["body"],
         "additionalProperties": False,
     }
