@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from app.errors import ToolsProviderError
 from app.openapi.anchors import Anchors
 from app.openapi.closure import self_contained, undescribed
 from app.openapi.drafts import Draft, Drafting, PathItem
@@ -28,6 +27,8 @@ _BYTES_A_TOKEN = 4
 _SMALLEST_BUDGET = 2_048  # bytes of a tool, below which shortening makes nothing usable
 _LABORIOUS = f"more than {HEAVIEST:,} schemas for one value; only the types of its arguments are shown"
 _MOST_NOTES = 10  # that the report shows of one operation
+# What a value of a kind that nobody thought of leads to: it costs its operation, and the others are not lost.
+_MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 Status = Literal["ready", "degraded", "skipped"]
 
@@ -185,9 +186,7 @@ class _Walk:
             self._drafts.append(self._drafting.draft(item, method, raw, pointer))
         except Unusable as error:
             self._skip(method, item.path, error.pointer, f"It cannot be called: {error}.")
-        except ToolsProviderError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other operations are not lost
+        except _MISTAKES as error:
             self._skip(method, item.path, pointer, _unforeseen(error))
 
     def _skip(self, method: str, path: str, pointer: str, reason: str) -> None:
@@ -222,9 +221,7 @@ class _Finishing:
     def within(self, budget: int, *, outputs: bool) -> tuple[Operation | None, ReportItem]:
         try:
             return self._finished(budget, outputs=outputs)
-        except ToolsProviderError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other operations are not lost
+        except _MISTAKES as error:
             draft, pointer = self.draft.operation, shown(self.draft.pointer)
             return None, ReportItem(draft.method, draft.path, pointer, "skipped", _unforeseen(error), None, 0, 0)
 
