@@ -21,6 +21,10 @@ _TEXT_TYPES = frozenset(
     }
 )
 _CODECS = ("utf-8", "utf-16", "utf-32", "ascii", "iso8859", "cp", "gb", "big5", "euc", "shift_jis", "koi8")
+_MARKS = {
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,8 @@ def _text(content: bytes, stated: _ContentType, *, truncated: bool) -> str | Non
 
 
 def _decoded(content: bytes, charset: str, *, truncated: bool) -> str:
+    if charset in _MARKS and not content.startswith(_MARKS[charset]):
+        charset = f"{charset}-le"  # as browsers read it
     if not truncated:
         return content.decode(charset, "replace")
     return codecs.getincrementaldecoder(charset)("replace").decode(content, final=False)

@@ -118,6 +118,7 @@ def strict(text: str) -> Any:
 @example(answer=b"HTTP/1.1 200 X\r\nContent-Type: text/plain\r\n\r\n" + b"\x00" * 5_000)
 @example(answer=b"HTTP/1.1 404 X\r\nContent-Type: application/json\r\n\r\n" + b'{"title": "\xf0\x9f\x8d\x95"}')
 @example(answer=b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\n\r\n1e400")
+@example(answer=b"HTTP/1.1 200 X\r\nContent-Type: text/plain; charset=utf-16\r\n\r\n" + b"x" * 5_000)
 def test_any_answer_becomes_valid_json_within_bounds(
     provider: RunningProvider,
     saying: Saying,

@@ -1,6 +1,7 @@
 """Whatever comes back fits into JSON, and carries no token and no header that is not for the agent."""
 
 import base64
+import codecs
 from typing import Any
 
 import httpx
@@ -104,6 +105,9 @@ def test_half_a_file_is_only_described(content_type: str) -> None:
         ("grü".encode()[:-1], "text/plain", "gr"),
         ("grü".encode()[:-1], None, "gr"),
         ("grü".encode("utf-16")[:-1], "text/plain; charset=utf-16", "gr"),
+        ("grü".encode("utf-16-le")[:-1], "text/plain; charset=utf-16", "gr"),
+        ("grü".encode("utf-32-le")[:-1], "text/plain; charset=utf-32", "gr"),
+        (codecs.BOM_UTF16_BE + "grü".encode("utf-16-be")[:-1], "text/plain; charset=utf-16", "gr"),
     ],
 )
 def test_of_a_text_that_was_cut_nothing_is_made_up(content: bytes, content_type: str | None, text: str) -> None:
