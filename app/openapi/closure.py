@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 from app.openapi.operation import Json
 from app.openapi.schemas import Definition, Schemas
-from app.openapi.shortening import stub_of
+from app.openapi.shortening import SHORTENED, stub_of
 from app.openapi.sizes import size_of
 
-_LEGEND = "Schemas that say `Shortened.` have more optional members, which may be sent as well."
+_LEGEND = f"Schemas that say `{SHORTENED}` have more optional members, which may be sent as well."
 _MOST_NAMED = 10  # parts that are not shown in full, in a note
 _REQUIRED, _IN_FULL = 1, 5  # of `Definition.stages`
 

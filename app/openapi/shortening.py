@@ -10,6 +10,7 @@ from app.openapi.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBS
 from app.openapi.operation import Json, Value
 from app.openapi.text import shortened
 
+SHORTENED = "Shortened."  # what a schema says that has more optional members than it shows
 TERSE = 80  # characters of a description
 EVERYTHING = 1_000_000  # levels or members: more than any schema has
 _PROSE = frozenset({"examples", "title"})
@@ -76,7 +77,7 @@ class Outline:
     def of(self, schema: Json) -> Json:
         """Return the outline; it says so where it leaves out members."""
         outline: Json = self._schema(schema, self.levels, frozenset())
-        return {"description": "Shortened.", **outline} if self.is_cut else outline
+        return {"description": SHORTENED, **outline} if self.is_cut else outline
 
     def _schema(self, schema: Value, levels: int, needed: frozenset[str]) -> Value:
         if not isinstance(schema, dict):

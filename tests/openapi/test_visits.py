@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from app.errors import Invalid
 from app.openapi.visits import effort, is_laborious
 from app.tools.arguments import ArgumentRules
 from tests.openapi.documents import a_document, a_post, only
+from tests.tools.test_arguments import violations
 
 Json = dict[str, Any]
 
@@ -99,12 +99,6 @@ def test_what_leads_back_to_itself_is_no_reason_to_show_less() -> None:
     assert not is_laborious(SEARCH, 20)
     arguments = {"size": 1, "filter": filters(60, "blue")}
     assert ArgumentRules(SEARCH).check(arguments) == arguments
-
-
-def violations(schema: Json, arguments: Json) -> dict[str, str]:
-    with pytest.raises(Invalid) as refused:
-        ArgumentRules(schema).check(arguments)
-    return {violation.pointer: violation.detail for violation in refused.value.violations}
 
 
 UNSAID = "does not fit the tool's input schema; it is too large to say where"
