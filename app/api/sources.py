@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field
 
 from app.api.dependencies import Admin, Sources, Uploaded
 from app.errors import Invalid
-from app.openapi.conversion import ReportItem
-from app.openapi.operation import Operation
+from app.operation.operation import Operation
+from app.operation.report import ReportItem
 from app.sources.curation import ListedTool
 from app.sources.difference import Changes
 from app.sources.models import SourceCreate, SourceRead, SourceUpdate

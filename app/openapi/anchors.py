@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from app.openapi.limits import Watch
-from app.openapi.operation import Json, Value
-from app.openapi.pointers import join
+from app.operation.operation import Json, Value
+from app.operation.pointers import join
 
 _ROOT = re.compile(r"(?:/components/schemas/[^/]*|/definitions/[^/]*|.*?/schema)(?=/|$)")
 _RECURSIVE = ""  # the name that all `$recursiveAnchor`s share

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import orjson
 
 from app.openapi.dialect import modernised
-from app.openapi.media_types import by_preference, is_media_type, kind_of
-from app.openapi.operation import Json, Value
-from app.openapi.pointers import References, Unresolvable
-from app.openapi.text import is_presentable, shortened
+from app.operation.media_types import by_preference, is_media_type, kind_of
+from app.operation.operation import Json, Value
+from app.operation.pointers import References, Unresolvable
+from app.operation.text import is_presentable, shortened
 
 _MOST = 5
 _LARGEST_SHAPE = 1_024  # bytes; a list of tools is read before any of them is called

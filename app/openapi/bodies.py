@@ -7,12 +7,12 @@ from openapi_pydantic.v3.v3_1 import Encoding, MediaType, RequestBody
 
 from app.openapi.flattening import Members, members_of
 from app.openapi.inputs import FILE, FILES, Input, base64_of
-from app.openapi.media_types import Kind, by_preference, concrete, essence, is_media_type, kind_of
-from app.openapi.operation import Body, BodyField, Style, Value
 from app.openapi.parts import Unusable, parse
-from app.openapi.pointers import Unresolvable, join, remark
 from app.openapi.schemas import Definition, Schemas
-from app.openapi.text import hides_something, shortened
+from app.operation.media_types import Kind, by_preference, concrete, essence, is_media_type, kind_of
+from app.operation.operation import Body, BodyField, Style, Value
+from app.operation.pointers import Unresolvable, join, remark
+from app.operation.text import hides_something, shortened
 
 _STYLES: tuple[Style, ...] = ("form", "spaceDelimited", "pipeDelimited", "deepObject")
 _MOST_LEVELS = 6  # of combinations and references in which a file is looked for

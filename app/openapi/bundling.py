@@ -12,10 +12,10 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from app.errors import Invalid
 from app.openapi.limits import Limits, Watch, refused
-from app.openapi.operation import Json, Value
-from app.openapi.pointers import FILES, LONGEST_CHAIN, join, step
 from app.openapi.reading import File, read_root, read_tree
-from app.openapi.text import cleaned
+from app.operation.operation import Json, Value
+from app.operation.pointers import FILES, LONGEST_CHAIN, join, step
+from app.operation.text import cleaned
 
 # For each address what stands there, or a sentence's end that says why it cannot be had.
 Load = Callable[[Sequence[str]], Sequence[File | str]]

@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from app.openapi.operation import Json
 from app.openapi.schemas import Definition, Schemas
 from app.openapi.shortening import SHORTENED, stub_of
-from app.openapi.sizes import size_of
+from app.operation.operation import Json
+from app.operation.sizes import size_of
 
 _LEGEND = f"Schemas that say `{SHORTENED}` have more optional members, which may be sent as well."
 _MOST_NAMED = 10  # parts that are not shown in full, in a note

@@ -3,63 +3,31 @@
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from app.openapi.anchors import Anchors
 from app.openapi.closure import self_contained, undescribed
 from app.openapi.drafts import Draft, Drafting, PathItem
 from app.openapi.limits import Limits, Watch, refused
-from app.openapi.naming import operation_names
-from app.openapi.operation import Json, Operation, Value
 from app.openapi.parts import Unusable
-from app.openapi.path_template import is_method
-from app.openapi.pointers import References, Unresolvable, join, shown
 from app.openapi.schemas import HEAVIEST, Schemas
 from app.openapi.servers import server_addresses
-from app.openapi.sizes import size_of_output, size_without_schemas
 from app.openapi.swagger2 import stated_servers
-from app.openapi.text import LONGEST_NAME, shortened
-from app.openapi.visits import is_laborious
+from app.operation.naming import operation_names
+from app.operation.operation import Json, Operation, Value
+from app.operation.path_template import is_method
+from app.operation.pointers import References, Unresolvable, join, shown
+from app.operation.report import Conversion, ReportItem, estimated_tokens
+from app.operation.sizes import size_of_output, size_without_schemas
+from app.operation.text import LONGEST_NAME, shortened
+from app.operation.visits import is_laborious
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 _EVERY_METHOD = "*"
-_BYTES_A_TOKEN = 4
 _SMALLEST_BUDGET = 2_048  # bytes of a tool, below which shortening makes nothing usable
 _LABORIOUS = f"more than {HEAVIEST:,} schemas for one value; only the types of its arguments are shown"
 _MOST_NOTES = 10  # that the report shows of one operation
 # What a value of a kind that nobody thought of leads to: it costs its operation, and the others are not lost.
 _MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-
-Status = Literal["ready", "degraded", "skipped"]
-
-
-@dataclass(frozen=True, slots=True)
-class ReportItem:
-    """What became of one operation. `bytes` is the size of the tool.
-
-    `pointer` is a JSON Pointer into the document; into another file of it, it follows the file's name and a `#`.
-    """
-
-    method: str
-    path: str
-    pointer: str
-    status: Status
-    reason: str | None
-    name: str | None
-    bytes: int
-    estimated_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """What a document holds. Servers have their variables filled in; relative ones stay relative."""
-
-    title: str | None
-    description: str | None
-    version: str | None
-    servers: tuple[str, ...]
-    operations: tuple[Operation, ...]
-    report: tuple[ReportItem, ...]
 
 
 def convert(
@@ -249,11 +217,6 @@ class _Finishing:
             bytes=size,
             estimated_tokens=estimated_tokens(size),
         )
-
-
-def estimated_tokens(size: int) -> int:
-    """Return about how many tokens of a model so many bytes of a tool take."""
-    return -(-size // _BYTES_A_TOKEN)
 
 
 def _reason(notes: Sequence[str]) -> str | None:

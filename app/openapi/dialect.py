@@ -5,7 +5,7 @@ Constructs of older drafts are taken as they were meant in any version, because 
 
 from collections.abc import Callable
 
-from app.openapi.operation import Json, Value
+from app.operation.operation import Json, Value
 
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 _COMBINATIONS = ("$ref", "allOf", "anyOf", "oneOf")

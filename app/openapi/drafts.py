@@ -9,16 +9,16 @@ from app.openapi.answers import Answers
 from app.openapi.bodies import ReadBody, read_body
 from app.openapi.extensions import ToolWishes, tool_wishes
 from app.openapi.inputs import Input
-from app.openapi.naming import argument_names
-from app.openapi.operation import Body, Json, Operation, Parameter, Value
 from app.openapi.parameters import Parameters
 from app.openapi.parts import Place, Unusable, parse
-from app.openapi.path_template import split_template
-from app.openapi.pointers import Unresolvable, join, remark
 from app.openapi.schemas import Definition, Schemas
 from app.openapi.servers import server_addresses
 from app.openapi.swagger2 import OF_BODY, Swagger2, another_body
-from app.openapi.text import LONGEST_NAME, hides_something, shortened
+from app.operation.naming import argument_names
+from app.operation.operation import Body, Json, Operation, Parameter, Value
+from app.operation.path_template import split_template
+from app.operation.pointers import Unresolvable, join, remark
+from app.operation.text import LONGEST_NAME, hides_something, shortened
 
 _BODY = "body"
 _MOST_DEPENDENCIES = 400  # names in `dependentRequired`, which grow with the square of a body's fields

@@ -7,7 +7,7 @@ A document is not trusted: it may make a tool plainer, hide it or call it more d
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from app.openapi.operation import Json, Value
+from app.operation.operation import Json, Value
 
 _OBJECTS = ("x-mcp", "x-speakeasy-mcp")
 _NAMES = ("name", "tool-name")

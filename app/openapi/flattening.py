@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from app.openapi.dialect import is_nothing
-from app.openapi.operation import Json, Value
-from app.openapi.pointers import References, Unresolvable, join
+from app.operation.operation import Json, Value
+from app.operation.pointers import References, Unresolvable, join
 
 _MOST_SCHEMAS = 200  # that one body is put together from
 _MORE_THAN_MEMBERS = (

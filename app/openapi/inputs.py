@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from app.openapi.operation import Json
 from app.openapi.schemas import Definition
+from app.operation.operation import Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from typing import get_args
 from openapi_pydantic.v3.v3_1 import Parameter as ParsedParameter
 
 from app.openapi.inputs import Input
-from app.openapi.keywords import short_examples
-from app.openapi.media_types import by_preference, is_media_type, kind_of
-from app.openapi.operation import Location, Parameter, Style, Value
 from app.openapi.parts import Place, Unusable, parse
-from app.openapi.pointers import Unresolvable, join, remark
 from app.openapi.schemas import Definition, Schemas
 from app.openapi.swagger2 import with_schema
-from app.openapi.text import hides_something, shortened
+from app.operation.keywords import short_examples
+from app.operation.media_types import by_preference, is_media_type, kind_of
+from app.operation.operation import Location, Parameter, Style, Value
+from app.operation.pointers import Unresolvable, join, remark
+from app.operation.text import hides_something, shortened
 
 _STYLES: dict[Location, tuple[Style, ...]] = {
     "path": ("simple", "label", "matrix"),

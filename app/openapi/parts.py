@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from app.openapi.operation import Json, Value
-from app.openapi.pointers import join, remark
+from app.operation.operation import Json, Value
+from app.operation.pointers import join, remark
 
 _Part = TypeVar("_Part", bound=BaseModel)
 _FOR_PEOPLE = {"example", "examples", "externalDocs"}  # never a reason to refuse anything

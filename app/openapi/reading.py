@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import orjson
 
 from app.openapi.limits import Limits, Watch, refused, too_deep
-from app.openapi.operation import Json, Value
-from app.openapi.pointers import join
 from app.openapi.yaml_tree import read_yaml
+from app.operation.operation import Json, Value
+from app.operation.pointers import join
 
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -9,7 +9,9 @@ from functools import cached_property
 
 from app.openapi.anchors import Anchors
 from app.openapi.dialect import is_nothing, modernised
-from app.openapi.keywords import (
+from app.openapi.limits import Watch
+from app.openapi.shortening import EVERYTHING, TERSE, Outline, stub_of, without_prose
+from app.operation.keywords import (
     IN_PLACE,
     SUBSCHEMA_LISTS,
     SUBSCHEMA_MAPS,
@@ -18,13 +20,11 @@ from app.openapi.keywords import (
     is_pattern,
     short_examples,
 )
-from app.openapi.limits import Watch
-from app.openapi.naming import definition_name
-from app.openapi.operation import Json, Value
-from app.openapi.pointers import References, Unresolvable, join, remark
-from app.openapi.shortening import EVERYTHING, TERSE, Outline, stub_of, without_prose
-from app.openapi.sizes import size_of
-from app.openapi.text import LONGEST_NAME, hides_something, shortened
+from app.operation.naming import definition_name
+from app.operation.operation import Json, Value
+from app.operation.pointers import References, Unresolvable, join, remark
+from app.operation.sizes import size_of
+from app.operation.text import LONGEST_NAME, hides_something, shortened
 
 HEAVIEST = 2_000  # schemas that one value may have to be checked against
 

@@ -4,9 +4,9 @@ import re
 
 from openapi_pydantic.v3.v3_1 import Server
 
-from app.openapi.operation import Json, Value
 from app.openapi.parts import Unusable, parse
-from app.openapi.pointers import join
+from app.operation.operation import Json, Value
+from app.operation.pointers import join
 
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 _UNSENDABLE = re.compile(r"[\x00-\x20\x7f\\]")

@@ -6,9 +6,9 @@ required stays, down to its types and the values that it may have.
 
 from dataclasses import dataclass, field
 
-from app.openapi.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
-from app.openapi.operation import Json, Value
-from app.openapi.text import shortened
+from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
+from app.operation.operation import Json, Value
+from app.operation.text import shortened
 
 SHORTENED = "Shortened."  # what a schema says that has more optional members than it shows
 TERSE = 80  # characters of a description

@@ -10,11 +10,11 @@ from openapi_pydantic.v3.v3_1 import RequestBody
 
 from app.openapi.bodies import Media, ReadBody, read_media
 from app.openapi.flattening import Members
-from app.openapi.media_types import by_preference, is_media_type, kind_of
-from app.openapi.operation import Json, Value
 from app.openapi.parts import Place
-from app.openapi.pointers import Unresolvable, join, remark
 from app.openapi.schemas import Schemas
+from app.operation.media_types import by_preference, is_media_type, kind_of
+from app.operation.operation import Json, Value
+from app.operation.pointers import Unresolvable, join, remark
 
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"

@@ -21,7 +21,7 @@ from yaml.events import (
 )
 
 from app.openapi.limits import Limits, Watch, refused, too_deep
-from app.openapi.operation import Json, Value
+from app.operation.operation import Json, Value
 
 _TAG = "tag:yaml.org,2002:"
 _TEXT_TAGS = {"!", f"{_TAG}str", f"{_TAG}binary", f"{_TAG}timestamp"}

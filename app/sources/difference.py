@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from app.openapi.canonical import canonical, json_text
-from app.openapi.operation import BodyField, Operation, Parameter, Value
-from app.openapi.pointers import join
+from app.operation.canonical import canonical, json_text
+from app.operation.operation import BodyField, Operation, Parameter, Value
+from app.operation.pointers import join
 from app.outbound import origin_of
 from app.sources.schema_difference import Difference, Impact, schema_differences
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import httpx
 
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, TooLarge, ToolsProviderError
-from app.openapi.conversion import Conversion
 from app.openapi.reading import File
+from app.operation.report import Conversion
 from app.outbound import AddressPolicy, AddressRefused, Allowance, origin_of, read_bounded
 from app.sources.reading import Reading, ReadingLimits, read_apart
 

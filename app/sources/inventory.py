@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from app.errors import ToolsProviderError
-from app.openapi.conversion import ReportItem
-from app.openapi.operation import Operation
+from app.operation.operation import Operation
+from app.operation.report import ReportItem
 from app.sources.curation import Curated, curate, reserved_names
 from app.sources.document import Documents, Fingerprint
 from app.sources.models import Source

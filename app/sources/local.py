@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 from app.openapi.bundling import read_bundled
 from app.openapi.limits import Limits, refused
-from app.openapi.operation import Json
 from app.openapi.reading import File
+from app.operation.operation import Json
 
 _ENDINGS = frozenset({".json", ".yaml", ".yml"})
 _CHECKOUT = ".git"

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from app.openapi.conversion import ReportItem
-from app.openapi.operation import Operation
+from app.operation.operation import Operation
+from app.operation.report import ReportItem
 from app.sources.difference import Changes
 from app.sources.models import SourceRead
 

@@ -14,10 +14,11 @@ import orjson
 
 from app.errors import Invalid
 from app.openapi.bundling import read_bundled
-from app.openapi.conversion import Conversion, convert
+from app.openapi.conversion import convert
 from app.openapi.limits import Limits
-from app.openapi.operation_json import operation_to_json
 from app.openapi.reading import File
+from app.operation.json import operation_to_json
+from app.operation.report import Conversion
 
 if sys.platform != "win32":
     import resource

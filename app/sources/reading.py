@@ -17,10 +17,10 @@ from typing import IO, Any, cast
 import orjson
 
 from app.errors import Invalid, Violation
-from app.openapi.conversion import Conversion, ReportItem
 from app.openapi.limits import Limits
-from app.openapi.operation_json import operation_from_json
 from app.openapi.reading import File
+from app.operation.json import operation_from_json
+from app.operation.report import Conversion, ReportItem
 from app.sources.reader import ReaderEnded, read_frame, write_files, write_frame
 
 _OPERATIONS_A_TURN = 100  # taken over between two turns of the event loop

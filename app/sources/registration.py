@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from app.audit.record import AuditRecord
 from app.errors import ToolsProviderError
 from app.identity.agent_token import AgentToken
-from app.openapi.operation import Operation
+from app.operation.operation import Operation
 from app.sources.changes import Change
 from app.sources.curation import ListedTool, check_overrides, curate
 from app.sources.difference import Changes, changes_between

@@ -13,9 +13,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.database import Database
 from app.errors import Conflict
-from app.openapi.conversion import ReportItem
-from app.openapi.operation import Operation
-from app.openapi.operation_json import operation_from_json, operation_to_json
+from app.operation.json import operation_from_json, operation_to_json
+from app.operation.operation import Operation
+from app.operation.report import ReportItem
 from app.sources.difference import Changes
 from app.sources.models import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport
 

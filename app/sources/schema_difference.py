@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from app.openapi.canonical import canonical, json_text
-from app.openapi.keywords import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
-from app.openapi.operation import Json, Value
-from app.openapi.pointers import References, Unresolvable, join
+from app.operation.canonical import canonical, json_text
+from app.operation.keywords import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
+from app.operation.operation import Json, Value
+from app.operation.pointers import References, Unresolvable, join
 
 Impact = Literal["breaking", "widening", "safe"]
 Direction = Literal["narrowed", "widened", "unjudged"]

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from app.openapi.operation import Operation
+from app.operation.operation import Operation
 
 _MOST_RULES = 50
 _MOST_VALUES = 1_000  # of one kind, in one rule

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, ValidationError
 
-from app.openapi.operation import Json, Operation, Value
-from app.openapi.pointers import join
+from app.operation.operation import Json, Operation, Value
+from app.operation.pointers import join
 from app.sources.overrides import ArgumentOverride, ToolChanges
 
 _PATTERNS = RegexOptions(size_limit=1_000_000)  # the engine that arguments are checked with

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import orjson
 
-from app.openapi.media_types import is_media_type
+from app.operation.media_types import is_media_type
 from app.tools.echo import Echo
 from app.tools.streams import is_stream, values_of
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.identity.agent_token import AgentToken
-from app.openapi.operation import Hints, Operation
+from app.operation.operation import Hints, Operation
 from app.outbound import origin_of
 from app.sources.models import Authority, RegisteredSource
 from app.tools.arguments import ArgumentRules

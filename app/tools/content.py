@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 
 from app.errors import Violation
-from app.openapi.media_types import essence, is_media_type, kind_of
-from app.openapi.operation import Body, BodyField, Value
-from app.openapi.pointers import join
+from app.operation.media_types import essence, is_media_type, kind_of
+from app.operation.operation import Body, BodyField, Value
+from app.operation.pointers import join
 from app.tools.styles import Unencodable, json_of, pairs, percent_encoded, text_of
 
 _BINARY = "application/octet-stream"

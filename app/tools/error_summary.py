@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
-from app.openapi.operation import Value
-from app.openapi.text import shortened
+from app.operation.operation import Value
+from app.operation.text import shortened
 
 _SAID = (
     *("title", "message", "msg", "detail", "error_description", "error_message", "errorMessage", "description"),

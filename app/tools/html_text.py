@@ -7,7 +7,7 @@ tags, and pages come from upstreams that nobody vouches for.
 import html
 import string
 
-from app.openapi.text import cleaned
+from app.operation.text import cleaned
 
 _MOST_TAGS = 20_000  # then the rest of the page is left out
 _UNSEEN = frozenset({"script", "style", "template", "svg", "noscript", "iframe"})

@@ -8,7 +8,7 @@ validating it, once, against the shape.
 import structlog
 from jsonschema_rs import Draft202012Validator, ReferencingError, ValidationError
 
-from app.openapi.operation import Json, Value
+from app.operation.operation import Json, Value
 
 OTHER = "other_answer"
 

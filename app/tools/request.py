@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from app.errors import Violation
-from app.openapi.media_types import kind_of
-from app.openapi.operation import Location, Operation, Parameter, Value
-from app.openapi.path_template import split_template
-from app.openapi.pointers import join
+from app.operation.media_types import kind_of
+from app.operation.operation import Location, Operation, Parameter, Value
+from app.operation.path_template import split_template
+from app.operation.pointers import join
 from app.tools.content import blaming, encode_body, form_text, refuse_names
 from app.tools.styles import (
     Unencodable,

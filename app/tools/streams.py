@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from app.openapi.media_types import essence
+from app.operation.media_types import essence
 
 _EVENTS = "text/event-stream"
 _SEQUENCE = "application/json-seq"

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import orjson
 
-from app.openapi.operation import Style, Value
+from app.operation.operation import Style, Value
 
 _HARMLESS_IN_QUERY = ":/?@!$'()*"  # of RFC 6570's reserved characters; `&=+#;[]` and the comma end or split a value
 _HEADER_TEXT = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?|")

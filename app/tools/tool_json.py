@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.openapi.operation import Body, Operation
+from app.operation.operation import Body, Operation
 from app.tools.output import OutputRules
 
 

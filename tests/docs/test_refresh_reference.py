@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import get_args
 
-from app.openapi.operation import Operation
+from app.operation.operation import Operation
 from app.sources.schema_difference import Direction, Impact
 from tests.docs.pages import ROOT, quoted, rows
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.openapi.operation import Json
+from app.operation.operation import Json
 from app.sources.local import read_local
 
 ROOT = Path(__file__).parents[2]

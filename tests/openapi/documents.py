@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from app.openapi.conversion import Conversion, ReportItem, convert
-from app.openapi.operation import Operation
+from app.openapi.conversion import convert
+from app.operation.operation import Operation
+from app.operation.report import Conversion, ReportItem
 
 Json = dict[str, Any]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.openapi.operation import Body, BodyField, Operation, Parameter
+from app.operation.operation import Body, BodyField, Operation, Parameter
 from tests.openapi.documents import a_document, a_get, a_post, only
 
 TEXT = {"type": "string"}

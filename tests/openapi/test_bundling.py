@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from app.errors import Invalid
 from app.openapi.bundling import read_bundled
-from app.openapi.conversion import Conversion, convert
+from app.openapi.conversion import convert
 from app.openapi.limits import Limits
 from app.openapi.reading import File
+from app.operation.report import Conversion
 from tests.openapi.documents import Json, a_document, a_get, a_post
 
 ROOT = "https://api.example.com/spec/openapi.json"

@@ -11,9 +11,10 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from app.openapi.conversion import Conversion, convert
+from app.openapi.conversion import convert
 from app.openapi.limits import Limits
-from app.openapi.operation_json import operation_from_json, operation_to_json
+from app.operation.json import operation_from_json, operation_to_json
+from app.operation.report import Conversion
 from app.tools.arguments import ArgumentRules
 from app.tools.request import build_request, plan_request
 from app.tools.tool_json import tool_json

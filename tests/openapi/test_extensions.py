@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.openapi.operation import Hints, Operation
-from app.openapi.operation_json import operation_from_json, operation_to_json
+from app.operation.json import operation_from_json, operation_to_json
+from app.operation.operation import Hints, Operation
 from tests.openapi.documents import a_document, a_get, converted, only
 
 READS = Hints(read_only=True, destructive=False, idempotent=True)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.openapi.limits import Limits
-from app.openapi.operation import Operation
+from app.operation.operation import Operation
 from app.tools.tool_json import tool_json
 from tests.openapi.documents import Json, a_document, a_post, converted
 

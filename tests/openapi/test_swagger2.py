@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from app.errors import Invalid
-from app.openapi.operation import Body, BodyField, Operation
-from app.openapi.pointers import References
+from app.operation.operation import Body, BodyField, Operation
+from app.operation.pointers import References
 from app.tools.request import UpstreamRequest, build_request, plan_request
 from tests.openapi.documents import Json, converted, only
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from app.openapi.operation import Json
+from app.operation.operation import Json
 from app.tools.request import UpstreamRequest
 
 PROGRAM = Path(__file__).with_name("judge")

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.openapi.conversion import convert
-from app.openapi.operation import Json, Operation
+from app.operation.operation import Json, Operation
 from app.tools.arguments import ArgumentRules
 from app.tools.request import UpstreamRequest, build_request, plan_request
 from tests.round_trip.conftest import Tally

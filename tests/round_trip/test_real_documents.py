@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from app.errors import Invalid
 from app.openapi.conversion import convert
-from app.openapi.media_types import essence, kind_of
-from app.openapi.operation import Body, Json, Operation
+from app.operation.media_types import essence, kind_of
+from app.operation.operation import Body, Json, Operation
 from app.tools.arguments import ArgumentRules
 from app.tools.request import UpstreamRequest, build_request, plan_request
 from tests.openapi.corpus import named

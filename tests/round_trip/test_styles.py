@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.errors import Invalid
 from app.openapi.conversion import convert
-from app.openapi.operation import Json, Operation
+from app.operation.operation import Json, Operation
 from app.tools.arguments import ArgumentRules
 from app.tools.request import build_request, plan_request
 from tests.round_trip.conftest import Tally

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from app.openapi.operation import Json
+from app.operation.operation import Json
 
 _DEEPEST = 6  # schemas in schemas; below that only what is required
 _MOST_ITEMS = 3

@@ -12,7 +12,7 @@ import pytest
 from app.audit.record import AuditRecord
 from app.database import Database
 from app.identity.agent_token import AgentToken
-from app.openapi.operation import Operation
+from app.operation.operation import Operation
 from app.outbound import AddressPolicy, guarded_client
 from app.sources.document import Documents
 from app.sources.models import RegisteredSource, Source, SourceCreate

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import Invalid, NotFound, PreconditionFailed
-from app.openapi.conversion import ReportItem, convert
+from app.openapi.conversion import convert
+from app.operation.report import ReportItem
 from app.sources.curation import ListedTool, curate
 from app.sources.models import Source, SourceUpdate
 from app.sources.outcomes import Registered

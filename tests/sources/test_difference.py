@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.openapi.canonical import canonical
-from app.openapi.operation import Body, BodyField, Operation, Parameter
+from app.operation.canonical import canonical
+from app.operation.operation import Body, BodyField, Operation, Parameter
 from app.sources.difference import ChangedOperation, changes_between, compare
 from app.sources.schema_difference import schema_differences
 from tests.tools.builders import an_operation

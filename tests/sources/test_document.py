@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, TooLarge, ToolsProviderError
-from app.openapi.conversion import Conversion
+from app.operation.report import Conversion
 from app.outbound import AddressPolicy, AddressRefused, guarded_client
 from app.sources.document import Documents
 from tests.scripted import Answer, ok, redirect, scripted

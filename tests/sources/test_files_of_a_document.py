@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.errors import BadAnswer, Invalid, TooLarge
-from app.openapi.conversion import Conversion
+from app.operation.report import Conversion
 from app.outbound import AddressPolicy, guarded_client
 from app.sources.document import Documents, Found, reference_origins
 from app.sources.reading import ReadingLimits

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from app.errors import Invalid
-from app.openapi.conversion import Conversion
 from app.openapi.limits import Limits
 from app.openapi.reading import File
+from app.operation.report import Conversion
 from app.sources.reading import Reading, ReadingLimits, read_apart
 from tests.sources.conftest import document
 

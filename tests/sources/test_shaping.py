@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from app.errors import Invalid
-from app.openapi.operation import Operation
+from app.operation.operation import Operation
 from app.sources.overrides import ArgumentOverride, ToolChanges
 from app.sources.shaping import pruned, shaped
 from app.tools.arguments import ArgumentRules

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from app.identity.agent_token import AgentToken
-from app.openapi.operation import Body, Location, Operation, Parameter, Style
+from app.operation.operation import Body, Location, Operation, Parameter, Style
 from app.sources.models import RegisteredSource
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.errors import Invalid, Violation
-from app.openapi.operation import Body, BodyField
+from app.operation.operation import Body, BodyField
 from app.tools.request import build_request, plan_request
 from tests.tools.builders import an_operation
 

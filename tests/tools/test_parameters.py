@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import Invalid, Violation
-from app.openapi.operation import Parameter
+from app.operation.operation import Parameter
 from app.tools.request import UpstreamRequest, build_request, plan_request
 from tests.tools.builders import a_parameter, an_operation
 

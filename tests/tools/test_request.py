@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.errors import Invalid, Violation
-from app.openapi.operation import Body, BodyField, Operation
+from app.operation.operation import Body, BodyField, Operation
 from app.tools.request import UpstreamRequest, build_request, plan_request
 from tests.tools.builders import a_parameter, an_operation
 

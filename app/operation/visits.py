@@ -7,8 +7,8 @@ the innermost value. The validator remembers what it knows only where a definiti
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from app.openapi.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
-from app.openapi.operation import Json, Value
+from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
+from app.operation.operation import Json, Value
 
 _DEFINITIONS = "#/$defs/"
 _ALTERNATIVES = ("anyOf", "oneOf")

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from app.openapi.operation import Body, BodyField, Operation, Parameter
+from app.operation.operation import Body, BodyField, Operation, Parameter
 
 
 def operation_to_json(operation: Operation) -> bytes:

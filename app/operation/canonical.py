@@ -2,8 +2,8 @@
 
 import orjson
 
-from app.openapi.keywords import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
-from app.openapi.operation import Value
+from app.operation.keywords import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
+from app.operation.operation import Value
 
 _UNORDERED = frozenset({"allOf", "anyOf", "enum", "oneOf", "required", "type"})
 

@@ -4,7 +4,7 @@ import json
 
 import orjson
 
-from app.openapi.operation import Json, Operation, Value
+from app.operation.operation import Json, Operation, Value
 
 _FRAME = 240  # the slug, the members' names, annotations
 _FRAME_OF_OUTPUT = 128

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 
 from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
 
-from app.openapi.operation import Value
-from app.openapi.text import is_presentable
+from app.operation.operation import Value
+from app.operation.text import is_presentable
 
 _LARGEST_EXAMPLE = 200  # characters, for texts; longer ones cost more than they tell
 _PATTERNS = RegexOptions(size_limit=1_000_000)  # the engine that arguments are checked with: linear, so no look-around

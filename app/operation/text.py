@@ -6,7 +6,7 @@ hide instructions from the person who approves a source.
 
 import re
 
-from app.openapi.operation import Value
+from app.operation.operation import Value
 
 LONGEST_DESCRIPTION = 2_000  # characters
 LONGEST_NAME = 200  # of titles and tags

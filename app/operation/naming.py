@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from app.openapi.pointers import last_name
+from app.operation.pointers import last_name
 
 LONGEST_TOOL_NAME = 64  # characters of `slug__operation`
 

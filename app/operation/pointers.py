@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
-from app.openapi.operation import Value
+from app.operation.operation import Value
 
 FILES = "x-tools-provider-files"
 LONGEST_CHAIN = 30  # references to references
