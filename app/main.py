@@ -27,14 +27,14 @@ from app.api.resource_metadata import metadata_address, metadata_router
 from app.audit.log import AuditLog
 from app.circuit_breaker import CircuitBreaker
 from app.database import Database
+from app.documents.apart import ReadingLimits
+from app.documents.fetching import Documents, reference_origins
 from app.errors import Unavailable
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
 from app.openapi.limits import Limits
 from app.outbound import AddressPolicy, guarded_client, guarded_transport, plain_client
 from app.settings import Settings
-from app.sources.document import Documents, reference_origins
-from app.sources.reading import ReadingLimits
 from app.sources.registration import Registration
 from app.sources.repository import SourceRepository
 from app.sources.rules import SourceRules

@@ -11,14 +11,14 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 
 from app.api.dependencies import Admin, Sources, Uploaded
+from app.differences.operations import Changes
+from app.differences.schemas import Impact
 from app.errors import Invalid
 from app.operation.operation import Operation
 from app.operation.report import ReportItem
 from app.sources.curation import ListedTool
-from app.sources.difference import Changes
 from app.sources.models import SourceCreate, SourceRead, SourceUpdate
 from app.sources.overrides import ToolChanges
-from app.sources.schema_difference import Impact
 from app.sources.slugs import is_slug
 
 router = APIRouter(prefix="/api/v1/sources", tags=["sources"])

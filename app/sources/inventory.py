@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from app.documents.fetching import Documents, Fingerprint
 from app.errors import ToolsProviderError
 from app.operation.operation import Operation
 from app.operation.report import ReportItem
 from app.sources.curation import Curated, curate, reserved_names
-from app.sources.document import Documents, Fingerprint
 from app.sources.models import Source
 from app.sources.servers import base_url_of, offer_of
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from app.differences.operations import Changes
 from app.operation.operation import Operation
 from app.operation.report import ReportItem
-from app.sources.difference import Changes
 from app.sources.models import SourceRead
 
 

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from app.audit.record import AuditRecord
+from app.differences.operations import Changes, changes_between
+from app.documents.fetching import Documents, Fingerprint, Unchanged
 from app.errors import ToolsProviderError
 from app.identity.agent_token import AgentToken
 from app.operation.operation import Operation
 from app.sources.changes import Change
 from app.sources.curation import ListedTool, check_overrides, curate
-from app.sources.difference import Changes, changes_between
-from app.sources.document import Documents, Fingerprint, Unchanged
 from app.sources.finding import changed_meanwhile, existing, free_slug, nothing_to_fetch, stored_inventory, unaltered
 from app.sources.inventory import Inventory, Taken, failed, fingerprint_of, found_good, take_inventory
 from app.sources.models import Authority, RegisteredSource, Source, SourceCreate, SourceRead, SourceUpdate

@@ -12,11 +12,11 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.database import Database
+from app.differences.operations import Changes
 from app.errors import Conflict
 from app.operation.json import operation_from_json, operation_to_json
 from app.operation.operation import Operation
 from app.operation.report import ReportItem
-from app.sources.difference import Changes
 from app.sources.models import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport
 
 _CHANGES = TypeAdapter(Changes)

@@ -3,8 +3,8 @@
 from dataclasses import fields
 from typing import get_args
 
+from app.differences.schemas import Direction, Impact
 from app.operation.operation import Operation
-from app.sources.schema_difference import Direction, Impact
 from tests.docs.pages import ROOT, quoted, rows
 
 REFERENCE = ROOT / "docs/reference/rest.md"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from app.documents.local import read_local
 from app.operation.operation import Json
-from app.sources.local import read_local
 
 ROOT = Path(__file__).parents[2]
 CORPUS = Path(os.environ.get("CORPUS", ROOT.parent / "shared" / "corpus" / "specs"))

@@ -27,7 +27,7 @@ MEASURED = """
 import re, sys, time
 from pathlib import Path
 from app.openapi.conversion import convert
-from app.sources.local import read_local
+from app.documents.local import read_local
 convert(read_local(Path(sys.argv[1]), max_bytes=20_971_520), slug="largest")
 print(time.process_time(), int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024)
 """

@@ -11,10 +11,10 @@ import pytest
 
 from app.audit.record import AuditRecord
 from app.database import Database
+from app.documents.fetching import Documents
 from app.identity.agent_token import AgentToken
 from app.operation.operation import Operation
 from app.outbound import AddressPolicy, guarded_client
-from app.sources.document import Documents
 from app.sources.models import RegisteredSource, Source, SourceCreate
 from app.sources.outcomes import Registered
 from app.sources.registration import Registration

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.differences.operations import ChangedOperation, changes_between, compare
+from app.differences.schemas import schema_differences
 from app.operation.canonical import canonical
 from app.operation.operation import Body, BodyField, Operation, Parameter
-from app.sources.difference import ChangedOperation, changes_between, compare
-from app.sources.schema_difference import schema_differences
 from tests.tools.builders import an_operation
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from app.documents.apart import ReadingLimits
+from app.documents.fetching import Documents, Found, reference_origins
 from app.errors import BadAnswer, Invalid, TooLarge
 from app.operation.report import Conversion
 from app.outbound import AddressPolicy, guarded_client
-from app.sources.document import Documents, Found, reference_origins
-from app.sources.reading import ReadingLimits
 from tests.scripted import Answer, Scripted, ok, redirect, scripted
 from tests.sources.conftest import document
 

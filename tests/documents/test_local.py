@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from app.documents.local import read_local
 from app.errors import Invalid
 from app.openapi.conversion import convert
 from app.operation.pointers import FILES
 from app.operation.report import ReportItem
-from app.sources.local import read_local
 from tests.openapi.corpus import named
 from tests.sources.conftest import document
 

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from app.differences.schemas import Difference, Impact, schema_differences
 from app.operation.canonical import canonical, json_text
 from app.operation.operation import BodyField, Operation, Parameter, Value
 from app.operation.pointers import join
 from app.outbound import origin_of
-from app.sources.schema_difference import Difference, Impact, schema_differences
 
 _WORST_FIRST: tuple[Impact, ...] = ("breaking", "widening", "safe")
 _MOST_OPERATIONS = 300

@@ -16,12 +16,12 @@ from typing import IO, Any, cast
 
 import orjson
 
+from app.documents.reader import ReaderEnded, read_frame, write_files, write_frame
 from app.errors import Invalid, Violation
 from app.openapi.limits import Limits
 from app.openapi.reading import File
 from app.operation.json import operation_from_json
 from app.operation.report import Conversion, ReportItem
-from app.sources.reader import ReaderEnded, read_frame, write_files, write_frame
 
 _OPERATIONS_A_TURN = 100  # taken over between two turns of the event loop
 
@@ -68,7 +68,7 @@ async def read_apart(reading: Reading, load: LoadFiles, limits: ReadingLimits) -
 
 def _start() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "app.sources.reader"],
+        [sys.executable, "-m", "app.documents.reader"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

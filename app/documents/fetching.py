@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import httpx
 
+from app.documents.apart import Reading, ReadingLimits, read_apart
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, TooLarge, ToolsProviderError
 from app.openapi.reading import File
 from app.operation.report import Conversion
 from app.outbound import AddressPolicy, AddressRefused, Allowance, origin_of, read_bounded
-from app.sources.reading import Reading, ReadingLimits, read_apart
 
 _ACCEPT = "application/json, application/yaml;q=0.9, text/yaml;q=0.8, */*;q=0.5"
 _VALIDATOR = re.compile(r"[\x20-\x7e]{1,500}")  # what may be sent back in a condition

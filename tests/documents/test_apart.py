@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from app.documents.apart import Reading, ReadingLimits, read_apart
 from app.errors import Invalid
 from app.openapi.limits import Limits
 from app.openapi.reading import File
 from app.operation.report import Conversion
-from app.sources.reading import Reading, ReadingLimits, read_apart
 from tests.sources.conftest import document
 
 pytestmark = pytest.mark.anyio

@@ -1,4 +1,4 @@
-"""The process that reads a document: `python -m app.sources.reader`, started by `reading.py` and ended with it.
+"""The process that reads a document: `python -m app.documents.reader`, started by `apart.py` and ended with it.
 
 Both sides speak in frames: eight bytes of length, then so many bytes. The parent sends what is asked, and the document.
 As often as the reader needs more files, it sends their addresses; it gets each file in two frames, what is known of it
