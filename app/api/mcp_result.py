@@ -16,10 +16,10 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from app.errors import Invalid, ToolsProviderError, Unavailable
 from app.telemetry import current_trace_id
+from app.tools.answer.errors import summary_of
+from app.tools.answer.result import LONGEST_ERROR, ToolResult
 from app.tools.catalog import Tool
-from app.tools.error_summary import summary_of
 from app.tools.output import OutputRules, otherwise
-from app.tools.result import LONGEST_ERROR, ToolResult
 from app.tools.violations import MOST_TOLD
 
 _CUT = "The answer is longer than this; the rest was cut off. Ask for less, by a filter or a page size."

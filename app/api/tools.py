@@ -14,9 +14,9 @@ from app.api.disconnect import unless_gone
 from app.api.paging import page_of
 from app.errors import Invalid, NotFound, Violation
 from app.telemetry import current_trace_id
+from app.tools.answer.result import ToolResult
 from app.tools.catalog import Tool
 from app.tools.executor import NO_SUCH_TOOL
-from app.tools.result import ToolResult
 
 router = APIRouter(prefix="/api/v1/tools", tags=["tools"])
 

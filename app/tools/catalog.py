@@ -9,7 +9,7 @@ from app.outbound import origin_of
 from app.sources.models import Authority, RegisteredSource
 from app.tools.arguments import ArgumentRules
 from app.tools.output import OutputRules
-from app.tools.request import RequestPlan, plan_request
+from app.tools.request.plan import RequestPlan, plan_request
 
 _MOST_VIEWS = 256  # sets of roles whose list is remembered
 _NAME_SEPARATOR = "__"  # a slug has no underscore, so the first pair ends it

@@ -22,9 +22,9 @@ from app.sources.models import Authority
 from app.telemetry import Telemetry, current_trace_id
 from app.token_exchange.exchanger import ExchangeTarget
 from app.token_exchange.upstream_auth import Bearer, UpstreamAuth
+from app.tools.answer.result import ToolResult, read_answer
 from app.tools.catalog import Catalog, Tool
-from app.tools.request import UpstreamRequest, build_request
-from app.tools.result import ToolResult, read_answer
+from app.tools.request.plan import UpstreamRequest, build_request
 from app.tools.upstream import Upstream
 
 Door = Literal["rest", "mcp"]

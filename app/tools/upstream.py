@@ -15,8 +15,8 @@ from app.errors import BadAnswer, DeadlineExceeded, Invalid, Unavailable
 from app.outbound import OWN_HEADERS, read_up_to
 from app.sources.models import RegisteredSource
 from app.telemetry import Telemetry, trace_headers
-from app.tools.request import UpstreamRequest
-from app.tools.streams import is_stream
+from app.tools.answer.streams import is_stream
+from app.tools.request.plan import UpstreamRequest
 
 _MOST_IN_FLIGHT = 64  # calls to one origin of a source
 

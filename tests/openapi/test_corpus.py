@@ -16,7 +16,7 @@ from app.openapi.limits import Limits
 from app.operation.json import operation_from_json, operation_to_json
 from app.operation.report import Conversion
 from app.tools.arguments import ArgumentRules
-from app.tools.request import build_request, plan_request
+from app.tools.request.plan import build_request, plan_request
 from app.tools.tool_json import tool_json
 from tests.openapi.corpus import CHECKER, DOCUMENTS, ROOT, RealDocument, named
 

@@ -8,7 +8,7 @@ import pytest
 from app.errors import Invalid
 from app.operation.operation import Body, BodyField, Operation
 from app.operation.pointers import References
-from app.tools.request import UpstreamRequest, build_request, plan_request
+from app.tools.request.plan import UpstreamRequest, build_request, plan_request
 from tests.openapi.documents import Json, converted, only
 
 TEXT = {"type": "string"}

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from app.operation.operation import Json
-from app.tools.request import UpstreamRequest
+from app.tools.request.plan import UpstreamRequest
 
 PROGRAM = Path(__file__).with_name("judge")
 ORIGIN = "http://upstream.example"

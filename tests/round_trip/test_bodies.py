@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.openapi.conversion import convert
 from app.operation.operation import Json, Operation
 from app.tools.arguments import ArgumentRules
-from app.tools.request import UpstreamRequest, build_request, plan_request
+from app.tools.request.plan import UpstreamRequest, build_request, plan_request
 from tests.round_trip.conftest import Tally
 from tests.round_trip.judging import ORIGIN, Judge, described, only
 from tests.round_trip.test_styles import ANY_TEXT, INTEGERS, SCHEMAS

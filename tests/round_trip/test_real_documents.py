@@ -19,7 +19,7 @@ from app.openapi.conversion import convert
 from app.operation.media_types import essence, kind_of
 from app.operation.operation import Body, Json, Operation
 from app.tools.arguments import ArgumentRules
-from app.tools.request import UpstreamRequest, build_request, plan_request
+from app.tools.request.plan import UpstreamRequest, build_request, plan_request
 from tests.openapi.corpus import named
 from tests.round_trip.conftest import Tally
 from tests.round_trip.judging import ORIGIN, Judge, described, only, only_in_json

@@ -15,7 +15,7 @@ from app.errors import Invalid
 from app.openapi.conversion import convert
 from app.operation.operation import Json, Operation
 from app.tools.arguments import ArgumentRules
-from app.tools.request import build_request, plan_request
+from app.tools.request.plan import build_request, plan_request
 from tests.round_trip.conftest import Tally
 from tests.round_trip.judging import ORIGIN, Judge, described
 

@@ -14,7 +14,7 @@ from app.operation.operation import Operation
 from app.sources.overrides import ArgumentOverride, ToolChanges
 from app.sources.shaping import pruned, shaped
 from app.tools.arguments import ArgumentRules
-from app.tools.request import build_request, plan_request
+from app.tools.request.plan import build_request, plan_request
 from tests.openapi.documents import a_document, only
 
 SIZE = {"type": "string", "enum": ["small", "large"]}

@@ -31,9 +31,9 @@ from app.telemetry import Telemetry
 from app.token_exchange.caching import CachingExchanger
 from app.token_exchange.exchanger import ExchangedToken, ExchangeTarget
 from app.token_exchange.upstream_auth import UpstreamAuth
+from app.tools.answer.result import ToolResult
 from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor
-from app.tools.result import ToolResult
 from app.tools.upstream import Upstream
 from tests.clock import Clock
 from tests.scripted import Scripted, ok, scripted

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, ToolsProviderError, Unavailable
 from app.outbound import AddressPolicy, AddressRefused, guarded_transport
 from app.telemetry import Telemetry
-from app.tools.request import UpstreamRequest
+from app.tools.request.plan import UpstreamRequest
 from app.tools.upstream import Upstream, UpstreamAnswer
 from tests.scripted import Answer, ok, redirect, scripted
 from tests.tools.builders import a_source

@@ -7,7 +7,7 @@ import pytest
 
 from app.errors import Invalid, Violation
 from app.operation.operation import Body, BodyField, Operation
-from app.tools.request import UpstreamRequest, build_request, plan_request
+from app.tools.request.plan import UpstreamRequest, build_request, plan_request
 from tests.tools.builders import a_parameter, an_operation
 
 

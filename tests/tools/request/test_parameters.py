@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.errors import Invalid, Violation
 from app.operation.operation import Parameter
-from app.tools.request import UpstreamRequest, build_request, plan_request
+from app.tools.request.plan import UpstreamRequest, build_request, plan_request
 from tests.tools.builders import a_parameter, an_operation
 
 WORDS = ["blue", "black", "brown"]

@@ -8,7 +8,7 @@ import httpx
 import orjson
 import pytest
 
-from app.tools.result import ToolResult, read_answer
+from app.tools.answer.result import ToolResult, read_answer
 from app.tools.upstream import UpstreamAnswer
 
 

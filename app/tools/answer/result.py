@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.tools.answer_body import AnswerBody, Kind, media_type_of, read_body
-from app.tools.echo import Echo
-from app.tools.html_text import text_of_html
+from app.tools.answer.body import AnswerBody, Kind, media_type_of, read_body
+from app.tools.answer.echo import Echo
+from app.tools.answer.html import text_of_html
 from app.tools.upstream import UpstreamAnswer
 
 LONGEST_ERROR = 8_000  # characters of an error that are worth a model's while

@@ -12,7 +12,7 @@ import pytest
 
 from app.errors import Invalid, Violation
 from app.operation.operation import Body, BodyField
-from app.tools.request import build_request, plan_request
+from app.tools.request.plan import build_request, plan_request
 from tests.tools.builders import an_operation
 
 FORM = "application/x-www-form-urlencoded"

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import orjson
 
 from app.operation.media_types import is_media_type
-from app.tools.echo import Echo
-from app.tools.streams import is_stream, values_of
+from app.tools.answer.echo import Echo
+from app.tools.answer.streams import is_stream, values_of
 
 Kind = Literal["empty", "json", "text", "binary"]
 

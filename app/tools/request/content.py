@@ -15,7 +15,7 @@ from app.errors import Violation
 from app.operation.media_types import essence, is_media_type, kind_of
 from app.operation.operation import Body, BodyField, Value
 from app.operation.pointers import join
-from app.tools.styles import Unencodable, json_of, pairs, percent_encoded, text_of
+from app.tools.request.styles import Unencodable, json_of, pairs, percent_encoded, text_of
 
 _BINARY = "application/octet-stream"
 _URL_SAFE = str.maketrans("-_", "+/")

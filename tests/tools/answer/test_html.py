@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.tools.html_text import text_of_html
+from app.tools.answer.html import text_of_html
 
 
 @pytest.mark.parametrize(

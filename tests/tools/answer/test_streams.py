@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from app.tools.streams import StreamValues, is_stream, values_of
+from app.tools.answer.streams import StreamValues, is_stream, values_of
 
 EVENTS = "text/event-stream"
 

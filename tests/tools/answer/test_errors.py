@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.tools.error_summary import summary_of
+from app.tools.answer.errors import summary_of
 
 PROBLEM = {
     "type": "https://example.com/out-of-stock",

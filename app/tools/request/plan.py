@@ -14,8 +14,8 @@ from app.operation.media_types import kind_of
 from app.operation.operation import Location, Operation, Parameter, Value
 from app.operation.path_template import split_template
 from app.operation.pointers import join
-from app.tools.content import blaming, encode_body, form_text, refuse_names
-from app.tools.styles import (
+from app.tools.request.content import blaming, encode_body, form_text, refuse_names
+from app.tools.request.styles import (
     Unencodable,
     checked_header,
     header_text,
