@@ -26,6 +26,11 @@ from app.api.refusals import Refusals
 from app.api.resource_metadata import metadata_address, metadata_router
 from app.audit.log import AuditLog
 from app.circuit_breaker import CircuitBreaker
+from app.credentials.token_exchange.audited import AuditedExchanger
+from app.credentials.token_exchange.caching import CachingExchanger
+from app.credentials.token_exchange.guarded import GuardedExchanger
+from app.credentials.token_exchange.keycloak import KeycloakExchanger
+from app.credentials.upstream_auth import UpstreamAuth
 from app.database import Database
 from app.documents.apart import ReadingLimits
 from app.documents.fetching import Documents, reference_origins
@@ -40,11 +45,6 @@ from app.sources.repository import SourceRepository
 from app.sources.rules import SourceRules
 from app.sources.schedule import RefreshSchedule
 from app.telemetry import Telemetry
-from app.token_exchange.audited import AuditedExchanger
-from app.token_exchange.caching import CachingExchanger
-from app.token_exchange.guarded import GuardedExchanger
-from app.token_exchange.keycloak import KeycloakExchanger
-from app.token_exchange.upstream_auth import UpstreamAuth
 from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor
 from app.tools.upstream import Upstream

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from app.audit.log import AuditLog
 from app.audit.record import AuditRecord
+from app.credentials.token_exchange.exchanger import ExchangeTarget
+from app.credentials.upstream_auth import Bearer, UpstreamAuth
 from app.errors import (
     BadAnswer,
     InsufficientScope,
@@ -20,8 +22,6 @@ from app.errors import (
 from app.identity.agent_token import AgentToken
 from app.sources.models import Authority
 from app.telemetry import Telemetry, current_trace_id
-from app.token_exchange.exchanger import ExchangeTarget
-from app.token_exchange.upstream_auth import Bearer, UpstreamAuth
 from app.tools.answer.result import ToolResult, read_answer
 from app.tools.catalog import Catalog, Tool
 from app.tools.request.plan import UpstreamRequest, build_request

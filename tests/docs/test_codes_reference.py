@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app import errors
-from app.token_exchange.exchanger import ExchangeTarget
-from app.token_exchange.refusals import refusal_of
+from app.credentials.token_exchange.exchanger import ExchangeTarget
+from app.credentials.token_exchange.refusals import refusal_of
 from tests.docs.pages import ROOT, quoted, rows
 
 REFERENCE = ROOT / "docs/reference/codes.md"

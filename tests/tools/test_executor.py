@@ -12,6 +12,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from app.audit.log import AuditLog
 from app.audit.record import AuditRecord
+from app.credentials.token_exchange.caching import CachingExchanger
+from app.credentials.token_exchange.exchanger import ExchangedToken, ExchangeTarget
+from app.credentials.upstream_auth import UpstreamAuth
 from app.database import Database
 from app.errors import (
     BadAnswer,
@@ -28,9 +31,6 @@ from app.identity.agent_token import AgentToken
 from app.outbound import AddressPolicy, guarded_transport
 from app.sources.models import Authority
 from app.telemetry import Telemetry
-from app.token_exchange.caching import CachingExchanger
-from app.token_exchange.exchanger import ExchangedToken, ExchangeTarget
-from app.token_exchange.upstream_auth import UpstreamAuth
 from app.tools.answer.result import ToolResult
 from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor

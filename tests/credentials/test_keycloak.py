@@ -7,14 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
+from app.credentials.token_exchange.exchanger import ExchangeTarget
+from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.errors import BadAnswer, InvalidAgentToken, NotPermitted, ToolsProviderError, Unavailable
 from app.identity.jwks import JwksCache
-from app.token_exchange.exchanger import ExchangeTarget
-from app.token_exchange.keycloak import KeycloakExchanger
 from tests.clock import Clock
+from tests.credentials.conftest import PIZZERIA, Agents
 from tests.issuer import EXCHANGE_CLIENT, REALM, SECRET, USER, Answer, Issuer, private_key
 from tests.servers import address_of, listener
-from tests.token_exchange.conftest import PIZZERIA, Agents
 
 pytestmark = pytest.mark.anyio
 

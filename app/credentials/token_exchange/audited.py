@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from opentelemetry import trace
 
 from app.audit.record import AuditRecord
+from app.credentials.token_exchange.exchanger import ExchangedToken, ExchangeTarget, TokenExchanger
 from app.errors import ToolsProviderError
 from app.identity.agent_token import AgentToken
 from app.telemetry import Telemetry, current_trace_id
-from app.token_exchange.exchanger import ExchangedToken, ExchangeTarget, TokenExchanger
 
 
 class AuditedExchanger:

@@ -6,8 +6,8 @@ not have. So a row is found by status, `error` and the beginning of `error_descr
 
 from dataclasses import dataclass
 
+from app.credentials.token_exchange.exchanger import ExchangeTarget
 from app.errors import BadAnswer, InvalidAgentToken, NotPermitted, ToolsProviderError
-from app.token_exchange.exchanger import ExchangeTarget
 
 
 @dataclass(frozen=True, slots=True)

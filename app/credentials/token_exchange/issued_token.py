@@ -4,12 +4,12 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from app.credentials.token_exchange.exchanger import ExchangedToken, ExchangeTarget
 from app.errors import BadAnswer, NotPermitted
 from app.identity.agent_token import AgentToken
 from app.identity.claims import LEEWAY, audiences_of, integer, text_or_none
 from app.identity.jwks import JwksCache, SignatureRefused
 from app.identity.signed_claims import signed_claims
-from app.token_exchange.exchanger import ExchangedToken, ExchangeTarget
 
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 _JWT = "urn:ietf:params:oauth:token-type:jwt"

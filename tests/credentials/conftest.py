@@ -9,16 +9,16 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from app.audit.record import AuditRecord
 from app.circuit_breaker import CircuitBreaker
+from app.credentials.token_exchange.audited import AuditedExchanger
+from app.credentials.token_exchange.caching import CachingExchanger
+from app.credentials.token_exchange.exchanger import ExchangeTarget
+from app.credentials.token_exchange.guarded import GuardedExchanger
+from app.credentials.token_exchange.keycloak import KeycloakExchanger
+from app.credentials.upstream_auth import UpstreamAuth
 from app.identity.agent_token import AgentToken
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
 from app.telemetry import Telemetry
-from app.token_exchange.audited import AuditedExchanger
-from app.token_exchange.caching import CachingExchanger
-from app.token_exchange.exchanger import ExchangeTarget
-from app.token_exchange.guarded import GuardedExchanger
-from app.token_exchange.keycloak import KeycloakExchanger
-from app.token_exchange.upstream_auth import UpstreamAuth
 from tests.clock import Clock
 from tests.issuer import EXCHANGE_CLIENT, SECRET, Issuer
 from tests.issuer_fixtures import anyio_backend, client, clock, issuer, keys, realm_url, stand

@@ -5,16 +5,16 @@ import asyncio
 import pytest
 
 from app.circuit_breaker import CircuitBreaker
+from app.credentials.token_exchange.audited import AuditedExchanger
+from app.credentials.token_exchange.caching import CachingExchanger
+from app.credentials.token_exchange.exchanger import ExchangeTarget
+from app.credentials.token_exchange.guarded import GuardedExchanger
+from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.errors import ToolsProviderError, Unavailable
 from app.telemetry import Telemetry
-from app.token_exchange.audited import AuditedExchanger
-from app.token_exchange.caching import CachingExchanger
-from app.token_exchange.exchanger import ExchangeTarget
-from app.token_exchange.guarded import GuardedExchanger
-from app.token_exchange.keycloak import KeycloakExchanger
 from tests.clock import Clock
+from tests.credentials.conftest import PIZZERIA, THRESHOLD, Agents, Recorded
 from tests.issuer import Answer, Issuer
-from tests.token_exchange.conftest import PIZZERIA, THRESHOLD, Agents, Recorded
 
 pytestmark = pytest.mark.anyio
 

@@ -4,11 +4,11 @@ import logging
 
 import pytest
 
+from app.credentials.token_exchange.caching import CachingExchanger
+from app.credentials.upstream_auth import UpstreamAuth
 from app.errors import NotPermitted
-from app.token_exchange.caching import CachingExchanger
-from app.token_exchange.upstream_auth import UpstreamAuth
+from tests.credentials.conftest import PIZZERIA, Agents, Recorded
 from tests.issuer import Issuer
-from tests.token_exchange.conftest import PIZZERIA, Agents, Recorded
 
 pytestmark = pytest.mark.anyio
 

@@ -4,10 +4,10 @@ import logging
 from dataclasses import dataclass, field
 from typing import Literal
 
+from app.credentials.token_exchange.caching import CachingExchanger
+from app.credentials.token_exchange.exchanger import ExchangeTarget
 from app.errors import NotPermitted
 from app.identity.agent_token import AgentToken
-from app.token_exchange.caching import CachingExchanger
-from app.token_exchange.exchanger import ExchangeTarget
 
 _DENIED = (
     "This source would get the agent's own token, which TOKEN_PASSTHROUGH=deny forbids. An admin gives the source a "

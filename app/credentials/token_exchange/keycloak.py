@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import orjson
 
+from app.credentials.token_exchange.exchanger import AnswerUnreadable, ExchangedToken, ExchangeTarget
+from app.credentials.token_exchange.issued_token import IssuedTokenCheck
+from app.credentials.token_exchange.refusals import refusal_of
 from app.errors import BadAnswer, TooLarge, Unavailable
 from app.identity.agent_token import AgentToken
 from app.identity.jwks import JwksCache
 from app.outbound import read_bounded
-from app.token_exchange.exchanger import AnswerUnreadable, ExchangedToken, ExchangeTarget
-from app.token_exchange.issued_token import IssuedTokenCheck
-from app.token_exchange.refusals import refusal_of
 
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"

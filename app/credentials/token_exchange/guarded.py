@@ -3,9 +3,9 @@
 from math import ceil
 
 from app.circuit_breaker import CircuitBreaker, CircuitOpen
+from app.credentials.token_exchange.exchanger import AnswerUnreadable, ExchangedToken, ExchangeTarget, TokenExchanger
 from app.errors import ToolsProviderError, Unavailable
 from app.identity.agent_token import AgentToken
-from app.token_exchange.exchanger import AnswerUnreadable, ExchangedToken, ExchangeTarget, TokenExchanger
 
 _OPEN = "The identity provider failed repeatedly and is left alone for a moment. Try again in {seconds} s."
 

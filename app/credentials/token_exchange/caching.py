@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from app.credentials.token_exchange.exchanger import ExchangedToken, ExchangeTarget, TokenExchanger
 from app.errors import NotPermitted
 from app.identity.agent_token import AgentToken
 from app.identity.remembered import Remembered
 from app.telemetry import Telemetry
-from app.token_exchange.exchanger import ExchangedToken, ExchangeTarget, TokenExchanger
 
 _MOST_TOKENS = 10_000
 _MOST_REFUSALS = 1_000

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app.circuit_breaker import CircuitBreaker
+from app.credentials.token_exchange.audited import AuditedExchanger
+from app.credentials.token_exchange.caching import CachingExchanger, cache_key, keep_until
+from app.credentials.token_exchange.exchanger import ExchangeTarget
+from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.errors import BadAnswer, InvalidAgentToken, NotPermitted, ToolsProviderError, Unavailable
 from app.identity.agent_token import AgentToken
 from app.telemetry import Telemetry
-from app.token_exchange.audited import AuditedExchanger
-from app.token_exchange.caching import CachingExchanger, cache_key, keep_until
-from app.token_exchange.exchanger import ExchangeTarget
-from app.token_exchange.keycloak import KeycloakExchanger
 from tests.clock import Clock
+from tests.credentials.conftest import MAX_AGE, PIZZERIA, Agents, Recorded
 from tests.issuer import EXCHANGE_CLIENT, Answer, Issuer
-from tests.token_exchange.conftest import MAX_AGE, PIZZERIA, Agents, Recorded
 
 pytestmark = pytest.mark.anyio
 
