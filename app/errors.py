@@ -13,7 +13,7 @@ ToolsProviderError
 ├── Unavailable           another server cannot be had now                              503
 └── DeadlineExceeded      another server took too long                                  504
 
-The numbers are what the doors make of a class (`app/api/problems.py`); nothing below the doors knows HTTP statuses.
+The numbers are what the doors make of a class (`app/api/http/problems.py`); nothing below them knows HTTP statuses.
 An upstream's own 4xx or 5xx is no error of ours: it is a result.
 """
 

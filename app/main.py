@@ -13,17 +13,17 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from sqlalchemy.exc import ArgumentError
 from starlette.routing import Route
 
-from app.api import audit as audit_door
-from app.api import health, sources, tools
-from app.api.authentication import Authentication
-from app.api.dependencies import Composition
-from app.api.entry import Entry
-from app.api.mcp import McpDoor
-from app.api.mcp_entry import MCP_BYTES, McpEntry
-from app.api.problems import Problems
-from app.api.readiness import Readiness
-from app.api.refusals import Refusals
-from app.api.resource_metadata import metadata_address, metadata_router
+from app.api.http.authentication import Authentication
+from app.api.http.dependencies import Composition
+from app.api.http.problems import Problems
+from app.api.http.refusals import Refusals
+from app.api.mcp.entry import MCP_BYTES, McpEntry
+from app.api.mcp.server import McpDoor
+from app.api.rest import audit as audit_door
+from app.api.rest import health, sources, tools
+from app.api.rest.entry import Entry
+from app.api.rest.readiness import Readiness
+from app.api.rest.resource_metadata import metadata_address, metadata_router
 from app.audit.log import AuditLog
 from app.circuit_breaker import CircuitBreaker
 from app.credentials.token_exchange.audited import AuditedExchanger
@@ -236,7 +236,7 @@ def _upstream(settings: Settings, transport: httpx.AsyncBaseTransport, telemetry
 
 
 def _mcp_sessions(door: McpDoor) -> StreamableHTTPSessionManager:
-    # Its own checks of Host and Origin stay off: mcp_entry.py makes them, before it looks at the token.
+    # Its own checks of Host and Origin stay off: api/mcp/entry.py makes them, before it looks at the token.
     return StreamableHTTPSessionManager(
         door.server(_VERSION), json_response=True, stateless=True, max_request_body_size=MCP_BYTES
     )

@@ -1,5 +1,5 @@
-"""The doors: REST for admins and programs, MCP for agents (`mcp.py`).
+"""The doors: REST for admins and programs (`rest/`), MCP for agents (`mcp/`), and what they share (`http/`).
 
-Only here are FastAPI, Starlette and MCP known. A door authenticates (`authentication.py`), hands typed values to a use
-case, and renders what comes back (`problems.py` for failures).
+Only here are FastAPI, Starlette and MCP known. A door authenticates, hands typed values to a use case, and renders what
+comes back (`http/problems.py` for failures).
 """

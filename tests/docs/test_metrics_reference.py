@@ -35,7 +35,7 @@ def test_the_reference_names_every_metric_with_its_labels() -> None:
 
 def test_the_messages_are_those_in_the_code() -> None:
     told = [quoted(row[0])[0] for row in rows(REFERENCE) if row[0][1:].startswith(("Token exchange", "No audience"))]
-    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "app/credentials/token_exchange").glob("*.py"))
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "app/credentials").rglob("*.py"))
     logged = {re.sub(r"%[sd]", "…", text) for text in re.findall(r'_log\.debug\(\s*"([^"]+)"', code)}
     assert len(told) == 3
     assert set(told) <= logged

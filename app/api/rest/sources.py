@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 
-from app.api.dependencies import Admin, Sources, Uploaded
+from app.api.http.dependencies import Admin, Sources, Uploaded
 from app.differences.operations import Changes
 from app.differences.schemas import Impact
 from app.errors import Invalid

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
-from app.api.dependencies import Admin, Audit
+from app.api.http.dependencies import Admin, Audit
 from app.audit.log import MOST_PER_PAGE, AuditFilter
 from app.audit.record import AuditRecord, Kind
 

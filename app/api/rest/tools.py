@@ -9,9 +9,9 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.api.dependencies import Agent, Tools, composition_of
-from app.api.disconnect import unless_gone
-from app.api.paging import page_of
+from app.api.http.dependencies import Agent, Tools, composition_of
+from app.api.http.disconnect import unless_gone
+from app.api.http.paging import page_of
 from app.errors import Invalid, NotFound, Violation
 from app.telemetry import current_trace_id
 from app.tools.answer.result import ToolResult

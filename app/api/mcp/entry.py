@@ -14,10 +14,10 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from app.api.dependencies import Composition, composition_of
-from app.api.disconnect import unless_gone
-from app.api.json_body import read_body, read_json, replayed
-from app.api.problems import Problems, problem
+from app.api.http.bodies import read_body, read_json, replayed
+from app.api.http.dependencies import Composition, composition_of
+from app.api.http.disconnect import unless_gone
+from app.api.http.problems import Problems, problem
 from app.errors import InsufficientScope, Invalid, ToolsProviderError, Unavailable
 from app.identity.agent_token import AgentToken
 from app.tools.catalog import Catalog, Tool

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from starlette.types import Receive
 
-from app.api.json_body import ClientGone
+from app.api.http.bodies import ClientGone
 
 T = TypeVar("T")
 

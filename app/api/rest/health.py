@@ -4,7 +4,7 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.api.dependencies import composition_of
+from app.api.http.dependencies import composition_of
 
 router = APIRouter(tags=["operation"])
 

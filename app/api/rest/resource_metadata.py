@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
-from app.api.problems import MCP_SCOPE
+from app.api.http.problems import MCP_SCOPE
 
 _WELL_KNOWN = "/.well-known/oauth-protected-resource"
 

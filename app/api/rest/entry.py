@@ -6,9 +6,9 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.dependencies import Composition, composition_of
-from app.api.json_body import ClientGone, read_body, read_json, replayed, take_document
-from app.api.problems import Problems, internal_error
+from app.api.http.bodies import ClientGone, read_body, read_json, replayed, take_document
+from app.api.http.dependencies import Composition, composition_of
+from app.api.http.problems import Problems, internal_error
 from app.errors import InvalidAgentToken, NotPermitted, TooLarge, ToolsProviderError
 from app.telemetry import current_trace_id
 

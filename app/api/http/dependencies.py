@@ -8,9 +8,9 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 from starlette.types import Receive, Scope, Send
 
-from app.api.authentication import Authentication
-from app.api.readiness import Readiness
-from app.api.refusals import Refusals
+from app.api.http.authentication import Authentication
+from app.api.http.refusals import Refusals
+from app.api.rest.readiness import Readiness
 from app.audit.log import AuditLog
 from app.errors import NotPermitted
 from app.identity.agent_token import AgentToken
@@ -46,7 +46,7 @@ def composition_of(scope: Scope) -> Composition:
 
 
 async def _agent(request: Request, _: Annotated[object, Security(_documented)]) -> AgentToken:
-    # Put there by entry.py, which lets nothing below /api/ pass without; a KeyError is safer than a second opinion.
+    # From api/rest/entry.py, which lets nothing below /api/ pass without; a KeyError is safer than a second opinion.
     return cast("AgentToken", request.scope["agent"])
 
 
@@ -69,7 +69,7 @@ async def _registration(request: Request) -> Registration:
 
 
 async def _uploaded(request: Request) -> bytes | None:
-    return cast("bytes | None", request.scope.get("document"))  # put there by entry.py
+    return cast("bytes | None", request.scope.get("document"))  # put there by api/rest/entry.py
 
 
 async def _audit(request: Request) -> AuditLog:

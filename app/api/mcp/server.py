@@ -18,9 +18,9 @@ from mcp_types import (
 )
 from starlette.requests import Request
 
-from app.api.mcp_result import promise_of, refusal_result, tool_result, unforeseen_result
-from app.api.paging import page_of
-from app.api.refusals import Refusals
+from app.api.http.paging import page_of
+from app.api.http.refusals import Refusals
+from app.api.mcp.results import promise_of, refusal_result, tool_result, unforeseen_result
 from app.errors import Invalid, NotFound, ToolsProviderError
 from app.identity.agent_token import AgentToken
 from app.tools.catalog import Catalog
@@ -99,7 +99,7 @@ class McpDoor:
 
 
 def _agent_of(context: ServerRequestContext[Any]) -> AgentToken:
-    # mcp_entry.py lets nothing pass without one; an error is safer than a second opinion.
+    # api/mcp/entry.py lets nothing pass without one; an error is safer than a second opinion.
     return cast("AgentToken", cast("Request", context.request).scope["agent"])
 
 
