@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from app.cli.client import is_loopback
 from tests.installation import PASSWORD, EmbeddedIdentityProvider, RunningProvider, Token
 from tests.servers import running
 
@@ -82,12 +83,17 @@ async def _say(request: Request) -> Response:
             return JSONResponse({"detail": "there is no such thing"}, 404)
 
 
+async def _other_api(_request: Request) -> Response:
+    return JSONResponse({"message": "unknown"}, 404)
+
+
 @pytest.fixture(scope="module")
 def mirror() -> Iterator[str]:
     routes = [
         Route("/openapi.json", _document),
         Route("/echo", _echo, methods=["POST"]),
         Route("/says/{what}", _say),
+        Route("/api/{path:path}", _other_api, methods=["GET", "POST"]),
     ]
     with running(Starlette(routes=routes)) as address:
         yield address
@@ -324,7 +330,12 @@ def test_no_token_no_server_and_another_server_are_told_apart(
     assert (nobody.returncode, "--token-file or --user" in nobody.stderr) == (2, True)
     with running(Starlette()) as other:
         pass
-    for address, said in {other: "cannot be reached", mirror: "not as a tools provider does"}.items():
+    strangers = {
+        other: "cannot be reached",
+        mirror: "not as a tools provider",
+        f"{mirror}/x": "not as a tools provider",
+    }
+    for address, said in strangers.items():
         done = subprocess.run(  # noqa: S603
             [COMMAND, "call", "a/b", "--server", address],
             env={"PATH": os.environ["PATH"], "TOOLS_PROVIDER_TOKEN": token("johndoe")},
@@ -333,3 +344,21 @@ def test_no_token_no_server_and_another_server_are_told_apart(
         assert done.returncode == 2
         assert said in done.stderr
         assert "eyJ" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),  # noqa: S104 - it is what must be refused
+        ("::", False),
+        ("192.0.2.1", False),
+        ("localhost.example", False),
+        ("", False),
+    ],
+)
+def test_only_loopback_is_loopback(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
