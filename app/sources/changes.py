@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from app.audit.record import AuditRecord
 from app.identity.agent_token import AgentToken
-from app.sources.models import Source
+from app.sources.tables import Source
 from app.telemetry import current_trace_id
 
 

@@ -20,7 +20,7 @@ from app.errors import (
     ToolsProviderError,
 )
 from app.identity.agent_token import AgentToken
-from app.sources.models import Authority
+from app.sources.source import Authority
 from app.telemetry import Telemetry, current_trace_id
 from app.tools.answer.result import ToolResult, read_answer
 from app.tools.catalog import Catalog, Tool

@@ -14,7 +14,7 @@ from app.api.rest.readiness import Readiness
 from app.audit.log import AuditLog
 from app.errors import NotPermitted
 from app.identity.agent_token import AgentToken
-from app.sources.registration import Registration
+from app.sources.use_cases import UseCases
 from app.telemetry import Telemetry
 from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor
@@ -33,7 +33,7 @@ class Composition:
     document_values: int
     catalog: Catalog
     executor: ToolExecutor
-    registration: Registration
+    sources: UseCases
     audit: AuditLog
     telemetry: Telemetry
     readiness: Readiness
@@ -64,8 +64,8 @@ async def _admin(request: Request, agent: Agent) -> AgentToken:
     return agent
 
 
-async def _registration(request: Request) -> Registration:
-    return composition_of(request.scope).registration
+async def _sources(request: Request) -> UseCases:
+    return composition_of(request.scope).sources
 
 
 async def _uploaded(request: Request) -> bytes | None:
@@ -81,7 +81,7 @@ async def _catalog(request: Request) -> Catalog:
 
 
 Admin = Annotated[AgentToken, Depends(_admin)]
-Sources = Annotated[Registration, Depends(_registration)]
+Sources = Annotated[UseCases, Depends(_sources)]
 Uploaded = Annotated[bytes | None, Depends(_uploaded)]
 Audit = Annotated[AuditLog, Depends(_audit)]
 Tools = Annotated[Catalog, Depends(_catalog)]
