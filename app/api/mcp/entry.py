@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import orjson
 from mcp_types import PARSE_ERROR
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -62,7 +61,7 @@ class McpEntry:
             detail = "There are no sessions and no streams here; POST each message."
             await problem(405, "method_not_allowed", detail, headers={"Allow": "POST"})(scope, receive, send)
             return
-        body = await read_body(receive, Headers(scope=scope).get("content-length"), MCP_BYTES)
+        body = await read_body(scope, receive, MCP_BYTES)
         try:
             message = read_json(body)
         except Invalid as error:

@@ -3,7 +3,6 @@
 import asyncio
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.http.bodies import ClientGone, read_body, read_json, replayed, take_document
@@ -75,11 +74,10 @@ class Entry:
 
 
 async def _with_body(scope: Scope, receive: Receive, composition: Composition) -> Receive:
-    announced = Headers(scope=scope).get("content-length")
     if _may_carry_document(scope, composition):
-        body, scope["document"] = await _without_document(receive, announced, composition)
+        body, scope["document"] = await _without_document(scope, receive, composition)
     else:
-        body = await read_body(receive, announced, EXECUTE_BYTES if scope["path"] == EXECUTE else ADMIN_BYTES)
+        body = await read_body(scope, receive, EXECUTE_BYTES if scope["path"] == EXECUTE else ADMIN_BYTES)
     if body:
         scope["json"] = read_json(body)
     return replayed(body, receive)
@@ -90,13 +88,11 @@ def _may_carry_document(scope: Scope, composition: Composition) -> bool:
     return routed and not scope["agent"].roles.isdisjoint(composition.admin_roles)
 
 
-async def _without_document(
-    receive: Receive, announced: str | None, composition: Composition
-) -> tuple[bytes, bytes | None]:
+async def _without_document(scope: Scope, receive: Receive, composition: Composition) -> tuple[bytes, bytes | None]:
     """Read a body that may be as large as a document. What is large in it is only parsed where documents are read."""
     most = composition.document_bytes
     try:
-        body = await read_body(receive, announced, 2 * most + ADMIN_BYTES)  # a text may be twice as long when escaped
+        body = await read_body(scope, receive, 2 * most + ADMIN_BYTES)  # a text may be twice as long when escaped
     except TooLarge:
         raise TooLarge("document_too_large", f"The document has more than {most} bytes (SOURCE_MAX_BYTES).") from None
     rest, document = await asyncio.to_thread(take_document, body, composition.document_values)
