@@ -13,16 +13,15 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from sqlalchemy.exc import ArgumentError
 from starlette.routing import Route
 
-from app.api.http.authentication import Authentication
 from app.api.http.dependencies import Composition
 from app.api.http.problems import Problems
+from app.api.http.readiness import Readiness
 from app.api.http.refusals import Refusals
 from app.api.mcp.entry import MCP_BYTES, McpEntry
 from app.api.mcp.server import McpDoor
 from app.api.rest import audit as audit_door
 from app.api.rest import health, sources, tools
 from app.api.rest.entry import Entry
-from app.api.rest.readiness import Readiness
 from app.api.rest.resource_metadata import metadata_address, metadata_router
 from app.audit.log import AuditLog
 from app.circuit_breaker import CircuitBreaker
@@ -130,7 +129,7 @@ async def _composition(
         sessions = _mcp_sessions(McpDoor(catalog, executor, refusals))
         await closing.enter_async_context(sessions.run())
         yield Composition(
-            authentication=Authentication(verifier),
+            verifier=verifier,
             refusals=refusals,
             admin_roles=frozenset(settings.admin_roles),
             document_bytes=settings.source_max_bytes,

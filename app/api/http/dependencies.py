@@ -1,24 +1,27 @@
-"""What routes ask FastAPI for: the caller, and the use cases that main.py has put together."""
+"""Who sends a request, and the use cases that main.py has put together: both as what routes ask FastAPI for, too."""
 
+import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
+from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 from starlette.types import Receive, Scope, Send
 
-from app.api.http.authentication import Authentication
+from app.api.http.readiness import Readiness
 from app.api.http.refusals import Refusals
-from app.api.rest.readiness import Readiness
 from app.audit.log import AuditLog
-from app.errors import NotPermitted
+from app.errors import InvalidAgentToken, NotPermitted
 from app.identity.agent_token import AgentToken
+from app.identity.verifier import AgentTokenVerifier
 from app.sources.registration import Registration
 from app.telemetry import Telemetry
 from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor
 
+_BEARER = re.compile(rb"bearer +([A-Za-z0-9\-._~+/]+=*)", re.IGNORECASE)
 _documented = HTTPBearer(scheme_name="agent token", description="An access token for this server.", auto_error=False)
 
 
@@ -26,7 +29,7 @@ _documented = HTTPBearer(scheme_name="agent token", description="An access token
 class Composition:
     """The collaborators of the doors."""
 
-    authentication: Authentication
+    verifier: AgentTokenVerifier
     refusals: Refusals
     admin_roles: frozenset[str]
     document_bytes: int  # of an uploaded document, at most
@@ -43,6 +46,38 @@ class Composition:
 def composition_of(scope: Scope) -> Composition:
     """Return what main.py built for the application that serves this ASGI request."""
     return cast("Composition", scope["app"].state.composition)
+
+
+async def agent_of(scope: Scope) -> AgentToken:
+    """Return the verified token of an ASGI request.
+
+    Raises InvalidAgentToken, or Unavailable while the identity provider's keys cannot be had.
+    """
+    return await composition_of(scope).verifier.verify(_bearer_of(scope))
+
+
+def _bearer_of(scope: Scope) -> str:
+    """Return the bearer token of an ASGI request (RFC 6750 section 2.1), unverified.
+
+    Raises InvalidAgentToken unless there is exactly one, in the Authorization header.
+    """
+    if b"access_token" in scope["query_string"] and _names_a_token(scope["query_string"]):
+        raise InvalidAgentToken(
+            "token_invalid", "Send the token in the Authorization header only: an address ends up in logs."
+        )
+    values = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not values or values == [b""]:
+        raise InvalidAgentToken("token_missing", "Send the agent's access token: `Authorization: Bearer …`.")
+    if len(values) > 1:
+        raise InvalidAgentToken("token_invalid", "Send exactly one Authorization header.")
+    match = _BEARER.fullmatch(values[0].strip())
+    if match is None:
+        raise InvalidAgentToken("token_invalid", "The Authorization header must be `Bearer` and one access token.")
+    return match[1].decode("ascii")
+
+
+def _names_a_token(query: bytes) -> bool:
+    return any(name == "access_token" for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True))
 
 
 async def _agent(request: Request, _: Annotated[object, Security(_documented)]) -> AgentToken:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.http.bodies import read_body, read_json, replayed
-from app.api.http.dependencies import Composition, composition_of
+from app.api.http.dependencies import Composition, agent_of, composition_of
 from app.api.http.disconnect import unless_gone
 from app.api.http.problems import Problems, problem
 from app.errors import InsufficientScope, Invalid, ToolsProviderError, Unavailable
@@ -46,7 +46,7 @@ class McpEntry:
         composition = composition_of(scope)
         with composition.telemetry.remote_parent(headers):
             try:
-                agent = await composition.authentication.agent_of(scope)
+                agent = await agent_of(scope)
             except ToolsProviderError as error:
                 refused = await self._refuse(composition, error, record=not isinstance(error, Unavailable))
                 await refused(scope, receive, send)

@@ -6,7 +6,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.http.bodies import ClientGone, read_body, read_json, replayed, take_document
-from app.api.http.dependencies import Composition, composition_of
+from app.api.http.dependencies import Composition, agent_of, composition_of
 from app.api.http.problems import Problems, internal_error
 from app.errors import InvalidAgentToken, NotPermitted, TooLarge, ToolsProviderError
 from app.telemetry import current_trace_id
@@ -66,7 +66,7 @@ class Entry:
     async def _authenticated(self, scope: Scope, receive: Receive, send: Send) -> None:
         composition = composition_of(scope)
         try:
-            scope["agent"] = await composition.authentication.agent_of(scope)
+            scope["agent"] = await agent_of(scope)
         except (InvalidAgentToken, NotPermitted) as error:
             await composition.refusals.record(error, "rest")
             raise
