@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from starlette.routing import Route
 
 from app.api.http.dependencies import Composition
+from app.api.http.entry import Entry
 from app.api.http.problems import Problems
 from app.api.http.readiness import Readiness
 from app.api.http.refusals import Refusals
@@ -21,7 +22,6 @@ from app.api.mcp.entry import MCP_BYTES, McpEntry
 from app.api.mcp.server import McpDoor
 from app.api.rest import audit as audit_door
 from app.api.rest import health, sources, tools
-from app.api.rest.entry import Entry
 from app.api.rest.resource_metadata import metadata_address, metadata_router
 from app.audit.log import AuditLog
 from app.circuit_breaker import CircuitBreaker

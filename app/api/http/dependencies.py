@@ -81,7 +81,7 @@ def _names_a_token(query: bytes) -> bool:
 
 
 async def _agent(request: Request, _: Annotated[object, Security(_documented)]) -> AgentToken:
-    # From api/rest/entry.py, which lets nothing below /api/ pass without; a KeyError is safer than a second opinion.
+    # From api/http/entry.py, which lets nothing below /api/ pass without; a KeyError is safer than a second opinion.
     return cast("AgentToken", request.scope["agent"])
 
 
@@ -104,7 +104,7 @@ async def _registration(request: Request) -> Registration:
 
 
 async def _uploaded(request: Request) -> bytes | None:
-    return cast("bytes | None", request.scope.get("document"))  # put there by api/rest/entry.py
+    return cast("bytes | None", request.scope.get("document"))  # put there by api/http/entry.py
 
 
 async def _audit(request: Request) -> AuditLog:

@@ -1,4 +1,7 @@
-"""What a request of the REST door passes before its route: who sends it, how large it is, and which trace it joins."""
+"""What every request passes first: its failures become problems, its answer gets the security headers.
+
+A request of the REST door also says here who sends it, how large it is, and which trace it joins.
+"""
 
 import asyncio
 
