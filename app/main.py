@@ -23,6 +23,7 @@ from app.api.mcp.server import McpDoor
 from app.api.rest import audit as audit_door
 from app.api.rest import health, sources, tools
 from app.api.rest.resource_metadata import metadata_address, metadata_router
+from app.api.web.pages import Doors, pages_router, static_files
 from app.audit.log import AuditLog
 from app.circuit_breaker import CircuitBreaker
 from app.credentials.token_exchange.audited import AuditedExchanger
@@ -85,8 +86,10 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.router.routes.append(Route("/mcp", McpEntry(settings.public_url, problems)))
     metadata = metadata_router(settings.resource, settings.issuer)
-    for router in (tools.router, sources.router, audit_door.router, health.router, metadata):
+    pages = pages_router(Doors(settings.public_url, settings.resource, metadata_address(settings.resource)))
+    for router in (tools.router, sources.router, audit_door.router, health.router, metadata, pages):
         app.include_router(router)
+    app.mount("/static", static_files())
     return app
 
 

@@ -22,9 +22,9 @@ SOURCES = "/api/v1/sources"
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
 ]
+_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")  # of all but pages
 _log = structlog.get_logger(__name__)
 
 
@@ -114,5 +114,8 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), *_SECURITY_HEADERS]
+            headers = [*message.get("headers", ()), *_SECURITY_HEADERS]
+            if all(name != _POLICY[0] for name, _ in headers):
+                headers.append(_POLICY)
+            message["headers"] = headers
         await self._send(message)
