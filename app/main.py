@@ -16,7 +16,6 @@ from starlette.routing import Route
 from app.api.http.authentication import Authentication
 from app.api.http.dependencies import Composition
 from app.api.http.problems import Problems
-from app.api.http.refusals import Refusals
 from app.api.mcp.entry import MCP_BYTES, McpEntry
 from app.api.mcp.server import McpDoor
 from app.api.rest import audit as audit_door
@@ -25,6 +24,7 @@ from app.api.rest.entry import Entry
 from app.api.rest.readiness import Readiness
 from app.api.rest.resource_metadata import metadata_address, metadata_router
 from app.audit.log import AuditLog
+from app.audit.outcome import Outcomes
 from app.circuit_breaker import CircuitBreaker
 from app.credentials.token_exchange.audited import AuditedExchanger
 from app.credentials.token_exchange.caching import CachingExchanger
@@ -108,8 +108,8 @@ async def _composition(
         audit = AuditLog(database, settings.audit_log, telemetry=telemetry)
         closing.push_async_callback(audit.stop)
         await audit.start()
-        refusals = Refusals(audit)
-        closing.push_async_callback(refusals.stop)
+        outcomes = Outcomes(audit.record)
+        closing.push_async_callback(outcomes.stop)
 
         to_identity_provider = await closing.enter_async_context(plain_client())
         to_documents = await closing.enter_async_context(guarded_client(policy))
@@ -117,21 +117,21 @@ async def _composition(
         keys = JwksCache(to_identity_provider, settings.realm_url)
         closing.push_async_callback(keys.aclose)
         verifier = AgentTokenVerifier(keys, issuer=settings.issuer, audiences=settings.agent_audiences)
-        exchanger = _exchanger(settings, to_identity_provider, keys, telemetry, audit)
+        exchanger = _exchanger(settings, to_identity_provider, keys, telemetry, outcomes)
         closing.push_async_callback(exchanger.aclose)
 
         catalog = Catalog()
         upstream = _upstream(settings, to_upstreams, telemetry)
-        executor = _executor(settings, catalog, exchanger, upstream, audit, telemetry, verifier)
-        registration = _registration(database, documents(to_documents), rules, audit, catalog, upstream)
+        executor = _executor(settings, catalog, exchanger, upstream, outcomes, telemetry, verifier)
+        registration = _registration(database, documents(to_documents), rules, outcomes, catalog, upstream)
         closing.push_async_callback(registration.aclose)
         await registration.load_all()
         await closing.enter_async_context(RefreshSchedule(registration).running())
-        sessions = _mcp_sessions(McpDoor(catalog, executor, refusals))
+        sessions = _mcp_sessions(McpDoor(catalog, executor, outcomes))
         await closing.enter_async_context(sessions.run())
         yield Composition(
             authentication=Authentication(verifier),
-            refusals=refusals,
+            outcomes=outcomes,
             admin_roles=frozenset(settings.admin_roles),
             document_bytes=settings.source_max_bytes,
             document_values=settings.source_max_nodes,
@@ -165,7 +165,7 @@ def _executor(
     catalog: Catalog,
     exchanger: CachingExchanger,
     upstream: Upstream,
-    audit: AuditLog,
+    outcomes: Outcomes,
     telemetry: Telemetry,
     verifier: AgentTokenVerifier,
 ) -> ToolExecutor:
@@ -173,7 +173,7 @@ def _executor(
         catalog,
         UpstreamAuth(exchanger, passthrough=settings.token_passthrough),
         upstream,
-        audit,
+        outcomes,
         telemetry,
         upstream_timeout=settings.upstream_timeout,
         refuse=verifier.refuse,
@@ -184,7 +184,7 @@ def _registration(
     database: Database,
     documents: Documents,
     rules: SourceRules,
-    audit: AuditLog,
+    outcomes: Outcomes,
     catalog: Catalog,
     upstream: Upstream,
 ) -> Registration:
@@ -196,7 +196,7 @@ def _registration(
         SourceRepository(database),
         documents,
         rules,
-        record=audit.record,
+        audit=outcomes,
         on_changed=catalog.put,
         on_removed=forget,
     )
@@ -243,7 +243,7 @@ def _mcp_sessions(door: McpDoor) -> StreamableHTTPSessionManager:
 
 
 def _exchanger(
-    settings: Settings, client: httpx.AsyncClient, keys: JwksCache, telemetry: Telemetry, audit: AuditLog
+    settings: Settings, client: httpx.AsyncClient, keys: JwksCache, telemetry: Telemetry, outcomes: Outcomes
 ) -> CachingExchanger:
     sender = KeycloakExchanger(
         client,
@@ -261,7 +261,7 @@ def _exchanger(
         on_change=telemetry.breaker_changed,
     )
     return CachingExchanger(
-        GuardedExchanger(AuditedExchanger(sender, telemetry, audit.record), breaker),
+        GuardedExchanger(AuditedExchanger(sender, telemetry, outcomes), breaker),
         telemetry,
         client_id=settings.token_exchange_client_id,
         buffer=settings.token_exchange_cache_ttl_buffer,

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from app.api.http.refusals import EACH_BY_ITSELF
+from app.audit.outcome import EACH_BY_ITSELF
 from tests.installation import Headers, RunningProvider, bearer
 
 FLOOD = 400

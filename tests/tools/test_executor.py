@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app.audit.log import AuditLog
+from app.audit.outcome import Outcomes
 from app.audit.record import AuditRecord
 from app.credentials.token_exchange.caching import CachingExchanger
 from app.credentials.token_exchange.exchanger import ExchangedToken, ExchangeTarget
@@ -77,13 +78,14 @@ class Provider:
         self.refused: list[AgentToken] = []
         self.catalog = Catalog()
         self.audit = audit
+        self.outcomes = Outcomes(audit.record, self.clock)
         self.telemetry = telemetry
         self._exchanger = CachingExchanger(self.issuing, telemetry, client_id="x", buffer=0, max_age=60)
         self.executor = ToolExecutor(
             self.catalog,
             UpstreamAuth(self._exchanger, passthrough=passthrough),
             upstream,
-            audit,
+            self.outcomes,
             telemetry,
             upstream_timeout=upstream_timeout,
             refuse=self.refused.append,
@@ -138,7 +140,9 @@ async def provider(
     await audit.start()
     async with guarded_transport(AddressPolicy(["127.0.0.0/8"])) as transport:
         upstream = Upstream(transport, telemetry, failure_threshold=5, recovery_timeout=30, most_bytes=1_048_576)
-        yield Provider(telemetry, audit, upstream, passthrough, upstream_timeout)
+        made = Provider(telemetry, audit, upstream, passthrough, upstream_timeout)
+        yield made
+        await made.outcomes.stop()
     await audit.stop()
     await database.dispose()
     telemetry.shutdown()

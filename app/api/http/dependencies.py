@@ -9,9 +9,9 @@ from fastapi.security import HTTPBearer
 from starlette.types import Receive, Scope, Send
 
 from app.api.http.authentication import Authentication
-from app.api.http.refusals import Refusals
 from app.api.rest.readiness import Readiness
 from app.audit.log import AuditLog
+from app.audit.outcome import Outcomes
 from app.errors import NotPermitted
 from app.identity.agent_token import AgentToken
 from app.sources.registration import Registration
@@ -27,7 +27,7 @@ class Composition:
     """The collaborators of the doors."""
 
     authentication: Authentication
-    refusals: Refusals
+    outcomes: Outcomes
     admin_roles: frozenset[str]
     document_bytes: int  # of an uploaded document, at most
     document_values: int
@@ -59,7 +59,7 @@ async def _admin(request: Request, agent: Agent) -> AgentToken:
         refusal = NotPermitted(
             "role_required", f"This takes one of the realm roles: {', '.join(sorted(composition.admin_roles))}."
         )
-        await composition.refusals.record(refusal, "rest", action="administer", agent=agent)
+        await composition.outcomes.refused(refusal, "rest", action="administer", agent=agent)
         raise refusal
     return agent
 

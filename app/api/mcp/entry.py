@@ -80,14 +80,14 @@ class McpEntry:
     async def _refuse(self, composition: Composition, error: ToolsProviderError, *, record: bool) -> Response:
         with composition.telemetry.span("refuse /mcp"):
             if record:
-                await composition.refusals.record(error, "mcp")
+                await composition.outcomes.refused(error, "mcp")
             return self._problems.render(error)
 
     async def _refuse_call(self, composition: Composition, agent: AgentToken, tool: Tool) -> Response:
         needed = sorted(tool.source.required_scopes)
         error = InsufficientScope(needed, f"This tool needs a token with the scopes {' '.join(needed)}. Ask for all.")
         with composition.telemetry.span("refuse /mcp"):
-            await composition.refusals.record(
+            await composition.outcomes.refused(
                 error, "mcp", action="execute", agent=agent, source=tool.source.slug, tool=tool.tool_id
             )
             return self._problems.render(error)

@@ -19,8 +19,8 @@ from mcp_types import (
 from starlette.requests import Request
 
 from app.api.http.paging import page_of
-from app.api.http.refusals import Refusals
 from app.api.mcp.results import promise_of, refusal_result, tool_result, unforeseen_result
+from app.audit.outcome import Outcomes
 from app.errors import Invalid, NotFound, ToolsProviderError
 from app.identity.agent_token import AgentToken
 from app.tools.catalog import Catalog
@@ -42,10 +42,10 @@ _log = structlog.get_logger(__name__)
 class McpDoor:
     """Answers `tools/list` and `tools/call`. The verified agent token is `scope["agent"]` of the HTTP request."""
 
-    def __init__(self, catalog: Catalog, executor: ToolExecutor, refusals: Refusals) -> None:
+    def __init__(self, catalog: Catalog, executor: ToolExecutor, audit: Outcomes) -> None:
         self._catalog = catalog
         self._executor = executor
-        self._refusals = refusals
+        self._audit = audit
 
     def server(self, version: str) -> Server[Any]:
         """Return the SDK's server with this door's handlers."""
@@ -93,7 +93,7 @@ class McpDoor:
         tool = self._catalog.find_by_mcp_name(name)
         if tool is None:
             error = NotFound("tool_not_found", _UNKNOWN_TOOL)
-            await self._refusals.record(error, "mcp", action="execute", agent=agent, tool=name)
+            await self._audit.refused(error, "mcp", action="execute", agent=agent, tool=name)
             raise error
         return tool
 
