@@ -45,6 +45,7 @@ from app.sources.repository import SourceRepository
 from app.sources.rules import SourceRules
 from app.sources.schedule import RefreshSchedule
 from app.telemetry import Telemetry
+from app.tools.access import Access
 from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor
 from app.tools.upstream import Upstream
@@ -122,12 +123,12 @@ async def _composition(
 
         catalog = Catalog()
         upstream = _upstream(settings, to_upstreams, telemetry)
-        executor = _executor(settings, catalog, exchanger, upstream, outcomes, telemetry, verifier)
+        executor = _executor(settings, exchanger, upstream, outcomes, telemetry, verifier)
         registration = _registration(database, documents(to_documents), rules, outcomes, catalog, upstream)
         closing.push_async_callback(registration.aclose)
         await registration.load_all()
         await closing.enter_async_context(RefreshSchedule(registration).running())
-        sessions = _mcp_sessions(McpDoor(catalog, executor, outcomes))
+        sessions = _mcp_sessions(McpDoor(catalog, executor))
         await closing.enter_async_context(sessions.run())
         yield Composition(
             authentication=Authentication(verifier),
@@ -136,6 +137,7 @@ async def _composition(
             document_bytes=settings.source_max_bytes,
             document_values=settings.source_max_nodes,
             catalog=catalog,
+            access=Access(catalog, outcomes, telemetry),
             executor=executor,
             registration=registration,
             audit=audit,
@@ -162,7 +164,6 @@ def _database(settings: Settings) -> Database:
 
 def _executor(
     settings: Settings,
-    catalog: Catalog,
     exchanger: CachingExchanger,
     upstream: Upstream,
     outcomes: Outcomes,
@@ -170,7 +171,6 @@ def _executor(
     verifier: AgentTokenVerifier,
 ) -> ToolExecutor:
     return ToolExecutor(
-        catalog,
         UpstreamAuth(exchanger, passthrough=settings.token_passthrough),
         upstream,
         outcomes,

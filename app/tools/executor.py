@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -10,21 +11,16 @@ from app.credentials.token_exchange.exchanger import ExchangeTarget
 from app.credentials.upstream_auth import Bearer, UpstreamAuth
 from app.errors import (
     BadAnswer,
-    InsufficientScope,
     InvalidAgentToken,
-    NotFound,
 )
 from app.identity.agent_token import AgentToken
 from app.sources.models import Authority
 from app.telemetry import Telemetry
 from app.tools.answer.result import ToolResult, read_answer
-from app.tools.catalog import Catalog, Tool
+from app.tools.catalog import Tool
 from app.tools.request.plan import UpstreamRequest, build_request
 from app.tools.upstream import Upstream
 
-NO_SUCH_TOOL = (
-    "There is no tool of that id (`slug/operation`) that you may see. GET /api/v1/tools lists those that you may."
-)
 _NO_AUDIENCE = "This source says token_exchange but names no audience. An admin gives it a `default_audience`."
 
 
@@ -36,7 +32,6 @@ class ToolExecutor:
 
     def __init__(
         self,
-        catalog: Catalog,
         upstream_auth: UpstreamAuth,
         upstream: Upstream,
         audit: Outcomes,
@@ -46,7 +41,6 @@ class ToolExecutor:
         refuse: Callable[[AgentToken], None],
         clock: Callable[[], float] = perf_counter,
     ) -> None:
-        self._catalog = catalog
         self._upstream_auth = upstream_auth
         self._upstream = upstream
         self._audit = audit
@@ -55,27 +49,23 @@ class ToolExecutor:
         self._refuse = refuse
         self._clock = clock
 
-    async def execute(
-        self, tool: Tool | str, arguments: Mapping[str, Any], agent: AgentToken, door: Door
-    ) -> ToolResult:
+    async def execute(self, tool: Tool, arguments: Mapping[str, Any], agent: AgentToken, door: Door) -> ToolResult:
         """Return the upstream's answer, whatever its status; the call's audit record is durable by then.
 
-        Raises NotFound, InsufficientScope, Invalid, and what the token exchange and the upstream raise.
+        That the agent may call the tool has been decided (access.py). Raises Invalid, and what the token exchange and
+        the upstream raise.
         """
-        found = self._catalog.find(tool) if isinstance(tool, str) else tool
-        begun = self._audit.outcome(kind="call", action="execute", agent=agent, door=door, ended=self._measure)
-        begun.tool = tool if isinstance(tool, str) else tool.tool_id
-        if found is not None:
-            begun.source, begun.audience = found.source.slug, found.authority.audience
-        with self._telemetry.span("execute_tool", **_attributes(found, door)) as span:
-            async with begun as call:
-                result = await self._steps(call, self._visible(found, agent), arguments, agent)
+        with self._telemetry.span("execute_tool", **_attributes(tool, door)) as span:
+            async with self._audit.outcome(
+                kind="call", action="execute", agent=agent, door=door, ended=partial(self._measure, tool)
+            ) as call:
+                call.tool, call.source, call.audience = tool.tool_id, tool.source.slug, tool.authority.audience
+                result = await self._steps(call, tool, arguments, agent)
                 call.code = "upstream_error" if result.is_error else "ok"
                 span.set_attribute("http.response.status_code", result.upstream_status)
             return result
 
     async def _steps(self, call: Outcome, tool: Tool, arguments: Mapping[str, Any], agent: AgentToken) -> ToolResult:
-        _require_scopes(tool, agent)
         given = tool.arguments.check(arguments)
         request = build_request(tool.request, given)
         target = _target(tool.authority)
@@ -88,11 +78,6 @@ class ToolExecutor:
                 bearer = await self._bearer_for(tool, agent, target)
                 result = await self._send(call, tool, request, bearer)
         return result
-
-    def _visible(self, tool: Tool | None, agent: AgentToken) -> Tool:
-        if tool is None or not self._catalog.may_see(agent, tool):
-            raise NotFound("tool_not_found", NO_SUCH_TOOL)
-        return tool
 
     async def _bearer_for(self, tool: Tool, agent: AgentToken, target: ExchangeTarget | None) -> Bearer | None:
         if tool.authority.auth_type == "none":
@@ -118,27 +103,16 @@ class ToolExecutor:
         call.upstream_status = answer.status
         return read_answer(answer, bearer=value, duration_ms=round((self._clock() - started) * 1000, 3))
 
-    def _measure(self, call: Outcome) -> None:
-        self._telemetry.tool_called(source=call.source or "unknown", outcome=call.code, seconds=call.seconds)
+    def _measure(self, tool: Tool, call: Outcome) -> None:
+        self._telemetry.tool_called(source=tool.source.slug, outcome=call.code, seconds=call.seconds)
 
 
-def _attributes(tool: Tool | None, door: Door) -> dict[str, str]:
-    if tool is None:
-        return {"tools_provider.door": door}
+def _attributes(tool: Tool, door: Door) -> dict[str, str]:
     return {
         "tools_provider.source": tool.source.slug,
         "tools_provider.tool": tool.tool_id,
         "tools_provider.door": door,
     }
-
-
-def _require_scopes(tool: Tool, agent: AgentToken) -> None:
-    required = tool.source.required_scopes
-    if not required <= agent.scopes:
-        scopes = sorted(required)
-        raise InsufficientScope(
-            scopes, f"This tool needs a token with the scopes {' '.join(scopes)}. Ask for all of them."
-        )
 
 
 def _target(authority: Authority) -> ExchangeTarget | None:

@@ -16,6 +16,7 @@ from app.errors import NotPermitted
 from app.identity.agent_token import AgentToken
 from app.sources.registration import Registration
 from app.telemetry import Telemetry
+from app.tools.access import Access
 from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor
 
@@ -32,6 +33,7 @@ class Composition:
     document_bytes: int  # of an uploaded document, at most
     document_values: int
     catalog: Catalog
+    access: Access
     executor: ToolExecutor
     registration: Registration
     audit: AuditLog
