@@ -17,7 +17,6 @@ from app.api.http.dependencies import Composition
 from app.api.http.entry import Entry
 from app.api.http.problems import Problems
 from app.api.http.readiness import Readiness
-from app.api.http.refusals import Refusals
 from app.api.mcp.entry import MCP_BYTES, McpEntry
 from app.api.mcp.server import McpDoor
 from app.api.rest import audit as audit_door
@@ -25,6 +24,7 @@ from app.api.rest import health, sources, tools
 from app.api.rest.resource_metadata import metadata_address, metadata_router
 from app.api.web.pages import Doors, pages_router, static_files
 from app.audit.log import AuditLog
+from app.audit.outcome import Outcomes
 from app.circuit_breaker import CircuitBreaker
 from app.credentials.token_exchange.audited import AuditedExchanger
 from app.credentials.token_exchange.caching import CachingExchanger
@@ -45,6 +45,7 @@ from app.sources.repository import SourceRepository
 from app.sources.rules import SourceRules
 from app.sources.schedule import RefreshSchedule
 from app.telemetry import Telemetry
+from app.tools.access import Access
 from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor
 from app.tools.upstream import Upstream
@@ -110,8 +111,8 @@ async def _composition(
         audit = AuditLog(database, settings.audit_log, telemetry=telemetry)
         closing.push_async_callback(audit.stop)
         await audit.start()
-        refusals = Refusals(audit)
-        closing.push_async_callback(refusals.stop)
+        outcomes = Outcomes(audit.record)
+        closing.push_async_callback(outcomes.stop)
 
         to_identity_provider = await closing.enter_async_context(plain_client())
         to_documents = await closing.enter_async_context(guarded_client(policy))
@@ -119,25 +120,26 @@ async def _composition(
         keys = JwksCache(to_identity_provider, settings.realm_url)
         closing.push_async_callback(keys.aclose)
         verifier = AgentTokenVerifier(keys, issuer=settings.issuer, audiences=settings.agent_audiences)
-        exchanger = _exchanger(settings, to_identity_provider, keys, telemetry, audit)
+        exchanger = _exchanger(settings, to_identity_provider, keys, telemetry, outcomes)
         closing.push_async_callback(exchanger.aclose)
 
         catalog = Catalog()
         upstream = _upstream(settings, to_upstreams, telemetry)
-        executor = _executor(settings, catalog, exchanger, upstream, audit, telemetry, verifier)
-        registration = _registration(database, documents(to_documents), rules, audit, catalog, upstream)
+        executor = _executor(settings, exchanger, upstream, outcomes, telemetry, verifier)
+        registration = _registration(database, documents(to_documents), rules, outcomes, catalog, upstream)
         closing.push_async_callback(registration.aclose)
         await registration.load_all()
         await closing.enter_async_context(RefreshSchedule(registration).running())
-        sessions = _mcp_sessions(McpDoor(catalog, executor, refusals))
+        sessions = _mcp_sessions(McpDoor(catalog, executor))
         await closing.enter_async_context(sessions.run())
         yield Composition(
             verifier=verifier,
-            refusals=refusals,
+            outcomes=outcomes,
             admin_roles=frozenset(settings.admin_roles),
             document_bytes=settings.source_max_bytes,
             document_values=settings.source_max_nodes,
             catalog=catalog,
+            access=Access(catalog, outcomes, telemetry),
             executor=executor,
             registration=registration,
             audit=audit,
@@ -164,18 +166,16 @@ def _database(settings: Settings) -> Database:
 
 def _executor(
     settings: Settings,
-    catalog: Catalog,
     exchanger: CachingExchanger,
     upstream: Upstream,
-    audit: AuditLog,
+    outcomes: Outcomes,
     telemetry: Telemetry,
     verifier: AgentTokenVerifier,
 ) -> ToolExecutor:
     return ToolExecutor(
-        catalog,
         UpstreamAuth(exchanger, passthrough=settings.token_passthrough),
         upstream,
-        audit,
+        outcomes,
         telemetry,
         upstream_timeout=settings.upstream_timeout,
         refuse=verifier.refuse,
@@ -186,7 +186,7 @@ def _registration(
     database: Database,
     documents: Documents,
     rules: SourceRules,
-    audit: AuditLog,
+    outcomes: Outcomes,
     catalog: Catalog,
     upstream: Upstream,
 ) -> Registration:
@@ -198,7 +198,7 @@ def _registration(
         SourceRepository(database),
         documents,
         rules,
-        record=audit.record,
+        audit=outcomes,
         on_changed=catalog.put,
         on_removed=forget,
     )
@@ -245,7 +245,7 @@ def _mcp_sessions(door: McpDoor) -> StreamableHTTPSessionManager:
 
 
 def _exchanger(
-    settings: Settings, client: httpx.AsyncClient, keys: JwksCache, telemetry: Telemetry, audit: AuditLog
+    settings: Settings, client: httpx.AsyncClient, keys: JwksCache, telemetry: Telemetry, outcomes: Outcomes
 ) -> CachingExchanger:
     sender = KeycloakExchanger(
         client,
@@ -263,7 +263,7 @@ def _exchanger(
         on_change=telemetry.breaker_changed,
     )
     return CachingExchanger(
-        GuardedExchanger(AuditedExchanger(sender, telemetry, audit.record), breaker),
+        GuardedExchanger(AuditedExchanger(sender, telemetry, outcomes), breaker),
         telemetry,
         client_id=settings.token_exchange_client_id,
         buffer=settings.token_exchange_cache_ttl_buffer,

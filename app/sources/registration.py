@@ -5,19 +5,19 @@ so that the three never differ.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from app.audit.record import AuditRecord
+from app.audit.outcome import Outcome, Outcomes
 from app.differences.operations import Changes, changes_between
 from app.documents.fetching import Documents, Fingerprint, Unchanged
 from app.errors import ToolsProviderError
 from app.identity.agent_token import AgentToken
 from app.operation.operation import Operation
-from app.sources.changes import Change
+from app.sources.changes import change_by, concern
 from app.sources.curation import ListedTool, check_overrides, curate
 from app.sources.finding import changed_meanwhile, existing, free_slug, nothing_to_fetch, stored_inventory, unaltered
 from app.sources.inventory import Inventory, Taken, failed, fingerprint_of, found_good, take_inventory
@@ -48,7 +48,7 @@ class _Revision:
 
 
 class Registration:
-    """The use cases. `on_changed` and `on_removed` make a change effective, `record` keeps it for the audit."""
+    """The use cases. `on_changed` and `on_removed` make a change effective, `audit` records it."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Registration:
         documents: Documents,
         rules: SourceRules,
         *,
-        record: Callable[[AuditRecord], Awaitable[None]],
+        audit: Outcomes,
         on_changed: OnChanged,
         on_removed: OnRemoved,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -64,7 +64,7 @@ class Registration:
         self._repository = repository
         self._documents = documents
         self._rules = rules
-        self._record = record
+        self._audit = audit
         self._on_changed = on_changed
         self._on_removed = on_removed
         self._now = now
@@ -119,7 +119,8 @@ class Registration:
 
     async def register(self, create: SourceCreate, admin: AgentToken, document: bytes | None = None) -> Registered:
         """Read the document, which may have been sent, and store the source; on any failure nothing is stored."""
-        change = Change("register", admin, source=create.slug, audience=create.default_audience)
+        change = change_by(self._audit, "register", admin, create.slug)
+        change.audience = create.default_audience
         return await self._carried_through(self._register(create, document, change), change)
 
     async def update(
@@ -134,7 +135,8 @@ class Registration:
 
         `if_match` are the versions that the caller knows (None: any); another one raises PreconditionFailed.
         """
-        change = Change("update", admin, source=key, detail=", ".join(sorted(changes.model_fields_set)))
+        change = change_by(self._audit, "update", admin, key)
+        change.detail = ", ".join(sorted(changes.model_fields_set))
         return await self._carried_through(self._update(key, changes, if_match, document, change), change)
 
     async def shape(
@@ -149,7 +151,7 @@ class Registration:
 
         Raises NotFound, Invalid ("invalid_overrides"), and PreconditionFailed like `update`.
         """
-        change = Change("update", admin, source=key)
+        change = change_by(self._audit, "update", admin, key)
         return await self._carried_through(self._shape(key, operation, changes, if_match, change), change)
 
     async def refresh(self, key: str, admin: AgentToken | None, *, force: bool = False) -> Refreshed:
@@ -158,19 +160,19 @@ class Registration:
         On failure the last good inventory stays and the source is marked stale. Raises Conflict (`document_uploaded`)
         where there is nothing to fetch.
         """
-        change = Change("refresh", admin, source=key)
+        change = change_by(self._audit, "refresh", admin, key)
         return await self._carried_through(self._refresh(key, change, force=force), change)
 
     async def remove(self, key: str, admin: AgentToken, if_match: Collection[int] | None = None) -> None:
         """Forget the source; its tools are unknown from the next call on."""
-        change = Change("delete", admin, source=key)
+        change = change_by(self._audit, "delete", admin, key)
         await self._carried_through(self._remove(key, if_match, change), change)
 
-    async def _register(self, create: SourceCreate, document: bytes | None, change: Change) -> Registered:
+    async def _register(self, create: SourceCreate, document: bytes | None, change: Outcome) -> Registered:
         source = self._drafted(create)
         async with self._repository.transaction() as sources:
             source.slug = await free_slug(sources, create)
-        change.concerns(source)
+        concern(change, source)
         await self._rules.check_upstreams(source)
         request = create.model_dump(exclude_unset=True)
         taken = await take_inventory(self._documents, source, {}, request, uploaded=document)
@@ -200,7 +202,7 @@ class Registration:
         changes: SourceUpdate,
         if_match: Collection[int] | None,
         document: bytes | None,
-        change: Change,
+        change: Outcome,
     ) -> SourceRead:
         revision = None
         if not changes.model_fields_set.isdisjoint({"url", "base_url", "document", "other_servers"}):
@@ -246,7 +248,7 @@ class Registration:
         return await asyncio.to_thread(changes_between, before, after, self._now())
 
     async def _store_update(
-        self, sources: Sources, source: Source, changes: SourceUpdate, revision: _Revision | None, change: Change
+        self, sources: Sources, source: Source, changes: SourceUpdate, revision: _Revision | None, change: Outcome
     ) -> tuple[Operation, ...]:
         held = source.registered().authorities
         self._change(source, changes)
@@ -260,7 +262,7 @@ class Registration:
         else:
             inventory = await stored_inventory(sources, source)
         curated = inventory.enter(source)
-        change.concerns(source)
+        concern(change, source)
         await self._check_authorities(sources, source, change, held)
         if "overrides" in changes.model_fields_set:
             check_overrides(source, curated, await sources.names(source.id))
@@ -278,25 +280,25 @@ class Registration:
             self._rules.check_passthrough(source.upstream_auth_type)
 
     async def _shape(
-        self, key: str, operation: str, changes: ToolChanges | None, if_match: Collection[int] | None, change: Change
+        self, key: str, operation: str, changes: ToolChanges | None, if_match: Collection[int] | None, change: Outcome
     ) -> tuple[SourceRead, ListedTool]:
         async with self._writing:
             async with self._repository.transaction() as sources:
                 source = await existing(sources, key, if_match)
-                change.concerns(source)
+                concern(change, source)
                 curated, tool = await shape(sources, source, operation, changes, change)
                 source.updated_at = self._now()
                 await sources.save(source)
             self._on_changed(self._rules.effective(source), curated.operations)
         return SourceRead.of(source), tool
 
-    async def _refresh(self, key: str, change: Change, *, force: bool) -> Refreshed:
+    async def _refresh(self, key: str, change: Outcome, *, force: bool) -> Refreshed:
         source_id = (await self.find(key)).id
         async with self._refreshing.setdefault(source_id, asyncio.Lock()):
             async with self._repository.transaction() as sources:
                 known = await existing(sources, source_id)
                 names = await sources.names(source_id)
-            change.concerns(known)
+            concern(change, known)
             if known.uploaded:
                 raise nothing_to_fetch()
             try:
@@ -311,7 +313,7 @@ class Registration:
             changes = await self._compared(stored.seen(known), taken.inventory.seen(known))
             return await self._store_refresh(known, taken, changes, change)
 
-    async def _store_refresh(self, known: Source, taken: Taken, changes: Changes, change: Change) -> Refreshed:
+    async def _store_refresh(self, known: Source, taken: Taken, changes: Changes, change: Outcome) -> Refreshed:
         inventory = taken.inventory
         async with self._writing:
             async with self._repository.transaction() as sources:
@@ -322,7 +324,7 @@ class Registration:
             self._on_changed(self._rules.effective(source), curated.operations)
         return _refreshed(source, changes, known, change)
 
-    async def _store_unchanged(self, known: Source, fingerprint: Fingerprint, change: Change) -> Refreshed:
+    async def _store_unchanged(self, known: Source, fingerprint: Fingerprint, change: Outcome) -> Refreshed:
         async with self._writing, self._repository.transaction() as sources:
             source = await unaltered(sources, known)
             found_good(source, fingerprint, self._now())
@@ -333,58 +335,51 @@ class Registration:
                 await sources.note(source)
         return _refreshed(source, Changes(self._now()), known, change)
 
-    async def _mark_stale(self, known: Source, failure: ToolsProviderError, change: Change) -> None:
+    async def _mark_stale(self, known: Source, failure: ToolsProviderError, change: Outcome) -> None:
         told = known.refresh_error is not None and known.refresh_error["code"] == failure.code
-        change.silent = change.admin is None and told
+        change.silent = change.agent is None and told
         async with self._writing, self._repository.transaction() as sources:
             source = await sources.find(known.id)
             if source is not None and source.version == known.version:
                 failed(source, failure, self._now())
                 await (sources.note(source) if known.status == "stale" else sources.save(source))
 
-    async def _remove(self, key: str, if_match: Collection[int] | None, change: Change) -> None:
+    async def _remove(self, key: str, if_match: Collection[int] | None, change: Outcome) -> None:
         async with self._writing:
             async with self._repository.transaction() as sources:
                 source = await existing(sources, key, if_match)
-                change.concerns(source)
+                concern(change, source)
                 await sources.remove(source)
             self._on_removed(source.slug)
 
     async def _check_authorities(
-        self, sources: Sources, source: Source, change: Change, held: Collection[Authority] = ()
+        self, sources: Sources, source: Source, change: Outcome, held: Collection[Authority] = ()
     ) -> None:
         """Check what was not `held` before, and remember which origins may have tokens of which audiences."""
         self._rules.check_other_servers(source)
         before = {(authority.audience, authority.origin) for authority in held}
         for authority in source.registered().authorities:
             if authority.audience is not None and (authority.audience, authority.origin) not in before:
-                self._rules.check_audience(authority, await sources.origins(authority.audience), change.roles)
+                self._rules.check_audience(authority, await sources.origins(authority.audience), _roles_of(change))
                 await sources.add_origin(authority.audience, authority.origin)
 
-    async def _carried_through(self, work: Coroutine[Any, Any, T], change: Change) -> T:
+    async def _carried_through(self, work: Coroutine[Any, Any, T], change: Outcome) -> T:
         task = asyncio.create_task(self._recorded(work, change))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return await asyncio.shield(task)
 
-    async def _recorded(self, work: Coroutine[Any, Any, T], change: Change) -> T:
-        outcome = "internal_error"
-        try:
-            result = await work
-            outcome = "ok"
-        except ToolsProviderError as error:
-            outcome = error.code
-            raise
-        except asyncio.CancelledError:
-            outcome = "cancelled"
-            raise
-        finally:
-            if not change.silent:
-                await self._record(change.record(outcome))
-        return result
+    @staticmethod
+    async def _recorded(work: Coroutine[Any, Any, T], change: Outcome) -> T:
+        async with change:
+            return await work
 
 
-def _refreshed(source: Source, changes: Changes, known: Source, change: Change) -> Refreshed:
+def _roles_of(change: Outcome) -> frozenset[str]:
+    return frozenset() if change.agent is None else change.agent.roles  # the schedule has none
+
+
+def _refreshed(source: Source, changes: Changes, known: Source, change: Outcome) -> Refreshed:
     change.detail = changes.summary()
-    change.silent = change.admin is None and not changes and source.status == known.status
+    change.silent = change.agent is None and not changes and source.status == known.status
     return Refreshed(SourceRead.of(source), changes)

@@ -1,6 +1,6 @@
 """Curation within a transaction: of what is stored, and of what an admin says anew."""
 
-from app.sources.changes import Change
+from app.audit.outcome import Outcome
 from app.sources.curation import Curated, Key, ListedTool, check_overrides, curate, key_of, listed, overridden
 from app.sources.models import Source
 from app.sources.overrides import ToolChanges
@@ -18,7 +18,7 @@ async def listed_now(sources: Sources, source: Source, curated: Curated) -> tupl
 
 
 async def shape(
-    sources: Sources, source: Source, operation: str, changes: ToolChanges | None, change: Change
+    sources: Sources, source: Source, operation: str, changes: ToolChanges | None, change: Outcome
 ) -> tuple[Curated, ListedTool]:
     """Note in the source what is said of one tool; None takes the tool back to the document.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app.audit.outcome import Outcomes
 from app.audit.record import AuditRecord
 from app.database import Database
 from app.documents.fetching import Documents
@@ -178,7 +179,7 @@ async def make_world(database: Database) -> AsyncGenerator[MakeWorld]:
                 SourceRepository(database),
                 documents,
                 SourceRules(policy, audience_origins, passthrough_allowed=passthrough_allowed),
-                record=record,
+                audit=Outcomes(record),
                 on_changed=changed,
                 on_removed=lambda slug: made.shown.pop(slug, None) and None,
                 now=now,

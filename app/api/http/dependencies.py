@@ -11,13 +11,14 @@ from fastapi.security import HTTPBearer
 from starlette.types import Receive, Scope, Send
 
 from app.api.http.readiness import Readiness
-from app.api.http.refusals import Refusals
 from app.audit.log import AuditLog
+from app.audit.outcome import Outcomes
 from app.errors import InvalidAgentToken, NotPermitted
 from app.identity.agent_token import AgentToken
 from app.identity.verifier import AgentTokenVerifier
 from app.sources.registration import Registration
 from app.telemetry import Telemetry
+from app.tools.access import Access
 from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor
 
@@ -30,11 +31,12 @@ class Composition:
     """The collaborators of the doors."""
 
     verifier: AgentTokenVerifier
-    refusals: Refusals
+    outcomes: Outcomes
     admin_roles: frozenset[str]
     document_bytes: int  # of an uploaded document, at most
     document_values: int
     catalog: Catalog
+    access: Access
     executor: ToolExecutor
     registration: Registration
     audit: AuditLog
@@ -94,7 +96,7 @@ async def _admin(request: Request, agent: Agent) -> AgentToken:
         refusal = NotPermitted(
             "role_required", f"This takes one of the realm roles: {', '.join(sorted(composition.admin_roles))}."
         )
-        await composition.refusals.record(refusal, "rest", action="administer", agent=agent)
+        await composition.outcomes.refused(refusal, "rest", action="administer", agent=agent)
         raise refusal
     return agent
 

@@ -71,7 +71,7 @@ class Entry:
         try:
             scope["agent"] = await agent_of(scope)
         except (InvalidAgentToken, NotPermitted) as error:
-            await composition.refusals.record(error, "rest")
+            await composition.outcomes.refused(error, "rest")
             raise
         await self._app(scope, await _with_body(scope, receive, composition), send)
 
