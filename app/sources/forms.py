@@ -93,7 +93,7 @@ OtherServers = Annotated[list[OtherServer], Field(max_length=20)]
 class SourceUpdate(BaseModel):
     """What an admin may change. A field that is left out stays; only some may be null.
 
-    `document` is a short text here, if it was sent: what it holds comes beside (api/rest/entry.py). Whoever states a
+    `document` is a short text here, if it was sent: what it holds comes beside (api/http/entry.py). Whoever states a
     `url` without one has the document fetched from there.
     """
 

@@ -2,18 +2,19 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from weakref import WeakValueDictionary
 
+from app.audit.outcome import Outcome
 from app.differences.operations import Changes, changes_between
 from app.documents.fetching import Documents, Fingerprint, Unchanged
 from app.errors import Conflict, ToolsProviderError
 from app.identity.agent_token import AgentToken
-from app.sources.changes import Change
 from app.sources.forms import SourceRead
 from app.sources.inventory import Inventory, fingerprint_of, note_failure, note_reading, read_inventory
 from app.sources.repository import SourceRepository, Sources, changed_meanwhile
 from app.sources.tables import Source
-from app.sources.writing import Writing
+from app.sources.writing import Writing, enter_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +39,29 @@ class Refresh:
 
         Raises what reading the document raises, and Conflict (`document_uploaded`) where there is nothing to fetch.
         """
-        change = Change("refresh", admin, source=key)
-        return await self._writing.carried_through(self._refresh(key, change, force=force), change)
+        return await self._writing.carried_through("refresh", admin, key, partial(self._refresh, key, force))
 
-    async def _refresh(self, key: str, change: Change, *, force: bool) -> Refreshed:
+    async def _refresh(self, key: str, force: bool, outcome: Outcome) -> Refreshed:
         async with self._repository.transaction() as sources:
             source_id = (await sources.existing(key)).id
         async with self._refreshing.setdefault(source_id, asyncio.Lock()):
             async with self._repository.transaction() as sources:
                 known = await sources.existing(source_id)
                 names = await sources.names(source_id)
-            change.concerns(known)
+            enter_source(outcome, known)
             if known.uploaded:
                 raise _nothing_to_fetch()
             try:
                 fingerprint = None if force else fingerprint_of(known)
                 inventory = await read_inventory(self._documents, known, names, {}, known=fingerprint)
             except Unchanged as unchanged:
-                return await self._store_unchanged(known, unchanged.fingerprint, change)
+                return await self._store_unchanged(known, unchanged.fingerprint, outcome)
             except ToolsProviderError as failure:
-                await self._mark_stale(known, failure, change)
+                await self._mark_stale(known, failure, outcome)
                 raise
-            return await self._store(known, inventory, change)
+            return await self._store(known, inventory, outcome)
 
-    async def _store(self, known: Source, inventory: Inventory, change: Change) -> Refreshed:
+    async def _store(self, known: Source, inventory: Inventory, outcome: Outcome) -> Refreshed:
         async with self._repository.transaction() as sources:
             before = (await sources.inventory(known)).seen(known)
         changes = await asyncio.to_thread(changes_between, before, inventory.seen(known), self._writing.now())
@@ -71,9 +71,9 @@ class Refresh:
             note_reading(source, inventory.fingerprint, self._writing.now())
             edit.show(source, inventory.enter(source).operations)
             await edit.sources.save(source)
-        return _refreshed(source, changes, known, change)
+        return _refreshed(source, changes, known, outcome)
 
-    async def _store_unchanged(self, known: Source, fingerprint: Fingerprint, change: Change) -> Refreshed:
+    async def _store_unchanged(self, known: Source, fingerprint: Fingerprint, outcome: Outcome) -> Refreshed:
         async with self._writing.edit() as edit:
             source = await _unaltered(edit.sources, known)
             note_reading(source, fingerprint, self._writing.now())
@@ -82,11 +82,11 @@ class Refresh:
                 await edit.sources.save(source)
             else:
                 await edit.sources.note(source)
-        return _refreshed(source, Changes(self._writing.now()), known, change)
+        return _refreshed(source, Changes(self._writing.now()), known, outcome)
 
-    async def _mark_stale(self, known: Source, failure: ToolsProviderError, change: Change) -> None:
+    async def _mark_stale(self, known: Source, failure: ToolsProviderError, outcome: Outcome) -> None:
         told = known.refresh_error is not None and known.refresh_error["code"] == failure.code
-        change.silent = change.admin is None and told
+        outcome.silent = outcome.agent is None and told
         async with self._writing.edit() as edit:
             source = await edit.sources.find(known.id)
             if source is not None and source.version == known.version:
@@ -102,9 +102,9 @@ async def _unaltered(sources: Sources, known: Source) -> Source:
     return source
 
 
-def _refreshed(source: Source, changes: Changes, known: Source, change: Change) -> Refreshed:
-    change.detail = changes.summary()
-    change.silent = change.admin is None and not changes and source.status == known.status
+def _refreshed(source: Source, changes: Changes, known: Source, outcome: Outcome) -> Refreshed:
+    outcome.detail = changes.summary()
+    outcome.silent = outcome.agent is None and not changes and source.status == known.status
     return Refreshed(SourceRead.of(source), changes)
 
 

@@ -1,19 +1,20 @@
 """An admin registers a source, and removes it again."""
 
 from collections.abc import Collection
+from functools import partial
 
+from app.audit.outcome import Outcome
 from app.curation.curation import check_overrides
 from app.documents.fetching import Documents
 from app.errors import Invalid
 from app.identity.agent_token import AgentToken
 from app.operation.naming import is_slug, slugged
-from app.sources.changes import Change
 from app.sources.forms import Offering, SourceCreate, SourceRead
 from app.sources.inventory import note_reading, read_inventory
 from app.sources.repository import SourceRepository, Sources, slug_taken
 from app.sources.rules import SourceRules
 from app.sources.tables import Source
-from app.sources.writing import Writing
+from app.sources.writing import Writing, enter_source
 
 
 class Register:
@@ -29,14 +30,17 @@ class Register:
 
     async def __call__(self, create: SourceCreate, admin: AgentToken, document: bytes | None = None) -> Offering:
         """Raises what reading the document raises, Invalid, Conflict (`slug_taken`), NotPermitted, AddressRefused."""
-        change = Change("register", admin, source=create.slug, audience=create.default_audience)
-        return await self._writing.carried_through(self._register(create, document, change), change)
+        work = partial(self._register, create, admin, document)
+        return await self._writing.carried_through("register", admin, create.slug, work)
 
-    async def _register(self, create: SourceCreate, document: bytes | None, change: Change) -> Offering:
+    async def _register(
+        self, create: SourceCreate, admin: AgentToken, document: bytes | None, outcome: Outcome
+    ) -> Offering:
+        outcome.audience = create.default_audience
         source = self._drafted(create)
         async with self._repository.transaction() as sources:
             source.slug = await _free_slug(sources, create)
-        change.concerns(source)
+        enter_source(outcome, source)
         await self._rules.check_upstreams(source)
         request = create.model_dump(exclude_unset=True)
         inventory = await read_inventory(self._documents, source, {}, request, uploaded=document)
@@ -44,7 +48,7 @@ class Register:
         curated = inventory.enter(source)
         check_overrides(source.slug, source.stated_overrides, curated, inventory.names)
         async with self._writing.edit() as edit:
-            await self._writing.bind_audiences(edit.sources, source, change)
+            await self._writing.bind_audiences(edit.sources, source, admin)
             await edit.sources.add(source)
             await edit.sources.replace_operations(source.id, inventory.operations, inventory.report)
             await edit.sources.replace_document(source.id, document)
@@ -69,13 +73,12 @@ class Remove:
 
     async def __call__(self, key: str, admin: AgentToken, if_match: Collection[int] | None = None) -> None:
         """Raises NotFound, and PreconditionFailed unless the source is at one of the versions of `if_match`."""
-        change = Change("delete", admin, source=key)
-        await self._writing.carried_through(self._remove(key, if_match, change), change)
+        await self._writing.carried_through("delete", admin, key, partial(self._remove, key, if_match))
 
-    async def _remove(self, key: str, if_match: Collection[int] | None, change: Change) -> None:
+    async def _remove(self, key: str, if_match: Collection[int] | None, outcome: Outcome) -> None:
         async with self._writing.edit() as edit:
             source = await edit.sources.existing(key, if_match)
-            change.concerns(source)
+            enter_source(outcome, source)
             await edit.sources.remove(source)
             edit.hide(source.slug)
 

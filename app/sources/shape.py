@@ -1,15 +1,16 @@
 """An admin says something of one tool, or takes it back to the document."""
 
 from collections.abc import Collection
+from functools import partial
 
+from app.audit.outcome import Outcome
 from app.curation.curation import ListedTool, check_overrides, key_of, listed, overridden
 from app.curation.overrides import ToolUpdate
 from app.identity.agent_token import AgentToken
 from app.operation.naming import Key
-from app.sources.changes import Change
 from app.sources.forms import SourceRead
 from app.sources.inventory import curated_of, note_tools
-from app.sources.writing import Writing
+from app.sources.writing import Writing, enter_source
 
 
 class Shape:
@@ -30,18 +31,18 @@ class Shape:
 
         Raises NotFound, Invalid ("invalid_overrides"), and PreconditionFailed like `Update`.
         """
-        change = Change("update", admin, source=key)
-        return await self._writing.carried_through(self._shape(key, operation, update, if_match, change), change)
+        work = partial(self._shape, key, operation, update, if_match)
+        return await self._writing.carried_through("update", admin, key, work)
 
     async def _shape(
-        self, key: str, operation: str, update: ToolUpdate | None, if_match: Collection[int] | None, change: Change
+        self, key: str, operation: str, update: ToolUpdate | None, if_match: Collection[int] | None, outcome: Outcome
     ) -> tuple[SourceRead, ListedTool]:
         async with self._writing.edit() as edit:
             source = await edit.sources.existing(key, if_match)
-            change.concerns(source)
+            enter_source(outcome, source)
             names = await edit.sources.names(source.id)
             target = key_of(operation, source.stated_overrides, names)
-            change.detail = f"{' '.join(target)}: {_fields(update)}"
+            outcome.detail = f"{' '.join(target)}: {_fields(update)}"
             overrides = overridden(source.stated_overrides, target, update)
             source.overrides = [override.stated() for override in overrides]
             curated = curated_of(source, await edit.sources.operations(source.id))

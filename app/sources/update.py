@@ -3,19 +3,20 @@
 import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 
+from app.audit.outcome import Outcome
 from app.curation.curation import check_overrides
 from app.differences.operations import Changes, changes_between
 from app.documents.fetching import Documents
 from app.identity.agent_token import AgentToken
 from app.operation.operation import Operation
-from app.sources.changes import Change
 from app.sources.forms import SourceRead, SourceUpdate
 from app.sources.inventory import Inventory, note_reading, read_inventory
 from app.sources.repository import SourceRepository, Sources, changed_meanwhile
 from app.sources.rules import SourceRules
 from app.sources.tables import Source
-from app.sources.writing import Writing
+from app.sources.writing import Writing, enter_source
 
 _OF_THE_DOCUMENT = frozenset({"url", "base_url", "document"})
 
@@ -55,20 +56,31 @@ class Update:
         document: bytes | None = None,
     ) -> SourceRead:
         """`if_match` are the versions that the caller knows (None: any); another one raises PreconditionFailed."""
-        change = Change("update", admin, source=key, detail=", ".join(sorted(update.model_fields_set)))
-        return await self._writing.carried_through(self._update(key, update, if_match, document, change), change)
+        work = partial(self._update, key, update, admin, if_match, document)
+        return await self._writing.carried_through("update", admin, key, work)
 
     async def _update(
-        self, key: str, update: SourceUpdate, if_match: Collection[int] | None, document: bytes | None, change: Change
+        self,
+        key: str,
+        update: SourceUpdate,
+        admin: AgentToken,
+        if_match: Collection[int] | None,
+        document: bytes | None,
+        outcome: Outcome,
     ) -> SourceRead:
+        outcome.detail = ", ".join(sorted(update.model_fields_set))
         revision = None
         if not update.model_fields_set.isdisjoint({*_OF_THE_DOCUMENT, "other_servers"}):
             revision = await self._revised(key, update, if_match, document)
         async with self._writing.edit() as edit:
             source = await edit.sources.existing(key, if_match)
+            held = source.registered().authorities
             if revision is not None and revision.version != source.version:
                 raise changed_meanwhile()
-            edit.show(source, await self._store(edit.sources, source, update, revision, change))
+            operations = await self._store(edit.sources, source, update, revision, outcome)
+            await self._writing.bind_audiences(edit.sources, source, admin, held)
+            await edit.sources.save(source)
+            edit.show(source, operations)
         return SourceRead.of(source)
 
     async def _revised(
@@ -96,26 +108,23 @@ class Update:
         return _Revision(version, inventory, read, document, changes)
 
     async def _store(
-        self, sources: Sources, source: Source, update: SourceUpdate, revision: _Revision | None, change: Change
+        self, sources: Sources, source: Source, update: SourceUpdate, revision: _Revision | None, outcome: Outcome
     ) -> tuple[Operation, ...]:
-        held = source.registered().authorities
         self._apply(source, update)
         if revision is not None:
             inventory = revision.inventory
             if revision.read:
                 note_reading(source, inventory.fingerprint, self._writing.now())
-            change.detail = f"{change.detail}; {revision.changes.summary()}"
+            outcome.detail = f"{outcome.detail}; {revision.changes.summary()}"
             await sources.replace_operations(source.id, inventory.operations, inventory.report, revision.changes)
             await sources.replace_document(source.id, revision.document)
         else:
             inventory = await sources.inventory(source)
         curated = inventory.enter(source)
-        change.concerns(source)
-        await self._writing.bind_audiences(sources, source, change, held)
+        enter_source(outcome, source)
         if "overrides" in update.model_fields_set:
             check_overrides(source.slug, source.stated_overrides, curated, await sources.names(source.id))
         source.updated_at = self._writing.now()
-        await sources.save(source)
         return curated.operations
 
     def _apply(self, source: Source, update: SourceUpdate) -> None:

@@ -4,16 +4,15 @@ Once begun, a change is carried through even if the caller leaves, so that the t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from app.audit.record import AuditRecord
-from app.errors import ToolsProviderError
+from app.audit.outcome import Door, Outcome, Outcomes
+from app.identity.agent_token import AgentToken
 from app.operation.operation import Operation
-from app.sources.changes import Change
 from app.sources.inventory import curated_of
 from app.sources.repository import SourceRepository, Sources
 from app.sources.rules import SourceRules
@@ -43,14 +42,14 @@ class Edit:
 
 
 class Writing:
-    """The only way to change what is stored. `on_changed` and `on_removed` make it effective, `record` is the audit."""
+    """The only way to change what is stored. `on_changed` and `on_removed` make it effective, `audit` records it."""
 
     def __init__(
         self,
         repository: SourceRepository,
         rules: SourceRules,
         *,
-        record: Callable[[AuditRecord], Awaitable[None]],
+        audit: Outcomes,
         on_changed: OnChanged,
         on_removed: OnRemoved,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -58,7 +57,7 @@ class Writing:
         self.now = now
         self._repository = repository
         self._rules = rules
-        self._record = record
+        self._audit = audit
         self._on_changed = on_changed
         self._on_removed = on_removed
         self._lock = asyncio.Lock()  # the catalog follows the database in the same order
@@ -92,35 +91,40 @@ class Writing:
                 self._on_removed(slug)
 
     async def bind_audiences(
-        self, sources: Sources, source: Source, change: Change, held: Collection[Authority] = ()
+        self, sources: Sources, source: Source, admin: AgentToken, held: Collection[Authority] = ()
     ) -> None:
         """Check what was not `held` before, and remember which origins may have tokens of which audiences."""
         self._rules.check_other_servers(source)
         before = {(authority.audience, authority.origin) for authority in held}
         for authority in source.registered().authorities:
             if authority.audience is not None and (authority.audience, authority.origin) not in before:
-                self._rules.check_audience(authority, await sources.origins(authority.audience), change.roles)
+                self._rules.check_audience(authority, await sources.origins(authority.audience), admin.roles)
                 await sources.add_origin(authority.audience, authority.origin)
 
-    async def carried_through(self, work: Coroutine[Any, Any, T], change: Change) -> T:
-        """Return what `work` returns, and leave a record of it; it goes on when the caller leaves."""
-        task = asyncio.create_task(self._recorded(work, change))
+    async def carried_through(
+        self, action: str, admin: AgentToken | None, key: str | None, work: Callable[[Outcome], Awaitable[T]]
+    ) -> T:
+        """Return what `work` returns, and leave a record of it; it goes on when the caller leaves.
+
+        `admin` is None for the schedule, `key` the source that was asked for. `work` enters in the record what it
+        learns.
+        """
+        task = asyncio.create_task(self._recorded(action, admin, key, work))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return await asyncio.shield(task)
 
-    async def _recorded(self, work: Coroutine[Any, Any, T], change: Change) -> T:
-        outcome = "internal_error"
-        try:
-            result = await work
-            outcome = "ok"
-        except ToolsProviderError as error:
-            outcome = error.code
-            raise
-        except asyncio.CancelledError:
-            outcome = "cancelled"
-            raise
-        finally:
-            if not change.silent:
-                await self._record(change.record(outcome))
-        return result
+    async def _recorded(
+        self, action: str, admin: AgentToken | None, key: str | None, work: Callable[[Outcome], Awaitable[T]]
+    ) -> T:
+        door: Door = "schedule" if admin is None else "rest"
+        async with self._audit.outcome(kind="admin", action=action, agent=admin, door=door) as outcome:
+            outcome.source = key
+            return await work(outcome)
+
+
+def enter_source(outcome: Outcome, source: Source) -> None:
+    """Enter in the record the source as it is to be."""
+    outcome.source = source.slug
+    outcome.audience = source.default_audience
+    outcome.passthrough = source.upstream_auth_type == "passthrough"

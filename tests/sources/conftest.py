@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app.audit.outcome import Outcomes
 from app.audit.record import AuditRecord
 from app.database import Database
 from app.documents.fetching import Documents
@@ -182,7 +183,7 @@ async def make_world(database: Database) -> AsyncGenerator[MakeWorld]:
             writing = Writing(
                 repository,
                 rules,
-                record=record,
+                audit=Outcomes(record),
                 on_changed=changed,
                 on_removed=lambda slug: made.shown.pop(slug, None) and None,
                 now=now,

@@ -1,7 +1,5 @@
 """`/api/v1/sources`: admins register, change, refresh and remove sources."""
 
-import base64
-import binascii
 import re
 from dataclasses import asdict
 from datetime import datetime
@@ -10,12 +8,12 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 
+from app import cursors
 from app.api.http.dependencies import Admin, Sources, Uploaded
 from app.curation.curation import ListedTool
 from app.curation.overrides import ToolUpdate
 from app.differences.operations import Changes
 from app.differences.schemas import Impact
-from app.errors import Invalid
 from app.operation.naming import is_slug, mcp_name, tool_id
 from app.operation.operation import Operation
 from app.operation.report import ReportItem
@@ -23,6 +21,7 @@ from app.sources.forms import SourceCreate, SourceRead, SourceUpdate
 
 router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
 
+_CURSOR = "after"
 _VERSION_TAG = re.compile(r'"[0-9]{1,18}"')
 
 IfMatch = Annotated[str | None, Header()]
@@ -148,8 +147,10 @@ async def list_sources(
     cursor: Annotated[str | None, Query(max_length=100)] = None,
 ) -> SourcesAnswer:
     """List the sources in the order of their slugs."""
-    page, next_after = await sources.queries.page(limit, None if cursor is None else _read_cursor(cursor))
-    next_cursor = None if next_after is None else _write_cursor(next_after)
+    page, next_after = await sources.queries.page(
+        limit, None if cursor is None else cursors.read(cursor, _CURSOR, is_slug)
+    )
+    next_cursor = None if next_after is None else cursors.written(_CURSOR, next_after)
     return SourcesAnswer(items=list(page), next_cursor=next_cursor)
 
 
@@ -298,19 +299,3 @@ def _versions(if_match: str | None) -> frozenset[int] | None:
         return None
     tags = (tag.strip() for tag in if_match.split(","))
     return frozenset(int(tag[1:-1]) for tag in tags if _VERSION_TAG.fullmatch(tag))
-
-
-def _write_cursor(slug: str) -> str:
-    return base64.urlsafe_b64encode(f"after:{slug}".encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> str:
-    try:
-        kind, _, slug = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
-    except (ValueError, binascii.Error):
-        kind, slug = "", ""
-    if kind != "after" or not is_slug(slug):
-        raise Invalid(
-            "cursor_invalid", "This cursor is not one of ours. Use `next_cursor` of the page before, unchanged."
-        )
-    return slug
