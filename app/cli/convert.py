@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -14,9 +15,9 @@ from app.cli.report import show, totals
 from app.documents.local import read_local
 from app.errors import Invalid, ToolsProviderError
 from app.openapi.conversion import convert as converted
+from app.operation.naming import is_slug, mcp_name, slugged
 from app.operation.report import Conversion
 from app.operation.text import cleaned
-from app.sources.slugs import is_slug, slugged
 from app.tools.tool_json import tool_json
 
 _REFUSED = 1  # exit status: the document cannot be used
@@ -57,7 +58,7 @@ def convert(
     if as_json:
         sys.stdout.buffer.write(orjson.dumps(_as_json(conversion, slug), option=orjson.OPT_INDENT_2) + b"\n")
     else:
-        show(conversion.title or "The document", conversion.report, _visible(conversion), f"{slug}__")
+        show(conversion.title or "The document", conversion.report, _visible(conversion), partial(mcp_name, slug))
 
 
 @contextmanager

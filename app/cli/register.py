@@ -1,6 +1,7 @@
 """`tools-provider register`: a document at an address or in a file becomes a source with tools."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from app.cli.client import (
 from app.cli.report import show
 from app.documents.local import read_local
 from app.errors import ToolsProviderError
+from app.operation.naming import tool_id
 from app.operation.report import ReportItem
 from app.operation.text import cleaned
 
@@ -82,7 +84,7 @@ def _title(file: Path) -> str:
 
 def _tell(registered: dict[str, Any]) -> None:
     slug, tools = registered["slug"], registered["tools"]
-    show(registered["name"], [ReportItem(**item) for item in registered["report"]], len(tools), f"{slug}/")
+    show(registered["name"], [ReportItem(**item) for item in registered["report"]], len(tools), partial(tool_id, slug))
     auth, audience = registered["upstream_auth"]["type"], registered["default_audience"]
     carried = f"calls carry a token for {audience}" if auth == "token_exchange" else f"upstream_auth {auth}"
     sys.stdout.write(cleaned(f"Registered as {slug}: {registered['base_url']}, {carried}\n"))

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -30,13 +30,13 @@ def totals(report: Sequence[ReportItem], tools: int) -> dict[str, int]:
     }
 
 
-def show(title: str, report: Sequence[ReportItem], tools: int, prefix: str) -> None:
+def show(title: str, report: Sequence[ReportItem], tools: int, called: Callable[[str], str]) -> None:
     """Print each operation with its tool, what was lost and why, the largest tools and the sums.
 
-    `prefix` is what the names of tools begin with, as they are called where the reader goes on.
+    `called` makes of an operation's name what its tool is called where the reader goes on.
     """
     console = Console() if sys.stdout.isatty() else Console(width=_NARROWEST)
-    console.print(_table(report, prefix))
+    console.print(_table(report, called))
     losses = [item for item in report if item.reason is not None]
     if losses:
         console.print("\nWhat was lost, and why", style="bold")
@@ -44,7 +44,7 @@ def show(title: str, report: Sequence[ReportItem], tools: int, prefix: str) -> N
     sums = totals(report, tools)
     if sums["ready"] + sums["degraded"] > _WORST:
         console.print("\nThe largest", style="bold")
-        console.print(_table(sorted(report, key=lambda item: -item.bytes)[:_WORST], prefix))
+        console.print(_table(sorted(report, key=lambda item: -item.bytes)[:_WORST], called))
     console.print(
         f"\n{cleaned(title)}: {sums['operations']:,} operations, "
         f"{sums['tools']:,} tools ({sums['ready']:,} ready, {sums['degraded']:,} degraded), "
@@ -54,7 +54,7 @@ def show(title: str, report: Sequence[ReportItem], tools: int, prefix: str) -> N
     )
 
 
-def _table(items: Sequence[ReportItem], prefix: str) -> Table:
+def _table(items: Sequence[ReportItem], called: Callable[[str], str]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("operation", overflow="fold", ratio=2)
     table.add_column("tool", overflow="fold", ratio=2)
@@ -62,7 +62,7 @@ def _table(items: Sequence[ReportItem], prefix: str) -> Table:
     table.add_column("bytes", justify="right")
     table.add_column("tokens", justify="right")
     for item in items:
-        tool = f"{prefix}{item.name}" if item.name is not None else ""
+        tool = called(item.name) if item.name is not None else ""
         status = Text(item.status, style=_COLOURS[item.status])
         sizes = (f"{item.bytes:,}", f"{item.estimated_tokens:,}") if item.name is not None else ("", "")
         table.add_row(_operation(item), Text(tool), status, *sizes)
