@@ -78,7 +78,6 @@ class _Parts:
         pending = deque(self.roots())
         met = set(pending)
         while pending:
-            self.schemas.watch.tick()
             key = pending.popleft()
             shown[key] = version(self.whole(key))
             left -= _cost(key, shown[key])
@@ -142,7 +141,6 @@ class _Cut:
                         self._raise(key, stage)
 
     def _raise(self, key: Key, stage: int) -> None:
-        self._parts.schemas.watch.tick()
         if self._stage[key] != stage - 1:
             return
         after = self._at(key, stage)

@@ -9,7 +9,6 @@ from functools import cached_property
 
 from app.openapi.anchors import Anchors
 from app.openapi.dialect import is_nothing, modernised
-from app.openapi.limits import Watch
 from app.openapi.shortening import EVERYTHING, TERSE, Outline, stub_of, without_prose
 from app.operation.keywords import (
     IN_PLACE,
@@ -85,10 +84,9 @@ class Definition:
 class Schemas:
     """Every schema of one document, converted when first asked for, for requests: without read-only members."""
 
-    def __init__(self, references: References, anchors: Anchors, watch: Watch) -> None:
+    def __init__(self, references: References, anchors: Anchors) -> None:
         self.references = references
         self.anchors = anchors
-        self.watch = watch
         self.depth = 0
         self._names: dict[str, str] = {}
         self._places: dict[str, tuple[Value, str]] = {}
@@ -152,7 +150,6 @@ class _Reading:
         self.weight = 1
 
     def schema(self, raw: Value, pointer: str, *, in_place: bool) -> Json | bool:
-        self._schemas.watch.tick()
         if raw is False:
             return False
         if is_nothing(raw):

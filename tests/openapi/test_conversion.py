@@ -297,11 +297,6 @@ def test_too_many_operations_are_refused() -> None:
         converted(document, limits=Limits(operations=10))
 
 
-def test_conversion_ends_at_its_deadline() -> None:
-    with pytest.raises(Invalid, match="too long"):
-        convert(a_document({"/a": a_get()}), slug="shop", deadline=0.0)
-
-
 def test_an_operation_survives_storage() -> None:
     form = {"type": "object", "properties": {"f": {"type": "string", "format": "binary"}, "ü": {"maximum": 2**63}}}
     operation, _ = only(
