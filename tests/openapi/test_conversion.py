@@ -7,7 +7,6 @@ import orjson
 import pytest
 
 from app.errors import Invalid, Violation
-from app.openapi.conversion import convert
 from app.openapi.limits import Limits
 from app.operation.json import operation_from_json, operation_to_json
 from app.tools.request.plan import build_request, plan_request
