@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.openapi.anchors import Anchors
-from app.openapi.closure import self_contained, undescribed
+from app.openapi.definitions import InputSchema, undescribed
 from app.openapi.drafts import Draft, Drafting, PathItem
 from app.openapi.limits import Limits, refused
 from app.openapi.parts import Unusable
@@ -194,7 +194,8 @@ class _Finishing:
         draft = self.draft.operation
         draft = replace(draft, name=self.names[draft.method, draft.path])
         rest = size_without_schemas(draft)
-        closure = self_contained(draft.input_schema, self.draft.arguments, self.schemas, budget - rest)
+        parts = InputSchema(draft.input_schema, self.draft.arguments, self.schemas.definition)
+        closure = parts.within(budget - rest)
         if is_laborious(closure.schema, HEAVIEST):
             closure = undescribed(closure, _LABORIOUS)
         notes = (*draft.notes, *closure.notes)
