@@ -153,7 +153,7 @@ def test_what_is_required_stays_with_its_types_and_values_however_deep(most: int
 def test_nothing_is_shown_without_what_is_required_of_it() -> None:
     far = wide(0, required=["id"], properties={"id": {"type": "string", "enum": ["x" * 400]}})
     near = wide(3, properties={"far": ref("Far")})
-    operation, reason = the_tool(ref("Near"), {"Near": near, "Far": far}, 500)
+    operation, reason = the_tool(ref("Near"), {"Near": near, "Far": far}, 700)
     assert "Far" not in operation.input_schema["$defs"]
     assert "far" not in operation.input_schema["$defs"]["Near"].get("properties", {})
     assert reason.endswith("not shown in full: Near")
