@@ -18,7 +18,7 @@ COMMAND = Path(sys.executable).with_name("tools-provider")
     ("options", "host"), [([], "localhost"), (["--host", "127.0.0.1"], "localhost"), (["--host", "::1"], "[::1]")]
 )
 def test_the_address_that_it_prints_is_its_issuer_and_works_at_once(options: list[str], host: str) -> None:
-    command = [COMMAND, "dev-idp", "--port", "0", *options]
+    command = [str(COMMAND), "dev-idp", "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:  # noqa: S603
         try:
             assert process.stdout is not None
