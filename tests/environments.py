@@ -16,7 +16,8 @@ def python_with(lock: Path) -> Path:
     python = home / "bin" / "python"
     if not (home / ".installed").exists():
         venv.create(home, with_pip=True, clear=True)
-        options = ["--quiet", "--disable-pip-version-check", "--require-hashes"]
+        options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
         subprocess.run([python, "-m", "pip", "install", *options, "-r", lock], check=True)  # noqa: S603
+        subprocess.run([python, "-m", "pip", "check"], check=True)  # noqa: S603
         (home / ".installed").touch()
     return python
