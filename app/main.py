@@ -41,10 +41,11 @@ from app.identity.verifier import AgentTokenVerifier
 from app.openapi.limits import Limits
 from app.outbound import AddressPolicy, guarded_client, guarded_transport, plain_client
 from app.settings import Settings
-from app.sources.registration import Registration
 from app.sources.repository import SourceRepository
 from app.sources.rules import SourceRules
 from app.sources.schedule import RefreshSchedule
+from app.sources.use_cases import use_cases
+from app.sources.writing import Writing
 from app.telemetry import Telemetry
 from app.tools.access import Access
 from app.tools.catalog import Catalog
@@ -126,10 +127,12 @@ async def _composition(
         catalog = Catalog()
         upstream = _upstream(settings, to_upstreams, telemetry)
         executor = _executor(settings, exchanger, upstream, outcomes, telemetry, verifier)
-        registration = _registration(database, documents(to_documents), rules, outcomes, catalog, upstream)
-        closing.push_async_callback(registration.aclose)
-        await registration.load_all()
-        await closing.enter_async_context(RefreshSchedule(registration).running())
+        repository = SourceRepository(database)
+        writing = _writing(repository, rules, outcomes, catalog, upstream)
+        closing.push_async_callback(writing.aclose)
+        await writing.load_all()
+        registered = use_cases(writing, repository, documents(to_documents), rules)
+        await closing.enter_async_context(RefreshSchedule(registered.queries, registered.refresh).running())
         sessions = _mcp_sessions(McpDoor(catalog, executor))
         await closing.enter_async_context(sessions.run())
         yield Composition(
@@ -141,7 +144,7 @@ async def _composition(
             catalog=catalog,
             access=Access(catalog, outcomes, telemetry),
             executor=executor,
-            registration=registration,
+            sources=registered,
             audit=audit,
             telemetry=telemetry,
             readiness=Readiness(database, keys, telemetry),
@@ -182,26 +185,14 @@ def _executor(
     )
 
 
-def _registration(
-    database: Database,
-    documents: Documents,
-    rules: SourceRules,
-    outcomes: Outcomes,
-    catalog: Catalog,
-    upstream: Upstream,
-) -> Registration:
+def _writing(
+    repository: SourceRepository, rules: SourceRules, outcomes: Outcomes, catalog: Catalog, upstream: Upstream
+) -> Writing:
     def forget(slug: str) -> None:
         catalog.remove(slug)
         upstream.remove(slug)
 
-    return Registration(
-        SourceRepository(database),
-        documents,
-        rules,
-        audit=outcomes,
-        on_changed=catalog.put,
-        on_removed=forget,
-    )
+    return Writing(repository, rules, audit=outcomes, on_changed=catalog.put, on_removed=forget)
 
 
 def _documents(

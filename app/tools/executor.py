@@ -14,7 +14,7 @@ from app.errors import (
     InvalidAgentToken,
 )
 from app.identity.agent_token import AgentToken
-from app.sources.models import Authority
+from app.sources.source import Authority
 from app.telemetry import Telemetry
 from app.tools.answer.result import ToolResult, read_answer
 from app.tools.catalog import Tool

@@ -16,7 +16,7 @@ from app.audit.outcome import Outcomes
 from app.errors import InvalidAgentToken, NotPermitted
 from app.identity.agent_token import AgentToken
 from app.identity.verifier import AgentTokenVerifier
-from app.sources.registration import Registration
+from app.sources.use_cases import UseCases
 from app.telemetry import Telemetry
 from app.tools.access import Access
 from app.tools.catalog import Catalog
@@ -46,7 +46,7 @@ class Composition:
     catalog: Catalog
     access: Access
     executor: ToolExecutor
-    registration: Registration
+    sources: UseCases
     audit: AuditLog
     telemetry: Telemetry
     readiness: Readiness
@@ -109,8 +109,8 @@ async def _admin(request: Request, agent: Agent) -> AgentToken:
     return agent
 
 
-async def _registration(request: Request) -> Registration:
-    return composition_of(request.scope).registration
+async def _sources(request: Request) -> UseCases:
+    return composition_of(request.scope).sources
 
 
 async def _uploaded(request: Request) -> bytes | None:
@@ -126,7 +126,7 @@ async def _catalog(request: Request) -> Catalog:
 
 
 Admin = Annotated[AgentToken, Depends(_admin)]
-Sources = Annotated[Registration, Depends(_registration)]
+Sources = Annotated[UseCases, Depends(_sources)]
 Uploaded = Annotated[bytes | None, Depends(_uploaded)]
 Audit = Annotated[AuditLog, Depends(_audit)]
 Tools = Annotated[Catalog, Depends(_catalog)]
