@@ -21,6 +21,7 @@ from app.api.mcp.entry import MCP_BYTES, McpEntry
 from app.api.mcp.server import McpDoor
 from app.api.rest import audit as audit_door
 from app.api.rest import health, sources, tools
+from app.api.rest.own_document import DescribedApi
 from app.api.rest.resource_metadata import metadata_address, metadata_router
 from app.api.web.pages import Doors, pages_router, static_files
 from app.audit.log import AuditLog
@@ -74,10 +75,9 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.composition = composition
             yield
 
-    app = FastAPI(
-        title="MCP Tools Provider",
-        description="HTTP APIs as MCP tools, called with the user's own delegated identity.",
-        version=_VERSION,
+    app = DescribedApi(
+        settings.public_url,
+        _VERSION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
