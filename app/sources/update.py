@@ -53,10 +53,9 @@ class Update:
         update: SourceUpdate,
         admin: AgentToken,
         if_match: Collection[int] | None = None,
-        document: bytes | None = None,
     ) -> SourceRead:
         """`if_match` are the versions that the caller knows (None: any); another one raises PreconditionFailed."""
-        work = partial(self._update, key, update, admin, if_match, document)
+        work = partial(self._update, key, update, admin, if_match)
         return await self._writing.carried_through("update", admin, key, work)
 
     async def _update(
@@ -65,13 +64,12 @@ class Update:
         update: SourceUpdate,
         admin: AgentToken,
         if_match: Collection[int] | None,
-        document: bytes | None,
         outcome: Outcome,
     ) -> SourceRead:
         outcome.detail = ", ".join(sorted(update.model_fields_set))
         revision = None
         if not update.model_fields_set.isdisjoint({*_OF_THE_DOCUMENT, "other_servers"}):
-            revision = await self._revised(key, update, if_match, document)
+            revision = await self._revised(key, update, if_match)
         async with self._writing.edit() as edit:
             source = await edit.sources.existing(key, if_match)
             held = source.registered().authorities
@@ -83,9 +81,7 @@ class Update:
             edit.show(source, operations)
         return SourceRead.of(source)
 
-    async def _revised(
-        self, key: str, update: SourceUpdate, if_match: Collection[int] | None, document: bytes | None
-    ) -> _Revision:
+    async def _revised(self, key: str, update: SourceUpdate, if_match: Collection[int] | None) -> _Revision:
         """Servers that are only taken away are taken away even while the document cannot be had."""
         async with self._repository.transaction() as sources:
             draft = Source(**(await sources.existing(key, if_match)).model_dump())
@@ -96,12 +92,11 @@ class Update:
         known = {server["origin"] for server in draft.other_servers}
         self._apply(draft, update)
         await self._rules.check_upstreams(draft)
-        document = (kept if document is None else document) if draft.uploaded else None
+        document = (kept if update.document is None else update.document) if draft.uploaded else None
         more = {server["origin"] for server in draft.other_servers} - known
         read = bool(more) or not update.model_fields_set.isdisjoint(_OF_THE_DOCUMENT)
         if read:
-            request = update.model_dump(exclude_unset=True)
-            inventory = await read_inventory(self._documents, draft, names, request, uploaded=document)
+            inventory = await read_inventory(self._documents, draft, names, update.stated(), uploaded=document)
         else:
             inventory = inventory.under(draft)
         changes = await asyncio.to_thread(changes_between, before, inventory.seen(draft), self._writing.now())
