@@ -118,8 +118,8 @@ OtherServers = Annotated[list[OtherServer], Field(max_length=20)]
 class SourceUpdate(BaseModel):
     """What an admin may change. A field that is left out stays; only some may be null.
 
-    `document` is an object or a text in JSON, and the file itself here. Whoever states a `url` without one has the
-    document fetched from there.
+    In JSON `document` is an object or a text; here it is the bytes. A `url` without a document means that the document
+    is fetched from there.
     """
 
     model_config = ConfigDict(extra="forbid")

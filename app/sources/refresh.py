@@ -1,4 +1,4 @@
-"""A source's document is looked at again: by an admin, or because it is due."""
+"""A source's document is read again, because an admin asks for it or because it is due."""
 
 import asyncio
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from app.sources.writing import Writing, enter_source
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """A source after its document was looked at again, and what that changed."""
+    """A source after a refresh, and what the refresh changed."""
 
     source: SourceRead
     changes: Changes
@@ -85,8 +85,8 @@ class Refresh:
         return _refreshed(source, Changes(self._writing.now()), known, outcome)
 
     async def _mark_stale(self, known: Source, failure: ToolsProviderError, outcome: Outcome) -> None:
-        told = known.refresh_error is not None and known.refresh_error["code"] == failure.code
-        outcome.silent = outcome.agent is None and told
+        repeated = known.refresh_error is not None and known.refresh_error["code"] == failure.code
+        outcome.silent = outcome.agent is None and repeated
         async with self._writing.edit() as edit:
             source = await edit.sources.find(known.id)
             if source is not None and source.version == known.version:
@@ -95,7 +95,7 @@ class Refresh:
 
 
 async def _unaltered(sources: Sources, known: Source) -> Source:
-    """Return the source if nobody has changed it since. Raises NotFound and Conflict."""
+    """Return the source unless it has changed since. Raises NotFound and Conflict."""
     source = await sources.existing(known.id)
     if source.version != known.version:
         raise changed_meanwhile()

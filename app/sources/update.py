@@ -1,4 +1,4 @@
-"""An admin changes a source; its document is read anew when it, an address of it or a new server is among that."""
+"""An admin changes a source. A new document, address or server means that the document is read again."""
 
 import asyncio
 from collections.abc import Collection
@@ -37,7 +37,7 @@ class _Revision:
 
 
 class Update:
-    """Changes what was sent and nothing else."""
+    """Changes the fields that were sent and nothing else."""
 
     def __init__(
         self, writing: Writing, repository: SourceRepository, documents: Documents, rules: SourceRules
@@ -54,7 +54,7 @@ class Update:
         admin: AgentToken,
         if_match: Collection[int] | None = None,
     ) -> SourceRead:
-        """`if_match` are the versions that the caller knows (None: any); another one raises PreconditionFailed."""
+        """`if_match` holds the versions that the caller knows (None: any); another one raises PreconditionFailed."""
         work = partial(self._update, key, update, admin, if_match)
         return await self._writing.carried_through("update", admin, key, work)
 
@@ -82,7 +82,7 @@ class Update:
         return SourceRead.of(source)
 
     async def _revised(self, key: str, update: SourceUpdate, if_match: Collection[int] | None) -> _Revision:
-        """Servers that are only taken away are taken away even while the document cannot be had."""
+        """Removing servers needs no reading, so it works even while the document cannot be fetched."""
         async with self._repository.transaction() as sources:
             draft = Source(**(await sources.existing(key, if_match)).model_dump())
             names = await sources.names(draft.id)

@@ -115,8 +115,8 @@ class ReportAnswer(BaseModel):
 class CuratedToolAnswer(BaseModel):
     """An operation and what an admin made of it.
 
-    `operation` is its name by the document, by which it is changed here. `tool_id` and `name` are what agents call it;
-    null where it is no tool, for the `reason`. `override` is what was said of it.
+    `operation` is its name by the document, and the one to use in these routes. `tool_id` and `name` are what agents
+    call it; null where it is not a tool, which `reason` explains. `override` is what an admin stated about it.
     """
 
     operation: str | None
@@ -171,7 +171,7 @@ async def list_sources(
 
 @router.get("/{source}")
 async def read(source: str, _: Admin, sources: Sources, response: Response) -> SourceRead:
-    """Show the source of that id or slug."""
+    """Show the source with that id or slug."""
     found = await sources.queries.find(source)
     response.headers["ETag"] = etag(found)
     return found
@@ -186,7 +186,7 @@ async def update(
     response: Response,
     if_match: IfMatch = None,
 ) -> SourceRead:
-    """Change what is sent; effective on the next call."""
+    """Change the fields that are sent; effective on the next call."""
     updated = await sources.update(source, changed, admin, versions(if_match))
     response.headers["ETag"] = etag(updated)
     return updated
@@ -205,9 +205,9 @@ async def refresh(
     sources: Sources,
     response: Response,
     *,
-    force: Annotated[bool, Query(description="Read the document although it has not changed.")] = False,
+    force: Annotated[bool, Query(description="Read the document even if it has not changed.")] = False,
 ) -> RefreshedAnswer:
-    """Read the document anew if it has changed; on failure the last good inventory stays, the source is `stale`."""
+    """Read the document again if it has changed; on failure the last good inventory stays, the source is `stale`."""
     refreshed = await sources.refresh(source, admin, force=force)
     slug, changes = refreshed.source.slug, refreshed.changes
     response.headers["ETag"] = etag(refreshed.source)
@@ -265,7 +265,7 @@ async def shape_tool(
     response: Response,
     if_match: IfMatch = None,
 ) -> CuratedToolAnswer:
-    """Change what is sent of a tool; null takes a field back to the document. Effective on the next call."""
+    """Change the fields that are sent of a tool; null resets a field to the document. Effective on the next call."""
     after, tool = await sources.shape(source, operation, changed, admin, versions(if_match))
     response.headers["ETag"] = etag(after)
     return _curated(after, tool)
@@ -275,7 +275,7 @@ async def shape_tool(
 async def reset_tool(
     source: str, operation: str, admin: Admin, sources: Sources, response: Response, if_match: IfMatch = None
 ) -> None:
-    """Take a tool back to what the document says of it."""
+    """Reset a tool to what the document says."""
     after, _ = await sources.shape(source, operation, None, admin, versions(if_match))
     response.headers["ETag"] = etag(after)
 
