@@ -1,4 +1,4 @@
-"""What an admin says of single tools, bound to method and path. A field that is not stated is left to the document."""
+"""What an admin states about single tools, bound to method and path. What is not stated stays as in the document."""
 
 from typing import Annotated, Any, Self
 
@@ -68,7 +68,7 @@ class ArgumentOverride(BaseModel):
 
 
 class StatedHints(BaseModel):
-    """What the operation does, where its method does not tell. See `Hints`."""
+    """What the operation does, where its method does not say. See `Hints`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -82,7 +82,7 @@ class StatedHints(BaseModel):
 
 
 class ToolUpdate(BaseModel):
-    """What an admin may say of a tool. null takes a field back to what the document says."""
+    """What an admin may state about a tool. null resets a field to what the document says."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -94,12 +94,12 @@ class ToolUpdate(BaseModel):
     arguments: Annotated[dict[str, ArgumentOverride], Field(max_length=_MOST_ARGUMENTS)] | None = None
 
     def stated(self) -> dict[str, Any]:
-        """Return what is to be stored: every field that says something."""
+        """Return what to store: every field that states something."""
         return {name: value for name, value in self.model_dump(exclude_unset=True).items() if value not in (None, {})}
 
 
 class ToolOverride(ToolUpdate):
-    """The same with the operation that it is about: its method and its path, as the document writes it."""
+    """The same with the operation that it applies to: its method and its path, as the document writes it."""
 
     method: Method
     path: str

@@ -4,7 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
+import orjson
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from app.curation.overrides import Overrides
 from app.curation.selection import Selection
@@ -51,6 +61,16 @@ class RefreshError:
     attempts: int
 
 
+def _as_bytes(value: object) -> object:
+    if isinstance(value, dict):
+        return orjson.dumps(value)
+    if isinstance(value, str):
+        return value.encode()
+    if value is None or isinstance(value, bytes):
+        return value
+    raise ValueError("must be an OpenAPI document: a JSON object, or a text of JSON or YAML")
+
+
 def _null_if_empty(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -87,14 +107,19 @@ class OtherServer(BaseModel):
         return origin
 
 
+Document = Annotated[
+    bytes | None,
+    BeforeValidator(_as_bytes),
+    WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}, {"type": "null"}]}),
+]
 OtherServers = Annotated[list[OtherServer], Field(max_length=20)]
 
 
 class SourceUpdate(BaseModel):
     """What an admin may change. A field that is left out stays; only some may be null.
 
-    `document` is a short text here, if it was sent: what it holds comes beside (api/http/entry.py). Whoever states a
-    `url` without one has the document fetched from there.
+    In JSON `document` is an object or a text; here it is the bytes. A `url` without a document means that the document
+    is fetched from there.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -102,7 +127,7 @@ class SourceUpdate(BaseModel):
     name: Line = ""
     description: Text | None = None
     url: Address = ""
-    document: dict[str, Any] | str | None = None
+    document: Document = None
     default_audience: Audience = None
     scopes: Scopes = []
     base_url: Annotated[Address | None, BeforeValidator(_null_if_empty)] = None
@@ -115,6 +140,11 @@ class SourceUpdate(BaseModel):
     refresh_every: Seconds | None = None
     selection: Selection | None = None
     overrides: Overrides = []
+
+    def stated(self) -> dict[str, Any]:
+        """Return what was sent, for advice: of a document only that there was one."""
+        values = self.model_dump(exclude_unset=True)
+        return values if self.document is None else {**values, "document": "…"}
 
     def columns(self) -> dict[str, Any]:
         """Return what was sent, under the names of `Source`'s fields."""
@@ -165,6 +195,13 @@ class UpstreamAuthRead(BaseModel):
     type: AuthType
 
 
+class SourceWarning(BaseModel):
+    """What an admin should know of a source that works as stated."""
+
+    code: str
+    detail: str
+
+
 class SourceRead(BaseModel):
     """A source as admins see it."""
 
@@ -190,6 +227,7 @@ class SourceRead(BaseModel):
     unmatched_overrides: list[dict[str, str]]
     status: Status
     refresh_error: RefreshError | None
+    warnings: list[SourceWarning]
     operations: OperationCounts
     version: int
     created_at: datetime
@@ -204,9 +242,21 @@ class SourceRead(BaseModel):
                 **source.model_dump(),
                 "url": source.url or None,
                 "upstream_auth": {"type": source.upstream_auth_type},
+                "warnings": _warnings(source),
                 "operations": {"ready": source.ready, "degraded": source.degraded, "skipped": source.skipped},
             }
         )
+
+
+def _warnings(source: Source) -> list[SourceWarning]:
+    if source.upstream_auth_type != "passthrough":
+        return []
+    detail = (
+        f"Calls carry the agent's own token to {origin_of(source.base_url)}, which could use it wherever else it is "
+        "accepted; with TOKEN_PASSTHROUGH=deny they are refused instead. Set `default_audience` to have the token "
+        'exchanged for one of this API alone, or `upstream_auth` {"type": "none"} for an API that needs no token.'
+    )
+    return [SourceWarning(code="passthrough_source", detail=detail)]
 
 
 @dataclass(frozen=True, slots=True)

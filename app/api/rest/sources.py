@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 
 from app import cursors
-from app.api.http.dependencies import Admin, Sources, Uploaded
+from app.api.http.dependencies import Admin, Sources
 from app.curation.curation import ListedTool
 from app.curation.overrides import ToolUpdate
 from app.differences.operations import Changes
@@ -17,7 +17,7 @@ from app.differences.schemas import Impact
 from app.operation.naming import is_slug, mcp_name, tool_id
 from app.operation.operation import Operation
 from app.operation.report import ReportItem
-from app.sources.forms import SourceCreate, SourceRead, SourceUpdate
+from app.sources.forms import Offering, SourceCreate, SourceRead, SourceUpdate
 
 router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
 
@@ -25,6 +25,19 @@ _CURSOR = "after"
 _VERSION_TAG = re.compile(r'"[0-9]{1,18}"')
 
 IfMatch = Annotated[str | None, Header()]
+_MULTIPART: dict[str, Any] = {
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "properties": {
+                "source": {"$ref": "#/components/schemas/SourceCreate"},
+                "document": {"type": "string", "format": "binary", "description": "The OpenAPI document, as a file."},
+            },
+            "required": ["source"],
+        },
+        "encoding": {"source": {"contentType": "application/json"}},
+    }
+}  # api/rest/source_documents.py takes it
 
 
 class SourceTool(BaseModel):
@@ -102,8 +115,8 @@ class ReportAnswer(BaseModel):
 class CuratedToolAnswer(BaseModel):
     """An operation and what an admin made of it.
 
-    `operation` is its name by the document, by which it is changed here. `tool_id` and `name` are what agents call it;
-    null where it is no tool, for the `reason`. `override` is what was said of it.
+    `operation` is its name by the document, and the one to use in these routes. `tool_id` and `name` are what agents
+    call it; null where it is not a tool, which `reason` explains. `override` is what an admin stated about it.
     """
 
     operation: str | None
@@ -123,19 +136,21 @@ class CuratedToolsAnswer(BaseModel):
     next_cursor: None = None
 
 
-@router.post("", status_code=201)
-async def register(
-    create: SourceCreate, admin: Admin, sources: Sources, document: Uploaded, response: Response
-) -> RegisteredAnswer:
+@router.post("", status_code=201, openapi_extra={"requestBody": {"content": _MULTIPART}})
+async def register(create: SourceCreate, admin: Admin, sources: Sources, response: Response) -> RegisteredAnswer:
     """Register a source: its document is fetched, unless it was sent, and its operations become tools at once."""
-    registered = await sources.register(create, admin, document)
-    source = registered.source
+    return registered(await sources.register(create, admin), response)
+
+
+def registered(offering: Offering, response: Response) -> RegisteredAnswer:
+    """Return the answer to a registration."""
+    source = offering.source
     response.headers["Location"] = f"{router.prefix}/{source.id}"
-    response.headers["ETag"] = _etag(source)
+    response.headers["ETag"] = etag(source)
     return RegisteredAnswer(
         **source.model_dump(),
-        report=list(registered.report),
-        tools=[_tool(source, operation) for operation in registered.operations],
+        report=list(offering.report),
+        tools=[_tool(source, operation) for operation in offering.operations],
     )
 
 
@@ -156,9 +171,9 @@ async def list_sources(
 
 @router.get("/{source}")
 async def read(source: str, _: Admin, sources: Sources, response: Response) -> SourceRead:
-    """Show the source of that id or slug."""
+    """Show the source with that id or slug."""
     found = await sources.queries.find(source)
-    response.headers["ETag"] = _etag(found)
+    response.headers["ETag"] = etag(found)
     return found
 
 
@@ -168,20 +183,19 @@ async def update(
     changed: SourceUpdate,
     admin: Admin,
     sources: Sources,
-    document: Uploaded,
     response: Response,
     if_match: IfMatch = None,
 ) -> SourceRead:
-    """Change what is sent; effective on the next call."""
-    updated = await sources.update(source, changed, admin, _versions(if_match), document)
-    response.headers["ETag"] = _etag(updated)
+    """Change the fields that are sent; effective on the next call."""
+    updated = await sources.update(source, changed, admin, versions(if_match))
+    response.headers["ETag"] = etag(updated)
     return updated
 
 
 @router.delete("/{source}", status_code=204)
 async def remove(source: str, admin: Admin, sources: Sources, if_match: IfMatch = None) -> None:
     """Remove the source; its tools answer 404 from now on."""
-    await sources.remove(source, admin, _versions(if_match))
+    await sources.remove(source, admin, versions(if_match))
 
 
 @router.post("/{source}/refresh")
@@ -191,12 +205,12 @@ async def refresh(
     sources: Sources,
     response: Response,
     *,
-    force: Annotated[bool, Query(description="Read the document although it has not changed.")] = False,
+    force: Annotated[bool, Query(description="Read the document even if it has not changed.")] = False,
 ) -> RefreshedAnswer:
-    """Read the document anew if it has changed; on failure the last good inventory stays, the source is `stale`."""
+    """Read the document again if it has changed; on failure the last good inventory stays, the source is `stale`."""
     refreshed = await sources.refresh(source, admin, force=force)
     slug, changes = refreshed.source.slug, refreshed.changes
-    response.headers["ETag"] = _etag(refreshed.source)
+    response.headers["ETag"] = etag(refreshed.source)
     return RefreshedAnswer(
         **refreshed.source.model_dump(),
         added=[tool_id(slug, name) for name in changes.added],
@@ -237,7 +251,7 @@ def _shown(slug: str, changes: Changes) -> list[ToolChange]:
 async def list_tools(source: str, _: Admin, sources: Sources, response: Response) -> CuratedToolsAnswer:
     """Show what became of each operation, hidden ones and those under an override included."""
     found, tools = await sources.queries.tools(source)
-    response.headers["ETag"] = _etag(found)
+    response.headers["ETag"] = etag(found)
     return CuratedToolsAnswer(items=[_curated(found, tool) for tool in tools])
 
 
@@ -251,9 +265,9 @@ async def shape_tool(
     response: Response,
     if_match: IfMatch = None,
 ) -> CuratedToolAnswer:
-    """Change what is sent of a tool; null takes a field back to the document. Effective on the next call."""
-    after, tool = await sources.shape(source, operation, changed, admin, _versions(if_match))
-    response.headers["ETag"] = _etag(after)
+    """Change the fields that are sent of a tool; null resets a field to the document. Effective on the next call."""
+    after, tool = await sources.shape(source, operation, changed, admin, versions(if_match))
+    response.headers["ETag"] = etag(after)
     return _curated(after, tool)
 
 
@@ -261,9 +275,9 @@ async def shape_tool(
 async def reset_tool(
     source: str, operation: str, admin: Admin, sources: Sources, response: Response, if_match: IfMatch = None
 ) -> None:
-    """Take a tool back to what the document says of it."""
-    after, _ = await sources.shape(source, operation, None, admin, _versions(if_match))
-    response.headers["ETag"] = _etag(after)
+    """Reset a tool to what the document says."""
+    after, _ = await sources.shape(source, operation, None, admin, versions(if_match))
+    response.headers["ETag"] = etag(after)
 
 
 def _curated(source: SourceRead, tool: ListedTool) -> CuratedToolAnswer:
@@ -289,11 +303,12 @@ def _tool(source: SourceRead, operation: Operation) -> SourceTool:
     )
 
 
-def _etag(source: SourceRead) -> str:
+def etag(source: SourceRead) -> str:
+    """Return the ETag of a source at its version."""
     return f'"{source.version}"'
 
 
-def _versions(if_match: str | None) -> frozenset[int] | None:
+def versions(if_match: str | None) -> frozenset[int] | None:
     """Return the versions that `If-Match` names (RFC 9110 section 13.1.1); None for any. A foreign tag names none."""
     if if_match is None or if_match.strip() == "*":
         return None
