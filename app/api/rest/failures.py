@@ -103,6 +103,7 @@ PARAMETERS: Codes = {422: ("invalid_request",)}
 PAGES: Codes = {422: ("cursor_invalid",)}
 BODY: Codes = {413: ("body_too_large",), 422: ("invalid_json", "invalid_request")}
 SOURCE: Codes = {404: ("source_unknown",)}
+CHANGED: Codes = {409: ("source_changed",), 412: ("source_changed",)}
 DOCUMENT: Codes = {
     413: ("document_too_large",),
     422: ("invalid_document", "document_too_complex", "address_refused", "redirect_refused", "base_url_refused"),
