@@ -1,4 +1,4 @@
-"""What an admin says of single tools, bound to method and path. A field that is not stated is left to the document."""
+"""What an admin states about single tools, bound to method and path. What is not stated stays as in the document."""
 
 from typing import Annotated, Any, Self
 
@@ -83,7 +83,7 @@ class ArgumentOverride(BaseModel):
 
 
 class StatedHints(BaseModel):
-    """What the operation does, where its method does not tell."""
+    """What the operation does, where its method does not say."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -100,7 +100,7 @@ class StatedHints(BaseModel):
 
 
 class ToolUpdate(BaseModel):
-    """What an admin may say of a tool. A field that is left out stays; null takes it back to what the document says."""
+    """What an admin may state about a tool. A field that is left out stays; null resets it to the document."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=left_out_stays)
 
@@ -108,19 +108,19 @@ class ToolUpdate(BaseModel):
     title: Title | None = Field(default=None, description="A short name for people.")
     description: Description | None = Field(default=None, description="What it does, for a model to choose by.")
     hidden: bool | None = Field(default=None, description="Whether it is no tool.")
-    annotations: StatedHints | None = Field(default=None, description="What it does, where its method does not tell.")
+    annotations: StatedHints | None = Field(default=None, description="What it does, where its method does not say.")
     arguments: Annotated[dict[str, ArgumentOverride], Field(max_length=_MOST_ARGUMENTS)] | None = Field(
         default=None,
         description="What becomes of single arguments, by their names.",
     )
 
     def stated(self) -> dict[str, Any]:
-        """Return what is to be stored: every field that says something."""
+        """Return what to store: every field that states something."""
         return {name: value for name, value in self.model_dump(exclude_unset=True).items() if value not in (None, {})}
 
 
 class ToolOverride(ToolUpdate):
-    """What an admin says of the tool of one operation."""
+    """What an admin states about the tool of one operation."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=None)
 

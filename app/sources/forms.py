@@ -4,7 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
+import orjson
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from app.curation.overrides import Overrides, left_out_stays
 from app.curation.selection import Selection
@@ -56,6 +66,16 @@ class RefreshError:
     attempts: Annotated[int, Field(description="How many failed in a row.")]
 
 
+def _as_bytes(value: object) -> object:
+    if isinstance(value, dict):
+        return orjson.dumps(value)
+    if isinstance(value, str):
+        return value.encode()
+    if value is None or isinstance(value, bytes):
+        return value
+    raise ValueError("must be an OpenAPI document: a JSON object, or a text of JSON or YAML")
+
+
 def _null_if_empty(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -95,13 +115,18 @@ class OtherServer(BaseModel):
         return origin
 
 
+Document = Annotated[
+    bytes | None,
+    BeforeValidator(_as_bytes),
+    WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}, {"type": "null"}]}),
+]
 OtherServers = Annotated[list[OtherServer], Field(max_length=20)]
 
 
 class SourceUpdate(BaseModel):
     """What an admin may change. A field that is left out stays; only some may be null.
 
-    Whoever states a `url` without a `document` has the document fetched from there.
+    A `url` without a `document` means that the document is fetched from there.
     """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=left_out_stays)
@@ -113,10 +138,11 @@ class SourceUpdate(BaseModel):
         description="Where its OpenAPI document is, to be fetched from there; of a document that is sent, where it "
         "is from.",
     )
-    # Only a short text, if a document was sent: what it holds comes beside (api/http/entry.py).
-    document: dict[str, Any] | str | None = Field(
+    # An object or a text in JSON, the bytes here.
+    document: Document = Field(
         default=None,
-        description="The OpenAPI document itself: a JSON object, or a text of JSON or YAML. It is never shown again.",
+        description="The OpenAPI document itself: a JSON object, or a text of JSON or YAML. At most 1 MiB; larger "
+        "ones are uploaded as files.",
     )
     default_audience: Audience = Field(
         default=None,
@@ -151,6 +177,11 @@ class SourceUpdate(BaseModel):
     )
     selection: Selection | None = Field(default=None, description="Which operations become tools. Null: all.")
     overrides: Overrides = Field(default=[], description="What is said of single tools. Replaced as a whole.")
+
+    def stated(self) -> dict[str, Any]:
+        """Return what was sent, for advice: of a document only that there was one."""
+        values = self.model_dump(exclude_unset=True)
+        return values if self.document is None else {**values, "document": "…"}
 
     def columns(self) -> dict[str, Any]:
         """Return what was sent, under the names of `Source`'s fields."""
@@ -209,6 +240,13 @@ class UpstreamAuthRead(BaseModel):
     )
 
 
+class SourceWarning(BaseModel):
+    """What an admin should know of a source that works as stated."""
+
+    code: str = Field(description="What it is about, for programs.")
+    detail: str = Field(description="What to know, and what to do about it.")
+
+
 class SourceRead(BaseModel):
     """A source as admins see it."""
 
@@ -248,6 +286,7 @@ class SourceRead(BaseModel):
         "called.",
     )
     refresh_error: RefreshError | None = Field(description="Why it is `stale`; null when it is not.")
+    warnings: list[SourceWarning] = Field(description="What an admin should know of it.")
     operations: OperationCounts = Field(description="What became of the operations of its document, in numbers.")
     version: int = Field(description="Grows with each change; also the `ETag`.")
     created_at: datetime = Field(description="When it was registered.")
@@ -262,9 +301,21 @@ class SourceRead(BaseModel):
                 **source.model_dump(),
                 "url": source.url or None,
                 "upstream_auth": {"type": source.upstream_auth_type},
+                "warnings": _warnings(source),
                 "operations": {"ready": source.ready, "degraded": source.degraded, "skipped": source.skipped},
             }
         )
+
+
+def _warnings(source: Source) -> list[SourceWarning]:
+    if source.upstream_auth_type != "passthrough":
+        return []
+    detail = (
+        f"Calls carry the agent's own token to {origin_of(source.base_url)}, which could use it wherever else it is "
+        "accepted; with TOKEN_PASSTHROUGH=deny they are refused instead. Set `default_audience` to have the token "
+        'exchanged for one of this API alone, or `upstream_auth` {"type": "none"} for an API that needs no token.'
+    )
+    return [SourceWarning(code="passthrough_source", detail=detail)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,6 @@ class Composition:
     outcomes: Outcomes
     admin_roles: frozenset[str]
     document_bytes: int  # of an uploaded document, at most
-    document_values: int
     catalog: Catalog
     access: Access
     executor: ToolExecutor
@@ -113,10 +112,6 @@ async def _sources(request: Request) -> UseCases:
     return composition_of(request.scope).sources
 
 
-async def _uploaded(request: Request) -> bytes | None:
-    return cast("bytes | None", request.scope.get("document"))  # put there by api/http/entry.py
-
-
 async def _audit(request: Request) -> AuditLog:
     return composition_of(request.scope).audit
 
@@ -127,6 +122,5 @@ async def _catalog(request: Request) -> Catalog:
 
 Admin = Annotated[AgentToken, Depends(_admin)]
 Sources = Annotated[UseCases, Depends(_sources)]
-Uploaded = Annotated[bytes | None, Depends(_uploaded)]
 Audit = Annotated[AuditLog, Depends(_audit)]
 Tools = Annotated[Catalog, Depends(_catalog)]

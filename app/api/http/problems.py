@@ -28,6 +28,7 @@ from app.errors import (
     TooLarge,
     ToolsProviderError,
     Unavailable,
+    UnsupportedMediaType,
     Violation,
 )
 from app.operation.pointers import join
@@ -43,6 +44,7 @@ _STATUSES: Mapping[type[ToolsProviderError], int] = {
     Conflict: 409,
     PreconditionFailed: 412,
     TooLarge: 413,
+    UnsupportedMediaType: 415,
     Invalid: 422,
     BadAnswer: 502,
     Unavailable: 503,

@@ -1,12 +1,12 @@
 """`/api/v1/sources`: admins register, change, refresh and remove sources."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from app import cursors
-from app.api.http.dependencies import Admin, Sources, Uploaded
+from app.api.http.dependencies import Admin, Sources
 from app.api.http.paging import Cursor, Limit
 from app.api.rest.failures import (
     ADMIN,
@@ -36,19 +36,32 @@ from app.api.rest.source_answers import (
 )
 from app.curation.overrides import ToolUpdate
 from app.operation.naming import is_slug, tool_id
-from app.sources.forms import SourceCreate, SourceRead, SourceUpdate
+from app.sources.forms import Offering, SourceCreate, SourceRead, SourceUpdate
 
 router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
 
 _CURSOR = "after"
 _EXAMPLE = {"name": "Pizzeria", "url": "https://pizzeria.example.com/openapi.json", "default_audience": "pizzeria"}
+_MULTIPART: dict[str, Any] = {
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "properties": {
+                "source": {"$ref": "#/components/schemas/SourceCreate", "description": "The source, as JSON."},
+                "document": {"type": "string", "format": "binary", "description": "The OpenAPI document, as a file."},
+            },
+            "required": ["source"],
+        },
+        "encoding": {"source": {"contentType": "application/json"}},
+    }
+}  # api/rest/source_documents.py takes it
 _VERSION_TAG = re.compile(r'"[0-9]{1,18}"')
 
 SourceKey = Annotated[str, Path(description="The id or the slug of the source.")]
 OperationName = Annotated[str, Path(description="The name of the operation by the document, as lists have it.")]
 _ETAG = {"ETag": {"description": "The version of the source, for `If-Match`.", "schema": {"type": "string"}}}
 _LOCATION = {"Location": {"description": "Where the source is.", "schema": {"type": "string"}}}
-_TAGGED: Responses = {200: {"headers": _ETAG}}
+TAGGED: Responses = {200: {"headers": _ETAG}}
 _REGISTERED: Responses = {201: {"headers": _ETAG | _LOCATION}}
 _RESET: Responses = {204: {"headers": _ETAG}}
 
@@ -70,20 +83,22 @@ IfMatch = Annotated[
     | failures(
         CALLER, ADMIN, BODY, DOCUMENT, AUDIENCES, {409: ("slug_taken",), 422: ("slug_required", "invalid_overrides")}
     ),
-    openapi_extra={"requestBody": {"content": {"application/json": {"example": _EXAMPLE}}}},
+    openapi_extra={"requestBody": {"content": {"application/json": {"example": _EXAMPLE}} | _MULTIPART}},
 )
-async def register_source(
-    create: SourceCreate, admin: Admin, sources: Sources, document: Uploaded, response: Response
-) -> RegisteredAnswer:
+async def register_source(create: SourceCreate, admin: Admin, sources: Sources, response: Response) -> RegisteredAnswer:
     """Register a source: its document is fetched, unless it was sent, and its operations become tools at once."""
-    registered = await sources.register(create, admin, document)
-    source = registered.source
+    return registered(await sources.register(create, admin), response)
+
+
+def registered(offering: Offering, response: Response) -> RegisteredAnswer:
+    """Return the answer to a registration."""
+    source = offering.source
     response.headers["Location"] = f"{router.prefix}/{source.id}"
-    response.headers["ETag"] = _etag(source)
+    response.headers["ETag"] = etag(source)
     return RegisteredAnswer(
         **source.model_dump(),
-        report=list(registered.report),
-        tools=[offered_tool(source, operation) for operation in registered.operations],
+        report=list(offering.report),
+        tools=[offered_tool(source, operation) for operation in offering.operations],
     )
 
 
@@ -111,12 +126,12 @@ async def list_sources(
     "/{source}",
     summary="Show a source",
     response_description="The source.",
-    responses=_TAGGED | failures(CALLER, ADMIN, SOURCE, PARAMETERS),
+    responses=TAGGED | failures(CALLER, ADMIN, SOURCE, PARAMETERS),
 )
 async def get_source(source: SourceKey, _: Admin, sources: Sources, response: Response) -> SourceRead:
-    """Show the source of that id or slug."""
+    """Show the source with that id or slug."""
     found = await sources.queries.find(source)
-    response.headers["ETag"] = _etag(found)
+    response.headers["ETag"] = etag(found)
     return found
 
 
@@ -124,7 +139,7 @@ async def get_source(source: SourceKey, _: Admin, sources: Sources, response: Re
     "/{source}",
     summary="Change a source",
     response_description="The source, as it is now.",
-    responses=_TAGGED
+    responses=TAGGED
     | failures(CALLER, ADMIN, SOURCE, BODY, CHANGED, DOCUMENT, AUDIENCES, {422: ("invalid_overrides",)}),
 )
 async def update_source(
@@ -132,13 +147,12 @@ async def update_source(
     changed: SourceUpdate,
     admin: Admin,
     sources: Sources,
-    document: Uploaded,
     response: Response,
     if_match: IfMatch = None,
 ) -> SourceRead:
-    """Change what is sent; effective on the next call."""
-    updated = await sources.update(source, changed, admin, _versions(if_match), document)
-    response.headers["ETag"] = _etag(updated)
+    """Change the fields that are sent; effective on the next call."""
+    updated = await sources.update(source, changed, admin, versions(if_match))
+    response.headers["ETag"] = etag(updated)
     return updated
 
 
@@ -151,14 +165,14 @@ async def update_source(
 )
 async def delete_source(source: SourceKey, admin: Admin, sources: Sources, if_match: IfMatch = None) -> None:
     """Remove the source; its tools answer 404 from now on."""
-    await sources.remove(source, admin, _versions(if_match))
+    await sources.remove(source, admin, versions(if_match))
 
 
 @router.post(
     "/{source}/refresh",
     summary="Refresh a source",
     response_description="The source, as it is now, and what has changed.",
-    responses=_TAGGED
+    responses=TAGGED
     | failures(CALLER, ADMIN, SOURCE, PARAMETERS, DOCUMENT, {409: ("document_uploaded", "source_changed")}),
 )
 async def refresh_source(
@@ -167,12 +181,12 @@ async def refresh_source(
     sources: Sources,
     response: Response,
     *,
-    force: Annotated[bool, Query(description="Read the document although it has not changed.")] = False,
+    force: Annotated[bool, Query(description="Read the document even if it has not changed.")] = False,
 ) -> RefreshedAnswer:
-    """Read the document anew if it has changed; on failure the last good inventory stays, the source is `stale`."""
+    """Read the document again if it has changed; on failure the last good inventory stays, the source is `stale`."""
     refreshed = await sources.refresh(source, admin, force=force)
     slug, changes = refreshed.source.slug, refreshed.changes
-    response.headers["ETag"] = _etag(refreshed.source)
+    response.headers["ETag"] = etag(refreshed.source)
     return RefreshedAnswer(
         **refreshed.source.model_dump(),
         added=[tool_id(slug, name) for name in changes.added],
@@ -206,12 +220,12 @@ async def get_source_report(source: SourceKey, _: Admin, sources: Sources) -> Re
     "/{source}/tools",
     summary="List the operations of a source",
     response_description="All of them.",
-    responses=_TAGGED | failures(CALLER, ADMIN, SOURCE, PARAMETERS),
+    responses=TAGGED | failures(CALLER, ADMIN, SOURCE, PARAMETERS),
 )
 async def list_source_tools(source: SourceKey, _: Admin, sources: Sources, response: Response) -> CuratedToolsAnswer:
     """Show what became of each operation, hidden ones and those under an override included."""
     found, tools = await sources.queries.tools(source)
-    response.headers["ETag"] = _etag(found)
+    response.headers["ETag"] = etag(found)
     return CuratedToolsAnswer(items=[curated_tool(found, tool) for tool in tools])
 
 
@@ -219,7 +233,7 @@ async def list_source_tools(source: SourceKey, _: Admin, sources: Sources, respo
     "/{source}/tools/{operation}",
     summary="Shape a tool",
     response_description="The operation, as it is now.",
-    responses=_TAGGED | failures(CALLER, ADMIN, SOURCE, BODY, CHANGED, {404: CALL[404], 422: ("invalid_overrides",)}),
+    responses=TAGGED | failures(CALLER, ADMIN, SOURCE, BODY, CHANGED, {404: CALL[404], 422: ("invalid_overrides",)}),
 )
 async def shape_source_tool(
     source: SourceKey,
@@ -230,16 +244,16 @@ async def shape_source_tool(
     response: Response,
     if_match: IfMatch = None,
 ) -> CuratedToolAnswer:
-    """Change what is sent of a tool; null takes a field back to the document. Effective on the next call."""
-    after, tool = await sources.shape(source, operation, changed, admin, _versions(if_match))
-    response.headers["ETag"] = _etag(after)
+    """Change the fields that are sent of a tool; null resets a field to the document. Effective on the next call."""
+    after, tool = await sources.shape(source, operation, changed, admin, versions(if_match))
+    response.headers["ETag"] = etag(after)
     return curated_tool(after, tool)
 
 
 @router.delete(
     "/{source}/tools/{operation}",
     status_code=204,
-    summary="Take a tool back to its document",
+    summary="Reset a tool to its document",
     response_description="It is as the document has it.",
     responses=_RESET | failures(CALLER, ADMIN, SOURCE, PARAMETERS, CHANGED, {404: CALL[404]}),
 )
@@ -251,16 +265,17 @@ async def reset_source_tool(
     response: Response,
     if_match: IfMatch = None,
 ) -> None:
-    """Take a tool back to what the document says of it."""
-    after, _ = await sources.shape(source, operation, None, admin, _versions(if_match))
-    response.headers["ETag"] = _etag(after)
+    """Reset a tool to what the document says."""
+    after, _ = await sources.shape(source, operation, None, admin, versions(if_match))
+    response.headers["ETag"] = etag(after)
 
 
-def _etag(source: SourceRead) -> str:
+def etag(source: SourceRead) -> str:
+    """Return the ETag of a source at its version."""
     return f'"{source.version}"'
 
 
-def _versions(if_match: str | None) -> frozenset[int] | None:
+def versions(if_match: str | None) -> frozenset[int] | None:
     """Return the versions that `If-Match` names (RFC 9110 section 13.1.1); None for any. A foreign tag names none."""
     if if_match is None or if_match.strip() == "*":
         return None
