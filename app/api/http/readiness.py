@@ -11,7 +11,7 @@ from app.identity.jwks import JwksCache
 from app.telemetry import BreakerState, Telemetry
 
 
-class State(BaseModel):
+class ReadinessState(BaseModel):
     """Whether calls can be served now, and the state of each part."""
 
     status: Literal["ready", "not_ready", "stopping"] = Field(
@@ -36,12 +36,12 @@ class Readiness:
     telemetry: Telemetry
     stopping: bool = False
 
-    async def check(self) -> State:
+    async def check(self) -> ReadinessState:
         """Ask each part."""
         database = await self.database.check()
         keys = await self._have_keys()
         ready = database and keys
-        return State(
+        return ReadinessState(
             status="stopping" if self.stopping else "ready" if ready else "not_ready",
             database="up" if database else "down",
             identity_provider="keys_known" if keys else "no_keys",

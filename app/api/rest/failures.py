@@ -70,6 +70,8 @@ _WHEN: Mapping[str, str] = {
     "audience_origin_refused": "`AUDIENCE_ORIGINS` does not list this audience with this origin",
     "invalid_document": "not an OpenAPI or Swagger document that can be read",
     "invalid_overrides": "what was said of a tool does not fit its operation",
+    "document_not_kept": "the document of this source is fetched, not kept here",
+    "unsupported_media_type": "the body is not of a kind that is taken here",
     "document_uploaded": "the document was uploaded, so there is nothing to fetch",
     "document_too_complex": "reading the document takes too much time or memory",
     "document_too_large": "the document is over its limit",
@@ -101,8 +103,9 @@ CALLER: Codes = {
 ADMIN: Codes = {403: ("role_required",), 503: ("database_unavailable",)}
 PARAMETERS: Codes = {422: ("invalid_request",)}
 PAGES: Codes = {422: ("cursor_invalid",)}
-BODY: Codes = {413: ("body_too_large",), 422: ("invalid_json", "invalid_request")}
+BODY: Codes = {413: ("body_too_large",), 415: ("unsupported_media_type",), 422: ("invalid_json", "invalid_request")}
 SOURCE: Codes = {404: ("source_unknown",)}
+CHANGED: Codes = {409: ("source_changed",), 412: ("source_changed",)}
 DOCUMENT: Codes = {
     413: ("document_too_large",),
     422: ("invalid_document", "document_too_complex", "address_refused", "redirect_refused", "base_url_refused"),

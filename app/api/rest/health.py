@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import PlainTextResponse, Response
 
 from app.api.http.dependencies import PUBLIC, composition_of
-from app.api.http.readiness import State
+from app.api.http.readiness import ReadinessState
 
 router = APIRouter(tags=["operation"])
 
@@ -28,9 +28,9 @@ async def get_health() -> Health:
     "/ready",
     summary="Calls can be served",
     openapi_extra=PUBLIC,
-    response_model=State,
+    response_model=ReadinessState,
     response_description="Calls can be served.",
-    responses={503: {"model": State, "description": "Calls cannot be served now; the body says why."}},
+    responses={503: {"model": ReadinessState, "description": "Calls cannot be served now; the body says why."}},
 )
 async def get_readiness(request: Request) -> Response:
     """Answer 200 when calls can be served, else 503, with the state of database, identity provider and breakers."""

@@ -57,6 +57,21 @@ def _complete(document: dict[str, Any]) -> None:
     document["components"]["schemas"] |= problem["$defs"]
     _drop_titles(document["paths"])
     _drop_titles(document["components"]["schemas"])
+    for path in document["paths"].values():
+        for operation in path.values():
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = _of_parameter(parameter["schema"])
+
+
+def _of_parameter(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema without null, which no parameter can be, and without the parameter's own description."""
+    kept: dict[str, Any] = {name: value for name, value in schema.items() if name not in {"anyOf", "description"}}
+    values = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    if len(values) > 1:
+        kept["anyOf"] = values
+    elif values:
+        kept |= values[0]
+    return kept
 
 
 def _drop_titles(node: Any) -> None:  # noqa: ANN401 - any JSON value

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from app.api.http.dependencies import composition_of
-from app.api.http.readiness import State
+from app.api.http.readiness import ReadinessState
 
 _PAGES = files("app.api.web")
 _OURS_ONLY = "default-src 'none'; {}frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -63,7 +63,7 @@ def static_files() -> StaticFiles:
     return StaticFiles(packages=[("app.api.web", "static"), ("fastapi_offline", "static")])
 
 
-def _words(doors: Doors, state: State) -> dict[str, str]:
+def _words(doors: Doors, state: ReadinessState) -> dict[str, str]:
     return {
         "public_url": doors.public_url,
         "mcp": doors.mcp,
