@@ -168,7 +168,7 @@ def test_every_violation_is_listed_with_its_pointer(provider: RunningProvider, a
     assert answer.status_code == 422
     found = {violation["pointer"]: violation["detail"] for violation in answer.json()["violations"]}
     assert found.keys() == {"/name", "/url", "/allowed_roles/1", "/secret"}
-    assert found["/secret"] == "is no field that can be sent here"
+    assert found["/secret"] == "is an unknown field"
     assert "hunter2-value" not in answer.text
 
 

@@ -1,4 +1,4 @@
-"""For whoever runs the server: is it alive, can it serve, and its metrics. No address and no secret is shown."""
+"""For whoever runs the server: is it alive, can it serve, and its metrics. They show no address and no secret."""
 
 from typing import Literal
 
