@@ -21,6 +21,7 @@ from app.api.mcp.entry import MCP_BYTES, McpEntry
 from app.api.mcp.server import McpDoor
 from app.api.rest import audit as audit_door
 from app.api.rest import health, source_documents, sources, tools
+from app.api.rest.own_document import DescribedApi
 from app.api.rest.resource_metadata import metadata_address, metadata_router
 from app.api.web.pages import Doors, pages_router, static_files
 from app.audit.log import AuditLog
@@ -75,10 +76,9 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.composition = composition
             yield
 
-    app = FastAPI(
-        title="MCP Tools Provider",
-        description="HTTP APIs as MCP tools, called with the user's own delegated identity.",
-        version=_VERSION,
+    app = DescribedApi(
+        settings.public_url,
+        _VERSION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -92,14 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
     pages = pages_router(Doors(settings.public_url, settings.resource, metadata_address(settings.resource)))
     app.include_router(tools.router)
     app.router.routes.append(source_documents.registration_by_form)
-    for router in (
-        source_documents.router,
-        sources.router,
-        audit_door.router,
-        health.router,
-        metadata,
-        pages,
-    ):
+    for router in (source_documents.router, sources.router, audit_door.router, health.router, metadata, pages):
         app.include_router(router)
     app.mount("/static", static_files())
     return app

@@ -19,6 +19,12 @@ def _presentable(value: Value) -> Value:
     return value
 
 
+def left_out_stays(schema: dict[str, Any]) -> None:
+    """Take the defaults out of the JSON Schema of a partial update: a field that is left out stays as it is."""
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
 Name = Annotated[str, StringConstraints(pattern=OPERATION_NAME)]
 Title = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME), AfterValidator(_presentable)
@@ -40,10 +46,19 @@ class ArgumentOverride(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    pin: JsonValue = None
-    hide: bool = False
-    default: JsonValue = None
-    description: Description | None = None
+    pin: JsonValue = Field(
+        default=None,
+        description="A value that is always sent; the argument is not shown. It stands alone.",
+    )
+    hide: bool = Field(
+        default=False,
+        description="Whether the argument is not shown; `default` is sent, if there is one.",
+    )
+    default: JsonValue = Field(default=None, description="What is sent when the caller gives no value.")
+    description: Description | None = Field(
+        default=None,
+        description="What the argument means, in place of the document's words.",
+    )
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
@@ -68,13 +83,16 @@ class ArgumentOverride(BaseModel):
 
 
 class StatedHints(BaseModel):
-    """What the operation does, where its method does not say. See `Hints`."""
+    """What the operation does, where its method does not say."""
 
     model_config = ConfigDict(extra="forbid")
 
-    read_only: bool | None = None
-    destructive: bool | None = None
-    idempotent: bool | None = None
+    read_only: bool | None = Field(default=None, description="Whether it only reads.")
+    destructive: bool | None = Field(default=None, description="Whether it may destroy or overwrite something.")
+    idempotent: bool | None = Field(
+        default=None,
+        description="Whether calling it again with the same arguments changes nothing more.",
+    )
 
     def stated(self) -> dict[str, bool]:
         """Return what was said."""
@@ -82,16 +100,19 @@ class StatedHints(BaseModel):
 
 
 class ToolUpdate(BaseModel):
-    """What an admin may state about a tool. null resets a field to what the document says."""
+    """What an admin may state about a tool. What is left out stays; null resets a field to what the document says."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=left_out_stays)
 
-    name: Name | None = None
-    title: Title | None = None
-    description: Description | None = None
-    hidden: bool | None = None
-    annotations: StatedHints | None = None
-    arguments: Annotated[dict[str, ArgumentOverride], Field(max_length=_MOST_ARGUMENTS)] | None = None
+    name: Name | None = Field(default=None, description="What the tool is called, behind the slug.")
+    title: Title | None = Field(default=None, description="A short name for people.")
+    description: Description | None = Field(default=None, description="What it does, for a model to choose by.")
+    hidden: bool | None = Field(default=None, description="Whether it is no tool.")
+    annotations: StatedHints | None = Field(default=None, description="What it does, where its method does not tell.")
+    arguments: Annotated[dict[str, ArgumentOverride], Field(max_length=_MOST_ARGUMENTS)] | None = Field(
+        default=None,
+        description="What becomes of single arguments, by their names.",
+    )
 
     def stated(self) -> dict[str, Any]:
         """Return what to store: every field that states something."""
@@ -99,10 +120,12 @@ class ToolUpdate(BaseModel):
 
 
 class ToolOverride(ToolUpdate):
-    """The same with the operation that it applies to: its method and its path, as the document writes it."""
+    """What an admin states about the tool of one operation."""
 
-    method: Method
-    path: str
+    model_config = ConfigDict(extra="forbid", json_schema_extra=None)
+
+    method: Method = Field(description="The HTTP method of the operation.")
+    path: str = Field(description="The path template of the operation, as the document writes it.")
 
     @property
     def key(self) -> Key:

@@ -23,7 +23,15 @@ from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor
 
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9\-._~+/]+=*)", re.IGNORECASE)
-_documented = HTTPBearer(scheme_name="agent token", description="An access token for this server.", auto_error=False)
+_documented = HTTPBearer(
+    scheme_name="agent_token",
+    bearerFormat="JWT",
+    description="An access token for this server; the resource metadata says who issues them.",
+    auto_error=False,
+)
+
+
+PUBLIC = {"security": list[object]()}  # of routes that take no token, in our own document
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,21 @@
-"""Pages of the tools that a caller may see, at both doors: a cursor names the last tool that was shown.
+"""Pages of lists. Of tools, at both doors, a cursor names the last one that was shown:
 
-Tools that come or go between two pages shift nothing: no other tool is shown twice or left out.
+tools that come or go between two pages shift nothing, no other tool is shown twice or left out.
 """
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Query
 
 from app import cursors
 from app.tools.catalog import Tool
 
 _CURSOR = "after"
+
+Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
+Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before; left out: from the start.")]
 
 
 def page_of(tools: Sequence[Tool], cursor: str | None, limit: int) -> tuple[Sequence[Tool], str | None]:

@@ -11,7 +11,9 @@ from pydantic import ValidationError
 from app.api.http.bodies import FormRoute, read_body, read_json, read_parts
 from app.api.http.dependencies import Admin, Sources, composition_of
 from app.api.http.entry import ADMIN_BYTES
-from app.api.rest.sources import IfMatch, RegisteredAnswer, etag, registered, versions
+from app.api.rest.failures import ADMIN, BODY, CALLER, CHANGED, DOCUMENT, PARAMETERS, SOURCE, Responses, failures
+from app.api.rest.source_answers import RegisteredAnswer
+from app.api.rest.sources import TAGGED, IfMatch, SourceKey, etag, registered, versions
 from app.errors import TooLarge, UnsupportedMediaType
 from app.operation.media_types import essence, kind_of
 from app.sources.forms import SourceCreate, SourceRead, SourceUpdate
@@ -22,6 +24,7 @@ _KINDS: dict[int | str, Any] = {
     "application/json": {"schema": {"type": "object"}},
     "application/yaml": {"schema": {"type": "string"}},
 }
+_DOWNLOAD: Responses = {200: {"content": _KINDS, **TAGGED[200]}}
 _BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
@@ -63,9 +66,15 @@ async def _document(request: Request, _: Admin) -> bytes:
         raise _too_large(most) from None
 
 
-@router.put("/{source}/document", openapi_extra={"requestBody": {"required": True, "content": {**_KINDS, **_BINARY}}})
-async def replace_document(
-    source: str,
+@router.put(
+    "/{source}/document",
+    summary="Upload the document of a source",
+    response_description="The source, as it is now.",
+    responses=TAGGED | failures(CALLER, ADMIN, SOURCE, BODY, CHANGED, DOCUMENT, {422: ("invalid_overrides",)}),
+    openapi_extra={"requestBody": {"required": True, "content": {**_KINDS, **_BINARY}}},
+)
+async def replace_source_document(
+    source: SourceKey,
     document: Annotated[bytes, Depends(_document)],
     admin: Admin,
     sources: Sources,
@@ -78,8 +87,14 @@ async def replace_document(
     return updated
 
 
-@router.get("/{source}/document", response_class=Response, responses={200: {"content": _KINDS}})
-async def read_document(source: str, _: Admin, sources: Sources) -> Response:
+@router.get(
+    "/{source}/document",
+    summary="Download the document of a source",
+    response_description="The document that was uploaded, as it was sent.",
+    response_class=Response,
+    responses=_DOWNLOAD | failures(CALLER, ADMIN, SOURCE, PARAMETERS, {404: ("document_not_kept",)}),
+)
+async def get_source_document(source: SourceKey, _: Admin, sources: Sources) -> Response:
     """Give back the document that was uploaded, as it was sent."""
     found, content = await sources.queries.document(source)
     media_type = "application/json" if await asyncio.to_thread(_is_json, content) else "application/yaml"
