@@ -241,7 +241,7 @@ class UpstreamAuthRead(BaseModel):
 
 
 class SourceWarning(BaseModel):
-    """What an admin should know of a source that works as stated."""
+    """What an admin should know about a source that works as stated."""
 
     code: str = Field(description="What it is about, for programs.")
     detail: str = Field(description="What to know, and what to do about it.")
