@@ -132,7 +132,7 @@ async def list_tools(
 async def get_tool(
     tool_id: Annotated[str, Path(description="The tool: `slug/operation`.")], agent: Agent, request: Request
 ) -> ToolDetail:
-    """Answer 404 for what the caller may not see, as for what does not exist."""
+    """Show what a tool takes and answers. One that the caller may not see is 404, like one that does not exist."""
     tool = composition_of(request.scope).access.see(agent, tool_id, "rest")
     return ToolDetail(
         **_summary(tool),
