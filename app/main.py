@@ -92,14 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
     pages = pages_router(Doors(settings.public_url, settings.resource, metadata_address(settings.resource)))
     app.include_router(tools.router)
     app.router.routes.append(source_documents.registration_by_form)
-    for router in (
-        source_documents.router,
-        sources.router,
-        audit_door.router,
-        health.router,
-        metadata,
-        pages,
-    ):
+    for router in (source_documents.router, sources.router, audit_door.router, health.router, metadata, pages):
         app.include_router(router)
     app.mount("/static", static_files())
     return app

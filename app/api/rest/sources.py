@@ -58,7 +58,7 @@ _MULTIPART: dict[str, Any] = {
 _VERSION_TAG = re.compile(r'"[0-9]{1,18}"')
 
 SourceKey = Annotated[str, Path(description="The id or the slug of the source.")]
-OperationName = Annotated[str, Path(description="The name of the operation by the document, as lists have it.")]
+OperationName = Annotated[str, Path(description="The name of the operation in the document, as lists show it.")]
 _ETAG = {"ETag": {"description": "The version of the source, for `If-Match`.", "schema": {"type": "string"}}}
 _LOCATION = {"Location": {"description": "Where the source is.", "schema": {"type": "string"}}}
 TAGGED: Responses = {200: {"headers": _ETAG}}
