@@ -73,7 +73,7 @@ async def _document(request: Request, _: Admin) -> bytes:
     responses=TAGGED | failures(CALLER, ADMIN, SOURCE, BODY, CHANGED, DOCUMENT, {422: ("invalid_overrides",)}),
     openapi_extra={"requestBody": {"required": True, "content": {**_KINDS, **_BINARY}}},
 )
-async def replace_source_document(
+async def upload_source_document(
     source: SourceKey,
     document: Annotated[bytes, Depends(_document)],
     admin: Admin,

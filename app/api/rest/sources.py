@@ -47,7 +47,7 @@ _FORM = {
         "schema": {
             "type": "object",
             "properties": {
-                "source": {"$ref": "#/components/schemas/SourceCreate"},
+                "source": {"$ref": "#/components/schemas/SourceCreate", "description": "The source, as JSON."},
                 "document": {"type": "string", "format": "binary", "description": "The OpenAPI document, as a file."},
             },
             "required": ["source"],
