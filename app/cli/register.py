@@ -27,6 +27,11 @@ from app.operation.report import ReportItem
 from app.operation.text import cleaned
 
 _SOURCES = "/api/v1/sources"
+_CARRIED = {  # by calls, for each type of `upstream_auth`
+    "token_exchange": "a token for {}",
+    "passthrough": "the agent's own token",
+    "none": "no token",
+}
 _MOST_BYTES = 200_000_000  # of a file and those beside it; what a server takes is its setting
 
 
@@ -87,10 +92,9 @@ def _title(file: Path) -> str:
 
 
 def _tell(registered: dict[str, Any]) -> None:
-    slug, tools = registered["slug"], registered["tools"]
+    slug, tools, auth = registered["slug"], registered["tools"], registered["upstream_auth"]["type"]
     show(registered["name"], [ReportItem(**item) for item in registered["report"]], len(tools), partial(tool_id, slug))
-    auth, audience = registered["upstream_auth"]["type"], registered["default_audience"]
-    carried = f"calls carry a token for {audience}" if auth == "token_exchange" else f"upstream_auth {auth}"
-    sys.stdout.write(cleaned(f"Registered as {slug}: {registered['base_url']}, {carried}\n"))
+    carried = _CARRIED.get(auth, f"what {auth} provides").format(registered["default_audience"])
+    sys.stdout.write(cleaned(f"Registered as {slug}: {registered['base_url']}, calls carry {carried}\n"))
     for warning in registered["warnings"]:
         sys.stderr.write(cleaned(f"Warning: {warning['code']}: {warning['detail']}\n"))
