@@ -26,11 +26,11 @@ from app.api.rest.resource_metadata import metadata_address, metadata_router
 from app.audit.log import AuditLog
 from app.audit.outcome import Outcomes
 from app.circuit_breaker import CircuitBreaker
+from app.credentials.credential import Means
 from app.credentials.token_exchange.audited import AuditedExchanger
 from app.credentials.token_exchange.caching import CachingExchanger
 from app.credentials.token_exchange.guarded import GuardedExchanger
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
-from app.credentials.upstream_auth import UpstreamAuth
 from app.database import Database
 from app.documents.apart import ReadingLimits
 from app.documents.fetching import Documents, reference_origins
@@ -121,9 +121,9 @@ async def _composition(
         exchanger = _exchanger(settings, to_identity_provider, keys, telemetry, outcomes)
         closing.push_async_callback(exchanger.aclose)
 
-        catalog = Catalog()
+        catalog = Catalog(Means(exchanger, settings.token_passthrough))
         upstream = _upstream(settings, to_upstreams, telemetry)
-        executor = _executor(settings, exchanger, upstream, outcomes, telemetry, verifier)
+        executor = _executor(settings, upstream, outcomes, telemetry, verifier)
         registration = _registration(database, documents(to_documents), rules, outcomes, catalog, upstream)
         closing.push_async_callback(registration.aclose)
         await registration.load_all()
@@ -164,14 +164,12 @@ def _database(settings: Settings) -> Database:
 
 def _executor(
     settings: Settings,
-    exchanger: CachingExchanger,
     upstream: Upstream,
     outcomes: Outcomes,
     telemetry: Telemetry,
     verifier: AgentTokenVerifier,
 ) -> ToolExecutor:
     return ToolExecutor(
-        UpstreamAuth(exchanger, passthrough=settings.token_passthrough),
         upstream,
         outcomes,
         telemetry,

@@ -27,6 +27,7 @@ from tests.servers import running
 
 PRODUCT = Path(__file__).parent.parent / "app"
 _ADDRESS = "http://localhost:8040"
+_ORDER = {"lines": [{"item_id": "margherita", "quantity": 2}]}  # arguments, as most calls have some
 
 _IN_THE_READER = """
 import sys, threading
@@ -79,6 +80,8 @@ async def _walk(name: str, told: Path, work: Callable[[], Awaitable[httpx.Respon
     with _traced(files, told):
         answer = await work()
     assert answer.is_success, answer.text
+    body = answer.json()
+    assert not body.get("result", body).get("isError", body.get("is_error")), answer.text
     return Walk(name, frozenset(str(Path(file).relative_to(PRODUCT)) for file in files))
 
 
@@ -108,9 +111,9 @@ async def _walks(folder: Path, told: Path) -> list[Walk]:
                     "jsonrpc": "2.0",
                     "id": 1,
                     "method": "tools/call",
-                    "params": {"name": "pizzeria-backend__get_menu_items", "arguments": {}},
+                    "params": {"name": "pizzeria-backend__place_order", "arguments": _ORDER},
                 }
-                executed = {"tool_id": "pizzeria-backend/get_menu_items", "arguments": {}}
+                executed = {"tool_id": "pizzeria-backend/place_order", "arguments": _ORDER}
 
                 def register() -> Awaitable[httpx.Response]:
                     return client.post("/api/v1/sources", headers=admin, json=source)

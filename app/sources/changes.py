@@ -1,6 +1,7 @@
 """The record of one admin change, filled in as it becomes known."""
 
 from app.audit.outcome import Outcome, Outcomes
+from app.credentials.kinds import KINDS
 from app.identity.agent_token import AgentToken
 from app.sources.models import Source
 
@@ -16,4 +17,4 @@ def concern(change: Outcome, source: Source) -> None:
     """Note the source as it is to be after the change."""
     change.source = source.slug
     change.audience = source.default_audience
-    change.passthrough = source.upstream_auth_type == "passthrough"
+    change.passthrough = KINDS[source.upstream_auth_type].passes_agent_token

@@ -15,7 +15,6 @@ from app.credentials.token_exchange.caching import CachingExchanger
 from app.credentials.token_exchange.exchanger import ExchangeTarget
 from app.credentials.token_exchange.guarded import GuardedExchanger
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
-from app.credentials.upstream_auth import UpstreamAuth
 from app.identity.agent_token import AgentToken
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
@@ -120,8 +119,3 @@ async def exchanger(
     )
     yield caching
     await caching.aclose()
-
-
-@pytest.fixture
-def upstream_auth(exchanger: CachingExchanger) -> UpstreamAuth:
-    return UpstreamAuth(exchanger, passthrough="allow")

@@ -151,7 +151,6 @@ def key_of(part: Parts) -> bytes:
         subject="the same",
         client_id="the same",
         token_id=None,
-        audiences=frozenset(),
         scopes=frozenset(),
         roles=frozenset(),
         expires_at=0,

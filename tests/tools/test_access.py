@@ -10,7 +10,7 @@ from app.errors import InsufficientScope, NotFound
 from app.telemetry import Telemetry
 from app.tools.access import Access
 from app.tools.catalog import Catalog
-from tests.tools.builders import a_source, an_agent, an_operation
+from tests.tools.builders import a_source, an_agent, an_operation, some_means
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +30,7 @@ def telemetry() -> Telemetry:
 
 @pytest.fixture
 def catalog() -> Catalog:
-    return Catalog()
+    return Catalog(some_means())
 
 
 @pytest.fixture

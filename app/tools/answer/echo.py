@@ -11,18 +11,18 @@ _SHORTEST = 16  # characters of a token's beginning that a cut answer may end wi
 class Echo:
     """What to look for; a call without a token has none."""
 
-    def __init__(self, bearer: str | None) -> None:
-        self._bearer = bearer or ""
+    def __init__(self, secret: str | None) -> None:
+        self._secret = secret or ""
 
     def out_of_text(self, text: str) -> str:
         """Return the text without the token."""
-        return text.replace(self._bearer, _MARK) if self._bearer else text
+        return text.replace(self._secret, _MARK) if self._secret else text
 
     def out_of(self, content: bytes, *, truncated: bool = False) -> bytes:
         """Return the content without the token, and without its beginning where the content was cut inside of it."""
-        if not self._bearer:
+        if not self._secret:
             return content
-        token = self._bearer.encode()
+        token = self._secret.encode()
         content = content.replace(token, _MARK.encode())
         if truncated:
             for length in range(len(token) - 1, _SHORTEST - 1, -1):
@@ -37,7 +37,7 @@ class Echo:
         """
         data = self.out_of(data)
         body = orjson.loads(data)
-        if self._bearer and b"\\u" in data:
+        if self._secret and b"\\u" in data:
             try:
                 plain = orjson.dumps(body)
             except orjson.JSONEncodeError:  # nested too deep to be written again: what is escaped stays

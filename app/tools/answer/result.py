@@ -40,9 +40,9 @@ class ToolResult:
     headers: Mapping[str, str]
 
 
-def read_answer(answer: UpstreamAnswer, *, bearer: str | None, duration_ms: float) -> ToolResult:
-    """Make a result of the answer; a bearer that the upstream echoes is taken out of it."""
-    echo = Echo(bearer)
+def read_answer(answer: UpstreamAnswer, *, secret: str | None, duration_ms: float) -> ToolResult:
+    """Make a result of the answer; a secret that was sent and comes back is taken out of it."""
+    echo = Echo(secret)
     content_type = answer.headers.get("content-type")
     body = read_body(answer.content, content_type, truncated=answer.truncated, echo=echo)
     is_error = answer.status >= 400
