@@ -16,7 +16,7 @@ from app.errors import BadAnswer, DeadlineExceeded, Invalid, Unavailable
 from app.outbound import OWN_HEADERS, read_up_to
 from app.sources.models import RegisteredSource
 from app.telemetry import Telemetry, trace_headers
-from app.tools.answer.streams import is_stream
+from app.tools.answer.body import is_stream
 from app.tools.request.plan import UpstreamRequest
 
 Headers = Sequence[tuple[str, str]]  # names in lower case

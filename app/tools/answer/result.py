@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.tools.answer.body import AnswerBody, Kind, media_type_of, read_body
-from app.tools.answer.echo import Echo
+from app.tools.answer.body import AnswerBody, Echo, Kind, media_type_of, read_body
 from app.tools.answer.html import text_of_html
 from app.tools.upstream import UpstreamAnswer
 
