@@ -2,7 +2,7 @@
 
 `python -m tests.walks` prints them. A file is walked when a function in it is called, by the interpreter's own trace,
 in this process, its threads, and the process that reads the document. A folder is a room below `app/`, with all that
-lies in it; the modules at the root of `app/` count as one more.
+lies in it; the modules at the root of `app/` belong to no room.
 """
 
 import asyncio
@@ -53,8 +53,8 @@ class Walk:
 
     @property
     def folders(self) -> frozenset[str]:
-        """The rooms that the files lie in; `.` is the root."""
-        return frozenset(str(Path(file).parts[0]) if "/" in file else "." for file in self.files)
+        """The rooms that the files lie in."""
+        return frozenset(Path(file).parts[0] for file in self.files if "/" in file)
 
 
 @contextmanager
@@ -128,6 +128,7 @@ async def _walks(folder: Path, told: Path) -> list[Walk]:
                     await _walk("a registration", told, register),
                     await _walk("a first call over REST", told, execute),
                     await _walk("a cached call over REST", told, execute),
+                    await _walk("a first call over MCP, its token cached", told, call),
                     await _walk("a cached call over MCP", told, call),
                 ]
 
