@@ -45,9 +45,9 @@ class UpstreamAuth:
         token = await self._exchanger.exchange(agent, target)
         return Bearer(token.value, token.token_id, target.audience, passthrough=False, cached=token.cached)
 
-    def forget(self, agent: AgentToken, target: ExchangeTarget) -> None:
+    async def forget(self, agent: AgentToken, target: ExchangeTarget) -> None:
         """Do not use that cached token again: the upstream answered 401 to it."""
-        self._exchanger.forget(agent, target)
+        await self._exchanger.forget(agent, target)
 
     def _own(self, agent: AgentToken) -> Bearer:
         if self._passthrough == "deny":

@@ -1,7 +1,7 @@
 """One call of a tool, from the arguments to the result, in order."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Literal
@@ -92,7 +92,7 @@ class ToolExecutor:
         telemetry: Telemetry,
         *,
         upstream_timeout: float,
-        refuse: Callable[[AgentToken], None],
+        refuse: Callable[[AgentToken], Awaitable[None]],
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._catalog = catalog
@@ -139,7 +139,7 @@ class ToolExecutor:
         result = await self._send(call, tool, request)
         if result.upstream_status == 401 and target is not None and call.bearer is not None and call.bearer.cached:
             # The upstream may know of a revocation that the cached token outlived: one new exchange tells.
-            self._upstream_auth.forget(call.agent, target)
+            await self._upstream_auth.forget(call.agent, target)
             if tool.safe:
                 call.bearer = await self._bearer_for(tool, call.agent, target)
                 result = await self._send(call, tool, request)
@@ -156,7 +156,7 @@ class ToolExecutor:
         try:
             return await self._upstream_auth.bearer_for(agent, target)
         except InvalidAgentToken:
-            self._refuse(agent)
+            await self._refuse(agent)
             raise
 
     async def _send(self, call: _Call, tool: Tool, request: UpstreamRequest) -> ToolResult:

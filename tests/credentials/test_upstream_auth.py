@@ -50,6 +50,6 @@ async def test_a_token_that_the_upstream_refused_is_not_offered_again(
 ) -> None:
     agent = await agents.agent()
     await upstream_auth.bearer_for(agent, PIZZERIA)
-    upstream_auth.forget(agent, PIZZERIA)
+    await upstream_auth.forget(agent, PIZZERIA)
     assert not (await upstream_auth.bearer_for(agent, PIZZERIA)).cached
     assert len(issuer.forms) == 2

@@ -28,6 +28,7 @@ from app.errors import (
     Unavailable,
 )
 from app.identity.agent_token import AgentToken
+from app.memory import InProcessMemory
 from app.outbound import AddressPolicy, guarded_transport
 from app.sources.models import Authority
 from app.telemetry import Telemetry
@@ -78,7 +79,9 @@ class Provider:
         self.catalog = Catalog()
         self.audit = audit
         self.telemetry = telemetry
-        self._exchanger = CachingExchanger(self.issuing, telemetry, client_id="x", buffer=0, max_age=60)
+        self._exchanger = CachingExchanger(
+            self.issuing, InProcessMemory(), telemetry, client_id="x", buffer=0, max_age=60
+        )
         self.executor = ToolExecutor(
             self.catalog,
             UpstreamAuth(self._exchanger, passthrough=passthrough),
@@ -86,9 +89,12 @@ class Provider:
             audit,
             telemetry,
             upstream_timeout=upstream_timeout,
-            refuse=self.refused.append,
+            refuse=self._refuse,
             clock=self.clock,
         )
+
+    async def _refuse(self, agent: AgentToken) -> None:
+        self.refused.append(agent)
 
     def show(self, server: Scripted, method: str = "get", **source: Any) -> None:
         operation = an_operation("get_menu", method=method, properties=MENU)
