@@ -37,6 +37,7 @@ from app.documents.fetching import Documents, reference_origins
 from app.errors import Unavailable
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
+from app.memory import InProcessMemory, Memory
 from app.openapi.limits import Limits
 from app.outbound import AddressPolicy, guarded_client, guarded_transport, plain_client
 from app.settings import Settings
@@ -117,9 +118,10 @@ async def _composition(
         to_upstreams = await closing.enter_async_context(guarded_transport(policy))
         keys = JwksCache(to_identity_provider, settings.realm_url)
         closing.push_async_callback(keys.aclose)
-        verifier = AgentTokenVerifier(keys, issuer=settings.issuer, audiences=settings.agent_audiences)
-        exchanger = _exchanger(settings, to_identity_provider, keys, telemetry, outcomes)
-        closing.push_async_callback(exchanger.aclose)
+        memory = InProcessMemory()
+        closing.push_async_callback(memory.aclose)
+        verifier = AgentTokenVerifier(keys, memory, issuer=settings.issuer, audiences=settings.agent_audiences)
+        exchanger = _exchanger(settings, to_identity_provider, keys, memory, telemetry, outcomes)
 
         catalog = Catalog(Means(exchanger, settings.token_passthrough))
         upstream = _upstream(settings, to_upstreams, telemetry)
@@ -241,7 +243,12 @@ def _mcp_sessions(door: McpDoor) -> StreamableHTTPSessionManager:
 
 
 def _exchanger(
-    settings: Settings, client: httpx.AsyncClient, keys: JwksCache, telemetry: Telemetry, outcomes: Outcomes
+    settings: Settings,
+    client: httpx.AsyncClient,
+    keys: JwksCache,
+    memory: Memory,
+    telemetry: Telemetry,
+    outcomes: Outcomes,
 ) -> CachingExchanger:
     sender = KeycloakExchanger(
         client,
@@ -260,6 +267,7 @@ def _exchanger(
     )
     return CachingExchanger(
         GuardedExchanger(AuditedExchanger(sender, telemetry, outcomes), breaker),
+        memory,
         telemetry,
         client_id=settings.token_exchange_client_id,
         buffer=settings.token_exchange_cache_ttl_buffer,

@@ -40,4 +40,4 @@ class Exchanged(Credential):
     async def forget(self, agent: AgentToken) -> None:
         """Have the next call ask the identity provider."""
         if self._target is not None:
-            self._exchanger.forget(agent, self._target)
+            await self._exchanger.forget(agent, self._target)

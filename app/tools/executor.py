@@ -1,7 +1,7 @@
 """One call of a tool, from the arguments to the result, in order."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -30,7 +30,7 @@ class ToolExecutor:
         telemetry: Telemetry,
         *,
         upstream_timeout: float,
-        refuse: Callable[[AgentToken], None],
+        refuse: Callable[[AgentToken], Awaitable[None]],
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._upstream = upstream
@@ -73,7 +73,7 @@ class ToolExecutor:
         try:
             return await tool.credential.headers(agent)
         except InvalidAgentToken:
-            self._refuse(agent)
+            await self._refuse(agent)
             raise
 
     async def _send(self, call: Outcome, tool: Tool, request: UpstreamRequest, presented: Presented) -> ToolResult:

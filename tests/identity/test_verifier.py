@@ -387,7 +387,7 @@ async def test_a_token_that_the_identity_provider_refused_is_revoked_from_then_o
 ) -> None:
     token, another = issuer.token(), issuer.token(jti="another")
     agent = await verifier.verify(token)
-    verifier.refuse(agent)
+    await verifier.refuse(agent)
     assert (await refusal(verifier, token)).code == "token_revoked"
     assert (await verifier.verify(another)).subject == USER
     clock.advance(309)

@@ -8,6 +8,7 @@ from app.credentials.credential import Means
 from app.credentials.token_exchange.caching import CachingExchanger
 from app.credentials.token_exchange.exchanger import ExchangedToken, ExchangeTarget
 from app.identity.agent_token import AgentToken
+from app.memory import InProcessMemory
 from app.operation.operation import Body, Location, Operation, Parameter, Style
 from app.sources.models import RegisteredSource
 from app.telemetry import Telemetry
@@ -98,5 +99,5 @@ class NoIssuer:
 
 def some_means() -> Means:
     """Means for tests in which no credential is asked for."""
-    exchanger = CachingExchanger(NoIssuer(), Telemetry(), client_id="x", buffer=0, max_age=60)
+    exchanger = CachingExchanger(NoIssuer(), InProcessMemory(), Telemetry(), client_id="x", buffer=0, max_age=60)
     return Means(exchanger, passthrough="allow")

@@ -27,6 +27,7 @@ from app.errors import (
     Unavailable,
 )
 from app.identity.agent_token import AgentToken
+from app.memory import InProcessMemory
 from app.outbound import AddressPolicy, guarded_transport
 from app.sources.models import Authority
 from app.telemetry import Telemetry
@@ -77,16 +78,19 @@ class Provider:
         self.audit = audit
         self.outcomes = Outcomes(audit.record, self.clock)
         self.telemetry = telemetry
-        exchanger = CachingExchanger(self.issuing, telemetry, client_id="x", buffer=0, max_age=60)
+        exchanger = CachingExchanger(self.issuing, InProcessMemory(), telemetry, client_id="x", buffer=0, max_age=60)
         self.catalog = Catalog(Means(exchanger, passthrough))
         self.executor = ToolExecutor(
             upstream,
             self.outcomes,
             telemetry,
             upstream_timeout=upstream_timeout,
-            refuse=self.refused.append,
+            refuse=self._refuse,
             clock=self.clock,
         )
+
+    async def _refuse(self, agent: AgentToken) -> None:
+        self.refused.append(agent)
 
     def show(self, server: Scripted, method: str = "get", **source: Any) -> None:
         operation = an_operation("get_menu", method=method, properties=MENU)
