@@ -13,16 +13,16 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from sqlalchemy.exc import ArgumentError
 from starlette.routing import Route
 
-from app.api.http.authentication import Authentication
 from app.api.http.dependencies import Composition
+from app.api.http.entry import Entry
 from app.api.http.problems import Problems
+from app.api.http.readiness import Readiness
 from app.api.mcp.entry import MCP_BYTES, McpEntry
 from app.api.mcp.server import McpDoor
 from app.api.rest import audit as audit_door
 from app.api.rest import health, sources, tools
-from app.api.rest.entry import Entry
-from app.api.rest.readiness import Readiness
 from app.api.rest.resource_metadata import metadata_address, metadata_router
+from app.api.web.pages import Doors, pages_router, static_files
 from app.audit.log import AuditLog
 from app.audit.outcome import Outcomes
 from app.circuit_breaker import CircuitBreaker
@@ -41,10 +41,11 @@ from app.memory import InProcessMemory, Memory
 from app.openapi.limits import Limits
 from app.outbound import AddressPolicy, guarded_client, guarded_transport, plain_client
 from app.settings import Settings
-from app.sources.registration import Registration
 from app.sources.repository import SourceRepository
 from app.sources.rules import SourceRules
 from app.sources.schedule import RefreshSchedule
+from app.sources.use_cases import use_cases
+from app.sources.writing import Writing
 from app.telemetry import Telemetry
 from app.tools.access import Access
 from app.tools.catalog import Catalog
@@ -88,8 +89,10 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.router.routes.append(Route("/mcp", McpEntry(settings.public_url, problems)))
     metadata = metadata_router(settings.resource, settings.issuer)
-    for router in (tools.router, sources.router, audit_door.router, health.router, metadata):
+    pages = pages_router(Doors(settings.public_url, settings.resource, metadata_address(settings.resource)))
+    for router in (tools.router, sources.router, audit_door.router, health.router, metadata, pages):
         app.include_router(router)
+    app.mount("/static", static_files())
     return app
 
 
@@ -126,14 +129,16 @@ async def _composition(
         catalog = Catalog(Means(exchanger, settings.token_passthrough))
         upstream = _upstream(settings, to_upstreams, telemetry)
         executor = _executor(settings, upstream, outcomes, telemetry, verifier)
-        registration = _registration(database, documents(to_documents), rules, outcomes, catalog, upstream)
-        closing.push_async_callback(registration.aclose)
-        await registration.load_all()
-        await closing.enter_async_context(RefreshSchedule(registration).running())
+        repository = SourceRepository(database)
+        writing = _writing(repository, rules, outcomes, catalog, upstream)
+        closing.push_async_callback(writing.aclose)
+        await writing.load_all()
+        registered = use_cases(writing, repository, documents(to_documents), rules)
+        await closing.enter_async_context(RefreshSchedule(registered.queries, registered.refresh).running())
         sessions = _mcp_sessions(McpDoor(catalog, executor))
         await closing.enter_async_context(sessions.run())
         yield Composition(
-            authentication=Authentication(verifier),
+            verifier=verifier,
             outcomes=outcomes,
             admin_roles=frozenset(settings.admin_roles),
             document_bytes=settings.source_max_bytes,
@@ -141,7 +146,7 @@ async def _composition(
             catalog=catalog,
             access=Access(catalog, outcomes, telemetry),
             executor=executor,
-            registration=registration,
+            sources=registered,
             audit=audit,
             telemetry=telemetry,
             readiness=Readiness(database, keys, telemetry),
@@ -180,26 +185,14 @@ def _executor(
     )
 
 
-def _registration(
-    database: Database,
-    documents: Documents,
-    rules: SourceRules,
-    outcomes: Outcomes,
-    catalog: Catalog,
-    upstream: Upstream,
-) -> Registration:
+def _writing(
+    repository: SourceRepository, rules: SourceRules, outcomes: Outcomes, catalog: Catalog, upstream: Upstream
+) -> Writing:
     def forget(slug: str) -> None:
         catalog.remove(slug)
         upstream.remove(slug)
 
-    return Registration(
-        SourceRepository(database),
-        documents,
-        rules,
-        audit=outcomes,
-        on_changed=catalog.put,
-        on_removed=forget,
-    )
+    return Writing(repository, rules, audit=outcomes, on_changed=catalog.put, on_removed=forget)
 
 
 def _documents(

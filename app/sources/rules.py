@@ -13,7 +13,8 @@ from app.credentials.credential import Terms
 from app.credentials.kinds import KINDS, AuthType, auth_type_of
 from app.errors import Invalid, NotPermitted
 from app.outbound import AddressPolicy, AddressRefused, origin_of
-from app.sources.models import Authority, RegisteredSource, Source
+from app.sources.source import Authority, RegisteredSource
+from app.sources.tables import Source
 
 _log = structlog.get_logger(__name__)
 _MAY_ADD_ORIGINS = "admin"  # the realm role; `manager` may not

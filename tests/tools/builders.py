@@ -10,7 +10,7 @@ from app.credentials.token_exchange.exchanger import ExchangedToken, ExchangeTar
 from app.identity.agent_token import AgentToken
 from app.memory import InProcessMemory
 from app.operation.operation import Body, Location, Operation, Parameter, Style
-from app.sources.models import RegisteredSource
+from app.sources.source import RegisteredSource
 from app.telemetry import Telemetry
 
 

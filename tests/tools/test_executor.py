@@ -29,7 +29,7 @@ from app.errors import (
 from app.identity.agent_token import AgentToken
 from app.memory import InProcessMemory
 from app.outbound import AddressPolicy, guarded_transport
-from app.sources.models import Authority
+from app.sources.source import Authority
 from app.telemetry import Telemetry
 from app.tools.answer.result import ToolResult
 from app.tools.catalog import Catalog

@@ -10,12 +10,11 @@ from urllib.parse import urlsplit
 
 import orjson
 from mcp_types import PARSE_ERROR
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.http.bodies import read_body, read_json, replayed
-from app.api.http.dependencies import Composition, composition_of
+from app.api.http.dependencies import Composition, agent_of, composition_of
 from app.api.http.disconnect import unless_gone
 from app.api.http.problems import Problems, problem
 from app.errors import Invalid, NotFound, ToolsProviderError, Unavailable
@@ -49,7 +48,7 @@ class McpEntry:
         composition = composition_of(scope)
         with composition.telemetry.remote_parent(headers):
             try:
-                agent = await composition.authentication.agent_of(scope)
+                agent = await agent_of(scope)
             except ToolsProviderError as error:
                 refused = await self._refuse(composition, error, record=not isinstance(error, Unavailable))
                 await refused(scope, receive, send)
@@ -64,7 +63,7 @@ class McpEntry:
             detail = "There are no sessions and no streams here; POST each message."
             await problem(405, "method_not_allowed", detail, headers={"Allow": "POST"})(scope, receive, send)
             return
-        body = await read_body(receive, Headers(scope=scope).get("content-length"), MCP_BYTES)
+        body = await read_body(scope, receive, MCP_BYTES)
         try:
             message = read_json(body)
         except Invalid as error:
