@@ -103,7 +103,11 @@ async def test_an_exchange_without_an_audience_is_refused_when_stated_and_never_
 @pytest.mark.parametrize("kind", ["passthrough", "none"])
 def test_other_kinds_need_no_audience(kind: AuthType) -> None:
     KINDS[kind].check(Terms())
-    KINDS[kind].check(Terms("pizzeria-backend"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_takes_an_audience(kind: AuthType) -> None:
+    KINDS[kind].check(PIZZERIA)
 
 
 @pytest.mark.parametrize(
