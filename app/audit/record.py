@@ -19,7 +19,7 @@ Kind = Literal["call", "refusal", "exchange", "admin"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRecord:
-    """What happened, to whom it is owed and how it ended.
+    """What happened, who did it and how it ended.
 
     `action` is `execute`, `authenticate`, `administer`, `exchange`, `register`, `update`, `refresh` or `delete`.
     `outcome` is `ok`, `upstream_error` (it answered 400 or above), `cancelled` (the caller left, or it was given up) or

@@ -186,5 +186,5 @@ def _read(file: Path) -> list[Row]:
         try:
             rows.append(orjson.loads(line))
         except orjson.JSONDecodeError:
-            _log.error("a line that was kept aside is no record", line=line.decode("utf-8", "replace"))
+            _log.error("a line that was kept aside is not a record", line=line.decode("utf-8", "replace"))
     return rows

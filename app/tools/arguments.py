@@ -40,7 +40,7 @@ def invalid_arguments(violations: Sequence[Violation]) -> Invalid:
 
 
 class ArgumentRules:
-    """What one tool accepts. The schema is compiled once, at the first need or by `compile`.
+    """What one tool accepts. The schema is compiled once, when it is first needed or by `compile`.
 
     `preset` are arguments that are sent as they are, unless the caller may give them and does.
     """
@@ -160,7 +160,7 @@ def _words(error: ValidationError) -> str:
         return f"the value is not one of {', '.join(options)}"
     types = [_other_types(branch, error) for branch in _branches(error)]
     if types and all(types):
-        return f"the value is of none of these types: {', '.join(dict.fromkeys(chain.from_iterable(types)))}"
+        return f"the value has none of these types: {', '.join(dict.fromkeys(chain.from_iterable(types)))}"
     return error.message
 
 
@@ -201,7 +201,7 @@ def _unusable(arguments: Mapping[str, Any]) -> Iterator[Violation]:
 def _unusable_scalar(value: object) -> str | None:
     if isinstance(value, str):
         unusable = not value.isascii() and _has_surrogate(value)
-        return "has half a surrogate pair in it, which is no Unicode text" if unusable else None
+        return "has half a surrogate pair in it, which is not Unicode text" if unusable else None
     if isinstance(value, float) and not math.isfinite(value):
         return "is not a finite number"
     if isinstance(value, int) and not -(2**63) <= value < 2**64:

@@ -79,11 +79,11 @@ class Catalog:
         self._replace({other: entry for other, entry in self._entries.items() if other != slug})
 
     def find(self, tool_id: str) -> Tool | None:
-        """Return the tool of that id, whoever may see it."""
+        """Return the tool with that id, no matter who may see it."""
         return self._find(*tool_id.split("/", 1)) if "/" in tool_id else None
 
     def find_by_mcp_name(self, name: str) -> Tool | None:
-        """Return the tool of that MCP name, whoever may see it."""
+        """Return the tool with that MCP name, no matter who may see it."""
         slug, separator, operation = name.partition(SEPARATOR)
         return self._find(slug, operation) if separator else None
 

@@ -1,6 +1,6 @@
-"""What a tool promises of its structured content, and how any answer keeps the promise.
+"""What a tool promises about its structured content, and how any answer keeps the promise.
 
-An API may answer otherwise than its document says, and errors have forms of their own. So the published schema has two
+An API may not answer as its document says, and errors have forms of their own. So the published schema has two
 branches: the documented shape, and `other_answer` around anything else. Which of them an answer takes is found by
 validating it, once, against the shape.
 """
@@ -18,7 +18,7 @@ _log = structlog.get_logger(__name__)
 
 
 class OutputRules:
-    """The promise of one tool. The shape is compiled once, at the first need."""
+    """The promise of one tool. The shape is compiled once, when it is first needed."""
 
     __slots__ = ("_shape", "_validator", "is_object", "published")
 
@@ -44,5 +44,5 @@ class OutputRules:
 
 
 def otherwise(body: Value) -> Json:
-    """Return what takes the branch for answers that are not as documented; None stands for what is no JSON."""
+    """Return what takes the branch for answers that are not as documented; None stands for what is not JSON."""
     return {OTHER: body}

@@ -305,10 +305,10 @@ async def test_the_whole_exchange_has_one_deadline(
 NOW = 1_800_000_000
 NO_TOKEN = "there is no access token in it"
 NO_BEARER = "its token_type is not Bearer"
-OTHER_TYPE = "it is no access token by its issued_token_type"
+OTHER_TYPE = "its issued_token_type is not that of an access token"
 OTHER_AUDIENCE = "it is not for the audience that was asked for"
-OTHER_USER = "it is another user's"
-NO_ACCESS_TOKEN = "it is no plain access token"
+OTHER_USER = "it belongs to another user"
+NO_ACCESS_TOKEN = "it is not a plain access token"
 ENDED = "it has expired or does not say when it will"
 NOT_YET = "it is not valid yet"
 LIES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {

@@ -67,7 +67,7 @@ async def test_an_unknown_tool_is_not_found_and_recorded(
     with pytest.raises(NotFound) as refused:
         access.decide(an_agent(), tool, "rest")
     assert refused.value.code == "tool_not_found"
-    assert refused.value.detail.startswith("There is no tool of that name that you may see.")
+    assert refused.value.detail.startswith("There is no tool with that name that you may see.")
     await access.refused(refused.value, an_agent(), tool, "rest")
     (record,) = records
     assert (record.kind, record.action, record.door) == ("refusal", "execute", "rest")

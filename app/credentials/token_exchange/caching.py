@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class CachingExchanger:
-    """Asks `exchanger` only for tokens that it has not. `buffer` and `max_age` are in seconds (see `keep_until`).
+    """Asks `exchanger` only for tokens that it does not have. `buffer` and `max_age` are in seconds (see `keep_until`).
 
     `client_id` is the exchange client, `clock` gives seconds since the epoch. Tokens live in memory only.
     """
@@ -100,7 +100,7 @@ def cache_key(agent: AgentToken, target: ExchangeTarget, client_id: str) -> byte
 
 
 def keep_until(exchanged_ends: float, agent_ends: float, *, now: float, buffer: float, max_age: float) -> float:
-    """Return when a cached token must not be used any more; not in the future means: use it once, keep it not.
+    """Return when a cached token must not be used any more; not in the future means: use it once, do not keep it.
 
     The buffer is for the exchanged token alone: taking it from the agent token's end too would leave the last part of
     that token's life without a cache.

@@ -95,7 +95,7 @@ class _ContentType:
 def read_body(content: bytes, content_type: str | None, *, truncated: bool, echo: Echo) -> AnswerBody:
     """Return what the content is, without a token that the upstream echoes.
 
-    Of what was truncated only texts and streams are of use: half a JSON value is told as text, half a file is only
+    Of what was truncated only texts and streams are of use: half a JSON value is returned as text, half a file is only
     described, and half a character or event at the end is left out.
     """
     stated = _content_type(content_type or "")
@@ -107,7 +107,7 @@ def read_body(content: bytes, content_type: str | None, *, truncated: bool, echo
         try:
             return AnswerBody("json", *echo.out_of_json(content.removeprefix(codecs.BOM_UTF8)), truncated=False)
         except orjson.JSONDecodeError:
-            pass  # NaN, an error page: what is no JSON is told as text
+            pass  # NaN, an error page: anything that is not JSON is returned as text
     content = echo.out_of(content, truncated=truncated)
     text = _text(content, stated, truncated=truncated)
     if text is None:

@@ -31,7 +31,7 @@ class StreamValues:
 
 
 def values_of(text: str, content_type: str, *, truncated: bool) -> StreamValues | None:
-    """Return what the stream holds; None where a line is no JSON.
+    """Return what the stream holds; None where a line is not JSON.
 
     Of a truncated text the last, unfinished value is left out. A server-sent event is `{data}`, with `event` and `id`
     where it has them; `data` is parsed where it is JSON.
