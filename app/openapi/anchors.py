@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
 
-from app.openapi.limits import Watch
 from app.operation.operation import Json, Value
 from app.operation.pointers import join
 
@@ -16,9 +15,8 @@ _RECURSIVE = ""  # the name that all `$recursiveAnchor`s share
 class Anchors:
     """The named schemas of one document. Nothing is looked at before the first name is asked for."""
 
-    def __init__(self, document: Value, watch: Watch) -> None:
+    def __init__(self, document: Value) -> None:
         self._document = document
-        self._watch = watch
 
     def reference(self, ref: Value, pointer: str) -> Value:
         """Return the `$ref` or `$dynamicRef` that stands at the pointer with a JSON Pointer in place of a name.
@@ -47,7 +45,6 @@ class Anchors:
         places = defaultdict(list)
         pending: list[tuple[Value, str]] = [(self._document, "")]
         while pending:
-            self._watch.tick()
             node, pointer = pending.pop()
             if isinstance(node, dict):
                 for name in _names(node):

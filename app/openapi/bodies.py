@@ -5,10 +5,11 @@ from types import NoneType
 
 from openapi_pydantic.v3.v3_1 import Encoding, MediaType, RequestBody
 
+from app.openapi.definitions import Definition
 from app.openapi.flattening import Members, members_of
 from app.openapi.inputs import FILE, FILES, Input, base64_of
 from app.openapi.parts import Unusable, parse
-from app.openapi.schemas import Definition, Schemas
+from app.openapi.schemas import Schemas
 from app.operation.media_types import Kind, by_preference, concrete, essence, is_media_type, kind_of
 from app.operation.operation import Body, BodyField, Style, Value
 from app.operation.pointers import Unresolvable, join, remark

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from app.errors import Invalid
-from app.openapi.limits import Limits, Watch, refused
+from app.openapi.limits import Limits, refused
 from app.openapi.reading import File, read_root, read_tree
 from app.operation.operation import Json, Value
 from app.operation.pointers import FILES, LONGEST_CHAIN, join, step
@@ -55,18 +55,16 @@ _NOT_FOLLOWED = frozenset(  # data, prose, and what no tool is made of
 )
 
 
-def read_bundled(
-    root: File, address: str, load: Load, *, limits: Limits | None = None, deadline: float | None = None
-) -> Json:
+def read_bundled(root: File, address: str, load: Load, *, limits: Limits | None = None) -> Json:
     """Return the document in the file, with all files that its operations reach.
 
-    `address` is where it was found, for its relative references; empty when nobody knows. `deadline` is a time of
-    `time.monotonic`. A file that cannot be had or read leaves a text in its place, which says why. Raises
-    Invalid("invalid_document") for the document itself and for too many files.
+    `address` is where it was found, for its relative references; empty when nobody knows. A file that cannot be had or
+    read leaves a text in its place, which says why. Raises Invalid("invalid_document") for the document itself and for
+    too many files.
     """
-    limits, watch = limits or Limits(), Watch(deadline)
-    document, nodes = read_root(root, limits, watch)
-    bundle = _Bundle(document, _normal(address), limits, watch, limits.nodes - nodes)
+    limits = limits or Limits()
+    document, nodes = read_root(root, limits)
+    bundle = _Bundle(document, _normal(address), limits, limits.nodes - nodes)
     while wanted := bundle.wanted():
         for each, found in zip(wanted, load(wanted), strict=True):
             bundle.take(each, found)
@@ -96,11 +94,10 @@ class _Place:
 
 
 class _Bundle:
-    def __init__(self, root: Json, address: str, limits: Limits, watch: Watch, nodes_left: int) -> None:
+    def __init__(self, root: Json, address: str, limits: Limits, nodes_left: int) -> None:
         self._root = root
         self._address = address
         self._limits = limits
-        self._watch = watch
         self._nodes_left = nodes_left
         self._trees: dict[str, Value] = {address: root}
         self._names: dict[str, str] = {}
@@ -146,7 +143,7 @@ class _Bundle:
     def _read(self, file: File) -> Value:
         limits = replace(self._limits, nodes=max(self._nodes_left, 0))
         try:
-            tree, nodes = read_tree(file, limits, self._watch)
+            tree, nodes = read_tree(file, limits)
         except Invalid as error:
             return f"it {error.violations[0].detail}"
         self._nodes_left -= nodes
@@ -155,7 +152,6 @@ class _Bundle:
     def _follow(self) -> None:
         while self._pending:
             node, base, named = self._pending.pop()
-            self._watch.tick()
             if not isinstance(node, dict | list) or id(node) in self._met:
                 continue
             self._met.add(id(node))

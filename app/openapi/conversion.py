@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.openapi.anchors import Anchors
-from app.openapi.closure import self_contained, undescribed
+from app.openapi.definitions import InputSchema, undescribed
 from app.openapi.drafts import Draft, Drafting, PathItem
-from app.openapi.limits import Limits, Watch, refused
+from app.openapi.limits import Limits, refused
 from app.openapi.parts import Unusable
 from app.openapi.schemas import HEAVIEST, Schemas
 from app.openapi.servers import server_addresses
@@ -35,20 +35,18 @@ def convert(
     *,
     slug: str,
     assigned: Mapping[tuple[str, str], str] | None = None,
-    deadline: float | None = None,
     limits: Limits | None = None,
 ) -> Conversion:
     """Return the operations of an OpenAPI 3 or Swagger 2.0 document; the report says why one is not among them.
 
-    `assigned` holds the names that operations already have, by method and path. `deadline` is a time of
-    `time.monotonic`. Raises Invalid("invalid_document") for any other document and for one that exceeds a limit.
+    `assigned` holds the names that operations already have, by method and path. Raises Invalid("invalid_document") for
+    any other document and for one that exceeds a limit.
     """
     limits = limits or Limits()
-    watch = Watch(deadline)
     paths = _paths(document)
     notes: list[str] = []
     servers = server_addresses(stated_servers(document), "/servers", notes)
-    schemas = Schemas(References(document), Anchors(document, watch), watch)
+    schemas = Schemas(References(document), Anchors(document))
     drafts, skipped = _Walk(schemas, Drafting(document, schemas, servers), limits).over(paths)
     names = operation_names(
         {(draft.operation.method, draft.operation.path): draft.wanted_name for draft in drafts},
@@ -145,7 +143,6 @@ class _Walk:
         return met
 
     def _operation(self, item: PathItem, method: str, raw: Value, pointer: str) -> None:
-        self._schemas.watch.look()
         if len(self._drafts) + len(self._skipped) >= self._limits.operations:
             raise refused(
                 f"has more than {self._limits.operations:,} operations (SOURCE_MAX_OPERATIONS)", shown(pointer)
@@ -197,7 +194,8 @@ class _Finishing:
         draft = self.draft.operation
         draft = replace(draft, name=self.names[draft.method, draft.path])
         rest = size_without_schemas(draft)
-        closure = self_contained(draft.input_schema, self.draft.arguments, self.schemas, budget - rest)
+        parts = InputSchema(draft.input_schema, self.draft.arguments, self.schemas.definition)
+        closure = parts.within(budget - rest)
         if is_laborious(closure.schema, HEAVIEST):
             closure = undescribed(closure, _LABORIOUS)
         notes = (*draft.notes, *closure.notes)

@@ -7,11 +7,12 @@ from openapi_pydantic.v3.v3_1 import Operation as ParsedOperation
 
 from app.openapi.answers import Answers
 from app.openapi.bodies import ReadBody, read_body
+from app.openapi.definitions import Definition
 from app.openapi.extensions import ToolWishes, tool_wishes
 from app.openapi.inputs import Input
 from app.openapi.parameters import Parameters
 from app.openapi.parts import Place, Unusable, parse
-from app.openapi.schemas import Definition, Schemas
+from app.openapi.schemas import Schemas
 from app.openapi.servers import server_addresses
 from app.openapi.swagger2 import OF_BODY, Swagger2, another_body
 from app.operation.naming import argument_names

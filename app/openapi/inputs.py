@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.openapi.schemas import Definition
+from app.openapi.definitions import Definition
 from app.operation.operation import Json
 
 

@@ -1,11 +1,8 @@
-"""What a document may cost, and the watch that says when it costs too much."""
+"""What a document may cost, and how it is refused when it costs more."""
 
-import time
 from dataclasses import dataclass
 
 from app.errors import Invalid, Violation
-
-_LOOK_EVERY = 1_024  # ticks between two looks at the clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,25 +19,6 @@ class Limits:
     operations: int = 10_000
     tool_bytes: int = 32_768  # of one tool
     list_bytes: int = 10_485_760  # of all tools of the document
-
-
-class Watch:
-    """Ends work at a deadline, a time of `time.monotonic`; None never ends it."""
-
-    def __init__(self, deadline: float | None) -> None:
-        self._deadline = deadline
-        self._ticks = 0
-
-    def tick(self) -> None:
-        """Count a step. Raises Invalid("invalid_document") when the deadline has passed."""
-        self._ticks += 1
-        if self._ticks % _LOOK_EVERY == 0:
-            self.look()
-
-    def look(self) -> None:
-        """Look at the clock now."""
-        if self._deadline is not None and time.monotonic() >= self._deadline:
-            raise refused("takes too long to read (SOURCE_READ_TIMEOUT); register a smaller part of it")
 
 
 def refused(why: str, pointer: str = "") -> Invalid:

@@ -7,9 +7,10 @@ from typing import get_args
 
 from openapi_pydantic.v3.v3_1 import Parameter as ParsedParameter
 
+from app.openapi.definitions import Definition
 from app.openapi.inputs import Input
 from app.openapi.parts import Place, Unusable, parse
-from app.openapi.schemas import Definition, Schemas
+from app.openapi.schemas import Schemas
 from app.openapi.swagger2 import with_schema
 from app.operation.keywords import short_examples
 from app.operation.media_types import by_preference, is_media_type, kind_of

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from app.openapi.limits import Limits, Watch, refused, too_deep
+from app.openapi.limits import Limits, refused, too_deep
 from app.openapi.yaml_tree import read_yaml
 from app.operation.operation import Json, Value
 from app.operation.pointers import join
@@ -22,25 +22,15 @@ class File:
     content_type: str | None = None
 
 
-def read_document(
-    data: bytes, *, content_type: str | None, deadline: float | None = None, limits: Limits | None = None
-) -> Json:
-    """Return the document, written in JSON or in YAML 1.2 (core schema, keys as strings).
-
-    `deadline` is a time of `time.monotonic`. Raises Invalid("invalid_document"), with a pointer where one is known.
-    """
-    return read_root(File(data, content_type), limits or Limits(), Watch(deadline))[0]
-
-
-def read_root(file: File, limits: Limits, watch: Watch) -> tuple[Json, int]:
+def read_root(file: File, limits: Limits) -> tuple[Json, int]:
     """Return the document in the file and the number of its values. Raises Invalid("invalid_document")."""
-    tree, nodes = read_tree(file, limits, watch)
+    tree, nodes = read_tree(file, limits)
     if not isinstance(tree, dict):
         raise refused(f"is {_kind(tree)} at the top, not an object with the fields of an OpenAPI document")
     return tree, nodes
 
 
-def read_tree(file: File, limits: Limits, watch: Watch) -> tuple[Value, int]:
+def read_tree(file: File, limits: Limits) -> tuple[Value, int]:
     """Return what the file holds and the number of its values. Raises Invalid("invalid_document")."""
     data = file.data.removeprefix(_BYTE_ORDER_MARK)
     start = data[:1_024].lstrip()[:1]
@@ -49,22 +39,21 @@ def read_tree(file: File, limits: Limits, watch: Watch) -> tuple[Value, int]:
     if start == b"<":
         raise refused("is HTML or XML; give the address of the OpenAPI document itself, in JSON or YAML")
     if start in {b"{", b"["} and "yaml" not in (file.content_type or "").lower():
-        return _read_json(data, limits, watch)
-    return read_yaml(_decoded(data), limits, watch)
+        return _read_json(data, limits)
+    return read_yaml(_decoded(data), limits)
 
 
-def _read_json(data: bytes, limits: Limits, watch: Watch) -> tuple[Value, int]:
+def _read_json(data: bytes, limits: Limits) -> tuple[Value, int]:
     # Counted before anything is built; commas in texts are told apart only where that decides.
     if _marks(data) >= limits.nodes and _marks(_TEXT.sub(b"0", data)) >= limits.nodes:
         raise refused(f"has more than {limits.nodes:,} values (SOURCE_MAX_NODES)")
-    watch.look()
     try:
         tree = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         if error.msg.startswith("depth limit"):
             raise too_deep(limits) from None
         raise refused(f"is not valid JSON: {error}") from None
-    return tree, _counted(tree, limits, watch)
+    return tree, _counted(tree, limits)
 
 
 def _marks(data: bytes) -> int:
@@ -72,12 +61,11 @@ def _marks(data: bytes) -> int:
     return sum(map(data.count, (b",", b"[", b"{"))) - data.count(b"[]") - data.count(b"{}")
 
 
-def _counted(tree: Value, limits: Limits, watch: Watch) -> int:
+def _counted(tree: Value, limits: Limits) -> int:
     pending: list[tuple[Value, int, str]] = [(tree, 1, "")]
     count = 1
     while pending:
         node, depth, pointer = pending.pop()
-        watch.tick()
         if depth > limits.depth:
             raise too_deep(limits, pointer)
         count += len(node)

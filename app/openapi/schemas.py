@@ -4,13 +4,9 @@ What a `$ref` names becomes a definition of its own, referred to as `#/$defs/nam
 they are and nothing is ever copied into something else.
 """
 
-from dataclasses import dataclass, replace
-from functools import cached_property
-
 from app.openapi.anchors import Anchors
+from app.openapi.definitions import Definition
 from app.openapi.dialect import is_nothing, modernised
-from app.openapi.limits import Watch
-from app.openapi.shortening import EVERYTHING, TERSE, Outline, stub_of, without_prose
 from app.operation.keywords import (
     IN_PLACE,
     SUBSCHEMA_LISTS,
@@ -23,72 +19,21 @@ from app.operation.keywords import (
 from app.operation.naming import definition_name
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable, join, remark
-from app.operation.sizes import size_of
 from app.operation.text import LONGEST_NAME, hides_something, shortened
 
 HEAVIEST = 2_000  # schemas that one value may have to be checked against
 
 _EXACT_FLOATS = 2**53
 _DEEPEST = 120  # schemas in schemas, followed through what applies to the same value
-# Levels of optional members in what is shortened, and how many members of one object.
-_OUTLINES = ((0, 0), (1, 12), (1, EVERYTHING), (2, EVERYTHING), (EVERYTHING, EVERYTHING))
 _OPEN_ANYWAY = frozenset({"additionalProperties", "items", "unevaluatedItems", "unevaluatedProperties"})
-
-
-@dataclass(frozen=True)
-class Definition:
-    """A converted schema, the names of the definitions that it refers to, and what had to be left out of it.
-
-    `weight` is how many schemas are applied to one and the same value.
-    """
-
-    schema: Json
-    references: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    weight: int = 1
-
-    @cached_property
-    def size(self) -> int:
-        """Bytes as JSON."""
-        return size_of(self.schema)
-
-    @cached_property
-    def terse(self) -> "Definition":
-        """The same with short descriptions."""
-        return replace(self, schema=without_prose(self.schema, TERSE))
-
-    @cached_property
-    def bare(self) -> "Definition":
-        """The same without a word of prose."""
-        return replace(self, schema=without_prose(self.schema, 0))
-
-    @cached_property
-    def stages(self) -> tuple["Definition", ...]:
-        """What to show of it beside others that are cut: from the least to everything with short descriptions."""
-        required, *others = [self.bare.outlined(levels, most) for levels, most in _OUTLINES]
-        stub = Definition(stub_of(self.schema))
-        least = required if required.size <= stub.size and not required.references else stub
-        return least, required, *others, self.terse.outlined(*_OUTLINES[-1])
-
-    def outlined(self, levels: int, most: int) -> "Definition":
-        """Return it with its optional members only as many levels deep, and so many of one object."""
-        outline = Outline(levels, most)
-        schema = outline.of(self.schema)
-        return Definition(schema, tuple(outline.references), self.notes)
-
-    def described(self, **annotations: Value) -> "Definition":
-        """Return the definition with annotations of its own; None leaves what there is."""
-        stated = {keyword: value for keyword, value in annotations.items() if value is not None}
-        return replace(self, schema={**self.schema, **stated}) if stated else self
 
 
 class Schemas:
     """Every schema of one document, converted when first asked for, for requests: without read-only members."""
 
-    def __init__(self, references: References, anchors: Anchors, watch: Watch) -> None:
+    def __init__(self, references: References, anchors: Anchors) -> None:
         self.references = references
         self.anchors = anchors
-        self.watch = watch
         self.depth = 0
         self._names: dict[str, str] = {}
         self._places: dict[str, tuple[Value, str]] = {}
@@ -152,7 +97,6 @@ class _Reading:
         self.weight = 1
 
     def schema(self, raw: Value, pointer: str, *, in_place: bool) -> Json | bool:
-        self._schemas.watch.tick()
         if raw is False:
             return False
         if is_nothing(raw):

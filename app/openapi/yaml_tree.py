@@ -20,7 +20,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from app.openapi.limits import Limits, Watch, refused, too_deep
+from app.openapi.limits import Limits, refused, too_deep
 from app.operation.operation import Json, Value
 
 _TAG = "tag:yaml.org,2002:"
@@ -52,12 +52,11 @@ class _Open:
     nodes: int = 1
 
 
-def read_yaml(text: str, limits: Limits, watch: Watch) -> tuple[Value, int]:
+def read_yaml(text: str, limits: Limits) -> tuple[Value, int]:
     """Return the one YAML document in the text and the number of its values. Raises Invalid("invalid_document")."""
-    tree = _Tree(limits, watch)
+    tree = _Tree(limits)
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-            watch.tick()
             tree.take(event)
     except yaml.YAMLError as error:
         if "nesting depth" in _told(error):  # the parser's own limit, which it may reach before we see the events
@@ -67,11 +66,10 @@ def read_yaml(text: str, limits: Limits, watch: Watch) -> tuple[Value, int]:
 
 
 class _Tree:
-    def __init__(self, limits: Limits, watch: Watch) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.root: Value = None
         self.nodes = 0
         self._limits = limits
-        self._watch = watch
         self._open: list[_Open] = []
         self._anchors: dict[str, tuple[Value, int]] = {}
         self._alias_nodes = 0

@@ -1,7 +1,9 @@
 """What became of a document's operations, one by one."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from app.operation.operation import Operation
 
@@ -12,19 +14,26 @@ Status = Literal["ready", "degraded", "skipped"]
 
 @dataclass(frozen=True, slots=True)
 class ReportItem:
-    """What became of one operation. `bytes` is the size of the tool.
+    """What became of one operation."""
 
-    `pointer` is a JSON Pointer into the document; into another file of it, it follows the file's name and a `#`.
-    """
-
-    method: str
-    path: str
-    pointer: str
-    status: Status
-    reason: str | None
-    name: str | None
-    bytes: int
-    estimated_tokens: int
+    method: Annotated[str, Field(description="The HTTP method of the operation.")]
+    path: Annotated[str, Field(description="Its path template; empty where the entry is not about one operation.")]
+    pointer: Annotated[
+        str,
+        Field(
+            description="Where it is in the document: a JSON Pointer. In another file of the document, the file's name "
+            "and a `#` come first."
+        ),
+    ]
+    status: Annotated[
+        Status, Field(description="`ready`: a tool; `degraded`: a tool with something lost; `skipped`: not a tool.")
+    ]
+    reason: Annotated[str | None, Field(description="Why it is not `ready`.")]
+    name: Annotated[
+        str | None, Field(description="What the tool is called, behind the slug; null if it is not a tool.")
+    ]
+    bytes: Annotated[int, Field(description="The size of the tool in lists of tools.")]
+    estimated_tokens: Annotated[int, Field(description="About how many tokens that is for a model.")]
 
 
 @dataclass(frozen=True, slots=True)

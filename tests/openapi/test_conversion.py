@@ -7,7 +7,6 @@ import orjson
 import pytest
 
 from app.errors import Invalid, Violation
-from app.openapi.conversion import convert
 from app.openapi.limits import Limits
 from app.operation.json import operation_from_json, operation_to_json
 from app.tools.request.plan import build_request, plan_request
@@ -295,11 +294,6 @@ def test_too_many_operations_are_refused() -> None:
     assert len(converted(document, limits=Limits(operations=11)).operations) == 11
     with pytest.raises(Invalid, match="more than 10 operations"):
         converted(document, limits=Limits(operations=10))
-
-
-def test_conversion_ends_at_its_deadline() -> None:
-    with pytest.raises(Invalid, match="too long"):
-        convert(a_document({"/a": a_get()}), slug="shop", deadline=0.0)
 
 
 def test_an_operation_survives_storage() -> None:
