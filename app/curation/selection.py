@@ -114,7 +114,7 @@ class Selection(BaseModel):
 
 
 def path_fits(glob: str, path: str) -> bool:
-    """Whether the path is one of those that the glob stands for; no pattern makes this try one path again and again."""
+    """Whether the path is one of those that the glob stands for; no glob makes it backtrack."""
     chunks: list[list[str]] = [[]]
     for segment in glob.split("/"):
         if segment == _ANY_SEGMENTS:

@@ -114,7 +114,7 @@ class SourceRules:
         elif registered and origin not in registered and _MAY_ADD_ORIGINS not in roles:
             raise NotPermitted(
                 "audience_origin_conflict",
-                f"The audience {audience} was first registered for another origin than {origin}. Somebody with the "
+                f"The audience {audience} was first registered for an origin other than {origin}. Somebody with the "
                 f"realm role {_MAY_ADD_ORIGINS} can register it for this one too.",
             )
 

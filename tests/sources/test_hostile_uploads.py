@@ -147,7 +147,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_form_that_is_none_is_refused_while_others_are_answered(
+def test_a_malformed_form_is_refused_while_others_are_answered(
     form: str, rest: httpx.Client, provider: RunningProvider, admin: Headers
 ) -> None:
     body, reason = FORMS[form]

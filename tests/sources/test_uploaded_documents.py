@@ -155,7 +155,7 @@ def test_a_document_may_be_as_large_as_one_that_is_fetched(rest: httpx.Client) -
             assert "SOURCE_MAX_BYTES" in refused.json()["detail"]
 
 
-def test_a_large_document_within_json_is_told_to_come_as_a_file(rest: httpx.Client) -> None:
+def test_a_large_document_within_json_is_refused_with_how_to_upload_it(rest: httpx.Client) -> None:
     register(rest, document("/a"))
     large = document("/a") | {"x-fill": "x" * 1_100_000}
     many = document("/a") | {"x-fill": [0] * 100_001}
@@ -210,7 +210,7 @@ async def test_a_document_that_is_fetched_is_not_kept(rest: httpx.Client, site: 
     assert (sent.json()["url"], sent.json()["uploaded"], tools(rest)) == (site.url, True, ["up/on"])
 
 
-def test_a_file_that_is_no_document_changes_nothing(rest: httpx.Client) -> None:
+def test_a_file_that_is_not_a_document_changes_nothing(rest: httpx.Client) -> None:
     before = register(rest, document("/a"))
     for content in (b"", b"{", b"[]", b"<html>", b"\xff\x00"):
         assert refusal(put(rest, content)) == (422, "invalid_document")
@@ -280,7 +280,7 @@ def test_the_source_in_a_form_is_checked_like_any_json(
 
 
 @pytest.mark.parametrize("content_type", ["application/yaml", "application/x-www-form-urlencoded", "text/plain", None])
-def test_what_is_no_json_is_told_what_to_send(content_type: str | None, rest: httpx.Client) -> None:
+def test_a_body_that_is_not_json_is_refused_with_what_to_send(content_type: str | None, rest: httpx.Client) -> None:
     register(rest, document("/a"))
     headers = {} if content_type is None else {"content-type": content_type}
     for method, path in (("POST", "/sources"), ("PATCH", "/sources/up"), ("PATCH", "/sources/up/tools/a")):
@@ -306,7 +306,7 @@ def test_who_is_no_admin_cannot_send_a_large_body(rest: httpx.Client, token: Tok
     assert refusal(answer) == (403, "role_required")
 
 
-def test_who_is_no_admin_cannot_send_or_read_a_file(rest: httpx.Client, token: Token) -> None:
+def test_only_an_admin_uploads_or_downloads_a_document(rest: httpx.Client, token: Token) -> None:
     register(rest, document("/a"))
     agent = bearer(token("johndoe"))
     assert refusal(put(rest, YAML.encode(), **agent)) == (403, "role_required")
