@@ -2,6 +2,7 @@
 
 import asyncio
 import zlib
+from collections.abc import AsyncIterator
 
 import httpx
 
@@ -23,31 +24,30 @@ async def read_bounded(response: httpx.Response, limit: int | Allowance) -> byte
     """
     allowance = limit if isinstance(limit, Allowance) else Allowance(limit)
     declared = response.headers.get("content-length", "")
-    encoded = "content-encoding" in response.headers
-    if not encoded and declared.isdecimal() and len(declared) < 20 and int(declared) > allowance.left:
+    encoding = response.headers.get("content-encoding", "")
+    if not encoding and declared.isdecimal() and len(declared) < 20 and int(declared) > allowance.left:
         raise _too_large(allowance.max_bytes)
-    body, truncated = await _read(response, allowance)
+    body, truncated = await read_up_to(response.aiter_raw(), encoding, allowance)
     if truncated:
         raise _too_large(allowance.max_bytes)
     return body
 
 
-async def read_up_to(response: httpx.Response, max_bytes: int, *, until: float | None = None) -> tuple[bytes, bool]:
-    """Return at most `max_bytes` of the decoded body of a streamed response, and whether there was more.
+async def read_up_to(
+    chunks: AsyncIterator[bytes], encoding: str, limit: int | Allowance, *, until: float | None = None
+) -> tuple[bytes, bool]:
+    """Return as much of the decoded body as the limit in bytes permits, and whether there was more.
 
-    `until`, a time of the event loop's clock, ends a body that need not be whole; the deadline of others is the
-    caller's, who also closes the response. Never holds much more than `max_bytes`. Raises BadAnswer
-    (`answer_encoding_refused`) and httpx.TransportError.
+    `encoding` is the body's Content-Encoding. `until`, a time of the event loop's clock, ends a body that need not be
+    whole; the deadline of others is the caller's, who also closes the connection. Never holds much more than the limit.
+    Raises BadAnswer (`answer_encoding_refused`), and what the chunks raise.
     """
-    return await _read(response, Allowance(max_bytes), until)
-
-
-async def _read(response: httpx.Response, allowance: Allowance, until: float | None = None) -> tuple[bytes, bool]:
-    decoder = _decoder(response.headers.get("content-encoding", ""))
+    allowance = limit if isinstance(limit, Allowance) else Allowance(limit)
+    decoder = _decoder(encoding)
     body = bytearray()
     try:
         async with asyncio.timeout_at(until):
-            async for chunk in response.aiter_raw():
+            async for chunk in chunks:
                 decoded = chunk if decoder is None else decoder.decode(chunk, allowance.left + 1)
                 body += decoded
                 allowance.left -= len(decoded)

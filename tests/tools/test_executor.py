@@ -29,10 +29,11 @@ from app.errors import (
 )
 from app.identity.agent_token import AgentToken
 from app.memory import InProcessMemory
-from app.outbound import AddressPolicy, guarded_transport
+from app.outbound import AddressPolicy, AiohttpSender
 from app.sources.models import Authority
 from app.telemetry import Telemetry
 from app.tools.answer.result import ToolResult
+from app.tools.answer.streams import is_stream
 from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor
 from app.tools.upstream import Upstream
@@ -142,9 +143,10 @@ async def provider(
     await database.migrate()
     audit = AuditLog(database, None)
     await audit.start()
-    async with guarded_transport(AddressPolicy(["127.0.0.0/8"])) as transport:
-        upstream = Upstream(transport, telemetry, failure_threshold=5, recovery_timeout=30, most_bytes=1_048_576)
-        yield Provider(telemetry, audit, upstream, passthrough, upstream_timeout)
+    sender = AiohttpSender(AddressPolicy(["127.0.0.0/8"]), most_bytes=1_048_576, endless=is_stream)
+    upstream = Upstream(sender, telemetry, failure_threshold=5, recovery_timeout=30)
+    yield Provider(telemetry, audit, upstream, passthrough, upstream_timeout)
+    await sender.aclose()
     await audit.stop()
     await database.dispose()
     telemetry.shutdown()

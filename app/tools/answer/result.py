@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.outbound import HttpAnswer
 from app.tools.answer.body import AnswerBody, Kind, media_type_of, read_body
 from app.tools.answer.echo import Echo
 from app.tools.answer.html import text_of_html
-from app.tools.upstream import UpstreamAnswer
 
 LONGEST_ERROR = 8_000  # characters of an error that are worth a model's while
 
@@ -40,7 +40,7 @@ class ToolResult:
     headers: Mapping[str, str]
 
 
-def read_answer(answer: UpstreamAnswer, *, bearer: str | None, duration_ms: float) -> ToolResult:
+def read_answer(answer: HttpAnswer, *, bearer: str | None, duration_ms: float) -> ToolResult:
     """Make a result of the answer; a bearer that the upstream echoes is taken out of it."""
     echo = Echo(bearer)
     content_type = answer.headers.get("content-type")
