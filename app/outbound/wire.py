@@ -98,7 +98,7 @@ class WireError(Exception):
         return self.httpx_kind is not httpx.ConnectError
 
 
-# The first row that fits decides: the error itself or what it was raised from.
+# The first row decides that fits the error, or anything it was raised from.
 _FAILURES: tuple[tuple[type[Exception], str, type[httpx.TransportError], str], ...] = (
     (aiohttp.ConnectionTimeoutError, "no_connection", httpx.ConnectTimeout, "it did not accept a connection in time"),
     (aiohttp.ServerTimeoutError, "slow", httpx.ReadTimeout, "it did not answer in time"),
@@ -116,7 +116,10 @@ _FAILURES: tuple[tuple[type[Exception], str, type[httpx.TransportError], str], .
 
 def wire_error(error: aiohttp.ClientError) -> WireError:
     """Return what aiohttp's error means; raise it from that error."""
+    chain: list[BaseException] = [error]
+    while (cause := chain[-1].__cause__) is not None:
+        chain.append(cause)
     for kind, reason, httpx_kind, text in _FAILURES:
-        if isinstance(error, kind) or isinstance(error.__cause__, kind):
+        if any(isinstance(each, kind) for each in chain):
             return WireError(reason, httpx_kind, text)
     return WireError("not_sent", httpx.TransportError, "the request could not be sent")
