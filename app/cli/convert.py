@@ -16,9 +16,9 @@ from rich.text import Text
 from app.documents.local import read_local
 from app.errors import Invalid, ToolsProviderError
 from app.openapi.conversion import convert as converted
+from app.operation.naming import is_slug, mcp_name, slugged
 from app.operation.report import Conversion, ReportItem
 from app.operation.text import cleaned
-from app.sources.slugs import is_slug, slugged
 from app.tools.tool_json import tool_json
 
 _REFUSED = 1  # exit status: the document cannot be used
@@ -137,7 +137,7 @@ def _table(items: tuple[ReportItem, ...] | list[ReportItem], slug: str) -> Table
     table.add_column("bytes", justify="right")
     table.add_column("tokens", justify="right")
     for item in items:
-        tool = f"{slug}__{item.name}" if item.name is not None else ""
+        tool = mcp_name(slug, item.name) if item.name is not None else ""
         status = Text(item.status, style=_COLOURS[item.status])
         sizes = (f"{item.bytes:,}", f"{item.estimated_tokens:,}") if item.name is not None else ("", "")
         table.add_row(_operation(item), Text(tool), status, *sizes)

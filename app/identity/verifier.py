@@ -109,7 +109,6 @@ class AgentTokenVerifier:
             subject=claims["sub"],
             client_id=text_or_none(claims.get("azp")),
             token_id=text_or_none(claims.get("jti")),
-            audiences=audiences_of(claims),
             scopes=frozenset((text_or_none(claims.get("scope")) or "").split()),
             roles=_realm_roles(claims),
             expires_at=float(claims["exp"]),

@@ -1,4 +1,7 @@
-"""Names of operations and arguments: readable, within what model APIs take, and the same at the next import."""
+"""Names of sources, operations and arguments: readable, within what model APIs take, the same at the next import.
+
+An operation of a source is known as `slug/operation` over REST and as `slug__operation` over MCP.
+"""
 
 import hashlib
 import re
@@ -8,14 +11,42 @@ from collections.abc import Iterable, Mapping, Sequence
 from app.operation.pointers import last_name
 
 LONGEST_TOOL_NAME = 64  # characters of `slug__operation`
+SLUG = r"^[a-z0-9-]{1,32}$"
+OPERATION_NAME = r"^[A-Za-z0-9_-]{1,64}$"
+SEPARATOR = "__"  # a slug has no underscore, so the first pair ends it
 
-_SEPARATOR = "__"
+_LONGEST_SLUG = 32
 _LONGEST_ARGUMENT = 64
 _DIGITS = 8  # of the hash
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 _NOT_IN_ARGUMENTS = re.compile(r"[^A-Za-z0-9_.-]+")
 
 Key = tuple[str, str]  # method and path
+
+
+def is_slug(text: str) -> bool:
+    """Whether the text may be a slug."""
+    return re.fullmatch(SLUG, text) is not None
+
+
+def slugged(name: str) -> str:
+    """Return the name in a slug's alphabet; empty if nothing of it fits."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_LONGEST_SLUG].strip("-")
+
+
+def tool_id(slug: str, operation: str) -> str:
+    """Return what the operation is called over REST."""
+    return f"{slug}/{operation}"
+
+
+def mcp_name(slug: str, operation: str) -> str:
+    """Return what the operation is called over MCP."""
+    return f"{slug}{SEPARATOR}{operation}"
+
+
+def longest_operation_name(slug: str) -> int:
+    """Return how many characters the slug leaves for the operation in an MCP name."""
+    return LONGEST_TOOL_NAME - len(mcp_name(slug, ""))
 
 
 def operation_names(
@@ -28,7 +59,7 @@ def operation_names(
     of the document.
     """
     kept = {key: name for key, name in (assigned or {}).items() if key in wanted}
-    room = LONGEST_TOOL_NAME - len(slug) - len(_SEPARATOR)
+    room = longest_operation_name(slug)
     plain = {key: _plain(key, identifier) for key, identifier in wanted.items() if key not in kept}
     digits = {key: _DIGITS if len(name) > room else 0 for key, name in plain.items()}
     while True:
@@ -74,7 +105,7 @@ def _is_argument(name: str) -> bool:
 def _untaken(name: str, source: tuple[str, str], taken: set[str]) -> str:
     if name not in taken:
         return name
-    suffix = f"{_SEPARATOR}{source[0]}"
+    suffix = f"{SEPARATOR}{source[0]}"
     longer = f"{name[: _LONGEST_ARGUMENT - len(suffix)]}{suffix}"
     digits = 4
     while longer in taken:

@@ -6,8 +6,9 @@ validating it, once, against the shape.
 """
 
 import structlog
-from jsonschema_rs import Draft202012Validator, ReferencingError, ValidationError
+from jsonschema_rs import Draft202012Validator
 
+from app.operation.keywords import UnusableSchema, validator_of
 from app.operation.operation import Json, Value
 
 OTHER = "other_answer"
@@ -36,10 +37,10 @@ class OutputRules:
 
     def _compile(self) -> Draft202012Validator:
         try:
-            return Draft202012Validator(self._shape, validate_formats=False, offline=True)
-        except (ValidationError, ReferencingError, ValueError) as error:
-            _log.warning("an output schema is unusable, no answer will fit it", error=type(error).__name__)
-            return Draft202012Validator(False)
+            return validator_of(self._shape)
+        except UnusableSchema as error:
+            _log.warning("an output schema is unusable, no answer will fit it", error=str(error))
+            return validator_of(False)
 
 
 def otherwise(body: Value) -> Json:

@@ -10,8 +10,8 @@ from math import ceil
 
 from app.circuit_breaker import Attempt, CircuitBreaker, CircuitOpen
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, Unavailable
-from app.outbound import HttpAnswer, Sender, WireError
-from app.sources.models import RegisteredSource
+from app.outbound import Headers, HttpAnswer, Sender, WireError
+from app.sources.source import RegisteredSource
 from app.telemetry import Telemetry, trace_headers
 from app.tools.request.plan import UpstreamRequest
 
@@ -52,12 +52,13 @@ class Upstream:
         *,
         source: RegisteredSource,
         server: int = 0,
-        bearer: str | None,
+        credential: Headers,
         deadline: float,
     ) -> HttpAnswer:
         """Return the answer, whatever its status; `deadline` is a time of the event loop's clock.
 
-        `server` is the number of the authority that is called (see Authority).
+        `server` is the number of the authority that is called (see Authority). The headers of `credential`, names in
+        lower case, win over those of the request.
 
         Raises BadAnswer, DeadlineExceeded or Unavailable with an `upstream_…` code, and Invalid (`invalid_arguments`)
         for an address that has grown too long. What may have changed something is never sent twice.
@@ -67,7 +68,7 @@ class Upstream:
         lane = self._lane(source.slug, server)
         try:
             with lane.breaker.attempt() as attempt:
-                return await self._attempt(lane, attempt, request, bearer, deadline)
+                return await self._attempt(lane, attempt, request, credential, deadline)
         except CircuitOpen as refusal:
             raise Unavailable(
                 "upstream_circuit_open",
@@ -83,12 +84,12 @@ class Upstream:
             self._telemetry.breaker_removed(_breaker_name(*key))
 
     async def _attempt(
-        self, lane: _Lane, attempt: Attempt, request: UpstreamRequest, bearer: str | None, deadline: float
+        self, lane: _Lane, attempt: Attempt, request: UpstreamRequest, credential: Headers, deadline: float
     ) -> HttpAnswer:
         await _slot(lane, deadline)
         try:
             answer = await self._sender.send(
-                request.method, request.url, _headers(request, bearer), request.content, deadline=deadline
+                request.method, request.url, _headers(request, credential), request.content, deadline=deadline
             )
         except TimeoutError:
             attempt.failed()
@@ -149,9 +150,9 @@ def _failure(error: WireError) -> BadAnswer:
     return BadAnswer("upstream_unreachable", _UNREACHABLE)
 
 
-def _headers(request: UpstreamRequest, bearer: str | None) -> list[tuple[str, str]]:
-    headers = [header for header in request.headers if header[0].lower() != "authorization"]
-    if bearer is not None:
-        headers.append(("authorization", f"Bearer {bearer}"))
+def _headers(request: UpstreamRequest, credential: Headers) -> list[tuple[str, str]]:
+    ours = {"authorization", *(name for name, _ in credential)}
+    headers = [header for header in request.headers if header[0].lower() not in ours]
+    headers.extend(credential)
     headers.extend(trace_headers().items())
     return headers

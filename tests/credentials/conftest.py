@@ -7,6 +7,7 @@ import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from app.audit.outcome import Outcomes
 from app.audit.record import AuditRecord
 from app.circuit_breaker import CircuitBreaker
 from app.credentials.token_exchange.audited import AuditedExchanger
@@ -14,7 +15,6 @@ from app.credentials.token_exchange.caching import CachingExchanger
 from app.credentials.token_exchange.exchanger import ExchangeTarget
 from app.credentials.token_exchange.guarded import GuardedExchanger
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
-from app.credentials.upstream_auth import UpstreamAuth
 from app.identity.agent_token import AgentToken
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
@@ -124,7 +124,7 @@ def exchanger(
     clock: Clock,
 ) -> CachingExchanger:
     return CachingExchanger(
-        GuardedExchanger(AuditedExchanger(keycloak, telemetry, audit.record), breaker),
+        GuardedExchanger(AuditedExchanger(keycloak, telemetry, Outcomes(audit.record)), breaker),
         memory,
         telemetry,
         client_id=EXCHANGE_CLIENT,
@@ -132,8 +132,3 @@ def exchanger(
         max_age=MAX_AGE,
         clock=clock,
     )
-
-
-@pytest.fixture
-def upstream_auth(exchanger: CachingExchanger) -> UpstreamAuth:
-    return UpstreamAuth(exchanger, passthrough="allow")

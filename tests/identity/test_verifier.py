@@ -33,7 +33,6 @@ async def test_a_good_token_says_whose_it_is(verifier: AgentTokenVerifier, issue
     assert agent.subject == USER
     assert agent.client_id == "agent"
     assert agent.token_id == "onrtro:agent-token"
-    assert agent.audiences == {"exchange-client", "account"}
     assert agent.scopes == {"openid", "profile"}
     assert agent.roles == {"user", "admin"}
     assert agent.expires_at == clock.now + 300

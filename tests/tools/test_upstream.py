@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, ToolsProviderError, Unavailable
 from app.outbound import AddressPolicy, AddressRefused, AiohttpSender, HttpAnswer
 from app.telemetry import Telemetry
-from app.tools.answer.streams import is_stream
+from app.tools.answer.body import is_stream
 from app.tools.request.plan import UpstreamRequest
 from app.tools.upstream import Upstream
 from tests.scripted import Answer, ok, redirect, scripted
@@ -50,7 +50,8 @@ class Sender:
         request = a_request(request) if isinstance(request, str) else request
         deadline = asyncio.get_running_loop().time() + within
         source = a_source(slug)
-        return await self.upstream.send(request, source=source, server=server, bearer=bearer, deadline=deadline)
+        credential = () if bearer is None else (("authorization", f"Bearer {bearer}"),)
+        return await self.upstream.send(request, source=source, server=server, credential=credential, deadline=deadline)
 
     async def failure(self, request: UpstreamRequest | str, **options: object) -> ToolsProviderError:
         with pytest.raises(ToolsProviderError) as failure:

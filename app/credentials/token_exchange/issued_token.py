@@ -53,7 +53,6 @@ class IssuedTokenCheck:
             value=value,
             expires_at=self._end(answer.get("expires_in"), claims["exp"]),
             token_id=text_or_none(claims.get("jti")),
-            scopes=frozenset(target.scopes if granted is None else granted.split()),
         )
 
     def _check_claims(self, claims: Mapping[str, Any], agent: AgentToken, target: ExchangeTarget) -> None:
