@@ -1,4 +1,4 @@
-"""Reads the body of an answer within a limit, whatever its server declares, compresses or keeps sending."""
+"""Reads the body of an answer within a limit, whatever the server declares, compresses or keeps sending."""
 
 import asyncio
 import zlib
@@ -10,7 +10,7 @@ from app.errors import BadAnswer, TooLarge
 
 
 class Allowance:
-    """Bytes that several bodies may have together, read one after another or at once."""
+    """Bytes that several bodies may have in total, whether read in turn or at once."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
@@ -20,7 +20,7 @@ class Allowance:
 async def read_bounded(response: httpx.Response, limit: int | Allowance) -> bytes:
     """Return the whole decoded body of a streamed response.
 
-    Raises TooLarge (`answer_too_large`) over the limit in bytes, and what `read_up_to` raises.
+    Raises TooLarge (`answer_too_large`) above the limit in bytes, and what `read_up_to` raises.
     """
     allowance = limit if isinstance(limit, Allowance) else Allowance(limit)
     declared = response.headers.get("content-length", "")
@@ -90,7 +90,7 @@ def _decoder(encoding: str) -> _Decoder | None:
         case "gzip" | "x-gzip" | "deflate":
             return _Decoder()
         case _:
-            raise _refused("has a Content-Encoding that was not asked for (we accept identity only)")
+            raise _refused("has a Content-Encoding that was not asked for (only identity is accepted)")
 
 
 def _refused(what: str) -> BadAnswer:

@@ -1,6 +1,6 @@
 """aiohttp as everything here uses it: connections to checked addresses only, sessions that add nothing of their own.
 
-No session has a timeout of its own: a timeout for each read is no limit on a server that drips. Callers hold
+No session has a timeout of its own: a timeout for each read does not limit a server that drips. Callers hold
 `asyncio.timeout` over the whole exchange.
 """
 
@@ -18,7 +18,7 @@ from app.outbound.addresses import AddressPolicy, AddressRefused, refusal
 
 OWN_HEADERS = (("accept-encoding", "identity"), ("user-agent", "mcp-tools-provider"))
 
-_KEEP_ALIVE = 15.0  # seconds; shorter than the idle timeout of common servers, so that few requests meet a closing one
+_KEEP_ALIVE = 15.0  # seconds; common servers keep an idle connection longer, so few requests meet a closing one
 
 
 def open_session(policy: AddressPolicy | None) -> aiohttp.ClientSession:

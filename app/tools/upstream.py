@@ -1,7 +1,7 @@
 """Sends a request to an upstream and reads its answer: within a deadline, a size, a number of calls at a time.
 
-Each origin of a source has a circuit breaker, fed by transport errors, deadlines and 5xx answers only, and a limit of
-calls in flight, so that a hanging upstream takes nothing from the others.
+Each origin of a source has a circuit breaker, fed only by transport errors, deadlines and 5xx answers, and a limit of
+calls in flight, so that an upstream that hangs takes nothing from the others.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from app.sources.source import RegisteredSource
 from app.telemetry import Telemetry, trace_headers
 from app.tools.request.plan import UpstreamRequest
 
-_MOST_IN_FLIGHT = 64  # calls to one origin of a source
-_LONGEST_URL = 65_536  # characters; the longest that common servers can be told to accept
+_MOST_IN_FLIGHT = 64  # calls to one origin of a source; one that hangs holds no more than these
+_LONGEST_URL = 65_536  # characters; common servers accept an eighth of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +124,10 @@ class Upstream:
         return lane
 
 
-_BUSY = "No call to this source ended in time to make room for this one. Nothing was sent; try again later."
-_SLOW = "The upstream did not answer within the deadline. It may have done what was asked: look before you repeat it."
+_BUSY = "Too many calls to this source are under way, and none ended in time. Nothing was sent; try again later."
+_SLOW = "The upstream did not answer within the deadline. It may have done what was asked: check before you repeat it."
 _UNREACHABLE = "The upstream cannot be reached. Try again later; an admin should check the source's base_url."
-_BROKEN = "The upstream broke off or did not speak HTTP. It may have done what was asked: look before you repeat it."
+_BROKEN = "The upstream broke off or did not speak HTTP. It may have done what was asked: check before you repeat it."
 
 _TOO_LONG = "Nothing was sent: the arguments make an address that no server accepts. Send shorter values."
 
