@@ -68,8 +68,8 @@ def plan_request(operation: Operation, base_url: str) -> RequestPlan:
     return RequestPlan(
         operation,
         operation.method.upper(),
-        f"{base.scheme}://{base.netloc}{base.path.rstrip('/')}",
-        base.query,
+        f"{base.scheme}://{base.netloc}{quote(base.path.rstrip('/'), safe=_LITERAL)}",
+        quote(base.query, safe=_LITERAL),
         tuple(zip(("", *names), (quote(each, safe=_LITERAL) for each in literals), strict=True)),
         _accept(operation.accept),
         parameters,
