@@ -37,7 +37,7 @@ from app.documents.fetching import Documents, reference_origins
 from app.errors import Unavailable
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
-from app.openapi.limits import Limits
+from app.openapi.document.reading import Limits
 from app.outbound import AddressPolicy, guarded_client, guarded_transport, plain_client
 from app.settings import Settings
 from app.sources.registration import Registration

@@ -10,7 +10,7 @@ import httpx
 
 from app.documents.apart import Reading, ReadingLimits, read_apart
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, TooLarge, ToolsProviderError
-from app.openapi.reading import File
+from app.openapi.document.reading import File
 from app.operation.report import Conversion
 from app.outbound import AddressPolicy, AddressRefused, Allowance, origin_of, read_bounded
 

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from app.openapi.bundling import read_bundled
-from app.openapi.limits import Limits, refused
-from app.openapi.reading import File
+from app.openapi.document.bundling import read_bundled
+from app.openapi.document.reading import File, Limits, refused
 from app.operation.operation import Json
 
 _ENDINGS = frozenset({".json", ".yaml", ".yml"})

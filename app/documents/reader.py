@@ -13,11 +13,10 @@ from typing import IO, Any
 import orjson
 
 from app.errors import Invalid
-from app.openapi.bundling import read_bundled
 from app.openapi.conversion import convert
-from app.openapi.limits import Limits
-from app.openapi.reading import File
-from app.operation.json import operation_to_json
+from app.openapi.document.bundling import read_bundled
+from app.openapi.document.reading import File, Limits
+from app.operation.operation import operation_to_json
 from app.operation.report import Conversion
 
 if sys.platform != "win32":

@@ -1,28 +1,25 @@
 """A document's operations, one by one, and a report of what became of each."""
 
+import re
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from app.openapi.anchors import Anchors
-from app.openapi.definitions import InputSchema, undescribed
-from app.openapi.drafts import Draft, Drafting, PathItem
-from app.openapi.limits import Limits, refused
-from app.openapi.parts import Unusable
-from app.openapi.schemas import HEAVIEST, Schemas
-from app.openapi.servers import server_addresses
-from app.openapi.swagger2 import stated_servers
-from app.operation.naming import operation_names
+from app.openapi.document.reading import Limits, refused
+from app.openapi.operations import swagger2
+from app.openapi.operations.drafts import Draft, Drafting, PathItem
+from app.openapi.operations.parts import Unusable, server_addresses
+from app.openapi.schema.definitions import InputSchema, undescribed
+from app.openapi.schema.schemas import HEAVIEST, Schemas
 from app.operation.operation import Json, Operation, Value
-from app.operation.path_template import is_method
-from app.operation.pointers import References, Unresolvable, join, shown
-from app.operation.report import Conversion, ReportItem, estimated_tokens
-from app.operation.sizes import size_of_output, size_without_schemas
-from app.operation.text import LONGEST_NAME, shortened
+from app.operation.pointers import Unresolvable, join, shown
+from app.operation.report import Conversion, ReportItem, estimated_tokens, size_of_output, size_without_schemas
+from app.operation.text import LONGEST_NAME, operation_names, shortened
 from app.operation.visits import is_laborious
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 _EVERY_METHOD = "*"
+_METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,40}")  # RFC 9110 section 9.1
 _SMALLEST_BUDGET = 2_048  # bytes of a tool, below which shortening makes nothing usable
 _LABORIOUS = f"more than {HEAVIEST:,} schemas for one value; only the types of its arguments are shown"
 _MOST_NOTES = 10  # that the report shows of one operation
@@ -45,8 +42,11 @@ def convert(
     limits = limits or Limits()
     paths = _paths(document)
     notes: list[str] = []
-    servers = server_addresses(stated_servers(document), "/servers", notes)
-    schemas = Schemas(References(document), Anchors(document))
+    stated = document.get("servers")
+    if stated is None and not document.keys().isdisjoint(("host", "basePath")):
+        stated = swagger2.stated_servers(document)
+    servers = server_addresses(stated, "/servers", notes)
+    schemas = Schemas(document)
     drafts, skipped = _Walk(schemas, Drafting(document, schemas, servers), limits).over(paths)
     names = operation_names(
         {(draft.operation.method, draft.operation.path): draft.wanted_name for draft in drafts},
@@ -171,7 +171,7 @@ def _operations(node: Json, place: str) -> Iterator[tuple[str, Value, str]]:
             yield method.upper(), node[method], join(place, method)
     additional = node.get("additionalOperations")  # OAS 3.2
     for method, raw in additional.items() if isinstance(additional, dict) else ():
-        if is_method(method) and method.lower() not in _METHODS:
+        if _METHOD.fullmatch(method) and method.upper() != "CONNECT" and method.lower() not in _METHODS:
             yield method, raw, join(place, "additionalOperations", method)
 
 

@@ -1,7 +1,10 @@
 """One operation of a document, ready to be called: the product's own, document-independent description of it."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import orjson
 
 Location = Literal["path", "query", "header", "cookie", "querystring"]
 Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
@@ -10,6 +13,8 @@ Value = Any  # one JSON value, whatever a document has put there
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})  # RFC 9110 section 9.2.1; OAS 3.2 `query`
 _REPEATABLE_METHODS = frozenset({"PUT", "DELETE"})  # idempotent, but not safe: section 9.2.2
+_EXPRESSION = re.compile(r"\{([^{}/]*)\}")
+_OPERATORS = "+#./;?&"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +118,40 @@ class Operation:
             destructive=stated.get("destructive", not read_only),
             idempotent=stated.get("idempotent", read_only or method in _REPEATABLE_METHODS),
         )
+
+
+def operation_to_json(operation: Operation) -> bytes:
+    """Return the operation as one JSON object on one line."""
+    return orjson.dumps(operation)
+
+
+def operation_from_json(data: bytes) -> Operation:
+    """Return the operation that `operation_to_json` wrote, without loss."""
+    state: dict[str, Any] = orjson.loads(data)
+    return Operation(
+        **{
+            **state,
+            "tags": tuple(state["tags"]),
+            "accept": tuple(state["accept"]),
+            "notes": tuple(state["notes"]),
+            "servers": tuple(state.get("servers", ())),
+            "parameters": tuple(Parameter(**parameter) for parameter in state["parameters"]),
+            "body": _body(state["body"]),
+        }
+    )
+
+
+def _body(state: dict[str, Any] | None) -> Body | None:
+    if state is None:
+        return None
+    return Body(**{**state, "fields": tuple(BodyField(**field) for field in state["fields"])})
+
+
+def split_template(path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the literals of a path template (OAS 3.1.1 section 4.8.8.2), one more than names, and the names.
+
+    Some documents write RFC 6570 operators and modifiers around a name, as in `{;id*}`; a `#…` is no part of a request.
+    """
+    pieces = _EXPRESSION.split(path.partition("#")[0])
+    names = (expression.lstrip(_OPERATORS).removesuffix("*").strip() for expression in pieces[1::2])
+    return tuple(pieces[::2]), tuple(names)

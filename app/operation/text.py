@@ -1,15 +1,20 @@
-"""Texts that a model or a person will read, without what neither can see.
+"""Texts and names that a model or a person will read.
 
-A document's author is not trusted: tag characters, bidirectional controls, zero-width characters and terminal escapes
-hide instructions from the person who approves a source.
+Texts are without what neither can see: a document's author is not trusted, and tag characters, bidirectional controls,
+zero-width characters and terminal escapes hide instructions from the person who approves a source. Names of operations
+and arguments are readable, within what model APIs take, and the same at the next import.
 """
 
+import hashlib
 import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from app.operation.operation import Value
 
 LONGEST_DESCRIPTION = 2_000  # characters
 LONGEST_NAME = 200  # of titles and tags
+LONGEST_TOOL_NAME = 64  # characters of `slug__operation`
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
 _HIDDEN = re.compile(
@@ -18,6 +23,12 @@ _HIDDEN = re.compile(
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _DEEPEST_VALUE = 64  # containers
+_SEPARATOR = "__"
+_LONGEST_ARGUMENT = 64
+_DIGITS = 8  # of the hash
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
+_NOT_IN_ARGUMENTS = re.compile(r"[^A-Za-z0-9_.-]+")
+Key = tuple[str, str]  # method and path
 
 
 def cleaned(text: str) -> str:
@@ -52,3 +63,90 @@ def is_presentable(value: Value) -> bool:
             inner = [*item, *item.values()] if isinstance(item, dict) else item
             pending.extend((each, depth + 1) for each in inner)
     return True
+
+
+def operation_names(
+    wanted: Mapping[Key, str | None], *, slug: str, assigned: Mapping[Key, str] | None = None
+) -> dict[Key, str]:
+    """Return a name for each operation, from what it wants to be called or else from method and path.
+
+    An assigned name is kept: for its operation, and from every other one. Every member of a collision (letter case
+    aside) and every name that is too long carries a hash of its method and path, so that no name depends on the order
+    of the document.
+    """
+    kept = {key: name for key, name in (assigned or {}).items() if key in wanted}
+    room = LONGEST_TOOL_NAME - len(slug) - len(_SEPARATOR)
+    plain = {key: _plain(key, identifier) for key, identifier in wanted.items() if key not in kept}
+    digits = {key: _DIGITS if len(name) > room else 0 for key, name in plain.items()}
+    while True:
+        names = {key: _hashed(key, name, digits[key], room) for key, name in plain.items()}
+        counts = Counter(name.lower() for name in (*names.values(), *(assigned or {}).values()))
+        colliding = [key for key, name in names.items() if counts[name.lower()] > 1]
+        if not colliding:
+            return {**kept, **names}
+        for key in colliding:
+            digits[key] += 4 if digits[key] else _DIGITS
+
+
+def argument_names(inputs: Sequence[tuple[str, str]]) -> list[str]:
+    """Return an argument name for each input, given as (location, name): unique within one operation.
+
+    Of inputs that share a name the first keeps it, the others get `name__location`. Names that had to be changed never
+    take the name of one that did not.
+    """
+    given: dict[int, str] = {}
+    taken: set[str] = set()
+    simple = [_NOT_IN_ARGUMENTS.sub("_", name).strip("_")[:_LONGEST_ARGUMENT] or "argument" for _, name in inputs]
+    exact = [name for _, name in inputs]
+    unchanged = [number for number, name in enumerate(exact) if _is_argument(name)]
+    for number in (*unchanged, *(number for number in range(len(inputs)) if number not in set(unchanged))):
+        name = exact[number] if _is_argument(exact[number]) else simple[number]
+        given[number] = _untaken(name, inputs[number], taken)
+        taken.add(given[number])
+    return [given[number] for number in range(len(inputs))]
+
+
+def definition_name(name: str, pointer: str, taken: Iterable[str]) -> str:
+    """Return a `$defs` name for the schema that is called so and stands at the pointer."""
+    name = _NOT_IN_ARGUMENTS.sub("_", name) or "schema"
+    if name in taken or name.isdigit() or len(name) > _LONGEST_ARGUMENT:
+        name = f"{name[:48]}_{hashlib.sha256(pointer.encode(errors='replace')).hexdigest()[:_DIGITS]}"
+    return name
+
+
+def _is_argument(name: str) -> bool:
+    return 0 < len(name) <= _LONGEST_ARGUMENT and not _NOT_IN_ARGUMENTS.search(name)
+
+
+def _untaken(name: str, source: tuple[str, str], taken: set[str]) -> str:
+    if name not in taken:
+        return name
+    suffix = f"{_SEPARATOR}{source[0]}"
+    longer = f"{name[: _LONGEST_ARGUMENT - len(suffix)]}{suffix}"
+    digits = 4
+    while longer in taken:
+        suffix = f"_{_digest(source)[:digits]}"
+        longer = f"{name[: _LONGEST_ARGUMENT - len(suffix)]}{suffix}"
+        digits += 2
+    return longer
+
+
+def _plain(key: Key, identifier: str | None) -> str:
+    method, path = key
+    return _simplified(identifier or "") or _simplified(f"{method.lower()} {path}")
+
+
+def _simplified(text: str) -> str:
+    return _NOT_IN_NAMES.sub("_", text).strip("_")
+
+
+def _hashed(key: Key, name: str, digits: int, room: int) -> str:
+    if not digits:
+        return name
+    method, path = key
+    suffix = f"_{_digest((method.upper(), path))[:digits]}"
+    return f"{name[: max(room - len(suffix), 0)].rstrip('_-')}{suffix}"
+
+
+def _digest(parts: tuple[str, str]) -> str:
+    return hashlib.sha256(" ".join(parts).encode(errors="surrogatepass")).hexdigest()

@@ -4,9 +4,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from app.operation.naming import LONGEST_TOOL_NAME
 from app.operation.operation import Value
-from app.operation.text import LONGEST_DESCRIPTION, LONGEST_NAME, is_presentable
+from app.operation.text import LONGEST_DESCRIPTION, LONGEST_NAME, LONGEST_TOOL_NAME, is_presentable
 from app.sources.selection import Method
 
 _MOST_ARGUMENTS = 500

@@ -10,8 +10,7 @@ import pytest
 
 from app.documents.apart import Reading, ReadingLimits, read_apart
 from app.errors import Invalid
-from app.openapi.limits import Limits
-from app.openapi.reading import File
+from app.openapi.document.reading import File, Limits
 from app.operation.report import Conversion
 from tests.sources.conftest import document
 

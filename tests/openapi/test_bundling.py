@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import Invalid
-from app.openapi.bundling import read_bundled
 from app.openapi.conversion import convert
-from app.openapi.limits import Limits
-from app.openapi.reading import File
+from app.openapi.document.bundling import read_bundled
+from app.openapi.document.reading import File, Limits
 from app.operation.report import Conversion
 from tests.openapi.documents import Json, a_document, a_get, a_post
 

@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from app.errors import Invalid, Violation
-from app.openapi.limits import Limits
-from app.operation.json import operation_from_json, operation_to_json
+from app.openapi.document.reading import Limits
+from app.operation.operation import operation_from_json, operation_to_json
 from app.tools.request.plan import build_request, plan_request
 from app.tools.tool_json import tool_json
 from tests.openapi.documents import Json, a_document, a_get, a_post, converted, only

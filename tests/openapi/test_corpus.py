@@ -12,8 +12,8 @@ import jsonschema_rs
 import pytest
 
 from app.openapi.conversion import convert
-from app.openapi.limits import Limits
-from app.operation.json import operation_from_json, operation_to_json
+from app.openapi.document.reading import Limits
+from app.operation.operation import operation_from_json, operation_to_json
 from app.operation.report import Conversion
 from app.tools.arguments import ArgumentRules
 from app.tools.request.plan import build_request, plan_request

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from app.errors import Invalid
-from app.openapi.limits import Limits
-from app.openapi.reading import File, read_root
+from app.openapi.document.reading import File, Limits, read_root
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 9)

@@ -11,8 +11,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from app.errors import Violation
 from app.operation.media_types import kind_of
-from app.operation.operation import Location, Operation, Parameter, Value
-from app.operation.path_template import split_template
+from app.operation.operation import Location, Operation, Parameter, Value, split_template
 from app.operation.pointers import join
 from app.tools.request.content import blaming, encode_body, form_text, refuse_names
 from app.tools.request.styles import (

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
 from app.operation.operation import Json, Value
-from app.operation.sizes import size_of
+from app.operation.report import size_of
 from app.operation.text import shortened
 
 _SHORTENED = "Shortened."  # what a schema says that has more optional members than it shows

@@ -7,12 +7,11 @@ from typing import get_args
 
 from openapi_pydantic.v3.v3_1 import Parameter as ParsedParameter
 
-from app.openapi.definitions import Definition
-from app.openapi.inputs import Input
-from app.openapi.parts import Place, Unusable, parse
-from app.openapi.schemas import Schemas
-from app.openapi.swagger2 import with_schema
-from app.operation.keywords import short_examples
+from app.openapi.operations import swagger2
+from app.openapi.operations.parts import Input, Place, Unusable, parse
+from app.openapi.schema.definitions import Definition
+from app.openapi.schema.dialect import short_examples
+from app.openapi.schema.schemas import Schemas
 from app.operation.media_types import by_preference, is_media_type, kind_of
 from app.operation.operation import Location, Parameter, Style, Value
 from app.operation.pointers import Unresolvable, join, remark
@@ -129,7 +128,9 @@ class Parameters:
         return self._known[place.pointer]
 
     def _converted(self, stated: Place, notes: list[str]) -> _Known:
-        place = Place(with_schema(stated, str(stated.raw.get("in")), notes), stated.pointer)
+        place = stated
+        if stated.raw.keys().isdisjoint(("schema", "content")):
+            place = Place(swagger2.with_schema(stated, str(stated.raw.get("in")), notes), stated.pointer)
         content_type, raw_schema, where = _value_of(place, notes)
         if place.raw is not stated.raw:
             where = stated.pointer

@@ -4,22 +4,16 @@ What a `$ref` names becomes a definition of its own, referred to as `#/$defs/nam
 they are and nothing is ever copied into something else.
 """
 
-from app.openapi.anchors import Anchors
-from app.openapi.definitions import Definition
-from app.openapi.dialect import is_nothing, modernised
-from app.operation.keywords import (
-    IN_PLACE,
-    SUBSCHEMA_LISTS,
-    SUBSCHEMA_MAPS,
-    SUBSCHEMAS,
-    VALUES,
-    is_pattern,
-    short_examples,
-)
-from app.operation.naming import definition_name
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+from app.openapi.schema import anchors
+from app.openapi.schema.definitions import Definition
+from app.openapi.schema.dialect import is_nothing, is_pattern, is_usable, is_value_keyword, modernised, short_examples
+from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
 from app.operation.operation import Json, Value
-from app.operation.pointers import References, Unresolvable, join, remark
-from app.operation.text import LONGEST_NAME, hides_something, shortened
+from app.operation.pointers import References, Unresolvable, join, last_name, remark
+from app.operation.text import LONGEST_NAME, definition_name, hides_something, shortened
 
 HEAVIEST = 2_000  # schemas that one value may have to be checked against
 
@@ -31,15 +25,19 @@ _OPEN_ANYWAY = frozenset({"additionalProperties", "items", "unevaluatedItems", "
 class Schemas:
     """Every schema of one document, converted when first asked for, for requests: without read-only members."""
 
-    def __init__(self, references: References, anchors: Anchors) -> None:
-        self.references = references
-        self.anchors = anchors
+    def __init__(self, document: Json) -> None:
+        self.references = References(document)
         self.depth = 0
+        self._document = document
         self._names: dict[str, str] = {}
         self._places: dict[str, tuple[Value, str]] = {}
         self._read: dict[str, Definition] = {}
         self._under_way: set[str] = set()
-        self._patterns: dict[str, bool] = {}
+
+    @cached_property
+    def anchors(self) -> Mapping[str, Sequence[str]]:
+        """Where the schemas are that have names of their own."""
+        return anchors.named_places(self._document)
 
     def read(self, raw: Value, pointer: str) -> Definition:
         """Return the conversion of the schema that stands at the pointer."""
@@ -63,7 +61,7 @@ class Schemas:
     def name_of(self, raw: Value, pointer: str) -> str:
         """Return the name in `$defs` for the schema that stands at the pointer."""
         if pointer not in self._names:
-            name = definition_name(pointer, self._places)
+            name = definition_name(last_name(pointer), pointer, self._places)
             self._names[pointer] = name
             self._places[name] = (raw, pointer)
         return self._names[pointer]
@@ -71,12 +69,6 @@ class Schemas:
     def weight_in_place(self, name: str) -> int | None:
         """Return the definition's weight, or None where it would apply itself to the same value without end."""
         return None if self._places[name][1] in self._under_way else self.definition(name).weight
-
-    def is_pattern(self, text: str) -> bool:
-        """Whether arguments can be checked against the regular expression."""
-        if text not in self._patterns:
-            self._patterns[text] = is_pattern(text)
-        return self._patterns[text]
 
     def is_read_only(self, raw: Value) -> bool:
         """Whether the schema, or what it refers to, is only for answers."""
@@ -134,8 +126,11 @@ class _Reading:
     def _ref(self, modern: Json, pointer: str) -> Value:
         recursive, dynamic, ref = (modern.pop(keyword, None) for keyword in ("$recursiveRef", "$dynamicRef", "$ref"))
         if ref is None and recursive is not None:
-            return self._schemas.anchors.recursive(pointer)
-        return self._schemas.anchors.reference(dynamic if ref is None else ref, pointer)
+            return anchors.recursive(pointer, self._schemas.anchors)
+        stated = dynamic if ref is None else ref
+        if isinstance(stated, str) and stated[:1] == "#" and stated[1:2] not in {"", "/"}:
+            return anchors.resolved(stated, pointer, self._schemas.anchors)
+        return stated
 
     def _reference(self, ref: Value, pointer: str, *, in_place: bool) -> Json:
         try:
@@ -173,7 +168,7 @@ class _Reading:
         here = in_place and keyword in IN_PLACE
         schemas = {}
         for name, each in value.items():
-            if hides_something(name) or (keyword == "patternProperties" and not self._schemas.is_pattern(name)):
+            if hides_something(name) or (keyword == "patternProperties" and not is_pattern(name)):
                 self._say(f"a name in `{keyword}` cannot be used", pointer)
             elif keyword != "properties" or not self._schemas.is_read_only(each):
                 schemas[name] = self.schema(each, join(pointer, keyword, name), in_place=here)
@@ -185,9 +180,8 @@ class _Reading:
         elif keyword == "examples":
             if examples := short_examples(value):
                 result[keyword] = examples
-        elif keyword in VALUES:
-            usable = self._schemas.is_pattern(value) if keyword == "pattern" and isinstance(value, str) else None
-            if VALUES[keyword](value) if usable is None else usable:
+        elif is_value_keyword(keyword):
+            if is_usable(keyword, value):
                 result[keyword] = int(value) if keyword.startswith(("min", "max")) and _is_whole(value) else value
             elif value is not None:
                 self._say(f"`{keyword}` cannot be used as it is", pointer)

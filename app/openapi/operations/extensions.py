@@ -5,8 +5,8 @@ A document is not trusted: it may make a tool plainer, hide it or call it more d
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
+from app.openapi.operations.parts import ToolWishes
 from app.operation.operation import Json, Value
 
 _OBJECTS = ("x-mcp", "x-speakeasy-mcp")
@@ -18,17 +18,6 @@ _HINTS = {  # what MCP calls it, what we call it, and the only value that a docu
     "destructiveHint": ("destructive", True),
     "idempotentHint": ("idempotent", False),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ToolWishes:
-    """What a document wants of the tool that an operation becomes; texts are as the document has them."""
-
-    name: str | None = None
-    title: str | None = None
-    description: str | None = None
-    hidden: bool = False
-    hints: dict[str, bool] = field(default_factory=dict)
 
 
 def tool_wishes(node: Json) -> ToolWishes:

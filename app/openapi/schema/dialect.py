@@ -4,12 +4,47 @@ Constructs of older drafts are taken as they were meant in any version, because 
 """
 
 from collections.abc import Callable
+from functools import lru_cache
+
+from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError, meta
 
 from app.operation.operation import Json, Value
+from app.operation.text import is_presentable
 
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 _COMBINATIONS = ("$ref", "allOf", "anyOf", "oneOf")
 _ANNOTATIONS = ("title", "description", "default", "deprecated", "examples")
+_VALUES = frozenset(  # keywords that hold no schemas, and that a tool's schema may have
+    {
+        "const",
+        "contentEncoding",
+        "contentMediaType",
+        "default",
+        "dependentRequired",
+        "deprecated",
+        "enum",
+        "exclusiveMaximum",
+        "exclusiveMinimum",
+        "format",
+        "maxContains",
+        "maxItems",
+        "maxLength",
+        "maxProperties",
+        "maximum",
+        "minContains",
+        "minItems",
+        "minLength",
+        "minProperties",
+        "minimum",
+        "multipleOf",
+        "pattern",
+        "required",
+        "type",
+        "uniqueItems",
+    }
+)
+_LARGEST_EXAMPLE = 200  # characters, for texts; longer ones cost more than they tell
+_PATTERNS = RegexOptions(size_limit=1_000_000)  # the engine that arguments are checked with: linear, so no look-around
 _BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 
 Say = Callable[[str], None]
@@ -114,3 +149,33 @@ def _nullable(schema: Json) -> Json:
 def is_nothing(schema: Value) -> bool:
     """Whether a schema position says nothing: absent, null, `true` or an empty object."""
     return schema is None or schema is True or schema == {}
+
+
+def is_value_keyword(keyword: str) -> bool:
+    """Whether a tool's schema may have the keyword, which holds no schemas."""
+    return keyword in _VALUES
+
+
+def is_usable(keyword: str, value: Value) -> bool:
+    """Whether such a keyword may have that value, as the meta-schema of 2020-12 says, and models may be shown it."""
+    if keyword == "pattern":
+        return isinstance(value, str) and is_pattern(value)
+    return is_presentable(value) and meta.is_valid({keyword: value})
+
+
+@lru_cache(maxsize=4_096)
+def is_pattern(text: str) -> bool:
+    """Whether arguments can be checked against the regular expression."""
+    try:
+        Draft202012Validator({"pattern": text}, pattern_options=_PATTERNS, offline=True)
+    except (ValidationError, ValueError):
+        return False
+    return True
+
+
+def short_examples(values: Value) -> list[Value]:
+    """Return the examples that are worth their room: presentable scalars."""
+    if not isinstance(values, list):
+        return []
+    scalars = [value for value in values if isinstance(value, str | int | float)]
+    return [value for value in scalars if len(str(value)) <= _LARGEST_EXAMPLE and is_presentable(value)][:3]

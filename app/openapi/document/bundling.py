@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from app.errors import Invalid
-from app.openapi.limits import Limits, refused
-from app.openapi.reading import File, read_root, read_tree
+from app.openapi.document.reading import File, Limits, read_root, read_tree, refused
 from app.operation.operation import Json, Value
 from app.operation.pointers import FILES, LONGEST_CHAIN, join, step
 from app.operation.text import cleaned

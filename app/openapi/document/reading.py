@@ -1,13 +1,15 @@
-"""YAML 1.2 to JSON values, built from the parser's events so that no limit is noticed too late.
+"""Bytes to a tree of JSON values, within limits: JSON, and YAML 1.2. Slow for large documents.
 
-The core schema of YAML 1.2: no dates, no `on` or `yes`, no base 60; keys are strings, whatever they look like. An alias
-shares what its anchor built, and counts as often as it stands for it.
+YAML is built from the parser's events so that no limit is noticed too late. Its core schema has no dates, no `on` or
+`yes`, no base 60; keys are strings, whatever they look like. An alias shares what its anchor built, and counts as often
+as it stands for it.
 """
 
 import math
 import re
 from dataclasses import dataclass, field
 
+import orjson
 import yaml
 from yaml.events import (
     AliasEvent,
@@ -20,9 +22,12 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from app.openapi.limits import Limits, refused, too_deep
+from app.errors import Invalid, Violation
 from app.operation.operation import Json, Value
+from app.operation.pointers import join
 
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TAG = "tag:yaml.org,2002:"
 _TEXT_TAGS = {"!", f"{_TAG}str", f"{_TAG}binary", f"{_TAG}timestamp"}
 _PLAIN_TAGS = {f"{_TAG}{name}" for name in ("null", "bool", "int", "float")}
@@ -41,6 +46,93 @@ _UNSET: Value = object()
 _MERGE: Value = object()
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one document, all its files together; each is the setting `SOURCE_MAX_…`, and is named when it bites.
+
+    The largest real documents have some 260,000 values and are 30 containers deep.
+    """
+
+    nodes: int = 1_000_000  # values, those that YAML aliases stand for counted each time
+    alias_nodes: int = 250_000  # … of which by aliases
+    depth: int = 200  # containers in containers
+    files: int = 5_000  # beside the document itself
+    operations: int = 10_000
+    tool_bytes: int = 32_768  # of one tool
+    list_bytes: int = 10_485_760  # of all tools of the document
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """The bytes of a document, or of a file that it refers to, as they came."""
+
+    data: bytes
+    content_type: str | None = None
+
+
+def read_root(file: File, limits: Limits) -> tuple[Json, int]:
+    """Return the document in the file and the number of its values. Raises Invalid("invalid_document")."""
+    tree, nodes = read_tree(file, limits)
+    if not isinstance(tree, dict):
+        raise refused(f"is {_kind(tree)} at the top, not an object with the fields of an OpenAPI document")
+    return tree, nodes
+
+
+def read_tree(file: File, limits: Limits) -> tuple[Value, int]:
+    """Return what the file holds and the number of its values. Raises Invalid("invalid_document")."""
+    data = file.data.removeprefix(_BYTE_ORDER_MARK)
+    start = data[:1_024].lstrip()[:1]
+    if not start:
+        raise refused("is empty")
+    if start == b"<":
+        raise refused("is HTML or XML; give the address of the OpenAPI document itself, in JSON or YAML")
+    if start in {b"{", b"["} and "yaml" not in (file.content_type or "").lower():
+        return _read_json(data, limits)
+    return _read_yaml(_decoded(data), limits)
+
+
+def _read_json(data: bytes, limits: Limits) -> tuple[Value, int]:
+    # Counted before anything is built; commas in texts are told apart only where that decides.
+    if _marks(data) >= limits.nodes and _marks(_TEXT.sub(b"0", data)) >= limits.nodes:
+        raise refused(f"has more than {limits.nodes:,} values (SOURCE_MAX_NODES)")
+    try:
+        tree = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        if error.msg.startswith("depth limit"):
+            raise _too_deep(limits) from None
+        raise refused(f"is not valid JSON: {error}") from None
+    return tree, _counted(tree, limits)
+
+
+def _marks(data: bytes) -> int:
+    """Each value but the first follows a comma or the bracket of a container that is not empty."""
+    return sum(map(data.count, (b",", b"[", b"{"))) - data.count(b"[]") - data.count(b"{}")
+
+
+def _counted(tree: Value, limits: Limits) -> int:
+    pending: list[tuple[Value, int, str]] = [(tree, 1, "")]
+    count = 1
+    while pending:
+        node, depth, pointer = pending.pop()
+        if depth > limits.depth:
+            raise _too_deep(limits, pointer)
+        count += len(node)
+        items = node.items() if isinstance(node, dict) else enumerate(node)
+        pending.extend((item, depth + 1, join(pointer, key)) for key, item in items if isinstance(item, dict | list))
+    return count
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise refused(f"is not UTF-8 text: byte {error.start} cannot be read") from None
+
+
+def _kind(value: object) -> str:
+    return "a list" if isinstance(value, list) else "a single value"
+
+
 @dataclass(slots=True)
 class _Open:
     """A container that is being filled; `nodes` counts the values in it, those behind aliases included."""
@@ -52,7 +144,7 @@ class _Open:
     nodes: int = 1
 
 
-def read_yaml(text: str, limits: Limits) -> tuple[Value, int]:
+def _read_yaml(text: str, limits: Limits) -> tuple[Value, int]:
     """Return the one YAML document in the text and the number of its values. Raises Invalid("invalid_document")."""
     tree = _Tree(limits)
     try:
@@ -60,7 +152,7 @@ def read_yaml(text: str, limits: Limits) -> tuple[Value, int]:
             tree.take(event)
     except yaml.YAMLError as error:
         if "nesting depth" in _told(error):  # the parser's own limit, which it may reach before we see the events
-            raise too_deep(limits) from None
+            raise _too_deep(limits) from None
         raise refused(f"is neither valid JSON nor valid YAML: {_told(error)}") from None
     return tree.root, tree.nodes
 
@@ -110,7 +202,7 @@ class _Tree:
         if self._open and isinstance(self._open[-1].value, dict) and self._open[-1].key is _UNSET:
             raise refused(f"has a key that is no text {_line(event)}")
         if len(self._open) >= self._limits.depth:
-            raise too_deep(self._limits)
+            raise _too_deep(self._limits)
         self._open.append(_Open(value, event.anchor))
 
     def _end(self) -> None:
@@ -205,3 +297,13 @@ def _told(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or "it cannot be parsed"
     return f"{problem} (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else str(problem)
+
+
+def refused(why: str, pointer: str = "") -> Invalid:
+    """Return the error for a document that cannot be used as a whole: `The document …`."""
+    return Invalid("invalid_document", f"The document {why}.", [Violation(pointer, why)])
+
+
+def _too_deep(limits: Limits, pointer: str = "") -> Invalid:
+    """Return the error for a document that is nested deeper than it may be."""
+    return refused(f"is nested deeper than {limits.depth} levels (SOURCE_MAX_DEPTH)", pointer)
