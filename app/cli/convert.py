@@ -16,7 +16,7 @@ from rich.text import Text
 from app.documents.local import read_local
 from app.errors import Invalid, ToolsProviderError
 from app.openapi.conversion import convert as converted
-from app.operation.report import Conversion, ReportItem
+from app.operation.operation import Conversion, ReportItem
 from app.operation.text import cleaned
 from app.sources.slugs import is_slug, slugged
 from app.tools.tool_json import tool_json

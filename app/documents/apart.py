@@ -19,8 +19,7 @@ import orjson
 from app.documents.reader import ReaderEnded, read_frame, write_files, write_frame
 from app.errors import Invalid, Violation
 from app.openapi.document.reading import File, Limits
-from app.operation.operation import operation_from_json
-from app.operation.report import Conversion, ReportItem
+from app.operation.operation import Conversion, ReportItem, operation_from_json
 
 _OPERATIONS_A_TURN = 100  # taken over between two turns of the event loop
 

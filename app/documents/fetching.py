@@ -11,7 +11,7 @@ import httpx
 from app.documents.apart import Reading, ReadingLimits, read_apart
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, TooLarge, ToolsProviderError
 from app.openapi.document.reading import File
-from app.operation.report import Conversion
+from app.operation.operation import Conversion
 from app.outbound import AddressPolicy, AddressRefused, Allowance, origin_of, read_bounded
 
 _ACCEPT = "application/json, application/yaml;q=0.9, text/yaml;q=0.8, */*;q=0.5"

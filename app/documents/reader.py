@@ -16,8 +16,7 @@ from app.errors import Invalid
 from app.openapi.conversion import convert
 from app.openapi.document.bundling import read_bundled
 from app.openapi.document.reading import File, Limits
-from app.operation.operation import operation_to_json
-from app.operation.report import Conversion
+from app.operation.operation import Conversion, operation_to_json
 
 if sys.platform != "win32":
     import resource

@@ -11,9 +11,17 @@ from app.openapi.operations.drafts import Draft, Drafting, PathItem
 from app.openapi.operations.parts import Unusable, server_addresses
 from app.openapi.schema.definitions import InputSchema, undescribed
 from app.openapi.schema.schemas import HEAVIEST, Schemas
-from app.operation.operation import Json, Operation, Value
+from app.operation.operation import (
+    Conversion,
+    Json,
+    Operation,
+    ReportItem,
+    Value,
+    estimated_tokens,
+    size_of_output,
+    size_without_schemas,
+)
 from app.operation.pointers import Unresolvable, join, shown
-from app.operation.report import Conversion, ReportItem, estimated_tokens, size_of_output, size_without_schemas
 from app.operation.text import LONGEST_NAME, operation_names, shortened
 from app.operation.visits import is_laborious
 

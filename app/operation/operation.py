@@ -1,5 +1,9 @@
-"""One operation of a document, ready to be called: the product's own, document-independent description of it."""
+"""One operation of a document, ready to be called, and what became of all of them: the product's own description.
 
+The size of a tool is that in a list: bytes of JSON, as programs write it that escape all but ASCII.
+"""
+
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,11 +14,15 @@ Location = Literal["path", "query", "header", "cookie", "querystring"]
 Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
 Json = dict[str, Any]
 Value = Any  # one JSON value, whatever a document has put there
+Status = Literal["ready", "degraded", "skipped"]
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})  # RFC 9110 section 9.2.1; OAS 3.2 `query`
 _REPEATABLE_METHODS = frozenset({"PUT", "DELETE"})  # idempotent, but not safe: section 9.2.2
 _EXPRESSION = re.compile(r"\{([^{}/]*)\}")
 _OPERATORS = "+#./;?&"
+_BYTES_A_TOKEN = 4
+_FRAME = 240  # bytes of the slug, the members' names, annotations
+_FRAME_OF_OUTPUT = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,35 @@ class Operation:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ReportItem:
+    """What became of one operation. `bytes` is the size of the tool.
+
+    `pointer` is a JSON Pointer into the document; into another file of it, it follows the file's name and a `#`.
+    """
+
+    method: str
+    path: str
+    pointer: str
+    status: Status
+    reason: str | None
+    name: str | None
+    bytes: int
+    estimated_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What a document holds. Servers have their variables filled in; relative ones stay relative."""
+
+    title: str | None
+    description: str | None
+    version: str | None
+    servers: tuple[str, ...]
+    operations: tuple[Operation, ...]
+    report: tuple[ReportItem, ...]
+
+
 def operation_to_json(operation: Operation) -> bytes:
     """Return the operation as one JSON object on one line."""
     return orjson.dumps(operation)
@@ -155,3 +192,30 @@ def split_template(path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     pieces = _EXPRESSION.split(path.partition("#")[0])
     names = (expression.lstrip(_OPERATORS).removesuffix("*").strip() for expression in pieces[1::2])
     return tuple(pieces[::2]), tuple(names)
+
+
+def estimated_tokens(size: int) -> int:
+    """Return about how many tokens of a model so many bytes of a tool take."""
+    return -(-size // _BYTES_A_TOKEN)
+
+
+def size_of(value: Value) -> int:
+    """Return the bytes of a value."""
+    written = orjson.dumps(value)
+    return len(written) if written.isascii() else len(json.dumps(value, separators=(",", ":")))
+
+
+def size_without_schemas(operation: Operation) -> int:
+    """Return the bytes of a tool but for its input and output schemas, at the most; MCP shows the title twice."""
+    return size_of([operation.name, operation.description, operation.title, operation.title]) + _FRAME
+
+
+def size_of_output(schema: Json | None) -> int:
+    """Return the bytes that an output schema adds to its tool."""
+    return 0 if schema is None else size_of(schema) + _FRAME_OF_OUTPUT
+
+
+def size_of_tool(operation: Operation) -> int:
+    """Return the bytes of the whole tool, at the most."""
+    without = size_without_schemas(operation)
+    return without + size_of(operation.input_schema) + size_of_output(operation.output_schema)

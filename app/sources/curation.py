@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.errors import Invalid, NotFound, Violation
-from app.operation.operation import Operation
-from app.operation.report import ReportItem, Status, estimated_tokens, size_of_tool
+from app.operation.operation import Operation, ReportItem, Status, estimated_tokens, size_of_tool
 from app.operation.text import LONGEST_TOOL_NAME
 from app.sources.models import Source
 from app.sources.overrides import ToolChanges, ToolOverride

@@ -7,8 +7,7 @@ from typing import Any
 
 from app.documents.fetching import Documents, Fingerprint
 from app.errors import ToolsProviderError
-from app.operation.operation import Operation
-from app.operation.report import ReportItem
+from app.operation.operation import Operation, ReportItem
 from app.sources.curation import Curated, curate, reserved_names
 from app.sources.models import Source
 from app.sources.servers import base_url_of, offer_of

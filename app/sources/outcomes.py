@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from app.differences.operations import Changes
-from app.operation.operation import Operation
-from app.operation.report import ReportItem
+from app.operation.operation import Operation, ReportItem
 from app.sources.models import SourceRead
 
 

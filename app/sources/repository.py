@@ -14,8 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.database import Database
 from app.differences.operations import Changes
 from app.errors import Conflict
-from app.operation.operation import Operation, operation_from_json, operation_to_json
-from app.operation.report import ReportItem
+from app.operation.operation import Operation, ReportItem, operation_from_json, operation_to_json
 from app.sources.models import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport
 
 _CHANGES = TypeAdapter(Changes)

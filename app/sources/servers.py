@@ -11,8 +11,7 @@ from urllib.parse import urljoin
 import orjson
 
 from app.errors import Invalid
-from app.operation.operation import Operation
-from app.operation.report import ReportItem
+from app.operation.operation import Operation, ReportItem
 from app.outbound import AddressRefused, origin_of
 from app.sources.models import Source
 

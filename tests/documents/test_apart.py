@@ -11,7 +11,7 @@ import pytest
 from app.documents.apart import Reading, ReadingLimits, read_apart
 from app.errors import Invalid
 from app.openapi.document.reading import File, Limits
-from app.operation.report import Conversion
+from app.operation.operation import Conversion
 from tests.sources.conftest import document
 
 pytestmark = pytest.mark.anyio

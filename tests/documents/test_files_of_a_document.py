@@ -13,7 +13,7 @@ import pytest
 from app.documents.apart import ReadingLimits
 from app.documents.fetching import Documents, Found, reference_origins
 from app.errors import BadAnswer, Invalid, TooLarge
-from app.operation.report import Conversion
+from app.operation.operation import Conversion
 from app.outbound import AddressPolicy, guarded_client
 from tests.scripted import Answer, Scripted, ok, redirect, scripted
 from tests.sources.conftest import document

@@ -9,8 +9,8 @@ import pytest
 from app.documents.local import read_local
 from app.errors import Invalid
 from app.openapi.conversion import convert
+from app.operation.operation import ReportItem
 from app.operation.pointers import FILES
-from app.operation.report import ReportItem
 from tests.openapi.corpus import named
 from tests.sources.conftest import document
 

@@ -13,7 +13,7 @@ from app.errors import Invalid
 from app.openapi.conversion import convert
 from app.openapi.document.bundling import read_bundled
 from app.openapi.document.reading import File, Limits
-from app.operation.report import Conversion
+from app.operation.operation import Conversion
 from tests.openapi.documents import Json, a_document, a_get, a_post
 
 ROOT = "https://api.example.com/spec/openapi.json"

@@ -13,8 +13,7 @@ import pytest
 
 from app.openapi.conversion import convert
 from app.openapi.document.reading import Limits
-from app.operation.operation import operation_from_json, operation_to_json
-from app.operation.report import Conversion
+from app.operation.operation import Conversion, operation_from_json, operation_to_json
 from app.tools.arguments import ArgumentRules
 from app.tools.request.plan import build_request, plan_request
 from app.tools.tool_json import tool_json

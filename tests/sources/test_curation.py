@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.errors import Invalid, NotFound, PreconditionFailed
 from app.openapi.conversion import convert
-from app.operation.report import ReportItem
+from app.operation.operation import ReportItem
 from app.sources.curation import ListedTool, curate
 from app.sources.models import Source, SourceUpdate
 from app.sources.outcomes import Registered

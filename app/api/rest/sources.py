@@ -14,8 +14,7 @@ from app.api.http.dependencies import Admin, Sources, Uploaded
 from app.differences.operations import Changes
 from app.differences.schemas import Impact
 from app.errors import Invalid
-from app.operation.operation import Operation
-from app.operation.report import ReportItem
+from app.operation.operation import Operation, ReportItem
 from app.sources.curation import ListedTool
 from app.sources.models import SourceCreate, SourceRead, SourceUpdate
 from app.sources.overrides import ToolChanges

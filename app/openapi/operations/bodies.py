@@ -7,8 +7,7 @@ from openapi_pydantic.v3.v3_1 import Encoding, MediaType, RequestBody
 
 from app.openapi.operations.parts import Input, Unusable, parse
 from app.openapi.schema.definitions import Definition
-from app.openapi.schema.dialect import is_nothing
-from app.openapi.schema.schemas import Schemas
+from app.openapi.schema.schemas import Schemas, is_nothing
 from app.operation.media_types import Kind, by_preference, concrete, essence, is_media_type, kind_of
 from app.operation.operation import Body, BodyField, Json, Style, Value
 from app.operation.pointers import References, Unresolvable, join, remark

@@ -10,8 +10,7 @@ from openapi_pydantic.v3.v3_1 import Parameter as ParsedParameter
 from app.openapi.operations import swagger2
 from app.openapi.operations.parts import Input, Place, Unusable, parse
 from app.openapi.schema.definitions import Definition
-from app.openapi.schema.dialect import short_examples
-from app.openapi.schema.schemas import Schemas
+from app.openapi.schema.schemas import Schemas, short_examples
 from app.operation.media_types import by_preference, is_media_type, kind_of
 from app.operation.operation import Location, Parameter, Style, Value
 from app.operation.pointers import Unresolvable, join, remark

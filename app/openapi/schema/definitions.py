@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
-from app.operation.operation import Json, Value
-from app.operation.report import size_of
+from app.operation.operation import Json, Value, size_of
 from app.operation.text import shortened
 
 _SHORTENED = "Shortened."  # what a schema says that has more optional members than it shows
