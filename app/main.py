@@ -37,7 +37,6 @@ from app.documents.fetching import Documents, reference_origins
 from app.errors import Unavailable
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
-from app.openapi.document.reading import Limits
 from app.outbound import AddressPolicy, guarded_client, guarded_transport, plain_client
 from app.settings import Settings
 from app.sources.registration import Registration
@@ -205,7 +204,7 @@ def _registration(
 def _documents(
     settings: Settings, policy: AddressPolicy, origins: frozenset[str], client: httpx.AsyncClient
 ) -> Documents:
-    limits = Limits(
+    limits = ReadingLimits(
         nodes=settings.source_max_nodes,
         alias_nodes=settings.source_max_alias_nodes,
         depth=settings.source_max_depth,
@@ -213,6 +212,8 @@ def _documents(
         operations=settings.source_max_operations,
         tool_bytes=settings.source_max_tool_bytes,
         list_bytes=settings.source_max_list_bytes,
+        timeout=settings.source_read_timeout,
+        memory=settings.source_read_memory,
     )
     return Documents(
         client,
@@ -220,7 +221,7 @@ def _documents(
         timeout=settings.source_fetch_timeout,
         max_bytes=settings.source_max_bytes,
         reference_origins=origins,
-        limits=ReadingLimits(settings.source_read_timeout, settings.source_read_memory, limits),
+        limits=limits,
         release=_VERSION,
     )
 

@@ -15,7 +15,6 @@ from rich.text import Text
 
 from app.documents.local import read_local
 from app.errors import Invalid, ToolsProviderError
-from app.openapi.conversion import convert as converted
 from app.operation.operation import Conversion, ReportItem
 from app.operation.text import cleaned
 from app.sources.slugs import is_slug, slugged
@@ -48,12 +47,10 @@ def convert(
     errors = Console(stderr=True)
     try:
         with _told(errors, "Reading"):
-            tree = read_local(document, root=root, max_bytes=_MOST_BYTES)
+            source = read_local(document, root=root, max_bytes=_MOST_BYTES)
         with _told(errors, "Converting"):
-            info = tree.get("info")
-            title = info.get("title") if isinstance(info, dict) else None
-            slug = slug or slugged(str(title or "")) or _DEFAULT_SLUG
-            conversion = converted(tree, slug=slug)
+            slug = slug or slugged(source.title) or _DEFAULT_SLUG
+            conversion = source.converted(slug)
     except OSError as error:
         sys.stderr.write(f"{document}: {error.strerror}\n")
         raise typer.Exit(_UNUSABLE) from None

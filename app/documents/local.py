@@ -6,20 +6,42 @@ is read (credentials lie in folders that begin with a dot), and no link leads ou
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from app.openapi.conversion import convert
 from app.openapi.document.bundling import read_bundled
 from app.openapi.document.reading import File, Limits, refused
-from app.operation.operation import Json
+from app.operation.operation import Conversion, Json
 
 _ENDINGS = frozenset({".json", ".yaml", ".yml"})
 _CHECKOUT = ".git"
 _HERE = "file:///"
 
 
-def read_local(document: Path, *, root: Path | None = None, max_bytes: int, limits: Limits | None = None) -> Json:
-    """Return the document with all files that its operations reach; `root` is the folder they must lie below.
+@dataclass(frozen=True, slots=True)
+class LocalDocument:
+    """A document in one tree, with all files that its operations reach."""
+
+    tree: Json
+    limits: Limits | None = None
+
+    @property
+    def title(self) -> str:
+        """What it calls itself; empty where it does not say."""
+        info = self.tree.get("info")
+        return str(info.get("title") or "") if isinstance(info, dict) else ""
+
+    def converted(self, slug: str) -> Conversion:
+        """Return its operations. Raises Invalid("invalid_document")."""
+        return convert(self.tree, slug=slug, limits=self.limits)
+
+
+def read_local(
+    document: Path, *, root: Path | None = None, max_bytes: int, limits: Limits | None = None
+) -> LocalDocument:
+    """Return the document; `root` is the folder that its other files must lie below.
 
     `max_bytes` is for all files together. Raises Invalid("invalid_document"), and OSError for the document itself.
     """
@@ -28,7 +50,7 @@ def read_local(document: Path, *, root: Path | None = None, max_bytes: int, limi
     if len(data) > max_bytes:
         raise refused(f"has {_too_large(max_bytes)}")
     files = _LocalFiles((root or _root_of(document)).resolve(), max_bytes, len(data))
-    return read_bundled(File(data), document.as_uri(), files.load, limits=limits)
+    return LocalDocument(read_bundled(File(data), document.as_uri(), files.load, limits=limits), limits)
 
 
 def _root_of(document: Path) -> Path:

@@ -27,7 +27,7 @@ def item_of(folder: Path, ref: str, **options: Any) -> ReportItem:
     """What becomes of a path that is a reference, in a document at `api/spec/openapi.json` of the folder."""
     content = document() | {"paths": {"/a": {"$ref": ref}}}
     file = written(folder / "api/spec/openapi.json", content)
-    (item,) = convert(read_local(file, max_bytes=10_000, **options), slug="s").report
+    (item,) = read_local(file, max_bytes=10_000, **options).converted("s").report
     return item
 
 
@@ -92,8 +92,8 @@ def test_bytes_are_counted_over_all_files(tmp_path: Path) -> None:
     for name in names:
         written(tmp_path / name, PATH_ITEM | {"x-fill": "x" * 4_000})
     content = document() | {"paths": {f"/{name}": {"$ref": name} for name in names}}
-    tree = read_local(written(tmp_path / "openapi.json", content), max_bytes=10_000)
-    assert sorted(item.status for item in convert(tree, slug="s").report) == ["ready", "ready", "skipped"]
+    local = read_local(written(tmp_path / "openapi.json", content), max_bytes=10_000)
+    assert sorted(item.status for item in local.converted("s").report) == ["ready", "ready", "skipped"]
 
 
 def test_a_document_over_the_limit_is_refused(tmp_path: Path) -> None:

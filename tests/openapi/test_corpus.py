@@ -25,9 +25,8 @@ TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 MEASURED = """
 import re, sys, time
 from pathlib import Path
-from app.openapi.conversion import convert
 from app.documents.local import read_local
-convert(read_local(Path(sys.argv[1]), max_bytes=20_971_520), slug="largest")
+read_local(Path(sys.argv[1]), max_bytes=20_971_520).converted("largest")
 print(time.process_time(), int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024)
 """
 
