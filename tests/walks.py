@@ -70,7 +70,7 @@ def _traced(files: set[str], told: Path) -> Iterator[None]:
         yield
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
         files.update(told.read_text().splitlines())
 
 

@@ -1,21 +1,23 @@
 """The audit log: takes records, and reads them back newest first."""
 
-import base64
-import binascii
+import re
 from asyncio import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Select, false, select
 
+from app import cursors
 from app.audit.record import AuditRecord, Kind
 from app.audit.table import AUDIT_RECORDS, FIELDS
 from app.audit.writer import AuditWriter
 from app.database import Database
-from app.errors import Invalid
 from app.telemetry import Telemetry
 
 MOST_PER_PAGE = 500
+
+_CURSOR = "before"
+_is_sequence = re.compile(r"[1-9][0-9]{0,17}").fullmatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +75,14 @@ class AuditLog:
         limit = max(1, min(limit, MOST_PER_PAGE))
         statement = _select(filters or AuditFilter()).order_by(AUDIT_RECORDS.c.sequence.desc()).limit(limit + 1)
         if cursor is not None:
-            statement = statement.where(AUDIT_RECORDS.c.sequence < _read_cursor(cursor))
+            statement = statement.where(AUDIT_RECORDS.c.sequence < int(cursors.read(cursor, _CURSOR, _is_sequence)))
         async with self._database.session() as session:
             connection = await session.connection()
             rows = (await connection.execute(statement)).mappings().all()
         shown = rows[:limit]
         return Page(
             items=tuple(AuditRecord(**{name: row[name] for name in FIELDS}) for row in shown),
-            next_cursor=_write_cursor(shown[-1]["sequence"]) if len(rows) > limit else None,
+            next_cursor=cursors.written(_CURSOR, shown[-1]["sequence"]) if len(rows) > limit else None,
         )
 
 
@@ -96,17 +98,3 @@ def _select(filters: AuditFilter) -> Select[tuple[object, ...]]:
     if filters.until is not None:
         statement = statement.where(AUDIT_RECORDS.c.at < filters.until)
     return statement
-
-
-def _write_cursor(sequence: int) -> str:
-    return base64.urlsafe_b64encode(f"before:{sequence}".encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> int:
-    try:
-        kind, _, sequence = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
-        if kind == "before" and 0 < int(sequence) < 2**63:
-            return int(sequence)
-    except (ValueError, binascii.Error):
-        pass
-    raise Invalid("cursor_invalid", "This cursor is not one of ours. Use `next_cursor` of the page before, unchanged.")

@@ -1,8 +1,9 @@
 """Texts and names that a model or a person will read.
 
 Texts are without what neither can see: a document's author is not trusted, and tag characters, bidirectional controls,
-zero-width characters and terminal escapes hide instructions from the person who approves a source. Names of operations
-and arguments are readable, within what model APIs take, and the same at the next import.
+zero-width characters and terminal escapes hide instructions from the person who approves a source. Names of
+sources, operations and arguments are readable, within what model APIs take, and the same at the next import. An
+operation of a source is known as `slug/operation` over REST and as `slug__operation` over MCP.
 """
 
 import hashlib
@@ -15,6 +16,9 @@ from app.operation.operation import Value
 LONGEST_DESCRIPTION = 2_000  # characters
 LONGEST_NAME = 200  # of titles and tags
 LONGEST_TOOL_NAME = 64  # characters of `slug__operation`
+SLUG = r"^[a-z0-9-]{1,32}$"
+OPERATION_NAME = r"^[A-Za-z0-9_-]{1,64}$"
+SEPARATOR = "__"  # a slug has no underscore, so the first pair ends it
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
 _HIDDEN = re.compile(
@@ -23,7 +27,7 @@ _HIDDEN = re.compile(
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _DEEPEST_VALUE = 64  # containers
-_SEPARATOR = "__"
+_LONGEST_SLUG = 32
 _LONGEST_ARGUMENT = 64
 _DIGITS = 8  # of the hash
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
@@ -65,6 +69,31 @@ def is_presentable(value: Value) -> bool:
     return True
 
 
+def is_slug(text: str) -> bool:
+    """Whether the text may be a slug."""
+    return re.fullmatch(SLUG, text) is not None
+
+
+def slugged(name: str) -> str:
+    """Return the name in a slug's alphabet; empty if nothing of it fits."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_LONGEST_SLUG].strip("-")
+
+
+def tool_id(slug: str, operation: str) -> str:
+    """Return what the operation is called over REST."""
+    return f"{slug}/{operation}"
+
+
+def mcp_name(slug: str, operation: str) -> str:
+    """Return what the operation is called over MCP."""
+    return f"{slug}{SEPARATOR}{operation}"
+
+
+def longest_operation_name(slug: str) -> int:
+    """Return how many characters the slug leaves for the operation in an MCP name."""
+    return LONGEST_TOOL_NAME - len(mcp_name(slug, ""))
+
+
 def operation_names(
     wanted: Mapping[Key, str | None], *, slug: str, assigned: Mapping[Key, str] | None = None
 ) -> dict[Key, str]:
@@ -75,7 +104,7 @@ def operation_names(
     of the document.
     """
     kept = {key: name for key, name in (assigned or {}).items() if key in wanted}
-    room = LONGEST_TOOL_NAME - len(slug) - len(_SEPARATOR)
+    room = longest_operation_name(slug)
     plain = {key: _plain(key, identifier) for key, identifier in wanted.items() if key not in kept}
     digits = {key: _DIGITS if len(name) > room else 0 for key, name in plain.items()}
     while True:
@@ -121,7 +150,7 @@ def _is_argument(name: str) -> bool:
 def _untaken(name: str, source: tuple[str, str], taken: set[str]) -> str:
     if name not in taken:
         return name
-    suffix = f"{_SEPARATOR}{source[0]}"
+    suffix = f"{SEPARATOR}{source[0]}"
     longer = f"{name[: _LONGEST_ARGUMENT - len(suffix)]}{suffix}"
     digits = 4
     while longer in taken:

@@ -1,24 +1,25 @@
 """Every query on sources. One `Sources` lives in one transaction."""
 
-import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 import orjson
 from pydantic import TypeAdapter
 from sqlalchemy import delete, insert
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, or_, select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.database import Database
 from app.differences.operations import Changes
-from app.errors import Conflict
+from app.errors import Conflict, NotFound, PreconditionFailed
 from app.operation.operation import Operation, ReportItem, operation_from_json, operation_to_json
-from app.sources.models import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport
+from app.operation.text import Key, is_slug
+from app.sources.inventory import Inventory
+from app.sources.tables import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport
 
 _CHANGES = TypeAdapter(Changes)
-_KEY = re.compile(r"[a-z0-9-]{1,36}")
+_ID_LENGTH = 36  # of a UUID; no slug is as long
 
 
 class Sources:
@@ -29,10 +30,25 @@ class Sources:
 
     async def find(self, key: str) -> Source | None:
         """Return the source of that id or slug."""
-        if not _KEY.fullmatch(key):  # PostgreSQL takes no NUL, and an index no long key
+        if is_slug(key):
+            column = Source.slug
+        elif len(key) == _ID_LENGTH and key.isprintable():  # PostgreSQL takes no NUL
+            column = Source.id
+        else:
             return None
-        found = await self._session.exec(select(Source).where(or_(Source.id == key, Source.slug == key)))
-        return found.first()
+        return (await self._session.exec(select(Source).where(column == key))).first()
+
+    async def existing(self, key: str, if_match: Collection[int] | None = None) -> Source:
+        """Return the source of that id or slug, at a version of `if_match`. Raises NotFound and PreconditionFailed."""
+        source = await self.find(key)
+        if source is None:
+            raise NotFound("source_unknown", "There is no source of that id or slug. GET /api/v1/sources lists them.")
+        if if_match is not None and source.version not in if_match:
+            raise PreconditionFailed(
+                "source_changed",
+                "The source has changed since you read it. Read it again and send its ETag in If-Match.",
+            )
+        return source
 
     async def page(self, limit: int, after: str | None) -> Sequence[Source]:
         """Return at most `limit` sources in the order of their slugs, from the one behind `after` on."""
@@ -85,11 +101,15 @@ class Sources:
         )
         return tuple(operation_from_json(content) for content in await self._session.exec(query) if content)
 
-    async def names(self, source_id: str) -> dict[tuple[str, str], str]:
+    async def names(self, source_id: str) -> dict[Key, str]:
         """Return the names ever given, by method and path."""
         columns = (OperationRow.method, OperationRow.path, OperationRow.name)
         rows = await self._session.exec(select(*columns).where(OperationRow.source_id == source_id))
         return {(method, path): name for method, path, name in rows}
+
+    async def inventory(self, source: Source) -> Inventory:
+        """Return what the last good reading found."""
+        return Inventory(source.base_url, await self.operations(source.id), await self.report(source.id))
 
     async def replace_operations(
         self,
@@ -173,6 +193,11 @@ class SourceRepository:
 def slug_taken(slug: str) -> Conflict:
     """Return the failure to register a second source of that slug."""
     return Conflict("slug_taken", f"There is a source with the slug {slug} already. State another `slug`.")
+
+
+def changed_meanwhile() -> Conflict:
+    """Return the failure of a use case that read a document while its source was changed."""
+    return Conflict("source_changed", "The source was changed while its document was being read. Send this again.")
 
 
 def _row(source_id: str, position: int, operation: Operation) -> dict[str, object]:

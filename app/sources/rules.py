@@ -11,7 +11,8 @@ import structlog
 
 from app.errors import Invalid, NotPermitted
 from app.outbound import AddressPolicy, AddressRefused, origin_of
-from app.sources.models import Authority, AuthType, RegisteredSource, Source
+from app.sources.source import Authority, AuthType, RegisteredSource
+from app.sources.tables import Source
 
 _log = structlog.get_logger(__name__)
 _MAY_ADD_ORIGINS = "admin"  # the realm role; `manager` may not

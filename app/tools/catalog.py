@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from app.identity.agent_token import AgentToken
 from app.operation.operation import Hints, Operation
+from app.operation.text import SEPARATOR, mcp_name, tool_id
 from app.outbound import origin_of
-from app.sources.models import Authority, RegisteredSource
+from app.sources.source import Authority, RegisteredSource
 from app.tools.arguments import ArgumentRules
 from app.tools.output import OutputRules
 from app.tools.request.plan import RequestPlan, plan_request
 
 _MOST_VIEWS = 256  # sets of roles whose list is remembered
-_NAME_SEPARATOR = "__"  # a slug has no underscore, so the first pair ends it
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Catalog:
 
     def find_by_mcp_name(self, name: str) -> Tool | None:
         """Return the tool of that MCP name, whoever may see it."""
-        slug, separator, operation = name.partition(_NAME_SEPARATOR)
+        slug, separator, operation = name.partition(SEPARATOR)
         return self._find(slug, operation) if separator else None
 
     def may_see(self, agent: AgentToken, tool: Tool) -> bool:
@@ -112,8 +112,8 @@ def _may_see(roles: frozenset[str], source: RegisteredSource) -> bool:
 
 def _tool(source: RegisteredSource, operation: Operation, authority: Authority) -> Tool:
     return Tool(
-        tool_id=f"{source.slug}/{operation.name}",
-        mcp_name=f"{source.slug}{_NAME_SEPARATOR}{operation.name}",
+        tool_id=tool_id(source.slug, operation.name),
+        mcp_name=mcp_name(source.slug, operation.name),
         source=source,
         operation=operation,
         authority=authority,

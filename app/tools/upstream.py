@@ -13,7 +13,7 @@ import httpx
 from app.circuit_breaker import Attempt, CircuitBreaker, CircuitOpen
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, Unavailable
 from app.outbound import OWN_HEADERS, read_up_to
-from app.sources.models import RegisteredSource
+from app.sources.source import RegisteredSource
 from app.telemetry import Telemetry, trace_headers
 from app.tools.answer.streams import is_stream
 from app.tools.request.plan import UpstreamRequest

@@ -7,6 +7,7 @@ import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from app.audit.outcome import Outcomes
 from app.audit.record import AuditRecord
 from app.circuit_breaker import CircuitBreaker
 from app.credentials.token_exchange.audited import AuditedExchanger
@@ -110,7 +111,7 @@ async def exchanger(
     keycloak: KeycloakExchanger, breaker: CircuitBreaker, telemetry: Telemetry, audit: Recorded, clock: Clock
 ) -> AsyncGenerator[CachingExchanger]:
     caching = CachingExchanger(
-        GuardedExchanger(AuditedExchanger(keycloak, telemetry, audit.record), breaker),
+        GuardedExchanger(AuditedExchanger(keycloak, telemetry, Outcomes(audit.record)), breaker),
         telemetry,
         client_id=EXCHANGE_CLIENT,
         buffer=BUFFER,

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from app.audit.outcome import Outcomes
 from app.circuit_breaker import CircuitBreaker
 from app.credentials.token_exchange.audited import AuditedExchanger
 from app.credentials.token_exchange.caching import CachingExchanger, cache_key, keep_until
@@ -371,7 +372,7 @@ async def test_the_time_that_an_exchange_took_is_recorded(
         return issuer.exchanged(form)
 
     issuer.exchange = answer
-    audited = AuditedExchanger(keycloak, telemetry, audit.record, clock=stopwatch)
+    audited = AuditedExchanger(keycloak, telemetry, Outcomes(audit.record, stopwatch))
     await audited.exchange(await agents.agent(), PIZZERIA)
     assert audit.records[0].duration_ms == 250
     measured = 'tools_provider_token_exchange_duration_seconds_sum{audience="pizzeria-backend"} 0.25'

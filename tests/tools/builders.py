@@ -6,7 +6,7 @@ from typing import Any
 
 from app.identity.agent_token import AgentToken
 from app.operation.operation import Body, Location, Operation, Parameter, Style
-from app.sources.models import RegisteredSource
+from app.sources.source import RegisteredSource
 
 
 def an_agent(value: str = "agent-token", **changes: Any) -> AgentToken:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.sources.models import Authority
+from app.sources.source import Authority
 from app.tools.catalog import Catalog
 from tests.tools.builders import a_source, an_agent, an_operation
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
-from starlette.types import Message, Receive
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope
 
 from app.errors import Invalid, TooLarge, Violation
 
@@ -26,12 +27,13 @@ class ClientGone(Exception):
     """The client closed the connection before it was answered."""
 
 
-async def read_body(receive: Receive, content_length: str | None, limit: int) -> bytes:
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """Return the whole request body.
 
     Raises TooLarge over `limit` bytes, announced or sent, and ClientGone when the client leaves first.
     """
-    if content_length is not None and content_length.isdecimal() and int(content_length[:20]) > limit:
+    announced = Headers(scope=scope).get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > limit:
         raise _too_large(limit)
     body = bytearray()
     while True:

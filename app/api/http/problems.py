@@ -30,6 +30,7 @@ from app.errors import (
     Unavailable,
     Violation,
 )
+from app.operation.pointers import join
 from app.telemetry import current_trace_id
 
 MCP_SCOPE = "mcp:tools"
@@ -123,11 +124,6 @@ def internal_error() -> Response:
     return problem(500, "internal_error", "Something failed here. Give the trace_id to whoever runs this server.")
 
 
-def json_pointer(parts: Sequence[object]) -> str:
-    """Return the RFC 6901 JSON Pointer made of the parts."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
-
-
 async def _on_invalid_request(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what this handler is installed for
     violations = [_violation(item) for item in error.errors()]
@@ -139,7 +135,7 @@ def _violation(item: Mapping[str, Any]) -> Violation:
     place, *path = item["loc"]
     detail = _WORDS.get(item["type"], item["msg"].removeprefix("Value error, "))
     if place == "body":
-        return Violation(json_pointer(path), detail)
+        return Violation(join("", *path), detail)
     return Violation("", f"{place} parameter `{'.'.join(map(str, path))}`: {detail}")
 
 

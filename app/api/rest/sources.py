@@ -1,7 +1,5 @@
 """`/api/v1/sources`: admins register, change, refresh and remove sources."""
 
-import base64
-import binascii
 import re
 from dataclasses import asdict
 from datetime import datetime
@@ -10,18 +8,19 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 
+from app import cursors
 from app.api.http.dependencies import Admin, Sources, Uploaded
+from app.curation.curation import ListedTool
+from app.curation.overrides import ToolUpdate
 from app.differences.operations import Changes
 from app.differences.schemas import Impact
-from app.errors import Invalid
 from app.operation.operation import Operation, ReportItem
-from app.sources.curation import ListedTool
-from app.sources.models import SourceCreate, SourceRead, SourceUpdate
-from app.sources.overrides import ToolChanges
-from app.sources.slugs import is_slug
+from app.operation.text import is_slug, mcp_name, tool_id
+from app.sources.forms import SourceCreate, SourceRead, SourceUpdate
 
 router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
 
+_CURSOR = "after"
 _VERSION_TAG = re.compile(r'"[0-9]{1,18}"')
 
 IfMatch = Annotated[str | None, Header()]
@@ -125,10 +124,10 @@ class CuratedToolsAnswer(BaseModel):
 
 @router.post("", status_code=201)
 async def register(
-    create: SourceCreate, admin: Admin, registration: Sources, document: Uploaded, response: Response
+    create: SourceCreate, admin: Admin, sources: Sources, document: Uploaded, response: Response
 ) -> RegisteredAnswer:
     """Register a source: its document is fetched, unless it was sent, and its operations become tools at once."""
-    registered = await registration.register(create, admin, document)
+    registered = await sources.register(create, admin, document)
     source = registered.source
     response.headers["Location"] = f"{router.prefix}/{source.id}"
     response.headers["ETag"] = _etag(source)
@@ -142,20 +141,22 @@ async def register(
 @router.get("")
 async def list_sources(
     _: Admin,
-    registration: Sources,
+    sources: Sources,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: Annotated[str | None, Query(max_length=100)] = None,
 ) -> SourcesAnswer:
     """List the sources in the order of their slugs."""
-    page = await registration.page(limit, None if cursor is None else _read_cursor(cursor))
-    next_cursor = None if page.next_after is None else _write_cursor(page.next_after)
-    return SourcesAnswer(items=list(page.items), next_cursor=next_cursor)
+    page, next_after = await sources.queries.page(
+        limit, None if cursor is None else cursors.read(cursor, _CURSOR, is_slug)
+    )
+    next_cursor = None if next_after is None else cursors.written(_CURSOR, next_after)
+    return SourcesAnswer(items=list(page), next_cursor=next_cursor)
 
 
 @router.get("/{source}")
-async def read(source: str, _: Admin, registration: Sources, response: Response) -> SourceRead:
+async def read(source: str, _: Admin, sources: Sources, response: Response) -> SourceRead:
     """Show the source of that id or slug."""
-    found = await registration.find(source)
+    found = await sources.queries.find(source)
     response.headers["ETag"] = _etag(found)
     return found
 
@@ -163,43 +164,43 @@ async def read(source: str, _: Admin, registration: Sources, response: Response)
 @router.patch("/{source}")
 async def update(
     source: str,
-    changes: SourceUpdate,
+    changed: SourceUpdate,
     admin: Admin,
-    registration: Sources,
+    sources: Sources,
     document: Uploaded,
     response: Response,
     if_match: IfMatch = None,
 ) -> SourceRead:
     """Change what is sent; effective on the next call."""
-    updated = await registration.update(source, changes, admin, _versions(if_match), document)
+    updated = await sources.update(source, changed, admin, _versions(if_match), document)
     response.headers["ETag"] = _etag(updated)
     return updated
 
 
 @router.delete("/{source}", status_code=204)
-async def remove(source: str, admin: Admin, registration: Sources, if_match: IfMatch = None) -> None:
+async def remove(source: str, admin: Admin, sources: Sources, if_match: IfMatch = None) -> None:
     """Remove the source; its tools answer 404 from now on."""
-    await registration.remove(source, admin, _versions(if_match))
+    await sources.remove(source, admin, _versions(if_match))
 
 
 @router.post("/{source}/refresh")
 async def refresh(
     source: str,
     admin: Admin,
-    registration: Sources,
+    sources: Sources,
     response: Response,
     *,
     force: Annotated[bool, Query(description="Read the document although it has not changed.")] = False,
 ) -> RefreshedAnswer:
     """Read the document anew if it has changed; on failure the last good inventory stays, the source is `stale`."""
-    refreshed = await registration.refresh(source, admin, force=force)
+    refreshed = await sources.refresh(source, admin, force=force)
     slug, changes = refreshed.source.slug, refreshed.changes
     response.headers["ETag"] = _etag(refreshed.source)
     return RefreshedAnswer(
         **refreshed.source.model_dump(),
-        added=[f"{slug}/{name}" for name in changes.added],
-        removed=[f"{slug}/{name}" for name in changes.removed],
-        changed=[f"{slug}/{name}" for name in changes.changed],
+        added=[tool_id(slug, name) for name in changes.added],
+        removed=[tool_id(slug, name) for name in changes.removed],
+        changed=[tool_id(slug, name) for name in changes.changed],
         classes=changes.classes,
         changes=_shown(slug, changes),
         changes_left_out=changes.left_out,
@@ -207,20 +208,20 @@ async def refresh(
 
 
 @router.get("/{source}/report")
-async def report(source: str, _: Admin, registration: Sources) -> ReportAnswer:
+async def report(source: str, _: Admin, sources: Sources) -> ReportAnswer:
     """Show what became of each operation of the document, and why, and what has changed since the reading before."""
-    found = await registration.report(source)
+    found = await sources.queries.offering(source)
     slug, changes = found.source.slug, found.changes
     if changes is None:
-        return ReportAnswer(items=list(found.items), changes=None)
+        return ReportAnswer(items=list(found.report), changes=None)
     last = LastChanges(at=changes.at, classes=changes.classes, items=_shown(slug, changes), left_out=changes.left_out)
-    return ReportAnswer(items=list(found.items), changes=last)
+    return ReportAnswer(items=list(found.report), changes=last)
 
 
 def _shown(slug: str, changes: Changes) -> list[ToolChange]:
     return [
         ToolChange(
-            tool_id=f"{slug}/{each.name}",
+            tool_id=tool_id(slug, each.name),
             method=each.method,
             path=each.path,
             impact=each.impact,
@@ -232,44 +233,44 @@ def _shown(slug: str, changes: Changes) -> list[ToolChange]:
 
 
 @router.get("/{source}/tools")
-async def list_tools(source: str, _: Admin, registration: Sources, response: Response) -> CuratedToolsAnswer:
+async def list_tools(source: str, _: Admin, sources: Sources, response: Response) -> CuratedToolsAnswer:
     """Show what became of each operation, hidden ones and those under an override included."""
-    found = await registration.find(source)
+    found, tools = await sources.queries.tools(source)
     response.headers["ETag"] = _etag(found)
-    return CuratedToolsAnswer(items=[_curated(found, tool) for tool in await registration.tools(found.id)])
+    return CuratedToolsAnswer(items=[_curated(found, tool) for tool in tools])
 
 
 @router.patch("/{source}/tools/{operation}")
 async def shape_tool(
     source: str,
     operation: str,
-    changes: ToolChanges,
+    changed: ToolUpdate,
     admin: Admin,
-    registration: Sources,
+    sources: Sources,
     response: Response,
     if_match: IfMatch = None,
 ) -> CuratedToolAnswer:
     """Change what is sent of a tool; null takes a field back to the document. Effective on the next call."""
-    changed, tool = await registration.shape(source, operation, changes, admin, _versions(if_match))
-    response.headers["ETag"] = _etag(changed)
-    return _curated(changed, tool)
+    after, tool = await sources.shape(source, operation, changed, admin, _versions(if_match))
+    response.headers["ETag"] = _etag(after)
+    return _curated(after, tool)
 
 
 @router.delete("/{source}/tools/{operation}", status_code=204)
 async def reset_tool(
-    source: str, operation: str, admin: Admin, registration: Sources, response: Response, if_match: IfMatch = None
+    source: str, operation: str, admin: Admin, sources: Sources, response: Response, if_match: IfMatch = None
 ) -> None:
     """Take a tool back to what the document says of it."""
-    changed, _ = await registration.shape(source, operation, None, admin, _versions(if_match))
-    response.headers["ETag"] = _etag(changed)
+    after, _ = await sources.shape(source, operation, None, admin, _versions(if_match))
+    response.headers["ETag"] = _etag(after)
 
 
 def _curated(source: SourceRead, tool: ListedTool) -> CuratedToolAnswer:
     method, path = tool.key
     return CuratedToolAnswer(
         operation=tool.operation,
-        tool_id=None if tool.name is None else f"{source.slug}/{tool.name}",
-        name=None if tool.name is None else f"{source.slug}__{tool.name}",
+        tool_id=None if tool.name is None else tool_id(source.slug, tool.name),
+        name=None if tool.name is None else mcp_name(source.slug, tool.name),
         method=method,
         path=path,
         status=tool.status,
@@ -280,8 +281,8 @@ def _curated(source: SourceRead, tool: ListedTool) -> CuratedToolAnswer:
 
 def _tool(source: SourceRead, operation: Operation) -> SourceTool:
     return SourceTool(
-        tool_id=f"{source.slug}/{operation.name}",
-        name=f"{source.slug}__{operation.name}",
+        tool_id=tool_id(source.slug, operation.name),
+        name=mcp_name(source.slug, operation.name),
         method=operation.method,
         path=operation.path,
     )
@@ -297,19 +298,3 @@ def _versions(if_match: str | None) -> frozenset[int] | None:
         return None
     tags = (tag.strip() for tag in if_match.split(","))
     return frozenset(int(tag[1:-1]) for tag in tags if _VERSION_TAG.fullmatch(tag))
-
-
-def _write_cursor(slug: str) -> str:
-    return base64.urlsafe_b64encode(f"after:{slug}".encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> str:
-    try:
-        kind, _, slug = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
-    except (ValueError, binascii.Error):
-        kind, slug = "", ""
-    if kind != "after" or not is_slug(slug):
-        raise Invalid(
-            "cursor_invalid", "This cursor is not one of ours. Use `next_cursor` of the page before, unchanged."
-        )
-    return slug

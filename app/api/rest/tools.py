@@ -12,11 +12,10 @@ from starlette.responses import Response
 from app.api.http.dependencies import Agent, Tools, composition_of
 from app.api.http.disconnect import unless_gone
 from app.api.http.paging import page_of
-from app.errors import Invalid, NotFound, Violation
+from app.errors import Invalid, ToolsProviderError, Violation
 from app.telemetry import current_trace_id
 from app.tools.answer.result import ToolResult
 from app.tools.catalog import Tool
-from app.tools.executor import NO_SUCH_TOOL
 
 router = APIRouter(prefix="/api/v1/tools", tags=["tools"])
 
@@ -106,11 +105,9 @@ async def list_tools(
 
 
 @router.get("/{tool_id:path}", summary="One tool with its schemas")
-async def get_tool(tool_id: str, agent: Agent, catalog: Tools) -> ToolDetail:
+async def get_tool(tool_id: str, agent: Agent, request: Request) -> ToolDetail:
     """Answer 404 for what the caller may not see, as for what does not exist."""
-    tool = catalog.find(tool_id)
-    if tool is None or not catalog.may_see(agent, tool):
-        raise NotFound("tool_not_found", NO_SUCH_TOOL)
+    tool = composition_of(request.scope).access.see(agent, tool_id, "rest")
     return ToolDetail(
         **_summary(tool),
         input_schema=tool.operation.input_schema,
@@ -123,8 +120,13 @@ async def get_tool(tool_id: str, agent: Agent, catalog: Tools) -> ToolDetail:
 async def execute(request: Request) -> Response:
     """Execute a tool as the caller. An upstream's own 4xx or 5xx is 200 with `is_error: true`."""
     tool_id, arguments = _asked(request.scope.get("json"))
-    executor = composition_of(request.scope).executor
-    result = await unless_gone(request.receive, executor.execute(tool_id, arguments, request.scope["agent"], "rest"))
+    composition, agent = composition_of(request.scope), request.scope["agent"]
+    try:
+        tool = composition.access.decide(agent, tool_id, "rest")
+    except ToolsProviderError as refusal:
+        await composition.access.refused(refusal, agent, tool_id, "rest")
+        raise
+    result = await unless_gone(request.receive, composition.executor.execute(tool, arguments, agent, "rest"))
     return Response(_rendered(tool_id, result), media_type="application/json")
 
 

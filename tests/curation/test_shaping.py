@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from app.curation.overrides import ArgumentOverride, ToolUpdate
+from app.curation.shaping import pruned, shaped
 from app.errors import Invalid
 from app.operation.operation import Operation
-from app.sources.overrides import ArgumentOverride, ToolChanges
-from app.sources.shaping import pruned, shaped
 from app.tools.arguments import ArgumentRules
 from app.tools.request.plan import build_request, plan_request
 from tests.openapi.documents import a_document, only
@@ -43,8 +43,8 @@ def an_order(*, body_required: bool = True, required: tuple[str, ...] = ("tenant
     return converted
 
 
-def override(**fields: Any) -> ToolChanges:
-    return ToolChanges.model_validate(fields)
+def override(**fields: Any) -> ToolUpdate:
+    return ToolUpdate.model_validate(fields)
 
 
 def arguments_of(operation: Operation) -> ArgumentRules:
@@ -56,7 +56,7 @@ def misfits_of(operation: Operation, **arguments: Any) -> list[tuple[str, bool]]
 
 
 def test_nothing_said_changes_nothing() -> None:
-    assert shaped(an_order(), ToolChanges()) == (an_order(), ())
+    assert shaped(an_order(), ToolUpdate()) == (an_order(), ())
 
 
 def test_texts_and_hints_are_the_admins() -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, ValidationError
 
+from app.curation.overrides import ArgumentOverride, ToolUpdate
 from app.operation.operation import Json, Operation, Value
 from app.operation.pointers import join
-from app.sources.overrides import ArgumentOverride, ToolChanges
 
 _PATTERNS = RegexOptions(size_limit=1_000_000)  # the engine that arguments are checked with
 _DEFINITIONS = "#/$defs/"
@@ -26,7 +26,7 @@ class Misfit:
     grave: bool
 
 
-def shaped(operation: Operation, override: ToolChanges) -> tuple[Operation, tuple[Misfit, ...]]:
+def shaped(operation: Operation, override: ToolUpdate) -> tuple[Operation, tuple[Misfit, ...]]:
     """Return the operation under the override, and what of the override had to be left out of it."""
     arguments = _Arguments(operation.input_schema, override.arguments or {})
     stated = override.annotations.stated() if override.annotations is not None else {}

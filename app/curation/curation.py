@@ -4,20 +4,15 @@ An admin's word stands above the document's, and the document's above what follo
 stays as the document gives it; this is applied whenever a source becomes effective, and never during a call.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from app.curation.overrides import ToolOverride, ToolUpdate
+from app.curation.selection import Selection
+from app.curation.shaping import Misfit, shaped
 from app.errors import Invalid, NotFound, Violation
 from app.operation.operation import Operation, ReportItem, Status, estimated_tokens, size_of_tool
-from app.operation.text import LONGEST_TOOL_NAME
-from app.sources.models import Source
-from app.sources.overrides import ToolChanges, ToolOverride
-from app.sources.selection import Selection
-from app.sources.shaping import Misfit, shaped
-
-Key = tuple[str, str]  # method and path
+from app.operation.text import LONGEST_TOOL_NAME, Key, longest_operation_name
 
 _BY_DOCUMENT = "Hidden by the document. An override with `hidden: false` shows it."
 _BY_OVERRIDE = "Hidden by its override."
@@ -55,20 +50,13 @@ class Curated:
         tools = {(tool.document.method, tool.document.path): tool for tool in self.tools}
         return tuple(_reported(item, tools.get((item.method, item.path))) for item in items)
 
-    def enter(self, source: Source, items: Iterable[ReportItem]) -> None:
-        """Note in the source how many tools there are, and which overrides match nothing."""
-        counts = Counter(item.status for item in self.report(items))
-        source.ready, source.degraded, source.skipped = counts["ready"], counts["degraded"], counts["skipped"]
-        source.unmatched_overrides = [{"method": each.method, "path": each.path} for each in self.unmatched]
 
-
-def curate(source: Source, operations: Sequence[Operation]) -> Curated:
-    """Return the operations under the source's selection and overrides."""
-    overrides = {override.key: override for override in overrides_of(source)}
-    selection = Selection.model_validate(source.selection)
-    tools = tuple(_curated(operation, overrides.get(_key(operation)), selection) for operation in operations)
+def curate(operations: Sequence[Operation], selection: Selection, overrides: Iterable[ToolOverride]) -> Curated:
+    """Return the operations under the selection and the overrides."""
+    bound = {override.key: override for override in overrides}
+    tools = tuple(_curated(operation, bound.get(_key(operation)), selection) for operation in operations)
     there = {_key(operation) for operation in operations}
-    return Curated(tools, tuple(override for key, override in overrides.items() if key not in there))
+    return Curated(tools, tuple(override for key, override in bound.items() if key not in there))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,37 +90,34 @@ def listed(curated: Curated, items: Iterable[ReportItem], names: Mapping[Key, st
     return tuple(tools)
 
 
-def key_of(operation: str, source: Source, names: Mapping[Key, str]) -> Key:
+def key_of(operation: str, overrides: Iterable[ToolOverride], names: Mapping[Key, str]) -> Key:
     """Return method and path of the operation of that name, whoever gave it. Raises NotFound."""
     for (method, path), name in names.items():
         if name == operation:
             return method.upper(), path
-    for override in overrides_of(source):
+    for override in overrides:
         if override.name == operation:
             return override.key
     raise NotFound("tool_not_found", f"The source has no operation {operation!r}. GET its `tools` to see them all.")
 
 
-def overridden(source: Source, key: Key, changes: ToolChanges | None) -> list[dict[str, Any]]:
-    """Return what is to be stored once this was said of one tool; None takes back all that was ever said."""
-    overrides = {override.key: override.stated() for override in overrides_of(source)}
-    bound = {"method": key[0], "path": key[1]}
-    said = {} if changes is None else {**overrides.get(key, {}), **changes.model_dump(exclude_unset=True)}
-    overrides[key] = ToolOverride.model_validate({**said, **bound}).stated()
-    return [stated for stated in overrides.values() if stated.keys() > bound.keys()]
+def overridden(overrides: Iterable[ToolOverride], key: Key, update: ToolUpdate | None) -> list[ToolOverride]:
+    """Return the overrides once this was said of one tool; None takes back all that was ever said of it."""
+    said = {override.key: override for override in overrides}
+    before = {} if update is None or key not in said else said[key].stated()
+    new = {} if update is None else update.model_dump(exclude_unset=True)
+    said[key] = ToolOverride.model_validate({**before, **new, "method": key[0], "path": key[1]})
+    return [override for override in said.values() if override.stated().keys() > {"method", "path"}]
 
 
-def overrides_of(source: Source) -> list[ToolOverride]:
-    """Return what admins said of single tools."""
-    return [ToolOverride.model_validate(stated) for stated in source.overrides]
-
-
-def reserved_names(source: Source) -> dict[Key, str]:
+def reserved_names(overrides: Iterable[ToolOverride]) -> dict[Key, str]:
     """Return the names that overrides give, under keys of no operation: no other operation may be given one."""
-    return {("", override.name): override.name for override in overrides_of(source) if override.name is not None}
+    return {("", override.name): override.name for override in overrides if override.name is not None}
 
 
-def check_overrides(source: Source, curated: Curated, names: Mapping[Key, str], only: Key | None = None) -> None:
+def check_overrides(
+    slug: str, overrides: Iterable[ToolOverride], curated: Curated, names: Mapping[Key, str], only: Key | None = None
+) -> None:
     """Raise Invalid("invalid_overrides") with every violation; its pointers lead into `only` where that is given.
 
     `names` are those ever given to operations of the source, which stay theirs.
@@ -141,14 +126,14 @@ def check_overrides(source: Source, curated: Curated, names: Mapping[Key, str], 
     misfits = {_key(tool.document): tool.misfits for tool in curated.tools}
     met: set[Key] = set()
     violations: list[Violation] = []
-    for number, override in enumerate(overrides_of(source)):
+    for number, override in enumerate(overrides):
         found = [Violation(misfit.pointer, misfit.detail) for misfit in misfits.get(override.key, ())]
         if override.key in met:
             found.append(Violation("", f"is a second override for {override.method} {override.path}"))
         met.add(override.key)
         if override.name is not None:
             holder = holders.setdefault(override.name.lower(), override.key)
-            found += (Violation("/name", detail) for detail in _against_name(override, holder, source))
+            found += (Violation("/name", detail) for detail in _against_name(override, holder, slug))
         if only is None:
             violations += (Violation(f"/overrides/{number}{each.pointer}", each.detail) for each in found)
         elif only == override.key:
@@ -158,8 +143,8 @@ def check_overrides(source: Source, curated: Curated, names: Mapping[Key, str], 
         raise Invalid("invalid_overrides", f"Nothing was changed. Correct these overrides: {shown}.", violations)
 
 
-def _against_name(override: ToolOverride, holder: Key, source: Source) -> Iterator[str]:
-    room = LONGEST_TOOL_NAME - len(source.slug) - len("__")
+def _against_name(override: ToolOverride, holder: Key, slug: str) -> Iterator[str]:
+    room = longest_operation_name(slug)
     if len(override.name or "") > room:
         yield f"is longer than {room} characters, which are left of {LONGEST_TOOL_NAME} beside the slug"
     if holder != override.key:

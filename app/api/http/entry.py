@@ -1,13 +1,15 @@
-"""What a request of the REST door passes before its route: who sends it, how large it is, and which trace it joins."""
+"""What every request passes first: its failures become problems, its answer gets the security headers.
+
+A request of the REST door also says here who sends it, how large it is, and which trace it joins.
+"""
 
 import asyncio
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.http.bodies import ClientGone, read_body, read_json, replayed, take_document
-from app.api.http.dependencies import Composition, composition_of
+from app.api.http.dependencies import Composition, agent_of, composition_of
 from app.api.http.problems import Problems, internal_error
 from app.errors import InvalidAgentToken, NotPermitted, TooLarge, ToolsProviderError
 from app.telemetry import current_trace_id
@@ -20,9 +22,9 @@ SOURCES = "/api/v1/sources"
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
 ]
+_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")  # of all but pages
 _log = structlog.get_logger(__name__)
 
 
@@ -67,19 +69,18 @@ class Entry:
     async def _authenticated(self, scope: Scope, receive: Receive, send: Send) -> None:
         composition = composition_of(scope)
         try:
-            scope["agent"] = await composition.authentication.agent_of(scope)
+            scope["agent"] = await agent_of(scope)
         except (InvalidAgentToken, NotPermitted) as error:
-            await composition.refusals.record(error, "rest")
+            await composition.outcomes.refused(error, "rest")
             raise
         await self._app(scope, await _with_body(scope, receive, composition), send)
 
 
 async def _with_body(scope: Scope, receive: Receive, composition: Composition) -> Receive:
-    announced = Headers(scope=scope).get("content-length")
     if _may_carry_document(scope, composition):
-        body, scope["document"] = await _without_document(receive, announced, composition)
+        body, scope["document"] = await _without_document(scope, receive, composition)
     else:
-        body = await read_body(receive, announced, EXECUTE_BYTES if scope["path"] == EXECUTE else ADMIN_BYTES)
+        body = await read_body(scope, receive, EXECUTE_BYTES if scope["path"] == EXECUTE else ADMIN_BYTES)
     if body:
         scope["json"] = read_json(body)
     return replayed(body, receive)
@@ -90,13 +91,11 @@ def _may_carry_document(scope: Scope, composition: Composition) -> bool:
     return routed and not scope["agent"].roles.isdisjoint(composition.admin_roles)
 
 
-async def _without_document(
-    receive: Receive, announced: str | None, composition: Composition
-) -> tuple[bytes, bytes | None]:
+async def _without_document(scope: Scope, receive: Receive, composition: Composition) -> tuple[bytes, bytes | None]:
     """Read a body that may be as large as a document. What is large in it is only parsed where documents are read."""
     most = composition.document_bytes
     try:
-        body = await read_body(receive, announced, 2 * most + ADMIN_BYTES)  # a text may be twice as long when escaped
+        body = await read_body(scope, receive, 2 * most + ADMIN_BYTES)  # a text may be twice as long when escaped
     except TooLarge:
         raise TooLarge("document_too_large", f"The document has more than {most} bytes (SOURCE_MAX_BYTES).") from None
     rest, document = await asyncio.to_thread(take_document, body, composition.document_values)
@@ -115,5 +114,8 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), *_SECURITY_HEADERS]
+            headers = [*message.get("headers", ()), *_SECURITY_HEADERS]
+            if all(name != _POLICY[0] for name, _ in headers):
+                headers.append(_POLICY)
+            message["headers"] = headers
         await self._send(message)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app.sources.selection import Rule, Selection, path_fits
+from app.curation.selection import Rule, Selection, path_fits
 from tests.tools.builders import an_operation
 
 

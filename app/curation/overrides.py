@@ -4,13 +4,12 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from app.curation.selection import Method
 from app.operation.operation import Value
-from app.operation.text import LONGEST_DESCRIPTION, LONGEST_NAME, LONGEST_TOOL_NAME, is_presentable
-from app.sources.selection import Method
+from app.operation.text import LONGEST_DESCRIPTION, LONGEST_NAME, OPERATION_NAME, Key, is_presentable
 
 _MOST_ARGUMENTS = 500
 _MOST_OVERRIDES = 2_000
-_NOT_SHOWN = {"pin", "hide"}
 
 
 def _presentable(value: Value) -> Value:
@@ -19,7 +18,7 @@ def _presentable(value: Value) -> Value:
     return value
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", max_length=LONGEST_TOOL_NAME)]
+Name = Annotated[str, StringConstraints(pattern=OPERATION_NAME)]
 Title = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME), AfterValidator(_presentable)
 ]
@@ -81,7 +80,7 @@ class StatedHints(BaseModel):
         return self.model_dump(exclude_none=True)
 
 
-class ToolChanges(BaseModel):
+class ToolUpdate(BaseModel):
     """What an admin may say of a tool. null takes a field back to what the document says."""
 
     model_config = ConfigDict(extra="forbid")
@@ -98,14 +97,14 @@ class ToolChanges(BaseModel):
         return {name: value for name, value in self.model_dump(exclude_unset=True).items() if value not in (None, {})}
 
 
-class ToolOverride(ToolChanges):
+class ToolOverride(ToolUpdate):
     """The same with the operation that it is about: its method and its path, as the document writes it."""
 
     method: Method
     path: str
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> Key:
         """Method and path."""
         return self.method, self.path
 
