@@ -11,6 +11,7 @@ from app.openapi.operations.drafts import Draft, Drafting, PathItem
 from app.openapi.operations.parts import Unusable, server_addresses
 from app.openapi.schema.definitions import InputSchema, undescribed
 from app.openapi.schema.schemas import HEAVIEST, Schemas
+from app.operation.keywords import is_laborious
 from app.operation.operation import (
     Conversion,
     Json,
@@ -23,7 +24,6 @@ from app.operation.operation import (
 )
 from app.operation.pointers import Unresolvable, join, shown
 from app.operation.text import LONGEST_NAME, operation_names, shortened
-from app.operation.visits import is_laborious
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 _EVERY_METHOD = "*"

@@ -12,8 +12,8 @@ import structlog
 from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, ValidationError
 
 from app.errors import Violation
+from app.operation.keywords import effort
 from app.operation.operation import Json
-from app.operation.visits import effort
 from app.tools.violations import invalid_arguments
 
 _MOST_VIOLATIONS = 50

@@ -8,11 +8,11 @@ taken as they were meant in any version, because documents mix them.
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 
-from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError, meta
+from jsonschema_rs import meta
 
 from app.openapi.schema import anchors
 from app.openapi.schema.definitions import Definition
-from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
+from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, UnusableSchema, validator_of
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable, join, last_name, remark
 from app.operation.text import LONGEST_NAME, definition_name, hides_something, is_presentable, shortened
@@ -31,7 +31,6 @@ _KEPT = frozenset(  # of the keywords that hold no schemas, those that a tool's 
     }
 )
 _LARGEST_EXAMPLE = 200  # characters, for texts; longer ones cost more than they tell
-_PATTERNS = RegexOptions(size_limit=1_000_000)  # the engine that arguments are checked with: linear, so no look-around
 _BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 _COMBINATIONS = ("$ref", "allOf", "anyOf", "oneOf")
@@ -344,8 +343,8 @@ def _is_usable(keyword: str, value: Value) -> bool:
 def _is_pattern(text: str) -> bool:
     """Whether arguments can be checked against the regular expression."""
     try:
-        Draft202012Validator({"pattern": text}, pattern_options=_PATTERNS, offline=True)
-    except (ValidationError, ValueError):
+        validator_of({"pattern": text})
+    except UnusableSchema:
         return False
     return True
 
