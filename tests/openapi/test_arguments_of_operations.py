@@ -302,7 +302,15 @@ def test_bodies_of_bytes_are_base64(media_type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "media_type", ["text/plain", "application/xml", "application/soap+xml", "application/x-ndjson", "text/csv"]
+    "media_type",
+    [
+        "text/plain",
+        "application/xml",
+        "application/soap+xml",
+        "application/x-ndjson",
+        "application/jsonlines",
+        "text/csv",
+    ],
 )
 def test_texts_are_texts_whatever_they_mean(media_type: str) -> None:
     operation, _ = only(a_document({"/a": a_post({"type": "object", "properties": {"a": TEXT}}, media_type)}))

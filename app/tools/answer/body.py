@@ -8,18 +8,12 @@ from typing import Any, Literal
 
 import orjson
 
-from app.operation.media_types import is_media_type
+from app.operation.media_types import is_media_type, kind_of
 from app.tools.answer.echo import Echo
 from app.tools.answer.streams import is_stream, values_of
 
 Kind = Literal["empty", "json", "text", "binary"]
 
-_TEXT_TYPES = frozenset(
-    {
-        *("application/json", "application/x-www-form-urlencoded", "application/xml", "application/yaml"),
-        *("application/x-yaml", "application/javascript", "application/sql", "application/graphql"),
-    }
-)
 _CODECS = ("utf-8", "utf-16", "utf-32", "ascii", "iso8859", "cp", "gb", "big5", "euc", "shift_jis", "koi8")
 _MARKS = {
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
@@ -124,8 +118,8 @@ def _content_type(header: str) -> _ContentType:
             charset = _codec(value.strip().strip('"'))
             break
     stream = is_stream(media_type)
-    json = media_type in {"", "application/json", "text/json"} or media_type.endswith("+json")
-    text = json or stream or media_type.startswith("text/") or media_type.endswith("+xml") or media_type in _TEXT_TYPES
+    json = not media_type or kind_of(media_type) == "json"
+    text = json or kind_of(media_type) in {"form", "text"}
     return _ContentType(media_type, charset, json, text, stream)
 
 

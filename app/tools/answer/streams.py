@@ -8,12 +8,8 @@ from typing import Any
 
 import orjson
 
-from app.operation.media_types import essence
+from app.operation.media_types import EVENTS, SEQUENCE, STREAMS, essence
 
-_EVENTS = "text/event-stream"
-_SEQUENCE = "application/json-seq"
-_LINES = ("x-ndjson", "ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines")
-_STREAMS = frozenset({_EVENTS, _SEQUENCE, *(f"application/{name}" for name in _LINES)})
 _MOST_VALUES = 10_000  # in one answer
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _RECORD_SEPARATOR = "\x1e"
@@ -32,7 +28,7 @@ class StreamValues:
 
 def is_stream(content_type: str | None) -> bool:
     """Whether the body may never end, and each part of it is of use without the rest."""
-    return content_type is not None and essence(content_type) in _STREAMS
+    return content_type is not None and essence(content_type) in STREAMS
 
 
 def values_of(text: str, content_type: str, *, truncated: bool) -> StreamValues | None:
@@ -52,10 +48,10 @@ def values_of(text: str, content_type: str, *, truncated: bool) -> StreamValues 
 
 
 def _values(text: str, name: str, *, whole: bool) -> Iterator[_Written]:
-    if name == _EVENTS:
+    if name == EVENTS:
         yield from _events(text, whole=whole)
         return
-    parts = text.split(_RECORD_SEPARATOR if name == _SEQUENCE else "\n")
+    parts = text.split(_RECORD_SEPARATOR if name == SEQUENCE else "\n")
     for part in parts if whole else parts[:-1]:
         if part.strip():
             yield orjson.loads(part), part.encode()
