@@ -1,13 +1,13 @@
-"""Has a document read in a process of its own, started for it and ended with it: `python -m app.documents.apart`.
+"""Has a document read in a process of its own, which starts and ends with it: `python -m app.documents.apart`.
 
 A large document takes seconds of processor time and hundreds of megabytes, and a hostile one is made for that. There it
 can be stopped at its deadline, gives its memory back, and keeps no other caller waiting. The files that a document
-refers to are loaded here, by whoever may decide what is fetched; only this time does not count.
+refers to are loaded in this process, which decides what is fetched; that time does not count.
 
 Both sides speak in frames: eight bytes of length, then so many bytes. The parent sends what is asked, and the document.
 As often as the reader needs more files, it sends their addresses; it gets each file in two frames, what is known of it
-and its bytes, or in one that says why it cannot be had. Last comes the result: lines of JSON, the first with everything
-but the operations, then one for each operation.
+and its bytes, or in one that says why it is not available. Last comes the result: lines of JSON, the first with
+everything but the operations, then one for each operation.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ if sys.platform != "win32":
 _LENGTH = 8  # bytes
 _OPERATIONS_A_TURN = 100  # taken over between two turns of the event loop
 
-# For each address the file, or why it cannot be had.
+# For each address the file, or why it is not available.
 LoadFiles = Callable[[Sequence[str]], Awaitable[Sequence[File | str]]]
 
 
@@ -79,7 +79,7 @@ def _start() -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},  # and no secret of ours
+        env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},  # and none of our secrets
     )
 
 
@@ -161,7 +161,7 @@ class _ReaderEnded(Exception):
 
 
 def _write_frame(stream: IO[bytes], payload: bytes) -> None:
-    """Send one frame. Raises OSError when nobody is there."""
+    """Send one frame. Raises OSError if the other side is gone."""
     stream.write(len(payload).to_bytes(_LENGTH, "big"))
     stream.write(payload)
     stream.flush()
@@ -177,7 +177,7 @@ def _read_frame(stream: IO[bytes]) -> bytes:
 
 
 def _write_files(stream: IO[bytes], files: Sequence[File | str]) -> None:
-    """Send files; a text stands for one that cannot be had and says why."""
+    """Send files; a text in place of one says why it is not available."""
     for file in files:
         if isinstance(file, str):
             _write_frame(stream, orjson.dumps({"missing": file}))
@@ -216,7 +216,7 @@ def _result(asked: dict[str, Any]) -> bytes:
 
 
 def main() -> None:
-    """Be the reader."""
+    """Read one document in the process that was started for it."""
     asked = orjson.loads(_read_frame(sys.stdin.buffer))
     if sys.platform != "win32":
         memory = asked["limits"]["memory"]

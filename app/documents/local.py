@@ -1,8 +1,8 @@
-"""Reads a document and the files beside it from a disk: for programs that work without a network.
+"""Reads a document and the files beside it from disk, for programs that work without a network.
 
 A document may come from anywhere, so its references reach only plain JSON and YAML files below one folder: the checkout
-that the document lies in, else the folder above the document's, so that `../common/Error.json` is found. Nothing hidden
-is read (credentials lie in folders that begin with a dot), and no link leads out.
+that contains the document, else the folder above the document's, so that `../common/Error.json` is found. Hidden files
+are not read (credentials are kept in folders that begin with a dot), and no link leads out.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class LocalDocument:
 def read_local(
     document: Path, *, root: Path | None = None, max_bytes: int, limits: Limits | None = None
 ) -> LocalDocument:
-    """Return the document; `root` is the folder that its other files must lie below.
+    """Return the document; `root` is the folder that must contain its other files.
 
     `max_bytes` is for all files together. Raises Invalid("invalid_document"), and OSError for the document itself.
     """
@@ -65,7 +65,7 @@ class _LocalFiles:
         self._taken = taken
 
     def load(self, addresses: Sequence[str]) -> list[File | str]:
-        """Return the files at these addresses, or why each cannot be had."""
+        """Return the files at these addresses, or why each is not available."""
         return [self._file(address) for address in addresses]
 
     def _file(self, address: str) -> File | str:
@@ -77,11 +77,11 @@ class _LocalFiles:
         except OSError:
             return "there is no such file"
         except ValueError:
-            return f"it lies outside {self._root}, below which files are read"
+            return f"it is outside {self._root}, and only files below that are read"
         if path.suffix.lower() not in _ENDINGS or any(name.startswith(".") for name in below.parts):
             return "only files that end with .json, .yaml or .yml are read, and nothing hidden"
         if not path.is_file():
-            return "it is no file"
+            return "it is not a file"
         return self._read(path)
 
     def _read(self, path: Path) -> File | str:

@@ -20,7 +20,7 @@ _CONCRETE = {"*/*": "application/json", "application/*": "application/json", "te
 
 
 def is_media_type(text: str) -> bool:
-    """Whether the text can stand in a header as a media type (RFC 9110 section 8.3.1)."""
+    """Whether the text is valid as a media type in a header (RFC 9110 section 8.3.1)."""
     return len(text) <= 200 and _WELL_FORMED.fullmatch(text) is not None
 
 
@@ -42,7 +42,7 @@ def kind_of(media_type: str) -> Kind:
 
 
 def concrete(media_type: str) -> str:
-    """Return what to send for a media type range: a range is no Content-Type."""
+    """Return what to send for a media type range, which cannot be a Content-Type."""
     name = essence(media_type)
     if "*" not in name:
         return media_type

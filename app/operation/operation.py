@@ -13,16 +13,16 @@ import orjson
 Location = Literal["path", "query", "header", "cookie", "querystring"]
 Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
 Json = dict[str, Any]
-Value = Any  # one JSON value, whatever a document has put there
+Value = Any  # one JSON value of any type
 Status = Literal["ready", "degraded", "skipped"]
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})  # RFC 9110 section 9.2.1; OAS 3.2 `query`
 _REPEATABLE_METHODS = frozenset({"PUT", "DELETE"})  # idempotent, but not safe: section 9.2.2
 _EXPRESSION = re.compile(r"\{([^{}/]*)\}")
 _OPERATORS = "+#./;?&"
-_BYTES_A_TOKEN = 4
+_BYTES_A_TOKEN = 4  # the usual rule of thumb for English and JSON
 _FRAME = 240  # bytes of the slug, the members' names, annotations
-_FRAME_OF_OUTPUT = 128
+_FRAME_OF_OUTPUT = 128  # bytes around an output schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Operation:
     `name` is the part after `slug__`; `path` is the template as the document has it. `input_schema` is JSON Schema
     2020-12, self-contained, root type object, `additionalProperties: false`. `server` is set only where the operation
     or path states servers of its own: the first of `servers`, until one that may be called is chosen (absolute URL).
-    `notes` say what was degraded and why. `hidden`: the document wants no tool of it. `stated_hints` correct what the
+    `notes` say what was degraded and why. `hidden`: the document wants no tool for it. `stated_hints` correct what the
     method promises. `preset` holds values of arguments that are sent unless the caller gives others; those that are not
     in `input_schema` cannot be given.
     """
@@ -187,7 +187,8 @@ def _body(state: dict[str, Any] | None) -> Body | None:
 def split_template(path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the literals of a path template (OAS 3.1.1 section 4.8.8.2), one more than names, and the names.
 
-    Some documents write RFC 6570 operators and modifiers around a name, as in `{;id*}`; a `#…` is no part of a request.
+    Some documents write RFC 6570 operators and modifiers around a name, as in `{;id*}`; a `#…` is not part of a
+    request.
     """
     pieces = _EXPRESSION.split(path.partition("#")[0])
     names = (expression.lstrip(_OPERATORS).removesuffix("*").strip() for expression in pieces[1::2])
@@ -206,7 +207,7 @@ def size_of(value: Value) -> int:
 
 
 def size_without_schemas(operation: Operation) -> int:
-    """Return the bytes of a tool but for its input and output schemas, at the most; MCP shows the title twice."""
+    """Return the most bytes that a tool has without its input and output schemas; MCP shows the title twice."""
     return size_of([operation.name, operation.description, operation.title, operation.title]) + _FRAME
 
 
@@ -216,6 +217,6 @@ def size_of_output(schema: Json | None) -> int:
 
 
 def size_of_tool(operation: Operation) -> int:
-    """Return the bytes of the whole tool, at the most."""
+    """Return the most bytes that the whole tool has."""
     without = size_without_schemas(operation)
     return without + size_of(operation.input_schema) + size_of_output(operation.output_schema)

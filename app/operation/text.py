@@ -1,6 +1,6 @@
 """Texts and names that a model or a person will read.
 
-Texts are without what neither can see: a document's author is not trusted, and tag characters, bidirectional controls,
+Texts contain nothing that is invisible: a document's author is not trusted, and tag characters, bidirectional controls,
 zero-width characters and terminal escapes hide instructions from the person who approves a source. Names of
 sources, operations and arguments are readable, within what model APIs take, and the same at the next import. An
 operation of a source is known as `slug/operation` over REST and as `slug__operation` over MCP.
@@ -26,7 +26,7 @@ _HIDDEN = re.compile(
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-_DEEPEST_VALUE = 64  # containers
+_DEEPEST_VALUE = 64  # nested containers; real defaults and enums have under ten
 _LONGEST_SLUG = 32
 _LONGEST_ARGUMENT = 64
 _DIGITS = 8  # of the hash
@@ -49,12 +49,12 @@ def shortened(text: str, most: int = LONGEST_DESCRIPTION) -> str:
 
 
 def hides_something(text: str) -> bool:
-    """Whether cleaning would take more than line ends of another system out of the text."""
+    """Whether cleaning would remove more than another system's line ends."""
     return cleaned(text) != text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def is_presentable(value: Value) -> bool:
-    """Whether a JSON value may be shown as it is: nothing hidden in its texts, not nested out of reason."""
+    """Whether a JSON value may be shown as it is: nothing hidden in its texts, and not nested too deeply."""
     pending = [(value, 1)]
     while pending:
         item, depth = pending.pop()
@@ -97,7 +97,7 @@ def longest_operation_name(slug: str) -> int:
 def operation_names(
     wanted: Mapping[Key, str | None], *, slug: str, assigned: Mapping[Key, str] | None = None
 ) -> dict[Key, str]:
-    """Return a name for each operation, from what it wants to be called or else from method and path.
+    """Return a name for each operation, from what the document calls it or else from method and path.
 
     An assigned name is kept: for its operation, and from every other one. Every member of a collision (letter case
     aside) and every name that is too long carries a hash of its method and path, so that no name depends on the order
@@ -136,7 +136,7 @@ def argument_names(inputs: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def definition_name(name: str, pointer: str, taken: Iterable[str]) -> str:
-    """Return a `$defs` name for the schema that is called so and stands at the pointer."""
+    """Return a name in `$defs` for the schema at the pointer, whose own name may be taken or unusable."""
     name = _NOT_IN_ARGUMENTS.sub("_", name) or "schema"
     if name in taken or name.isdigit() or len(name) > _LONGEST_ARGUMENT:
         name = f"{name[:48]}_{hashlib.sha256(pointer.encode(errors='replace')).hexdigest()[:_DIGITS]}"

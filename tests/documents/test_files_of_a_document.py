@@ -146,7 +146,7 @@ async def test_a_listed_origin_is_no_way_to_inner_addresses(here: Folder, elsewh
 async def test_what_the_guard_refuses_is_told_and_nothing_is_sent(ref: str, here: Folder) -> None:
     here.refer(a=ref)
     found = reasons(await read(here.url))
-    assert "cannot be had" in str(found["a"])
+    assert "is not available" in str(found["a"])
     assert found["good"] is None
     assert here.asked == ["/spec/openapi.json"]
 

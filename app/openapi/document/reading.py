@@ -1,8 +1,7 @@
 """Bytes to a tree of JSON values, within limits: JSON, and YAML 1.2. Slow for large documents.
 
-YAML is built from the parser's events so that no limit is noticed too late. Its core schema has no dates, no `on` or
-`yes`, no base 60; keys are strings, whatever they look like. An alias shares what its anchor built, and counts as often
-as it stands for it.
+YAML is built from the parser's events, so that limits are noticed in time. Its core schema has no dates, no `on` or
+`yes`, no base 60; all keys are strings. An alias shares what its anchor built, and counts each time it is used.
 """
 
 import math
@@ -48,15 +47,15 @@ _MERGE: Value = object()
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one document, all its files together; each is the setting `SOURCE_MAX_…`, and is named when it bites.
+    """Limits for one document with all its files. Each is a setting `SOURCE_MAX_…`, which the refusal names.
 
     The largest real documents have some 260,000 values and are 30 containers deep.
     """
 
-    nodes: int = 1_000_000  # values, those that YAML aliases stand for counted each time
-    alias_nodes: int = 250_000  # … of which by aliases
-    depth: int = 200  # containers in containers
-    files: int = 5_000  # beside the document itself
+    nodes: int = 1_000_000  # values; those behind a YAML alias count each time
+    alias_nodes: int = 250_000  # … of these, behind aliases
+    depth: int = 200  # nested containers
+    files: int = 5_000  # besides the document itself
     operations: int = 10_000
     tool_bytes: int = 32_768  # of one tool
     list_bytes: int = 10_485_760  # of all tools of the document
@@ -92,7 +91,7 @@ def read_tree(file: File, limits: Limits) -> tuple[Value, int]:
 
 
 def _read_json(data: bytes, limits: Limits) -> tuple[Value, int]:
-    # Counted before anything is built; commas in texts are told apart only where that decides.
+    # Counted before anything is built; commas inside texts are only looked for where they decide.
     if _marks(data) >= limits.nodes and _marks(_TEXT.sub(b"0", data)) >= limits.nodes:
         raise refused(f"has more than {limits.nodes:,} values (SOURCE_MAX_NODES)")
     try:
@@ -105,7 +104,7 @@ def _read_json(data: bytes, limits: Limits) -> tuple[Value, int]:
 
 
 def _marks(data: bytes) -> int:
-    """Each value but the first follows a comma or the bracket of a container that is not empty."""
+    """Every value except the first follows a comma or the bracket of a container that is not empty."""
     return sum(map(data.count, (b",", b"[", b"{"))) - data.count(b"[]") - data.count(b"{}")
 
 
@@ -151,9 +150,9 @@ def _read_yaml(text: str, limits: Limits) -> tuple[Value, int]:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             tree.take(event)
     except yaml.YAMLError as error:
-        if "nesting depth" in _told(error):  # the parser's own limit, which it may reach before we see the events
+        if "nesting depth" in _problem_of(error):  # the parser's own limit, which may come before we see the events
             raise _too_deep(limits) from None
-        raise refused(f"is neither valid JSON nor valid YAML: {_told(error)}") from None
+        raise refused(f"is neither valid JSON nor valid YAML: {_problem_of(error)}") from None
     return tree.root, tree.nodes
 
 
@@ -181,7 +180,7 @@ class _Tree:
         elif isinstance(event, DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                raise refused(f"is followed by another one {_line(event)}; give one document")
+                raise refused(f"is followed by another document {_line(event)}; give only one")
 
     def _scalar(self, event: ScalarEvent) -> None:
         parent = self._open[-1] if self._open else None
@@ -198,9 +197,9 @@ class _Tree:
 
     def _start(self, value: Json | list[Value], event: MappingStartEvent | SequenceStartEvent) -> None:
         if event.tag is not None and event.tag not in _COLLECTION_TAGS:
-            raise refused(f"uses the YAML tag {event.tag!r} {_line(event)}, which JSON has not")
+            raise refused(f"uses the YAML tag {event.tag!r} {_line(event)}, which JSON does not have")
         if self._open and isinstance(self._open[-1].value, dict) and self._open[-1].key is _UNSET:
-            raise refused(f"has a key that is no text {_line(event)}")
+            raise refused(f"has a key that is not text {_line(event)}")
         if len(self._open) >= self._limits.depth:
             raise _too_deep(self._limits)
         self._open.append(_Open(value, event.anchor))
@@ -219,7 +218,7 @@ class _Tree:
     def _alias(self, event: AliasEvent) -> None:
         where = _line(event)
         if event.anchor not in self._anchors or any(each.anchor == event.anchor for each in self._open):
-            raise refused(f"has an alias to something not finished before it {where}")
+            raise refused(f"has an alias to something that is not complete before it {where}")
         value, nodes = self._anchors[event.anchor]
         self._alias_nodes += nodes
         if self._alias_nodes > self._limits.alias_nodes:
@@ -229,7 +228,7 @@ class _Tree:
         parent = self._open[-1]
         if isinstance(parent.value, dict) and parent.key is _UNSET:
             if isinstance(value, dict | list):
-                raise refused(f"has a key that is no text {where}")
+                raise refused(f"has a key that is not text {where}")
             parent.key = value if isinstance(value, str) else str(value)
             return
         self._count(nodes)
@@ -259,7 +258,7 @@ class _Tree:
 def _to_merge(value: Value) -> list[Json]:
     sources = value if isinstance(value, list) else [value]
     if not all(isinstance(source, dict) for source in sources):
-        raise refused("merges (`<<`) something that is no mapping")
+        raise refused("merges (`<<`) something that is not a mapping")
     return sources
 
 
@@ -267,7 +266,7 @@ def _scalar_value(event: ScalarEvent) -> Value:
     if event.tag in _TEXT_TAGS or (event.tag is None and not event.implicit[0]):
         return event.value
     if event.tag is not None and event.tag not in _PLAIN_TAGS:
-        raise refused(f"uses the YAML tag {event.tag!r} {_line(event)}, which JSON has not")
+        raise refused(f"uses the YAML tag {event.tag!r} {_line(event)}, which JSON does not have")
     return _plain_value(event)
 
 
@@ -281,11 +280,11 @@ def _plain_value(event: ScalarEvent) -> Value:
         whole = int(text, 0 if text[:2] in {"0o", "0x"} else 10)
         if -(2**63) <= whole < 2**64:
             return whole
-        text = str(whole)  # what does not fit 64 bits is a float, as it is for the JSON parser
+        text = str(whole)  # beyond 64 bits it is a float, as for the JSON parser
     if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
         return float(text)
     if _FLOAT.fullmatch(text) or _NOT_FINITE.fullmatch(text):
-        raise refused(f"has the number {text[:40]} {_line(event)}, which JSON has not")
+        raise refused(f"has the number {text[:40]} {_line(event)}, which JSON does not have")
     return text
 
 
@@ -293,7 +292,7 @@ def _line(event: Event) -> str:
     return f"(line {event.start_mark.line + 1})" if event.start_mark is not None else ""
 
 
-def _told(error: yaml.YAMLError) -> str:
+def _problem_of(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or "it cannot be parsed"
     return f"{problem} (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else str(problem)

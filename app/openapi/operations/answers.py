@@ -11,7 +11,7 @@ from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable
 from app.operation.text import is_presentable, shortened
 
-_MOST = 5
+_MOST = 5  # media types in `Accept`
 _LARGEST_SHAPE = 1_024  # bytes; a list of tools is read before any of them is called
 _LONGEST_DESCRIPTION = 120  # characters
 _ATTEMPTS = ((8, True), (4, False), (2, False), (1, False))  # containers in containers; described or not
@@ -30,10 +30,10 @@ class Answers:
     def of(self, operation: Json) -> tuple[tuple[str, ...], Json | None]:
         """Return the media types of the successful responses, the preferred ones first, and the shape of their JSON.
 
-        The shape is a schema without references; None if several bodies may come or none. It says which members there
-        are and of what type, in keywords on which all validators agree, and accepts whatever the document accepts: no
-        formats, bounds, patterns or `additionalProperties: false`, and what would take too many bytes is left open, the
-        innermost first.
+        The shape is a schema without references; None if the answer may have several bodies or none. It says which
+        members there are and of what type, in keywords that all validators treat alike, and accepts everything that the
+        document accepts: no formats, bounds, patterns or `additionalProperties: false`, and what would take too many
+        bytes is left open, the innermost first.
         """
         contents = self._contents(operation)
         return self._types(contents), self._shape(contents)
@@ -73,10 +73,10 @@ class Answers:
         return None
 
     def node(self, raw: Value) -> Json:
-        """Return the Schema Object, in 2020-12, that is meant; what is none, or leads nowhere, says nothing."""
+        """Return the Schema Object that is meant, in 2020-12; empty for anything else and for a broken reference."""
         if not isinstance(raw, dict):
             return {}
-        node = self._nodes.get(id(raw))  # the document outlives this, and with it every id
+        node = self._nodes.get(id(raw))  # the document outlives this, so ids stay valid
         if node is None:
             node = self._nodes[id(raw)] = self._modern(raw)
         return node
@@ -110,7 +110,7 @@ class _TooLarge(Exception):
 
 
 class _Shape:
-    """One attempt; it ends as soon as the bytes are used up, so that no document makes it long."""
+    """One attempt; it ends as soon as the bytes are used up, so that no document can make it long."""
 
     def __init__(self, node: Callable[[Value], Json], *, described: bool) -> None:
         self._node = node
@@ -148,7 +148,7 @@ class _Shape:
         if required and is_presentable(required):
             shape["required"] = required
         if len(members) == len(stated) and "patternProperties" not in node and "additionalProperties" in node:
-            others = self.of(node["additionalProperties"], depth)  # whose meaning hangs on all of the above
+            others = self.of(node["additionalProperties"], depth)  # its meaning depends on all of the above
             if others:
                 shape["additionalProperties"] = others
 
@@ -175,4 +175,4 @@ def _names(required: Value) -> list[str]:
 
 
 def _unsaid(_: str) -> None:
-    """No report tells of it: what an agent can ask for is as it was."""
+    """Not reported: it changes nothing about what an agent can request."""

@@ -50,7 +50,7 @@ _FILES: Json = {"description": "Files.", "type": "array", "items": _FILE}
 
 @dataclass(slots=True)
 class Members:
-    """The members of an object by name, each with the schemas that apply to it and where they stand."""
+    """The members of an object by name, each with the schemas that apply to it and where they are."""
 
     schemas: dict[str, list[tuple[Value, str]]] = field(default_factory=dict)
     required: dict[str, None] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class ReadBody:
 class Media:
     """The media type that is sent, and what the document says about it.
 
-    `schema` comes with its pointer. `members` is set where there is no schema but the members of one.
+    `schema` comes with its pointer. `members` is set where there are only members and no schema.
     """
 
     media_type: str
@@ -79,7 +79,7 @@ class Media:
 
 
 def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> ReadBody | None:
-    """Return the body, or None where the operation has none. A body that cannot be read is taken as any JSON."""
+    """Return the body, or None where the operation has none. A body that cannot be read is any JSON."""
     if raw is None:
         return None
     try:
@@ -102,7 +102,7 @@ def read_media(parsed: RequestBody, media: Media, schemas: Schemas, notes: list[
 def _chosen(content: Value, pointer: str, schemas: Schemas, notes: list[str]) -> Media:
     """Prefer JSON, then forms; but a form that carries files is sent as multipart where that is offered."""
     if not isinstance(content, dict):
-        raise Unusable("`content` is no object", pointer)
+        raise Unusable("`content` is not an object", pointer)
     usable = [name for name in content if is_media_type(name) and isinstance(content[name], dict | NoneType)]
     if not usable:
         raise Unusable("`content` names no media type", pointer)
@@ -113,7 +113,7 @@ def _chosen(content: Value, pointer: str, schemas: Schemas, notes: list[str]) ->
         chosen = next((name for name in multipart if _has_files(content[name], schemas)), chosen)
     raw, where = schemas.references.follow(content[chosen], join(pointer, "content", chosen))
     if raw is None or (isinstance(raw, dict) and raw.get("schema", {}) is None):
-        notes.append(remark("where a schema should be is null: any value is taken", where))
+        notes.append(remark("null in place of a schema: any value is accepted", where))
     raw = raw if isinstance(raw, dict) else {}
     parse(MediaType, {name: value for name, value in raw.items() if name not in {"schema", "encoding"}}, where, notes)
     return Media(chosen, (raw.get("schema"), join(where, "schema")), where, raw.get("encoding"))
@@ -188,7 +188,7 @@ class _Reader:
             return None
 
     def _encodings(self) -> tuple[BodyField, ...]:
-        """What the document says about members of a body that is one argument, whatever branch they are in."""
+        """What the document says about members of a body that is one argument, in any branch."""
         names = self._media.encoding
         return tuple(self._field(name, []) for name in names) if isinstance(names, dict) else ()
 
@@ -240,7 +240,7 @@ def _encoded(field: BodyField, encoding: Encoding, kind: Kind) -> BodyField:
 
 
 def _without_headers(raw: Value) -> Value:
-    """A caller has no say in the headers of a part."""
+    """Callers cannot set the headers of a part."""
     return {name: value for name, value in raw.items() if name != "headers"} if isinstance(raw, dict) else raw
 
 
@@ -261,7 +261,7 @@ def _together(definitions: list[Definition]) -> Definition:
 
 
 def _is_file(raw: Value, schemas: Schemas, levels: int = _MOST_LEVELS) -> bool:
-    """Whether a form's field takes bytes, or several times bytes."""
+    """Whether a form field takes a file or several files."""
     try:
         node, _ = schemas.references.follow(raw, "")
     except Unresolvable:
@@ -283,7 +283,7 @@ def _base64_of(media_type: str) -> Json:
 
 
 def members_of(raw: Value, pointer: str, references: References) -> Members | None:
-    """Return the members if the schema is an object with named members and says nothing else of weight."""
+    """Return the members if the schema is an object with named members and no other constraint that matters."""
     members = Members()
     pending: list[tuple[Value, str]] = [(raw, pointer)]
     for _ in range(_MOST_SCHEMAS):

@@ -18,16 +18,16 @@ from app.operation.text import LONGEST_NAME, argument_names, hides_something, sh
 
 _BODY = "body"
 _OF_BODY = frozenset({"body", "formData"})  # what `in` of a parameter may say in Swagger 2.0 besides a location
-_MOST_DEPENDENCIES = 400  # names in `dependentRequired`, which grow with the square of a body's fields
-_MOST_TAGS = 20
+_MOST_DEPENDENCIES = 400  # names in `dependentRequired`, which grow with the square of the number of fields
+_MOST_TAGS = 20  # of one operation: they select tools, and real operations have one or two
 _HEAD = ("operationId", "summary", "description", "tags", "deprecated")
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An operation without its name, and with the frame of its input schema, which the arguments will fill.
+    """An operation without a name, with the frame of its input schema, which the arguments will fill.
 
-    `wanted_name` is what its name is made of, if the document has anything to make it of.
+    `wanted_name` is what its name is made from, if the document says anything.
     """
 
     operation: Operation
@@ -38,7 +38,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class PathItem:
-    """What the operations of one path share: the Path Item Object and where it stands."""
+    """What the operations of one path share: the Path Item Object and where it is."""
 
     path: str
     raw: Json
@@ -55,7 +55,7 @@ class _Arguments:
 
 
 class Drafting:
-    """Reads the operations of one document, each for itself."""
+    """Reads the operations of one document, each independently."""
 
     def __init__(self, document: Json, schemas: Schemas, servers: Sequence[str]) -> None:
         self._schemas = schemas
@@ -65,16 +65,16 @@ class Drafting:
         self._servers = tuple(servers)
 
     def draft(self, item: PathItem, method: str, raw: Value, pointer: str) -> Draft:
-        """Return the operation. Raises Unusable with the reason where it cannot be called at all."""
+        """Return the operation. Raises Unusable if it cannot be called at all."""
         notes: list[str] = []
         try:
             node, place = self._schemas.references.follow(raw, pointer)
         except Unresolvable as error:
             raise Unusable(str(error), pointer) from None
         if not isinstance(node, dict):
-            raise Unusable("it is no Operation Object", place)
+            raise Unusable("it is not an Operation Object", place)
         if node is not raw:
-            notes.append(remark("an operation that is a `$ref`, which OpenAPI does not know, was followed", pointer))
+            notes.append(remark("an operation that is a `$ref`, which OpenAPI does not allow, was followed", pointer))
         literals, template = split_template(item.path)
         if any(segment in {".", ".."} for segment in "{}".join(literals).split("/")):
             raise Unusable("its path has dot segments", item.pointer)
@@ -126,7 +126,7 @@ class Drafting:
         return read_body(node["requestBody"], join(place, "requestBody"), self._schemas, notes)
 
     def _own_servers(self, item: PathItem, node: Json, place: str, notes: list[str]) -> tuple[str, ...]:
-        """Nothing, where the first is the document's own first: calls go there anyway."""
+        """Return the servers of its own; none if the first is the document's first, where calls go anyway."""
         for raw, where in ((node, place), (item.raw, item.pointer)):
             own = server_addresses(raw.get("servers"), join(where, "servers"), notes)
             if own:
@@ -185,7 +185,7 @@ def _frame(arguments: _Arguments) -> Json:
 
 
 def _dependencies(arguments: _Arguments) -> dict[str, list[str]]:
-    """Whoever gives one field of an optional body has to give those that the body requires."""
+    """Giving one field of an optional body makes those that the body requires necessary."""
     fields = [name for name, each in arguments.inputs.items() if each.location == _BODY]
     needed = [name for name in fields if arguments.inputs[name].once_given]
     if len(fields) * len(needed) > _MOST_DEPENDENCIES:

@@ -1,4 +1,4 @@
-"""What the parts of an operation have in common: where they stand, what is read from them, and how they are parsed.
+"""What the parts of an operation have in common: where they are, what is read from them, and how they are parsed.
 
 openapi-pydantic parses them one by one, so that a bad part costs only itself. Server Objects are read here too.
 """
@@ -23,7 +23,7 @@ _UNSENDABLE = re.compile(r"[\x00-\x20\x7f\\]")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An object of the document and where it stands."""
+    """An object of the document and where it is."""
 
     raw: Json
     pointer: str
@@ -33,7 +33,7 @@ class Place:
 class Input:
     """One value for one place: a parameter, a field of the body, or the body as a whole (location `body`).
 
-    `once_given`: needed only when there is a body at all, that is, when any of its fields is given.
+    `once_given`: needed only if there is a body at all, that is, if any of its fields is given.
     """
 
     location: str
@@ -63,12 +63,12 @@ class Unusable(Exception):
 
 
 def parse(model: type[_Part], raw: Value, pointer: str, notes: list[str]) -> _Part:
-    """Return the part, without the fields that the parser refuses and the specification can spare.
+    """Return the part, without optional fields that the parser refuses.
 
-    What was left out is added to the notes. Raises Unusable when a field that must be there is missing or wrong.
+    What was left out is added to the notes. Raises Unusable when a required field is missing or wrong.
     """
     if not isinstance(raw, dict):
-        raise Unusable("it is no object", pointer)
+        raise Unusable("it is not an object", pointer)
     fields: Json = {name: value for name, value in raw.items() if name not in _FOR_PEOPLE and not name.startswith("x-")}
     while True:
         try:
@@ -90,7 +90,7 @@ def _required(model: type[BaseModel]) -> set[str]:
 def server_addresses(raw: Value, pointer: str, notes: list[str]) -> tuple[str, ...]:
     """Return the usable servers of a `servers` list (OAS 3.1.1 section 4.8.5), in its order.
 
-    Their variables have their defaults; relative ones stay relative.
+    Variables are replaced by their defaults; relative addresses stay relative.
     """
     addresses = []
     for number, each in enumerate(raw if isinstance(raw, list) else ()):

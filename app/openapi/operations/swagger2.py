@@ -1,7 +1,7 @@
-"""What Swagger 2.0 says otherwise than OpenAPI 3, read wherever a document says it: real ones mix the two.
+"""What Swagger 2.0 says differently from OpenAPI 3, read wherever a document says it: real ones mix the two.
 
-Nothing is moved: what is made here out of 2.0 keeps the places that it came from, so that the report's pointers lead
-into the document as its author wrote it. `definitions`, `parameters` and `responses` are found like anything else.
+Nothing is moved: what is made of 2.0 here keeps its place, so that the report's pointers lead into the document as its
+author wrote it. `definitions`, `parameters` and `responses` are found like anything else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -72,7 +72,7 @@ def stated_servers(document: Json) -> Value:
 
 
 def body_of(places: Sequence[Place], consumes: Value, schemas: Schemas, notes: list[str]) -> ReadBody:
-    """Return what the parameters `in: body` and `in: formData` are together, of which there is one at least."""
+    """Return the body that the parameters `in: body` and `in: formData` make together; there is at least one."""
     whole = [place for place in places if place.raw.get("in") == "body"]
     used = whole[-1:] or list(places)  # an operation's own come after those of its path
     notes += (another_body(place) for place in places if place not in used)
@@ -137,9 +137,9 @@ def another_body(place: Place) -> str:
 
 
 def with_schema(place: Place, kind: str, notes: list[str]) -> Json:
-    """Return the parameter with the keywords beside its name in a `schema`; one of OpenAPI 3 stays as it is.
+    """Return the parameter with the keywords beside its name in a `schema`.
 
-    `kind` is where it goes: a location, `form` or `multipart`. A list in a format that has no style there is one text.
+    `kind` is where it goes: a location, `form` or `multipart`. A list in a format without a style there is one text.
     """
     raw = place.raw
     if "schema" in raw or not raw.keys() & _WORDS:

@@ -26,9 +26,9 @@ def named_places(document: Value) -> Mapping[str, Sequence[str]]:
 
 
 def resolved(ref: str, pointer: str, places: Mapping[str, Sequence[str]]) -> str:
-    """Return the `$ref` or `$dynamicRef` by name that stands at the pointer with a JSON Pointer in place of the name.
+    """Return the named `$ref` or `$dynamicRef` at the pointer with a JSON Pointer in place of the name.
 
-    Of several schemas of that name, the outermost around the pointer is meant (2020-12 core, section 8.2.3.2).
+    If several schemas have that name, the outermost one around the pointer is meant (2020-12 core, section 8.2.3.2).
     """
     name = ref.removeprefix("#")
     found = _around(name, pointer, places)
@@ -38,7 +38,7 @@ def resolved(ref: str, pointer: str, places: Mapping[str, Sequence[str]]) -> str
 
 
 def recursive(pointer: str, places: Mapping[str, Sequence[str]]) -> str:
-    """Return a `$ref` for the `$recursiveRef` that stands at the pointer (2019-09 core, section 8.2.4.2)."""
+    """Return a `$ref` for the `$recursiveRef` at the pointer (2019-09 core, section 8.2.4.2)."""
     root = _ROOT.match(pointer)
     return _fragment(_around(_RECURSIVE, pointer, places) or (root.group() if root else pointer))
 

@@ -19,7 +19,7 @@ from app.operation.text import LONGEST_NAME, definition_name, hides_something, i
 
 HEAVIEST = 2_000  # schemas that one value may have to be checked against
 
-_EXACT_FLOATS = 2**53
+_EXACT_FLOATS = 2**53  # whole numbers below this are exact as floats
 _DEEPEST = 120  # schemas in schemas, followed through what applies to the same value
 _OPEN_ANYWAY = frozenset({"additionalProperties", "items", "unevaluatedItems", "unevaluatedProperties"})
 _KEPT = frozenset(  # of the keywords that hold no schemas, those that a tool's schema may have
@@ -57,7 +57,7 @@ class Schemas:
         return anchors.named_places(self._document)
 
     def read(self, raw: Value, pointer: str) -> Definition:
-        """Return the conversion of the schema that stands at the pointer."""
+        """Return the conversion of the schema at the pointer."""
         if pointer not in self._read:
             self._under_way.add(pointer)
             self._read[pointer] = self._convert(raw, pointer)
@@ -72,11 +72,11 @@ class Schemas:
         return Definition(schema, tuple(reading.references), tuple(reading.notes), reading.weight)
 
     def definition(self, name: str) -> Definition:
-        """Return what stands under that name in `$defs`."""
+        """Return the definition of that name in `$defs`."""
         return self.read(*self._places[name])
 
     def name_of(self, raw: Value, pointer: str) -> str:
-        """Return the name in `$defs` for the schema that stands at the pointer."""
+        """Return the name in `$defs` for the schema at the pointer."""
         if pointer not in self._names:
             name = definition_name(last_name(pointer), pointer, self._places)
             self._names[pointer] = name
@@ -111,7 +111,7 @@ class _Reading:
         if is_nothing(raw):
             return {}
         if not isinstance(raw, dict):
-            return self._nothing("a schema that is no object says nothing", pointer)
+            return self._nothing("a schema that is not an object is ignored", pointer)
         if self._schemas.depth >= _DEEPEST:
             return self._nothing(f"schemas nested deeper than {_DEEPEST} levels are left out", pointer)
         self._schemas.depth += 1
@@ -129,7 +129,9 @@ class _Reading:
                 continue
             if keyword in SUBSCHEMAS:
                 inner = self.schema(value, join(pointer, keyword), in_place=in_place and keyword in IN_PLACE)
-                if keyword != "not" or inner != {} or is_nothing(value):  # what was cut must not refuse everything
+                if (
+                    keyword != "not" or inner != {} or is_nothing(value)
+                ):  # a `not` whose inside was dropped must not refuse everything
                     result[keyword] = inner
             elif keyword in SUBSCHEMA_LISTS:
                 self._list(result, keyword, value, pointer, in_place=in_place)
@@ -158,7 +160,7 @@ class _Reading:
         if in_place:
             weight = self._schemas.weight_in_place(name)
             if weight is None:
-                return self._nothing("a schema that contains itself says nothing", pointer)
+                return self._nothing("a schema that contains itself is ignored", pointer)
             self.weight += weight
             if self.weight > HEAVIEST:
                 return self._nothing(f"more than {HEAVIEST} schemas for one value; the rest is left out", pointer)
@@ -167,7 +169,7 @@ class _Reading:
 
     def _list(self, result: Json, keyword: str, value: Value, pointer: str, *, in_place: bool) -> None:
         if not isinstance(value, list):
-            self._say(f"`{keyword}` is no list", pointer)
+            self._say(f"`{keyword}` is not a list", pointer)
             return
         here = in_place and keyword in IN_PLACE
         schemas = [
@@ -180,7 +182,7 @@ class _Reading:
 
     def _map(self, result: Json, keyword: str, value: Value, pointer: str, *, in_place: bool) -> None:
         if not isinstance(value, dict):
-            self._say(f"`{keyword}` is no object", pointer)
+            self._say(f"`{keyword}` is not an object", pointer)
             return
         here = in_place and keyword in IN_PLACE
         schemas = {}
@@ -232,7 +234,7 @@ def _is_whole(value: Value) -> bool:
 
 
 def modernised(raw: Json, say: Say) -> Json:
-    """Return a copy in 2020-12; `say` is told what could not be kept."""
+    """Return a copy in 2020-12, without what is below it; `say` is called with what could not be kept."""
     schema = dict(raw)
     for step in (_bounds, _file, _types, _required, _enumeration, _tuples, _examples, _base64):
         step(schema, say)
@@ -264,7 +266,7 @@ def _types(schema: Json, say: Say) -> None:
     ]
     known = list(dict.fromkeys(name for name in names if name in _TYPES))
     if len(known) < len(names) and stated is not None:
-        say(f"the type {str(stated)[:40]!r} is no JSON type")
+        say(f"the type {str(stated)[:40]!r} is not a JSON type")
     if known:
         schema["type"] = known[0] if len(known) == 1 else known
 
@@ -275,11 +277,11 @@ def _required(schema: Json, say: Say) -> None:
         return
     if not isinstance(names, list):
         del schema["required"]
-        say("`required` is no list of names")
+        say("`required` is not a list of names")
         return
     schema["required"] = list(dict.fromkeys(name for name in names if isinstance(name, str)))
     if len(schema["required"]) < len(names):
-        say("`required` repeats a name or holds something else")
+        say("`required` repeats a name or contains something that is not a name")
     if not schema["required"]:
         del schema["required"]
 
@@ -289,7 +291,7 @@ def _enumeration(schema: Json, say: Say) -> None:
     if isinstance(values, list) and values:
         return
     if schema.pop("enum", None) is not None:
-        say("`enum` is empty and was left out" if values == [] else "`enum` is no list of values")
+        say("`enum` is empty and was left out" if values == [] else "`enum` is not a list of values")
 
 
 def _tuples(schema: Json, _: Say) -> None:
@@ -328,12 +330,12 @@ def _nullable(schema: Json) -> Json:
 
 
 def is_nothing(schema: Value) -> bool:
-    """Whether a schema position says nothing: absent, null, `true` or an empty object."""
+    """Whether a schema is absent, null, `true` or empty, so that any value is accepted."""
     return schema is None or schema is True or schema == {}
 
 
 def _is_usable(keyword: str, value: Value) -> bool:
-    """Whether a keyword may have that value, as the meta-schema of 2020-12 says, and models may be shown it."""
+    """Whether the meta-schema of 2020-12 allows the keyword that value, and models may see it."""
     if keyword == "pattern":
         return isinstance(value, str) and _is_pattern(value)
     return is_presentable(value) and meta.is_valid({keyword: value})
@@ -350,7 +352,7 @@ def _is_pattern(text: str) -> bool:
 
 
 def short_examples(values: Value) -> list[Value]:
-    """Return the examples that are worth their room: presentable scalars."""
+    """Return the examples worth showing: at most three presentable scalars."""
     if not isinstance(values, list):
         return []
     scalars = [value for value in values if isinstance(value, str | int | float)]
