@@ -66,7 +66,7 @@ def test_few_tools_are_shortened_and_none_is_too_large() -> None:
     items = [item for document in DOCUMENTS for item in conversion_of(document).report]
     tools = [item for item in items if item.status != "skipped"]
     shortened = [item for item in tools if "shortened" in (item.reason or "")]
-    assert len(shortened) / len(tools) <= 0.02
+    assert len(shortened) / len(tools) <= 0.01
     assert max(item.bytes for item in tools) <= Limits().tool_bytes
     assert max(sum(item.bytes for item in conversion_of(each).report) for each in DOCUMENTS) <= Limits().list_bytes
 
