@@ -20,7 +20,8 @@ from app.api.http.readiness import Readiness
 from app.api.mcp.entry import MCP_BYTES, McpEntry
 from app.api.mcp.server import McpDoor
 from app.api.rest import audit as audit_door
-from app.api.rest import health, sources, tools
+from app.api.rest import health, source_documents, sources, tools
+from app.api.rest.own_document import DescribedApi
 from app.api.rest.resource_metadata import metadata_address, metadata_router
 from app.api.web.pages import Doors, pages_router, static_files
 from app.audit.log import AuditLog
@@ -37,6 +38,7 @@ from app.documents.fetching import Documents, reference_origins
 from app.errors import Unavailable
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
+from app.memory import InProcessMemory
 from app.outbound import AddressPolicy, guarded_client, guarded_transport, plain_client
 from app.settings import Settings
 from app.sources.repository import SourceRepository
@@ -73,10 +75,9 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.composition = composition
             yield
 
-    app = FastAPI(
-        title="MCP Tools Provider",
-        description="HTTP APIs as MCP tools, called with the user's own delegated identity.",
-        version=_VERSION,
+    app = DescribedApi(
+        settings.public_url,
+        _VERSION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -88,7 +89,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.router.routes.append(Route("/mcp", McpEntry(settings.public_url, problems)))
     metadata = metadata_router(settings.resource, settings.issuer)
     pages = pages_router(Doors(settings.public_url, settings.resource, metadata_address(settings.resource)))
-    for router in (tools.router, sources.router, audit_door.router, health.router, metadata, pages):
+    app.include_router(tools.router)
+    app.router.routes.append(source_documents.registration_by_form)
+    for router in (source_documents.router, sources.router, audit_door.router, health.router, metadata, pages):
         app.include_router(router)
     app.mount("/static", static_files())
     return app
@@ -119,6 +122,8 @@ async def _composition(
         to_upstreams = await closing.enter_async_context(guarded_transport(policy))
         keys = JwksCache(to_identity_provider, settings.realm_url)
         closing.push_async_callback(keys.aclose)
+        memory = InProcessMemory()
+        closing.push_async_callback(memory.aclose)
         verifier = AgentTokenVerifier(keys, issuer=settings.issuer, audiences=settings.agent_audiences)
         exchanger = _exchanger(settings, to_identity_provider, keys, telemetry, outcomes)
         closing.push_async_callback(exchanger.aclose)
@@ -130,7 +135,7 @@ async def _composition(
         writing = _writing(repository, rules, outcomes, catalog, upstream)
         closing.push_async_callback(writing.aclose)
         await writing.load_all()
-        registered = use_cases(writing, repository, documents(to_documents), rules)
+        registered = use_cases(writing, repository, documents(to_documents), rules, memory.leases)
         await closing.enter_async_context(RefreshSchedule(registered.queries, registered.refresh).running())
         sessions = _mcp_sessions(McpDoor(catalog, executor))
         await closing.enter_async_context(sessions.run())
@@ -139,7 +144,6 @@ async def _composition(
             outcomes=outcomes,
             admin_roles=frozenset(settings.admin_roles),
             document_bytes=settings.source_max_bytes,
-            document_values=settings.source_max_nodes,
             catalog=catalog,
             access=Access(catalog, outcomes, telemetry),
             executor=executor,

@@ -1,5 +1,6 @@
 """`tools-provider register`: a document at an address or in a file becomes a source with tools."""
 
+import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -58,9 +59,12 @@ def register(  # noqa: PLR0913 - the options of a command
         **({"base_url": base_url} if base_url else {}),
     }
     client = connect(server, token_file, user, password_file)
-    if not is_url:
-        source["document"] = content.decode(errors="replace")
-    registered = client.post(_SOURCES, json=source)
+    if is_url:
+        registered = client.post(_SOURCES, json=source)
+    else:  # a form: its part `source` as JSON, its part `document` the file as it is
+        part = (Path(document).name, content)
+        parts = {"source": (None, json.dumps(source), "application/json"), "document": part}
+        registered = client.post(_SOURCES, files=parts)
     _tell(registered)
 
 
@@ -86,5 +90,5 @@ def _tell(registered: dict[str, Any]) -> None:
     auth, audience = registered["upstream_auth"]["type"], registered["default_audience"]
     carried = f"calls carry a token for {audience}" if auth == "token_exchange" else f"upstream_auth {auth}"
     sys.stdout.write(cleaned(f"Registered as {slug}: {registered['base_url']}, {carried}\n"))
-    for warning in registered.get("warnings", ()):
+    for warning in registered["warnings"]:
         sys.stderr.write(cleaned(f"Warning: {warning['code']}: {warning['detail']}\n"))

@@ -1,5 +1,5 @@
-"""What admins choose and say of tools, as pure functions of operations: below sources, and told of no source's row.
+"""What admins choose and change of tools, as pure functions of operations, which know nothing of stored sources.
 
-`selection.py` chooses operations, `overrides.py` is what admins say of single tools, `shaping.py` makes one operation
-of it, and `curation.py` puts all of this together.
+`selection.py` chooses operations, `overrides.py` is what admins state about single tools, `shaping.py` applies it to
+one operation, and `curation.py` puts all of this together.
 """

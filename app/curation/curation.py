@@ -23,7 +23,7 @@ _GONE = "The document has no such operation now. The override is kept for when i
 class CuratedTool:
     """One operation of the document, the override that is bound to it, and what agents see: None for nothing.
 
-    `misfits` are what of the override does not fit the operation; a grave one takes the tool away.
+    `misfits` are the parts of the override that do not fit the operation; a grave one takes the tool away.
     """
 
     document: Operation
@@ -61,7 +61,7 @@ def curate(operations: Sequence[Operation], selection: Selection, overrides: Ite
 
 @dataclass(frozen=True, slots=True)
 class ListedTool:
-    """An operation as admins see it. `operation` is what the document's name for it is, `name` what agents see."""
+    """An operation as admins see it. `operation` is its name by the document, `name` the one that agents see."""
 
     key: Key
     operation: str | None
@@ -91,7 +91,7 @@ def listed(curated: Curated, items: Iterable[ReportItem], names: Mapping[Key, st
 
 
 def key_of(operation: str, overrides: Iterable[ToolOverride], names: Mapping[Key, str]) -> Key:
-    """Return method and path of the operation of that name, whoever gave it. Raises NotFound."""
+    """Return method and path of the operation with that name, from the document or an override. Raises NotFound."""
     for (method, path), name in names.items():
         if name == operation:
             return method.upper(), path
@@ -102,7 +102,7 @@ def key_of(operation: str, overrides: Iterable[ToolOverride], names: Mapping[Key
 
 
 def overridden(overrides: Iterable[ToolOverride], key: Key, update: ToolUpdate | None) -> list[ToolOverride]:
-    """Return the overrides once this was said of one tool; None takes back all that was ever said of it."""
+    """Return the overrides with this update of one tool's; None removes its override."""
     said = {override.key: override for override in overrides}
     before = {} if update is None or key not in said else said[key].stated()
     new = {} if update is None else update.model_dump(exclude_unset=True)
@@ -111,7 +111,7 @@ def overridden(overrides: Iterable[ToolOverride], key: Key, update: ToolUpdate |
 
 
 def reserved_names(overrides: Iterable[ToolOverride]) -> dict[Key, str]:
-    """Return the names that overrides give, under keys of no operation: no other operation may be given one."""
+    """Return the names that overrides give, under keys that no operation has, so that no operation is given one."""
     return {("", override.name): override.name for override in overrides if override.name is not None}
 
 
@@ -156,9 +156,9 @@ def _curated(operation: Operation, override: ToolOverride | None, selection: Sel
     reason = selection.reason_against(result, {operation.operation_id or "", operation.name, result.name})
     reason = reason or _reason_to_hide(operation, override)
     if reason is None and any(misfit.grave for misfit in misfits):
-        reason = f"Its override does not fit the document any more: {_told(misfits)}. Correct or delete it."
+        reason = f"Its override no longer fits the document: {_listing(misfits)}. Correct or delete it."
     if reason is None and misfits:
-        note = f"of its override this was left out: {_told(misfits)}"
+        note = f"part of its override was left out: {_listing(misfits)}"
         result = replace(result, notes=(*result.notes, note))
     return CuratedTool(operation, override, result if reason is None else None, reason, misfits)
 
@@ -170,7 +170,7 @@ def _reason_to_hide(operation: Operation, override: ToolOverride | None) -> str 
     return _BY_DOCUMENT if operation.hidden else None
 
 
-def _told(misfits: Iterable[Misfit]) -> str:
+def _listing(misfits: Iterable[Misfit]) -> str:
     return "; ".join(f"{misfit.pointer} {misfit.detail}" for misfit in misfits)
 
 

@@ -1,4 +1,4 @@
-"""What an admin says of single tools, bound to method and path. A field that is not stated is left to the document."""
+"""What an admin states about single tools, bound to method and path. What is not stated stays as in the document."""
 
 from typing import Annotated, Any, Self
 
@@ -16,6 +16,12 @@ def _presentable(value: Value) -> Value:
     if not is_presentable(value):
         raise ValueError("has invisible or control characters in it, or is nested too deep")
     return value
+
+
+def left_out_stays(schema: dict[str, Any]) -> None:
+    """Take the defaults out of the JSON Schema of a partial update: a field that is left out stays as it is."""
+    for field in schema["properties"].values():
+        field.pop("default", None)
 
 
 Name = Annotated[str, StringConstraints(pattern=OPERATION_NAME)]
@@ -39,10 +45,19 @@ class ArgumentOverride(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    pin: JsonValue = None
-    hide: bool = False
-    default: JsonValue = None
-    description: Description | None = None
+    pin: JsonValue = Field(
+        default=None,
+        description="A value that is always sent; the argument is not shown. It stands alone.",
+    )
+    hide: bool = Field(
+        default=False,
+        description="Whether the argument is not shown; `default` is sent, if there is one.",
+    )
+    default: JsonValue = Field(default=None, description="What is sent when the caller gives no value.")
+    description: Description | None = Field(
+        default=None,
+        description="What the argument means, in place of the document's words.",
+    )
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
@@ -67,13 +82,16 @@ class ArgumentOverride(BaseModel):
 
 
 class StatedHints(BaseModel):
-    """What the operation does, where its method does not tell. See `Hints`."""
+    """What the operation does, where its method does not say."""
 
     model_config = ConfigDict(extra="forbid")
 
-    read_only: bool | None = None
-    destructive: bool | None = None
-    idempotent: bool | None = None
+    read_only: bool | None = Field(default=None, description="Whether it only reads.")
+    destructive: bool | None = Field(default=None, description="Whether it may destroy or overwrite something.")
+    idempotent: bool | None = Field(
+        default=None,
+        description="Whether calling it again with the same arguments changes nothing more.",
+    )
 
     def stated(self) -> dict[str, bool]:
         """Return what was said."""
@@ -81,27 +99,32 @@ class StatedHints(BaseModel):
 
 
 class ToolUpdate(BaseModel):
-    """What an admin may say of a tool. null takes a field back to what the document says."""
+    """What an admin may state about a tool. A field that is left out stays; null resets it to the document."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=left_out_stays)
 
-    name: Name | None = None
-    title: Title | None = None
-    description: Description | None = None
-    hidden: bool | None = None
-    annotations: StatedHints | None = None
-    arguments: Annotated[dict[str, ArgumentOverride], Field(max_length=_MOST_ARGUMENTS)] | None = None
+    name: Name | None = Field(default=None, description="What the tool is called, behind the slug.")
+    title: Title | None = Field(default=None, description="A short name for people.")
+    description: Description | None = Field(default=None, description="What it does, for a model to choose by.")
+    hidden: bool | None = Field(default=None, description="Whether to leave it out of the tools.")
+    annotations: StatedHints | None = Field(default=None, description="What it does, where its method does not say.")
+    arguments: Annotated[dict[str, ArgumentOverride], Field(max_length=_MOST_ARGUMENTS)] | None = Field(
+        default=None,
+        description="What becomes of individual arguments, by name.",
+    )
 
     def stated(self) -> dict[str, Any]:
-        """Return what is to be stored: every field that says something."""
+        """Return what to store: every field that states something."""
         return {name: value for name, value in self.model_dump(exclude_unset=True).items() if value not in (None, {})}
 
 
 class ToolOverride(ToolUpdate):
-    """The same with the operation that it is about: its method and its path, as the document writes it."""
+    """What an admin states about the tool of one operation."""
 
-    method: Method
-    path: str
+    model_config = ConfigDict(extra="forbid", json_schema_extra=None)
+
+    method: Method = Field(description="The HTTP method of the operation.")
+    path: str = Field(description="The path template of the operation, as the document writes it.")
 
     @property
     def key(self) -> Key:

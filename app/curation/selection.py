@@ -35,10 +35,23 @@ class Rule(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    tags: Annotated[list[Words], Field(max_length=_MOST_VALUES)] = []
-    paths: Annotated[list[Glob], Field(max_length=_MOST_VALUES)] = []
-    methods: Annotated[list[Method], Field(max_length=_MOST_VALUES)] = []
-    operations: Annotated[list[Words], Field(max_length=_MOST_VALUES)] = []
+    tags: Annotated[list[Words], Field(max_length=_MOST_VALUES)] = Field(
+        default=[],
+        description="Tags, of which an operation must have one.",
+    )
+    paths: Annotated[list[Glob], Field(max_length=_MOST_VALUES)] = Field(
+        default=[],
+        description="Path templates, of which it must have one. `*` stands for any text without a slash, `**` for "
+        "any number of segments.",
+    )
+    methods: Annotated[list[Method], Field(max_length=_MOST_VALUES)] = Field(
+        default=[],
+        description="HTTP methods, of which it must have one.",
+    )
+    operations: Annotated[list[Words], Field(max_length=_MOST_VALUES)] = Field(
+        default=[],
+        description="operationIds or names of tools, of which it must have one.",
+    )
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -72,9 +85,15 @@ class Selection(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    include: Annotated[list[Rule], Field(max_length=_MOST_RULES)] = []
-    exclude: Annotated[list[Rule], Field(max_length=_MOST_RULES)] = []
-    read_only: bool = False
+    include: Annotated[list[Rule], Field(max_length=_MOST_RULES)] = Field(
+        default=[],
+        description="An operation is chosen when one of these rules names it. Empty: every operation.",
+    )
+    exclude: Annotated[list[Rule], Field(max_length=_MOST_RULES)] = Field(
+        default=[],
+        description="… unless one of these rules names it.",
+    )
+    read_only: bool = Field(default=False, description="Leave out whatever does not only read.")
 
     @model_validator(mode="after")
     def _is_quick(self) -> Self:

@@ -1,4 +1,4 @@
-"""One operation as its override makes it. Pure; what does not fit the operation is returned, never passed over."""
+"""One operation as its override makes it. Pure; whatever does not fit is returned, never ignored."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ _LONGEST_DETAIL = 300  # characters
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """What of an override does not fit its operation. `pointer` leads into the override.
+    """A part of an override that does not fit its operation. `pointer` leads into the override.
 
     `grave`: without it callers could do more than the admin meant, or the operation could not be called.
     """
@@ -27,7 +27,7 @@ class Misfit:
 
 
 def shaped(operation: Operation, override: ToolUpdate) -> tuple[Operation, tuple[Misfit, ...]]:
-    """Return the operation under the override, and what of the override had to be left out of it."""
+    """Return the operation under the override, and the parts of the override that had to be left out."""
     arguments = _Arguments(operation.input_schema, override.arguments or {})
     stated = override.annotations.stated() if override.annotations is not None else {}
     result = replace(
@@ -55,8 +55,8 @@ class _Arguments:
             if name in self._properties:
                 self._take(name, override)
             else:
-                self._misfit(name, None, "is no argument of this operation", grave=override.pins)
-        # What is sent with every call brings along whatever may not be left out beside it.
+                self._misfit(name, None, "is not an argument of this operation", grave=override.pins)
+        # A value that is always sent also requires the arguments that may not be left out beside it.
         together = {other for name in self.preset for other in self._dependent.get(name, ())}
         self._required = {*schema.get("required", ()), *together} - self.preset.keys()
         gone = [name for name in overrides if name in self._properties and not overrides[name].shown]

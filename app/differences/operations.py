@@ -147,7 +147,7 @@ def _input(_: str, old: Operation, new: Operation) -> Iterator[Difference]:
 
 
 def _output(name: str, old: Operation, new: Operation) -> Iterator[Difference]:
-    """Nobody is refused for it, but a client may have relied on what was promised."""
+    """No call is refused because of it, but a client may have relied on the promise."""
     if old.output_schema is None:
         yield from _if_other("widening", name, None, new.output_schema)
     elif canonical(old.output_schema) != canonical(new.output_schema):
@@ -177,7 +177,7 @@ def _places(slots: Iterable[Parameter | BodyField]) -> dict[str, dict[str, Any]]
 def _slots(
     before: Mapping[str, dict[str, Any]], after: Mapping[str, dict[str, Any]], old: Operation, new: Operation
 ) -> Iterator[Difference]:
-    """Where arguments go. One that came or went with its schema is told there."""
+    """Where arguments go. One that came or went is reported with its schema."""
     known = (_names(old), _names(new))
     for name in sorted(before.keys() | after.keys()):
         pointer = join("", "properties", name)

@@ -6,9 +6,10 @@ The size of a tool is that in a list: bytes of JSON, as programs write it that e
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
+from pydantic import Field
 
 Location = Literal["path", "query", "header", "cookie", "querystring"]
 Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
@@ -130,19 +131,26 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class ReportItem:
-    """What became of one operation. `bytes` is the size of the tool.
+    """What became of one operation."""
 
-    `pointer` is a JSON Pointer into the document; into another file of it, it follows the file's name and a `#`.
-    """
-
-    method: str
-    path: str
-    pointer: str
-    status: Status
-    reason: str | None
-    name: str | None
-    bytes: int
-    estimated_tokens: int
+    method: Annotated[str, Field(description="The HTTP method of the operation.")]
+    path: Annotated[str, Field(description="Its path template; empty where the entry is not about one operation.")]
+    pointer: Annotated[
+        str,
+        Field(
+            description="Where it is in the document: a JSON Pointer. In another file of the document, the file's name "
+            "and a `#` come first."
+        ),
+    ]
+    status: Annotated[
+        Status, Field(description="`ready`: a tool; `degraded`: a tool with something lost; `skipped`: not a tool.")
+    ]
+    reason: Annotated[str | None, Field(description="Why it is not `ready`.")]
+    name: Annotated[
+        str | None, Field(description="What the tool is called, behind the slug; null if it is not a tool.")
+    ]
+    bytes: Annotated[int, Field(description="The size of the tool in lists of tools.")]
+    estimated_tokens: Annotated[int, Field(description="About how many tokens that is for a model.")]
 
 
 @dataclass(frozen=True, slots=True)

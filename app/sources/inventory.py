@@ -1,4 +1,4 @@
-"""What a document offers under its source: which operations, and where calls go; and what is noted of each reading.
+"""What a source offers of its document: which operations, and where calls go. And what is noted after each reading.
 
 A document that names a server elsewhere would send tokens there, so nothing is called that no admin has stated: the
 document's own server, and the other servers that an admin allows its operations to name.
@@ -57,7 +57,7 @@ class Inventory:
         return tuple(replace(operation, server=operation.server or self.base_url) for operation in operations)
 
     def under(self, source: Source) -> "Inventory":
-        """Return what is left of it under the servers that the source allows now, one or none for each operation.
+        """Return what is left under the servers that the source allows now; each operation gets one of them, or none.
 
         An operation that names servers is called at the source's origin, else at an allowed one. Those that name only
         others are left out; their line in the report shows the request that would allow them.
@@ -133,12 +133,12 @@ def note_tools(source: Source, curated: Curated, items: Sequence[ReportItem]) ->
 
 
 def fingerprint_of(source: Source) -> Fingerprint | None:
-    """Return what the source's document was recognised by at its last good reading."""
+    """Return the fingerprint of the source's document at its last good reading."""
     return None if source.fingerprint is None else Fingerprint(**source.fingerprint)
 
 
 def note_reading(source: Source, fingerprint: Fingerprint | None, now: datetime) -> None:
-    """Note that the document could be had and used; whatever failed before is over."""
+    """Note that the document was fetched and read, which ends an earlier failure."""
     source.fingerprint = None if fingerprint is None else asdict(fingerprint)
     source.refreshed_at = now
     if source.status == "stale":
@@ -147,7 +147,7 @@ def note_reading(source: Source, fingerprint: Fingerprint | None, now: datetime)
 
 
 def note_failure(source: Source, failure: ToolsProviderError, now: datetime) -> None:
-    """Note why the document could not be had or used."""
+    """Note why the document could not be fetched or read."""
     before = source.refresh_error or {"since": now.isoformat(), "attempts": 0}
     source.status = "stale"
     source.refresh_error = {
@@ -161,7 +161,7 @@ def note_failure(source: Source, failure: ToolsProviderError, now: datetime) -> 
 
 def _refusal(absolute: Sequence[str], stated: Sequence[str], source: Source, base_url: str) -> str:
     if not absolute:
-        return f"Its own server {stated[0]} is no http(s) address that can be called."
+        return f"Its own server {stated[0]} is not an http(s) address that can be called."
     request = orjson.dumps({"other_servers": [*source.other_servers, {"origin": origin_of(absolute[0])}]}).decode()
     return (
         f"Its own server {absolute[0]} is not at {origin_of(base_url)}, where this source's calls go. If it may be "

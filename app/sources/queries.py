@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from app.curation.curation import ListedTool, listed
+from app.errors import NotFound
 from app.sources.forms import Offering, SourceRead
 from app.sources.inventory import curated_of
 from app.sources.repository import SourceRepository
@@ -42,6 +43,15 @@ class Queries:
             curated = curated_of(source, await sources.operations(source.id))
             report = curated.report(await sources.report(source.id))
             return Offering(SourceRead.of(source), curated.operations, report, await sources.changes(source.id))
+
+    async def document(self, key: str) -> tuple[SourceRead, bytes]:
+        """Return the document that was uploaded, as it was. Raises NotFound (`document_not_kept`) for a fetched one."""
+        async with self._repository.transaction() as sources:
+            source = await sources.existing(key)
+            content = await sources.document(source.id)
+        if content is None:
+            raise NotFound("document_not_kept", f"This document is not kept here but fetched from {source.url}.")
+        return SourceRead.of(source), content
 
     async def tools(self, key: str) -> tuple[SourceRead, tuple[ListedTool, ...]]:
         """Return every operation with what admins made of it."""

@@ -1,15 +1,15 @@
-"""A source's document is looked at again: by an admin, or because it is due."""
+"""A source's document is read again, because an admin asks for it or because it is due."""
 
 import asyncio
 from dataclasses import dataclass
 from functools import partial
-from weakref import WeakValueDictionary
 
 from app.audit.outcome import Outcome
 from app.differences.operations import Changes, changes_between
 from app.documents.fetching import Documents, Fingerprint, Unchanged
 from app.errors import Conflict, ToolsProviderError
 from app.identity.agent_token import AgentToken
+from app.memory import Leases
 from app.sources.forms import SourceRead
 from app.sources.inventory import Inventory, fingerprint_of, note_failure, note_reading, read_inventory
 from app.sources.repository import SourceRepository, Sources, changed_meanwhile
@@ -19,7 +19,7 @@ from app.sources.writing import Writing, enter_source
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """A source after its document was looked at again, and what that changed."""
+    """A source after a refresh, and what the refresh changed."""
 
     source: SourceRead
     changes: Changes
@@ -28,11 +28,11 @@ class Refreshed:
 class Refresh:
     """Reads a document anew. On failure the last good inventory stays and the source is marked stale."""
 
-    def __init__(self, writing: Writing, repository: SourceRepository, documents: Documents) -> None:
+    def __init__(self, writing: Writing, repository: SourceRepository, documents: Documents, leases: Leases) -> None:
         self._writing = writing
         self._repository = repository
         self._documents = documents
-        self._refreshing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # one at a time for a source
+        self._leases = leases
 
     async def __call__(self, key: str, admin: AgentToken | None, *, force: bool = False) -> Refreshed:
         """Read the document if it has changed, or if `force` is set. `admin` is None for the schedule.
@@ -44,7 +44,7 @@ class Refresh:
     async def _refresh(self, key: str, force: bool, outcome: Outcome) -> Refreshed:
         async with self._repository.transaction() as sources:
             source_id = (await sources.existing(key)).id
-        async with self._refreshing.setdefault(source_id, asyncio.Lock()):
+        async with self._leases.held(f"refresh {source_id}"):  # one at a time for a source
             async with self._repository.transaction() as sources:
                 known = await sources.existing(source_id)
                 names = await sources.names(source_id)
@@ -85,8 +85,8 @@ class Refresh:
         return _refreshed(source, Changes(self._writing.now()), known, outcome)
 
     async def _mark_stale(self, known: Source, failure: ToolsProviderError, outcome: Outcome) -> None:
-        told = known.refresh_error is not None and known.refresh_error["code"] == failure.code
-        outcome.silent = outcome.agent is None and told
+        repeated = known.refresh_error is not None and known.refresh_error["code"] == failure.code
+        outcome.silent = outcome.agent is None and repeated
         async with self._writing.edit() as edit:
             source = await edit.sources.find(known.id)
             if source is not None and source.version == known.version:
@@ -95,7 +95,7 @@ class Refresh:
 
 
 async def _unaltered(sources: Sources, known: Source) -> Source:
-    """Return the source if nobody has changed it since. Raises NotFound and Conflict."""
+    """Return the source unless it has changed since. Raises NotFound and Conflict."""
     source = await sources.existing(known.id)
     if source.version != known.version:
         raise changed_meanwhile()
@@ -111,6 +111,6 @@ def _refreshed(source: Source, changes: Changes, known: Source, outcome: Outcome
 def _nothing_to_fetch() -> Conflict:
     return Conflict(
         "document_uploaded",
-        "The document of this source was uploaded: there is nothing to fetch. Send a new `document` with PATCH, or a "
-        "`url` to have it fetched from now on.",
+        "The document of this source was uploaded: there is nothing to fetch. PUT a new document to "
+        "/api/v1/sources/{source}/document, or PATCH a `url` to have it fetched from now on.",
     )

@@ -28,22 +28,19 @@ class Register:
         self._documents = documents
         self._rules = rules
 
-    async def __call__(self, create: SourceCreate, admin: AgentToken, document: bytes | None = None) -> Offering:
+    async def __call__(self, create: SourceCreate, admin: AgentToken) -> Offering:
         """Raises what reading the document raises, Invalid, Conflict (`slug_taken`), NotPermitted, AddressRefused."""
-        work = partial(self._register, create, admin, document)
+        work = partial(self._register, create, admin)
         return await self._writing.carried_through("register", admin, create.slug, work)
 
-    async def _register(
-        self, create: SourceCreate, admin: AgentToken, document: bytes | None, outcome: Outcome
-    ) -> Offering:
+    async def _register(self, create: SourceCreate, admin: AgentToken, outcome: Outcome) -> Offering:
         outcome.audience = create.default_audience
         source = self._drafted(create)
         async with self._repository.transaction() as sources:
             source.slug = await _free_slug(sources, create)
         enter_source(outcome, source)
         await self._rules.check_upstreams(source)
-        request = create.model_dump(exclude_unset=True)
-        inventory = await read_inventory(self._documents, source, {}, request, uploaded=document)
+        inventory = await read_inventory(self._documents, source, {}, create.stated(), uploaded=create.document)
         note_reading(source, inventory.fingerprint, source.created_at)
         curated = inventory.enter(source)
         check_overrides(source.slug, source.stated_overrides, curated, inventory.names)
@@ -51,7 +48,7 @@ class Register:
             await self._writing.bind_audiences(edit.sources, source, admin)
             await edit.sources.add(source)
             await edit.sources.replace_operations(source.id, inventory.operations, inventory.report)
-            await edit.sources.replace_document(source.id, document)
+            await edit.sources.replace_document(source.id, create.document)
             edit.show(source, curated.operations)
         return Offering(SourceRead.of(source), curated.operations, curated.report(inventory.report))
 

@@ -29,7 +29,7 @@ class Sources:
         self._session = session
 
     async def find(self, key: str) -> Source | None:
-        """Return the source of that id or slug."""
+        """Return the source with that id or slug."""
         if is_slug(key):
             column = Source.slug
         elif len(key) == _ID_LENGTH and key.isprintable():  # PostgreSQL takes no NUL
@@ -39,10 +39,10 @@ class Sources:
         return (await self._session.exec(select(Source).where(column == key))).first()
 
     async def existing(self, key: str, if_match: Collection[int] | None = None) -> Source:
-        """Return the source of that id or slug, at a version of `if_match`. Raises NotFound and PreconditionFailed."""
+        """Return that source, if it is at a version of `if_match`. Raises NotFound and PreconditionFailed."""
         source = await self.find(key)
         if source is None:
-            raise NotFound("source_unknown", "There is no source of that id or slug. GET /api/v1/sources lists them.")
+            raise NotFound("source_unknown", "There is no source with that id or slug. GET /api/v1/sources lists them.")
         if if_match is not None and source.version not in if_match:
             raise PreconditionFailed(
                 "source_changed",
@@ -76,7 +76,7 @@ class Sources:
         await self._session.flush()
 
     async def note(self, source: Source) -> None:
-        """Store what a refresh found out about a source: no change that anybody else's change could overwrite."""
+        """Store what a refresh learned about a source, without a new version: it overwrites no change by an admin."""
         self._session.add(source)
         await self._session.flush()
 
@@ -102,7 +102,7 @@ class Sources:
         return tuple(operation_from_json(content) for content in await self._session.exec(query) if content)
 
     async def names(self, source_id: str) -> dict[Key, str]:
-        """Return the names ever given, by method and path."""
+        """Return every name that was ever given, by method and path."""
         columns = (OperationRow.method, OperationRow.path, OperationRow.name)
         rows = await self._session.exec(select(*columns).where(OperationRow.source_id == source_id))
         return {(method, path): name for method, path, name in rows}
@@ -129,14 +129,14 @@ class Sources:
         for (method, path), name in (await self.names(source_id)).items():
             gone = {"source_id": source_id, "name": name, "method": method, "path": path, "position": -1}
             rows.setdefault((method, path), {**gone, "content": None})
-        told = orjson.dumps(changes) if changes else (await self._changes(source_id))
+        kept = orjson.dumps(changes) if changes else (await self._changes(source_id))
         await self._session.exec(delete(OperationRow).where(col(OperationRow.source_id) == source_id))
         await self._session.exec(delete(SourceReport).where(col(SourceReport.source_id) == source_id))
         if rows:
             await self._session.exec(insert(OperationRow), params=list(rows.values()))
         await self._session.exec(
             insert(SourceReport),
-            params=[{"source_id": source_id, "items": orjson.dumps(list(report)), "changes": told}],
+            params=[{"source_id": source_id, "items": orjson.dumps(list(report)), "changes": kept}],
         )
 
     async def report(self, source_id: str) -> tuple[ReportItem, ...]:
@@ -191,8 +191,8 @@ class SourceRepository:
 
 
 def slug_taken(slug: str) -> Conflict:
-    """Return the failure to register a second source of that slug."""
-    return Conflict("slug_taken", f"There is a source with the slug {slug} already. State another `slug`.")
+    """Return the failure to register a second source with that slug."""
+    return Conflict("slug_taken", f"There is already a source with the slug {slug}. State another `slug`.")
 
 
 def changed_meanwhile() -> Conflict:

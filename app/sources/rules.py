@@ -19,7 +19,7 @@ _MAY_ADD_ORIGINS = "admin"  # the realm role; `manager` may not
 
 
 class SourceRules:
-    """The rules under one configuration. Raises ValueError for an `audience_origins` entry that is not readable."""
+    """The rules under one configuration. Raises ValueError for an `audience_origins` entry that cannot be read."""
 
     def __init__(self, addresses: AddressPolicy, audience_origins: Sequence[str], *, passthrough_allowed: bool) -> None:
         self._addresses = addresses
@@ -65,7 +65,7 @@ class SourceRules:
             )
 
     def effective(self, source: Source) -> RegisteredSource:
-        """Return what is called of a stored source: nothing that AUDIENCE_ORIGINS, where it is set, no longer lists."""
+        """Return what may be called of a stored source: AUDIENCE_ORIGINS, where it is set, must still list it."""
         registered = source.registered()
         own, *others = registered.authorities
         kept = tuple(authority for authority in others if self._is_covered(authority))

@@ -22,7 +22,7 @@ _log = structlog.get_logger(__name__)
 
 
 class RefreshSchedule:
-    """`wait` sleeps for so many seconds. Nothing that fails here ends the schedule; a source's failure is its own."""
+    """`wait` sleeps for a number of seconds. No failure ends the schedule, and none of one source affects another."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class RefreshSchedule:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Refresh what is due while the block lasts. What is under way at its end is left to `Writing.aclose`."""
+        """Refresh what is due while the block lasts; `Writing.aclose` waits for what is under way at its end."""
         task = asyncio.create_task(self._run(), name="refresh schedule")
         try:
             yield
@@ -65,7 +65,7 @@ class RefreshSchedule:
 
 
 def due_at(source: Source) -> datetime:
-    """Return when the source is to be refreshed: an interval after it last was, or sooner after a failure."""
+    """Return when the source is due: one interval after its last refresh, or sooner after a failure."""
     every, last = source.refresh_every or 0, source.refreshed_at
     if source.refresh_error is not None:
         last = datetime.fromisoformat(source.refresh_error["last_at"])

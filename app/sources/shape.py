@@ -1,4 +1,4 @@
-"""An admin says something of one tool, or takes it back to the document."""
+"""An admin changes how one tool is shown, or resets it to what the document says."""
 
 from collections.abc import Collection
 from functools import partial
@@ -14,7 +14,7 @@ from app.sources.writing import Writing, enter_source
 
 
 class Shape:
-    """Changes what was sent of one tool's override."""
+    """Changes the fields that were sent of one tool's override."""
 
     def __init__(self, writing: Writing) -> None:
         self._writing = writing
@@ -27,7 +27,7 @@ class Shape:
         admin: AgentToken,
         if_match: Collection[int] | None = None,
     ) -> tuple[SourceRead, ListedTool]:
-        """`update` None takes the tool back to the document.
+        """`update` None resets the tool to what the document says.
 
         Raises NotFound, Invalid ("invalid_overrides"), and PreconditionFailed like `Update`.
         """
@@ -57,7 +57,7 @@ class Shape:
 
 
 def _fields(update: ToolUpdate | None) -> str:
-    """Without the values: a pinned one may be nobody else's business."""
+    """Return the names only: a pinned value may be confidential."""
     return "back to the document" if update is None else ", ".join(sorted(update.model_fields_set))
 
 

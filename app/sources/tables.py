@@ -16,7 +16,7 @@ from app.sources.source import Authority, AuthType, RegisteredSource
 class Source(SQLModel, table=True):
     """A registered document. `version` grows with each change; `stated_…` is what an admin said, if anything.
 
-    `url` is empty where nobody said where the document is from. `uploaded`: it was sent, and is kept (SourceDocument).
+    `url` is empty where an uploaded document came without one. `uploaded`: the document is kept (SourceDocument).
     """
 
     __tablename__ = "sources"

@@ -1,4 +1,4 @@
-"""An admin changes a source; its document is read anew when it, an address of it or a new server is among that."""
+"""An admin changes a source. A new document, address or server means that the document is read again."""
 
 import asyncio
 from collections.abc import Collection
@@ -37,7 +37,7 @@ class _Revision:
 
 
 class Update:
-    """Changes what was sent and nothing else."""
+    """Changes the fields that were sent and nothing else."""
 
     def __init__(
         self, writing: Writing, repository: SourceRepository, documents: Documents, rules: SourceRules
@@ -53,10 +53,9 @@ class Update:
         update: SourceUpdate,
         admin: AgentToken,
         if_match: Collection[int] | None = None,
-        document: bytes | None = None,
     ) -> SourceRead:
-        """`if_match` are the versions that the caller knows (None: any); another one raises PreconditionFailed."""
-        work = partial(self._update, key, update, admin, if_match, document)
+        """`if_match` holds the versions that the caller knows (None: any); another one raises PreconditionFailed."""
+        work = partial(self._update, key, update, admin, if_match)
         return await self._writing.carried_through("update", admin, key, work)
 
     async def _update(
@@ -65,13 +64,12 @@ class Update:
         update: SourceUpdate,
         admin: AgentToken,
         if_match: Collection[int] | None,
-        document: bytes | None,
         outcome: Outcome,
     ) -> SourceRead:
         outcome.detail = ", ".join(sorted(update.model_fields_set))
         revision = None
         if not update.model_fields_set.isdisjoint({*_OF_THE_DOCUMENT, "other_servers"}):
-            revision = await self._revised(key, update, if_match, document)
+            revision = await self._revised(key, update, if_match)
         async with self._writing.edit() as edit:
             source = await edit.sources.existing(key, if_match)
             held = source.registered().authorities
@@ -83,10 +81,8 @@ class Update:
             edit.show(source, operations)
         return SourceRead.of(source)
 
-    async def _revised(
-        self, key: str, update: SourceUpdate, if_match: Collection[int] | None, document: bytes | None
-    ) -> _Revision:
-        """Servers that are only taken away are taken away even while the document cannot be had."""
+    async def _revised(self, key: str, update: SourceUpdate, if_match: Collection[int] | None) -> _Revision:
+        """Removing servers needs no reading, so it works even while the document cannot be fetched."""
         async with self._repository.transaction() as sources:
             draft = Source(**(await sources.existing(key, if_match)).model_dump())
             names = await sources.names(draft.id)
@@ -96,12 +92,11 @@ class Update:
         known = {server["origin"] for server in draft.other_servers}
         self._apply(draft, update)
         await self._rules.check_upstreams(draft)
-        document = (kept if document is None else document) if draft.uploaded else None
+        document = (kept if update.document is None else update.document) if draft.uploaded else None
         more = {server["origin"] for server in draft.other_servers} - known
         read = bool(more) or not update.model_fields_set.isdisjoint(_OF_THE_DOCUMENT)
         if read:
-            request = update.model_dump(exclude_unset=True)
-            inventory = await read_inventory(self._documents, draft, names, request, uploaded=document)
+            inventory = await read_inventory(self._documents, draft, names, update.stated(), uploaded=document)
         else:
             inventory = inventory.under(draft)
         changes = await asyncio.to_thread(changes_between, before, inventory.seen(draft), self._writing.now())

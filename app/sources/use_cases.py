@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.documents.fetching import Documents
+from app.memory import Leases
 from app.sources.queries import Queries
 from app.sources.refresh import Refresh
 from app.sources.register import Register, Remove
@@ -25,12 +26,14 @@ class UseCases:
     queries: Queries
 
 
-def use_cases(writing: Writing, repository: SourceRepository, documents: Documents, rules: SourceRules) -> UseCases:
+def use_cases(
+    writing: Writing, repository: SourceRepository, documents: Documents, rules: SourceRules, leases: Leases
+) -> UseCases:
     """Put the use cases together."""
     return UseCases(
         register=Register(writing, repository, documents, rules),
         update=Update(writing, repository, documents, rules),
-        refresh=Refresh(writing, repository, documents),
+        refresh=Refresh(writing, repository, documents, leases),
         shape=Shape(writing),
         remove=Remove(writing),
         queries=Queries(repository),

@@ -71,7 +71,7 @@ class Writing:
                 self._on_changed(self._rules.effective(source), operations)
 
     async def aclose(self, grace: float = 5.0) -> None:
-        """Let what is under way end; what takes longer than `grace` seconds is given up and leaves nothing behind."""
+        """Wait for what is under way; after `grace` seconds it is cancelled, and leaves nothing behind."""
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=grace)
             for task in late:
@@ -106,8 +106,7 @@ class Writing:
     ) -> T:
         """Return what `work` returns, and leave a record of it; it goes on when the caller leaves.
 
-        `admin` is None for the schedule, `key` the source that was asked for. `work` enters in the record what it
-        learns.
+        `admin` is None for the schedule, `key` the source that was asked for. `work` adds to the record what it learns.
         """
         task = asyncio.create_task(self._recorded(action, admin, key, work))
         self._under_way.add(task)
@@ -124,7 +123,7 @@ class Writing:
 
 
 def enter_source(outcome: Outcome, source: Source) -> None:
-    """Enter in the record the source as it is to be."""
+    """Note the source in the record, as it will be."""
     outcome.source = source.slug
     outcome.audience = source.default_audience
     outcome.passthrough = source.upstream_auth_type == "passthrough"

@@ -14,6 +14,7 @@ from app.audit.record import AuditRecord
 from app.database import Database
 from app.documents.fetching import Documents
 from app.identity.agent_token import AgentToken
+from app.memory import InProcessMemory
 from app.operation.operation import Operation
 from app.outbound import AddressPolicy, guarded_client
 from app.sources.forms import Offering, SourceCreate
@@ -188,7 +189,7 @@ async def make_world(database: Database) -> AsyncGenerator[MakeWorld]:
                 on_removed=lambda slug: made.shown.pop(slug, None) and None,
                 now=now,
             )
-            made = World(use_cases(writing, repository, documents, rules), writing)
+            made = World(use_cases(writing, repository, documents, rules, InProcessMemory().leases), writing)
             return made
 
         yield make

@@ -219,7 +219,7 @@ async def test_a_pin_that_no_longer_fits_takes_the_tool_away_instead_of_the_pin(
     _, tools = await world.sources.queries.tools("shop")
     (tool,) = [tool for tool in tools if tool.key == ("GET", "/menu")]
     assert (tool.status, tool.name) == ("skipped", None)
-    assert "/arguments/tenant is no argument" in str(tool.reason)
+    assert "/arguments/tenant is not an argument" in str(tool.reason)
     await shape(world, "cancel", title="Cancel")
     await patch(world, description="Unrelated")
     await shape(world, "menu", arguments={"tenant_id": {"pin": "acme"}})

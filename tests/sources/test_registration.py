@@ -276,15 +276,17 @@ async def test_twenty_changes_at_once_are_all_whole(world: World, site: Site) ->
 
 
 async def test_an_uploaded_document_is_kept_until_the_source_has_another(world: World, site: Site) -> None:
-    create = SourceCreate.model_validate({"name": "S", "slug": "s", "document": "…", "base_url": site.origin})
-    await world.sources.register(create, ADMIN, json.dumps(document("/a")).encode())
+    create = SourceCreate.model_validate(
+        {"name": "S", "slug": "s", "document": document("/a"), "base_url": site.origin}
+    )
+    await world.sources.register(create, ADMIN)
     moved = await world.sources.update("s", change(base_url=f"{site.origin}/v2"), ADMIN)
     assert (moved.url, moved.uploaded, moved.base_url) == (None, True, f"{site.origin}/v2")
     assert world.tools("s") == ["a"]
     with pytest.raises(Conflict) as refused:
         await world.sources.refresh("s", ADMIN)
     assert refused.value.code == "document_uploaded"
-    await world.sources.update("s", change(document="…"), ADMIN, None, json.dumps(document("/b")).encode())
+    await world.sources.update("s", change(document=json.dumps(document("/b"))), ADMIN)
     assert world.tools("s") == ["b"]
     assert site.scripted.connections == 0
     await world.sources.update("s", change(url=site.url, base_url=None), ADMIN)

@@ -1,4 +1,4 @@
-"""Who sends a request, and the use cases that main.py has put together: both as what routes ask FastAPI for, too."""
+"""Who sent a request, and the use cases that main.py has put together; both also as what routes ask FastAPI for."""
 
 import re
 from collections.abc import Callable, Coroutine
@@ -23,18 +23,25 @@ from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor
 
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9\-._~+/]+=*)", re.IGNORECASE)
-_documented = HTTPBearer(scheme_name="agent token", description="An access token for this server.", auto_error=False)
+_documented = HTTPBearer(
+    scheme_name="agent_token",
+    bearerFormat="JWT",
+    description="An access token for this server; the resource metadata says who issues them.",
+    auto_error=False,
+)
+
+
+PUBLIC = {"security": list[object]()}  # of routes that take no token, in our own document
 
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """The collaborators of the doors."""
+    """What the doors work with."""
 
     verifier: AgentTokenVerifier
     outcomes: Outcomes
     admin_roles: frozenset[str]
     document_bytes: int  # of an uploaded document, at most
-    document_values: int
     catalog: Catalog
     access: Access
     executor: ToolExecutor
@@ -65,7 +72,7 @@ def _bearer_of(scope: Scope) -> str:
     """
     if b"access_token" in scope["query_string"] and _names_a_token(scope["query_string"]):
         raise InvalidAgentToken(
-            "token_invalid", "Send the token in the Authorization header only: an address ends up in logs."
+            "token_invalid", "Send the token in the Authorization header only: addresses end up in logs."
         )
     values = [value for name, value in scope["headers"] if name == b"authorization"]
     if not values or values == [b""]:
@@ -83,7 +90,7 @@ def _names_a_token(query: bytes) -> bool:
 
 
 async def _agent(request: Request, _: Annotated[object, Security(_documented)]) -> AgentToken:
-    # From api/http/entry.py, which lets nothing below /api/ pass without; a KeyError is safer than a second opinion.
+    # Set by api/http/entry.py, without which nothing below /api/ gets here; a KeyError is safer than a second opinion.
     return cast("AgentToken", request.scope["agent"])
 
 
@@ -94,7 +101,7 @@ async def _admin(request: Request, agent: Agent) -> AgentToken:
     composition = composition_of(request.scope)
     if agent.roles.isdisjoint(composition.admin_roles):
         refusal = NotPermitted(
-            "role_required", f"This takes one of the realm roles: {', '.join(sorted(composition.admin_roles))}."
+            "role_required", f"This needs one of the realm roles: {', '.join(sorted(composition.admin_roles))}."
         )
         await composition.outcomes.refused(refusal, "rest", action="administer", agent=agent)
         raise refusal
@@ -103,10 +110,6 @@ async def _admin(request: Request, agent: Agent) -> AgentToken:
 
 async def _sources(request: Request) -> UseCases:
     return composition_of(request.scope).sources
-
-
-async def _uploaded(request: Request) -> bytes | None:
-    return cast("bytes | None", request.scope.get("document"))  # put there by api/http/entry.py
 
 
 async def _audit(request: Request) -> AuditLog:
@@ -119,6 +122,5 @@ async def _catalog(request: Request) -> Catalog:
 
 Admin = Annotated[AgentToken, Depends(_admin)]
 Sources = Annotated[UseCases, Depends(_sources)]
-Uploaded = Annotated[bytes | None, Depends(_uploaded)]
 Audit = Annotated[AuditLog, Depends(_audit)]
 Tools = Annotated[Catalog, Depends(_catalog)]

@@ -1,23 +1,30 @@
-"""What every request passes first: its failures become problems, its answer gets the security headers.
+"""What every request passes first: failures become problems, and every answer gets the security headers.
 
-A request of the REST door also says here who sends it, how large it is, and which trace it joins.
+For the REST door it also establishes who sent the request, how large it is and which trace it joins.
 """
 
-import asyncio
+import re
 
 import structlog
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.http.bodies import ClientGone, read_body, read_json, replayed, take_document
-from app.api.http.dependencies import Composition, agent_of, composition_of
+from app.api.http.bodies import ClientGone, is_json, is_multipart, read_body, read_json, replayed
+from app.api.http.dependencies import agent_of, composition_of
 from app.api.http.problems import Problems, internal_error
-from app.errors import InvalidAgentToken, NotPermitted, TooLarge, ToolsProviderError
+from app.errors import InvalidAgentToken, NotPermitted, TooLarge, ToolsProviderError, UnsupportedMediaType
 from app.telemetry import current_trace_id
 
 EXECUTE = "/api/v1/tools/execute"
 EXECUTE_BYTES = 4 * 1024 * 1024
 ADMIN_BYTES = 1024 * 1024
 SOURCES = "/api/v1/sources"
+
+_DOCUMENT = re.compile(rf"{SOURCES}/[^/]+/document")
+_UPLOAD = (
+    " An OpenAPI document is sent as a file: PUT /api/v1/sources/{source}/document, or POST /api/v1/sources as "
+    "multipart/form-data with the parts `source` (JSON) and `document`."
+)
 
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -29,10 +36,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Entry:
-    """Stands before every route. Below `/api/` nothing passes without an agent token, routes yet to come included.
+    """Stands before every route. Below `/api/` nothing passes without an agent token, whatever routes are added.
 
-    The verified token is `scope["agent"]`, a JSON body is `scope["json"]` (and still readable by the route); a
-    source's document that came in it is `scope["document"]`, and the body holds a short text in its place.
+    The verified token is `scope["agent"]`, a JSON body is `scope["json"]` (and still readable by the route). A body
+    that is a file is left to its route.
     """
 
     def __init__(self, app: ASGIApp, problems: Problems) -> None:
@@ -61,7 +68,7 @@ class Entry:
             _log.info("client_gone", path=scope["path"])
         except ToolsProviderError as error:
             await self._problems.render(error)(scope, receive, answer)
-        except Exception:  # noqa: BLE001 - the outermost place: whatever it is, the caller gets a problem
+        except Exception:  # noqa: BLE001 - the outermost place: whatever went wrong, the caller gets a problem
             _log.exception("internal_error", path=scope["path"], trace_id=current_trace_id())
             if not answer.status:
                 await internal_error()(scope, receive, answer)
@@ -73,35 +80,37 @@ class Entry:
         except (InvalidAgentToken, NotPermitted) as error:
             await composition.outcomes.refused(error, "rest")
             raise
-        await self._app(scope, await _with_body(scope, receive, composition), send)
+        await self._app(scope, await _with_body(scope, receive), send)
 
 
-async def _with_body(scope: Scope, receive: Receive, composition: Composition) -> Receive:
-    if _may_carry_document(scope, composition):
-        body, scope["document"] = await _without_document(scope, receive, composition)
-    else:
+async def _with_body(scope: Scope, receive: Receive) -> Receive:
+    if _is_file(scope):
+        return receive
+    of_sources = scope["path"].startswith(SOURCES)
+    _check_media_type(scope, _UPLOAD if of_sources else "")
+    try:
         body = await read_body(scope, receive, EXECUTE_BYTES if scope["path"] == EXECUTE else ADMIN_BYTES)
-    if body:
-        scope["json"] = read_json(body)
+        if body:
+            scope["json"] = read_json(body)
+    except TooLarge as error:
+        raise TooLarge(error.code, error.detail + _UPLOAD if of_sources else error.detail) from None
     return replayed(body, receive)
 
 
-def _may_carry_document(scope: Scope, composition: Composition) -> bool:
-    routed = scope["path"].startswith(SOURCES) and scope["method"] in {"POST", "PATCH"}
-    return routed and not scope["agent"].roles.isdisjoint(composition.admin_roles)
+def _is_file(scope: Scope) -> bool:
+    """Whether the body is or has a file, which its route reads once it knows that the caller is an admin."""
+    if scope["method"] == "PUT":
+        return _DOCUMENT.fullmatch(scope["path"]) is not None
+    return scope["method"] == "POST" and scope["path"] == SOURCES and is_multipart(scope)
 
 
-async def _without_document(scope: Scope, receive: Receive, composition: Composition) -> tuple[bytes, bytes | None]:
-    """Read a body that may be as large as a document. What is large in it is only parsed where documents are read."""
-    most = composition.document_bytes
-    try:
-        body = await read_body(scope, receive, 2 * most + ADMIN_BYTES)  # a text may be twice as long when escaped
-    except TooLarge:
-        raise TooLarge("document_too_large", f"The document has more than {most} bytes (SOURCE_MAX_BYTES).") from None
-    rest, document = await asyncio.to_thread(take_document, body, composition.document_values)
-    if len(rest) > ADMIN_BYTES:
-        raise TooLarge("body_too_large", f"Without its document the body has more than {ADMIN_BYTES} bytes; send less.")
-    return rest, document
+def _check_media_type(scope: Scope, hint: str) -> None:
+    headers = Headers(scope=scope)
+    sent = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    if sent and not is_json(headers.get("content-type")):
+        raise UnsupportedMediaType(
+            "unsupported_media_type", f"This takes JSON: send it with Content-Type: application/json.{hint}"
+        )
 
 
 class _Answer:

@@ -1,15 +1,22 @@
-"""Pages of the tools that a caller may see, at both doors: a cursor names the last tool that was shown.
+"""Pages of lists.
 
-Tools that come or go between two pages shift nothing: no other tool is shown twice or left out.
+A cursor of tools names the last one that was shown, at both doors. Tools that come or go between two pages therefore
+shift nothing: no other tool is shown twice or left out.
 """
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Query
 
 from app import cursors
 from app.tools.catalog import Tool
 
 _CURSOR = "after"
+
+Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
+Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before; left out: from the start.")]
 
 
 def page_of(tools: Sequence[Tool], cursor: str | None, limit: int) -> tuple[Sequence[Tool], str | None]:
@@ -17,11 +24,9 @@ def page_of(tools: Sequence[Tool], cursor: str | None, limit: int) -> tuple[Sequ
 
     `tools` is in the catalog's order. Raises Invalid("cursor_invalid") for a cursor that is not ours.
     """
-    start = (
-        0
-        if cursor is None
-        else bisect_right(tools, _place(cursors.read(cursor, _CURSOR)), key=lambda tool: _place(tool.tool_id))
-    )
+    start = 0
+    if cursor is not None:
+        start = bisect_right(tools, _place(cursors.read(cursor, _CURSOR)), key=lambda tool: _place(tool.tool_id))
     page = tools[start : start + limit]
     more = start + limit < len(tools)
     return page, cursors.written(_CURSOR, page[-1].tool_id) if more else None

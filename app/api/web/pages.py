@@ -1,17 +1,16 @@
 """The front page and the API reference, and the files that they load."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from string import Template
-from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from app.api.http.dependencies import composition_of
+from app.api.http.readiness import ReadinessState
 
 _PAGES = files("app.api.web")
 _OURS_ONLY = "default-src 'none'; {}frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -45,7 +44,7 @@ def pages_router(doors: Doors) -> APIRouter:
 
     @router.api_route("/", methods=_READ)
     async def front(request: Request) -> Response:
-        _, state = await composition_of(request.scope).readiness.check()
+        state = await composition_of(request.scope).readiness.check()
         words = _words(doors, state)
         if "text/html" not in request.headers.get("accept", ""):
             return PlainTextResponse(text.substitute(words), headers={"Vary": "Accept"})
@@ -64,13 +63,13 @@ def static_files() -> StaticFiles:
     return StaticFiles(packages=[("app.api.web", "static"), ("fastapi_offline", "static")])
 
 
-def _words(doors: Doors, state: Mapping[str, Any]) -> dict[str, str]:
+def _words(doors: Doors, state: ReadinessState) -> dict[str, str]:
     return {
         "public_url": doors.public_url,
         "mcp": doors.mcp,
         "metadata": doors.metadata,
-        "status": state["status"],
-        "state": _STATES[state["status"]],
-        "database": state["database"],
-        "identity_provider": state["identity_provider"].replace("_", " "),
+        "status": state.status,
+        "state": _STATES[state.status],
+        "database": state.database,
+        "identity_provider": state.identity_provider.replace("_", " "),
     }
