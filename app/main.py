@@ -39,7 +39,6 @@ from app.errors import Unavailable
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
 from app.memory import InProcessMemory, Memory
-from app.openapi.limits import Limits
 from app.outbound import AddressPolicy, AiohttpSender, Sender, guarded_client, plain_client
 from app.settings import Settings
 from app.sources.repository import SourceRepository
@@ -201,7 +200,7 @@ def _writing(
 def _documents(
     settings: Settings, policy: AddressPolicy, origins: frozenset[str], client: httpx.AsyncClient
 ) -> Documents:
-    limits = Limits(
+    limits = ReadingLimits(
         nodes=settings.source_max_nodes,
         alias_nodes=settings.source_max_alias_nodes,
         depth=settings.source_max_depth,
@@ -209,6 +208,8 @@ def _documents(
         operations=settings.source_max_operations,
         tool_bytes=settings.source_max_tool_bytes,
         list_bytes=settings.source_max_list_bytes,
+        timeout=settings.source_read_timeout,
+        memory=settings.source_read_memory,
     )
     return Documents(
         client,
@@ -216,7 +217,7 @@ def _documents(
         timeout=settings.source_fetch_timeout,
         max_bytes=settings.source_max_bytes,
         reference_origins=origins,
-        limits=ReadingLimits(settings.source_read_timeout, settings.source_read_memory, limits),
+        limits=limits,
         release=_VERSION,
     )
 

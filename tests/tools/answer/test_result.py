@@ -67,6 +67,8 @@ def test_json_in_many_dresses(content: bytes, content_type: str | None, body: ob
         (b"x", "text/plain; charset=idna", "x"),
         (b"<a/>", "application/atom+xml", "<a/>"),
         (b"a: 1", "application/yaml", "a: 1"),
+        (b"a: 1", "application/openapi+yaml", "a: 1"),
+        (b"e30.e30.", "application/jwt", "e30.e30."),
         (b"a=1", "application/x-www-form-urlencoded", "a=1"),
         (b"just text", None, "just text"),
         (b"just text", "application/octet-stream", "just text"),
