@@ -22,9 +22,8 @@ from app.cli.client import (
 from app.cli.report import show
 from app.documents.local import read_local
 from app.errors import ToolsProviderError
-from app.operation.naming import tool_id
-from app.operation.report import ReportItem
-from app.operation.text import cleaned
+from app.operation.operation import ReportItem
+from app.operation.text import cleaned, tool_id
 
 _SOURCES = "/api/v1/sources"
 _CARRIED = {  # by calls, for each type of `upstream_auth`
@@ -84,11 +83,10 @@ def _read(file: Path) -> bytes:
 def _title(file: Path) -> str:
     """Return the title that the document states, else the file's name: whether it is a document, the server judges."""
     try:
-        info = read_local(file, max_bytes=_MOST_BYTES).get("info")
+        title = read_local(file, max_bytes=_MOST_BYTES).title
     except (OSError, ToolsProviderError):
         return file.stem
-    title = info.get("title") if isinstance(info, dict) else None
-    return cleaned(title).strip()[:200] if isinstance(title, str) and title.strip() else file.stem
+    return cleaned(title).strip()[:200] or file.stem
 
 
 def _tell(registered: dict[str, Any]) -> None:

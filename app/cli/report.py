@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from app.operation.report import ReportItem
+from app.operation.operation import ReportItem
 from app.operation.text import cleaned
 
 _WORST = 10  # tools that are shown as the largest
