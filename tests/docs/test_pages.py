@@ -93,6 +93,13 @@ def test_the_index_names_every_page() -> None:
     assert ROOT / "docs/decisions" in named
 
 
+def test_every_decision_has_a_number_of_its_own_which_its_title_states() -> None:
+    decisions = [page for page in DOCS if page.parent.name == "decisions"]
+    numbers = [page.name.partition("-")[0] for page in decisions]
+    assert sorted(set(numbers)) == numbers
+    assert [text_of(page).split()[1] for page in decisions] == numbers
+
+
 @EVERY_PAGE
 def test_a_token_in_a_command_is_always_the_same_persons(page: Path) -> None:
     scripts = "\n".join(blocks(page, "bash")).replace("\\\n", " ")
