@@ -12,15 +12,11 @@ install: $(VENV)/.installed ## make .venv with what the product needs
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=python3.x")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing the locked dependencies into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PYTHON) install.py $(VENV) requirements.lock .
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
-	@echo "installing the locked test dependencies into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(PYTHON) install.py $(VENV) requirements-dev.lock .
 	@touch $@
 
 keycloak: $(VENV)/.installed ## a real Keycloak with the seed realm at http://localhost:8041 (needs Java and Maven)
@@ -42,7 +38,7 @@ check: $(VENV)/.installed-dev ## style, types, import order
 
 test: check ## every proof that fits in ten minutes
 	$(BIN)/pytest -m "not deep" --numprocesses 2 --dist loadscope --cov --cov-report=
-	$(BIN)/coverage report --include="app/identity/*,app/credentials/token_exchange/*,app/tools/request/plan.py,app/tools/executor.py" --fail-under=100
+	$(BIN)/coverage report --include="app/identity/*,app/memory/*,app/credentials/*,app/audit/outcome.py,app/tools/access.py,app/tools/request/plan.py,app/tools/executor.py" --fail-under=100
 	$(BIN)/coverage report | tail -n 1
 
 test-deep: test ## the long proofs: mutation, fuzz, soak

@@ -8,6 +8,7 @@ ToolsProviderError
 ├── Conflict              the state of things forbids it                                409
 ├── PreconditionFailed    the caller's `If-Match` is out of date                        412
 ├── TooLarge              a body over its limit                                         413
+├── UnsupportedMediaType  a body of a kind that is not taken here                       415
 ├── Invalid               arguments or a document are wrong; every violation is listed  422
 ├── BadAnswer             another server refused us or answered nonsense                502
 ├── Unavailable           another server cannot be had now                              503
@@ -71,6 +72,10 @@ class PreconditionFailed(ToolsProviderError):
 
 class TooLarge(ToolsProviderError):
     """What was sent exceeds a limit."""
+
+
+class UnsupportedMediaType(ToolsProviderError):
+    """What was sent is of a kind that is not taken here."""
 
 
 class Invalid(ToolsProviderError):

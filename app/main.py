@@ -13,38 +13,42 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from sqlalchemy.exc import ArgumentError
 from starlette.routing import Route
 
-from app.api.http.authentication import Authentication
 from app.api.http.dependencies import Composition
+from app.api.http.entry import Entry
 from app.api.http.problems import Problems
-from app.api.http.refusals import Refusals
+from app.api.http.readiness import Readiness
 from app.api.mcp.entry import MCP_BYTES, McpEntry
 from app.api.mcp.server import McpDoor
 from app.api.rest import audit as audit_door
-from app.api.rest import health, sources, tools
-from app.api.rest.entry import Entry
-from app.api.rest.readiness import Readiness
+from app.api.rest import health, source_documents, sources, tools
+from app.api.rest.own_document import DescribedApi
 from app.api.rest.resource_metadata import metadata_address, metadata_router
+from app.api.web.pages import Doors, pages_router, static_files
 from app.audit.log import AuditLog
+from app.audit.outcome import Outcomes
 from app.circuit_breaker import CircuitBreaker
+from app.credentials.credential import Means
 from app.credentials.token_exchange.audited import AuditedExchanger
 from app.credentials.token_exchange.caching import CachingExchanger
 from app.credentials.token_exchange.guarded import GuardedExchanger
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
-from app.credentials.upstream_auth import UpstreamAuth
 from app.database import Database
 from app.documents.apart import ReadingLimits
 from app.documents.fetching import Documents, reference_origins
 from app.errors import Unavailable
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
-from app.openapi.limits import Limits
-from app.outbound import AddressPolicy, guarded_client, guarded_transport, plain_client
+from app.memory import InProcessMemory, Memory
+from app.outbound import AddressPolicy, AiohttpSender, Sender, guarded_client, plain_client
 from app.settings import Settings
-from app.sources.registration import Registration
 from app.sources.repository import SourceRepository
 from app.sources.rules import SourceRules
 from app.sources.schedule import RefreshSchedule
+from app.sources.use_cases import use_cases
+from app.sources.writing import Writing
 from app.telemetry import Telemetry
+from app.tools.access import Access
+from app.tools.answer.body import is_stream
 from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor
 from app.tools.upstream import Upstream
@@ -72,10 +76,9 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.composition = composition
             yield
 
-    app = FastAPI(
-        title="MCP Tools Provider",
-        description="HTTP APIs as MCP tools, called with the user's own delegated identity.",
-        version=_VERSION,
+    app = DescribedApi(
+        settings.public_url,
+        _VERSION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -86,8 +89,12 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.router.routes.append(Route("/mcp", McpEntry(settings.public_url, problems)))
     metadata = metadata_router(settings.resource, settings.issuer)
-    for router in (tools.router, sources.router, audit_door.router, health.router, metadata):
+    pages = pages_router(Doors(settings.public_url, settings.resource, metadata_address(settings.resource)))
+    app.include_router(tools.router)
+    app.router.routes.append(source_documents.registration_by_form)
+    for router in (source_documents.router, sources.router, audit_door.router, health.router, metadata, pages):
         app.include_router(router)
+    app.mount("/static", static_files())
     return app
 
 
@@ -108,36 +115,40 @@ async def _composition(
         audit = AuditLog(database, settings.audit_log, telemetry=telemetry)
         closing.push_async_callback(audit.stop)
         await audit.start()
-        refusals = Refusals(audit)
-        closing.push_async_callback(refusals.stop)
+        outcomes = Outcomes(audit.record)
+        closing.push_async_callback(outcomes.stop)
 
         to_identity_provider = await closing.enter_async_context(plain_client())
         to_documents = await closing.enter_async_context(guarded_client(policy))
-        to_upstreams = await closing.enter_async_context(guarded_transport(policy))
+        sender = AiohttpSender(policy, most_bytes=settings.upstream_max_bytes, endless=is_stream)
+        closing.push_async_callback(sender.aclose)
         keys = JwksCache(to_identity_provider, settings.realm_url)
         closing.push_async_callback(keys.aclose)
-        verifier = AgentTokenVerifier(keys, issuer=settings.issuer, audiences=settings.agent_audiences)
-        exchanger = _exchanger(settings, to_identity_provider, keys, telemetry, audit)
-        closing.push_async_callback(exchanger.aclose)
+        memory = InProcessMemory()
+        closing.push_async_callback(memory.aclose)
+        verifier = AgentTokenVerifier(keys, memory, issuer=settings.issuer, audiences=settings.agent_audiences)
+        exchanger = _exchanger(settings, to_identity_provider, keys, memory, telemetry, outcomes)
 
-        catalog = Catalog()
-        upstream = _upstream(settings, to_upstreams, telemetry)
-        executor = _executor(settings, catalog, exchanger, upstream, audit, telemetry, verifier)
-        registration = _registration(database, documents(to_documents), rules, audit, catalog, upstream)
-        closing.push_async_callback(registration.aclose)
-        await registration.load_all()
-        await closing.enter_async_context(RefreshSchedule(registration).running())
-        sessions = _mcp_sessions(McpDoor(catalog, executor, refusals))
+        catalog = Catalog(Means(exchanger, settings.token_passthrough))
+        upstream = _upstream(settings, sender, telemetry)
+        executor = _executor(settings, upstream, outcomes, telemetry, verifier)
+        repository = SourceRepository(database)
+        writing = _writing(repository, rules, outcomes, catalog, upstream)
+        closing.push_async_callback(writing.aclose)
+        await writing.load_all()
+        registered = use_cases(writing, repository, documents(to_documents), rules, memory.leases)
+        await closing.enter_async_context(RefreshSchedule(registered.queries, registered.refresh).running())
+        sessions = _mcp_sessions(McpDoor(catalog, executor))
         await closing.enter_async_context(sessions.run())
         yield Composition(
-            authentication=Authentication(verifier),
-            refusals=refusals,
+            verifier=verifier,
+            outcomes=outcomes,
             admin_roles=frozenset(settings.admin_roles),
             document_bytes=settings.source_max_bytes,
-            document_values=settings.source_max_nodes,
             catalog=catalog,
+            access=Access(catalog, outcomes, telemetry),
             executor=executor,
-            registration=registration,
+            sources=registered,
             audit=audit,
             telemetry=telemetry,
             readiness=Readiness(database, keys, telemetry),
@@ -162,50 +173,34 @@ def _database(settings: Settings) -> Database:
 
 def _executor(
     settings: Settings,
-    catalog: Catalog,
-    exchanger: CachingExchanger,
     upstream: Upstream,
-    audit: AuditLog,
+    outcomes: Outcomes,
     telemetry: Telemetry,
     verifier: AgentTokenVerifier,
 ) -> ToolExecutor:
     return ToolExecutor(
-        catalog,
-        UpstreamAuth(exchanger, passthrough=settings.token_passthrough),
         upstream,
-        audit,
+        outcomes,
         telemetry,
         upstream_timeout=settings.upstream_timeout,
         refuse=verifier.refuse,
     )
 
 
-def _registration(
-    database: Database,
-    documents: Documents,
-    rules: SourceRules,
-    audit: AuditLog,
-    catalog: Catalog,
-    upstream: Upstream,
-) -> Registration:
+def _writing(
+    repository: SourceRepository, rules: SourceRules, outcomes: Outcomes, catalog: Catalog, upstream: Upstream
+) -> Writing:
     def forget(slug: str) -> None:
         catalog.remove(slug)
         upstream.remove(slug)
 
-    return Registration(
-        SourceRepository(database),
-        documents,
-        rules,
-        record=audit.record,
-        on_changed=catalog.put,
-        on_removed=forget,
-    )
+    return Writing(repository, rules, audit=outcomes, on_changed=catalog.put, on_removed=forget)
 
 
 def _documents(
     settings: Settings, policy: AddressPolicy, origins: frozenset[str], client: httpx.AsyncClient
 ) -> Documents:
-    limits = Limits(
+    limits = ReadingLimits(
         nodes=settings.source_max_nodes,
         alias_nodes=settings.source_max_alias_nodes,
         depth=settings.source_max_depth,
@@ -213,6 +208,8 @@ def _documents(
         operations=settings.source_max_operations,
         tool_bytes=settings.source_max_tool_bytes,
         list_bytes=settings.source_max_list_bytes,
+        timeout=settings.source_read_timeout,
+        memory=settings.source_read_memory,
     )
     return Documents(
         client,
@@ -220,18 +217,17 @@ def _documents(
         timeout=settings.source_fetch_timeout,
         max_bytes=settings.source_max_bytes,
         reference_origins=origins,
-        limits=ReadingLimits(settings.source_read_timeout, settings.source_read_memory, limits),
+        limits=limits,
         release=_VERSION,
     )
 
 
-def _upstream(settings: Settings, transport: httpx.AsyncBaseTransport, telemetry: Telemetry) -> Upstream:
+def _upstream(settings: Settings, sender: Sender, telemetry: Telemetry) -> Upstream:
     return Upstream(
-        transport,
+        sender,
         telemetry,
         failure_threshold=settings.circuit_breaker_failure_threshold,
         recovery_timeout=settings.circuit_breaker_recovery_timeout,
-        most_bytes=settings.upstream_max_bytes,
     )
 
 
@@ -243,7 +239,12 @@ def _mcp_sessions(door: McpDoor) -> StreamableHTTPSessionManager:
 
 
 def _exchanger(
-    settings: Settings, client: httpx.AsyncClient, keys: JwksCache, telemetry: Telemetry, audit: AuditLog
+    settings: Settings,
+    client: httpx.AsyncClient,
+    keys: JwksCache,
+    memory: Memory,
+    telemetry: Telemetry,
+    outcomes: Outcomes,
 ) -> CachingExchanger:
     sender = KeycloakExchanger(
         client,
@@ -261,7 +262,8 @@ def _exchanger(
         on_change=telemetry.breaker_changed,
     )
     return CachingExchanger(
-        GuardedExchanger(AuditedExchanger(sender, telemetry, audit.record), breaker),
+        GuardedExchanger(AuditedExchanger(sender, telemetry, outcomes), breaker),
+        memory,
         telemetry,
         client_id=settings.token_exchange_client_id,
         buffer=settings.token_exchange_cache_ttl_buffer,

@@ -3,20 +3,19 @@
 import hashlib
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
-CACHE = Path(__file__).parents[1] / ".cache" / "environments"
+ROOT = Path(__file__).parents[1]
+CACHE = ROOT / ".cache" / "environments"
+INSTALL_SECONDS = 900
 
 
 def python_with(lock: Path) -> Path:
     """A Python that has what the lock says; made on first use, and anew when the lock changes."""
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
     home = CACHE / f"{lock.stem}-{sys.version_info[0]}.{sys.version_info[1]}-{digest}"
-    python = home / "bin" / "python"
     if not (home / ".installed").exists():
-        venv.create(home, with_pip=True, clear=True)
-        options = ["--quiet", "--disable-pip-version-check", "--require-hashes"]
-        subprocess.run([python, "-m", "pip", "install", *options, "-r", lock], check=True)  # noqa: S603
+        command = [sys.executable, str(ROOT / "install.py"), str(home), str(lock)]
+        subprocess.run(command, check=True, timeout=INSTALL_SECONDS)  # noqa: S603
         (home / ".installed").touch()
-    return python
+    return home / "bin" / "python"

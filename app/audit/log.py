@@ -1,21 +1,21 @@
-"""The audit log: takes records, and reads them back newest first."""
+"""The audit log: what was written, newest first."""
 
-import base64
-import binascii
-from asyncio import Future
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Select, false, select
 
-from app.audit.record import AuditRecord, Kind
-from app.audit.table import AUDIT_RECORDS, FIELDS
+from app import cursors
+from app.audit.record import AUDIT_RECORDS, FIELDS, AuditRecord, Kind
 from app.audit.writer import AuditWriter
 from app.database import Database
-from app.errors import Invalid
 from app.telemetry import Telemetry
 
 MOST_PER_PAGE = 500
+
+_CURSOR = "before"
+_is_sequence = re.compile(r"[1-9][0-9]{0,17}").fullmatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,30 +40,14 @@ class Page:
     next_cursor: str | None
 
 
-class AuditLog:
+class AuditLog(AuditWriter):
     """Every record goes to the database, and as a line to `file` when one is given (`AUDIT_LOG`)."""
 
     def __init__(
         self, database: Database, file: Path | None, *, telemetry: Telemetry | None = None, deadline: float = 2.0
     ) -> None:
+        super().__init__(database.engine, file, telemetry, deadline)
         self._database = database
-        self._writer = AuditWriter(database.engine, file, telemetry, deadline)
-
-    async def start(self) -> None:
-        """Begin to write."""
-        await self._writer.start()
-
-    async def stop(self) -> None:
-        """Write what is pending, then end."""
-        await self._writer.stop()
-
-    async def record(self, record: AuditRecord) -> None:
-        """Return when the record is durable; once called, it is written even if the caller is cancelled."""
-        await self._writer.submit(record)
-
-    def submit(self, record: AuditRecord) -> Future[None]:
-        """Like `record`, for a caller that cannot wait because it is being cancelled."""
-        return self._writer.submit(record)
 
     async def query(self, filters: AuditFilter | None = None, *, limit: int = 100, cursor: str | None = None) -> Page:
         """Return at most `limit` records (never more than 500).
@@ -73,14 +57,14 @@ class AuditLog:
         limit = max(1, min(limit, MOST_PER_PAGE))
         statement = _select(filters or AuditFilter()).order_by(AUDIT_RECORDS.c.sequence.desc()).limit(limit + 1)
         if cursor is not None:
-            statement = statement.where(AUDIT_RECORDS.c.sequence < _read_cursor(cursor))
+            statement = statement.where(AUDIT_RECORDS.c.sequence < int(cursors.read(cursor, _CURSOR, _is_sequence)))
         async with self._database.session() as session:
             connection = await session.connection()
             rows = (await connection.execute(statement)).mappings().all()
         shown = rows[:limit]
         return Page(
             items=tuple(AuditRecord(**{name: row[name] for name in FIELDS}) for row in shown),
-            next_cursor=_write_cursor(shown[-1]["sequence"]) if len(rows) > limit else None,
+            next_cursor=cursors.written(_CURSOR, shown[-1]["sequence"]) if len(rows) > limit else None,
         )
 
 
@@ -96,17 +80,3 @@ def _select(filters: AuditFilter) -> Select[tuple[object, ...]]:
     if filters.until is not None:
         statement = statement.where(AUDIT_RECORDS.c.at < filters.until)
     return statement
-
-
-def _write_cursor(sequence: int) -> str:
-    return base64.urlsafe_b64encode(f"before:{sequence}".encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> int:
-    try:
-        kind, _, sequence = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
-        if kind == "before" and 0 < int(sequence) < 2**63:
-            return int(sequence)
-    except (ValueError, binascii.Error):
-        pass
-    raise Invalid("cursor_invalid", "This cursor is not one of ours. Use `next_cursor` of the page before, unchanged.")

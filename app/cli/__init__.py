@@ -5,7 +5,9 @@ import importlib.util
 
 import typer
 
+from app.cli.call import call
 from app.cli.convert import convert
+from app.cli.register import register
 
 cli = typer.Typer(
     name="tools-provider",
@@ -15,6 +17,8 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.command()(convert)
+cli.command()(register)
+cli.command()(call)
 
 
 @cli.command()

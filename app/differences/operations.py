@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from app.differences.canonical import canonical, json_text
 from app.differences.schemas import Difference, Impact, schema_differences
-from app.operation.canonical import canonical, json_text
 from app.operation.operation import BodyField, Operation, Parameter, Value
 from app.operation.pointers import join
 from app.outbound import origin_of
@@ -28,7 +28,7 @@ _LONGEST_VALUE = 200  # bytes of JSON
 
 @dataclass(frozen=True, slots=True)
 class ChangedOperation:
-    """An operation that is not as before. `impact` is the worst of all differences; `left_out` are not among them."""
+    """An operation that has changed. `impact` is the worst of its differences; `left_out` more are not shown."""
 
     name: str
     method: str
@@ -54,7 +54,7 @@ class Changes:
         return bool(self.classes)
 
     def summary(self) -> str:
-        """Return a line for the audit: how many, and the names of the worst."""
+        """Return one line for the audit: the counts, and the names of the worst."""
         if not self:
             return "nothing changed"
         numbers = f"{len(self.added)} added, {len(self.removed)} removed, {len(self.changed)} changed"
@@ -64,7 +64,7 @@ class Changes:
 
 
 def changes_between(before: Iterable[Operation], after: Iterable[Operation], at: datetime) -> Changes:
-    """Return `compare` with its numbers, and no more of it than an answer can hold."""
+    """Return what `compare` finds, counted, and cut to what an answer can hold."""
     found = compare(before, after)
     kinds: dict[str, list[str]] = {"operation_added": [], "operation_removed": [], "": []}
     for each in found:
@@ -82,7 +82,7 @@ def changes_between(before: Iterable[Operation], after: Iterable[Operation], at:
 
 
 def compare(before: Iterable[Operation], after: Iterable[Operation]) -> tuple[ChangedOperation, ...]:
-    """Return every operation that is not as before, the worst first. Operations are the same by method and path."""
+    """Return every operation that has changed, the worst first. Method and path say which operation it is."""
     old = {(operation.method, operation.path): operation for operation in before}
     new = {(operation.method, operation.path): operation for operation in after}
     found = []
@@ -115,7 +115,7 @@ def _unjudged(name: str, old: Operation, new: Operation) -> Iterator[Difference]
 
 
 def _read(name: str, old: Operation, new: Operation) -> Iterator[Difference]:
-    """A model reads it, and a document may speak to models."""
+    """Models read it, so a document can influence them by it."""
     yield from _if_other("widening", name, getattr(old, name), getattr(new, name))
 
 
@@ -147,7 +147,7 @@ def _input(_: str, old: Operation, new: Operation) -> Iterator[Difference]:
 
 
 def _output(name: str, old: Operation, new: Operation) -> Iterator[Difference]:
-    """Nobody is refused for it, but a client may have relied on what was promised."""
+    """No call is refused because of it, but a client may have relied on the promise."""
     if old.output_schema is None:
         yield from _if_other("widening", name, None, new.output_schema)
     elif canonical(old.output_schema) != canonical(new.output_schema):
@@ -177,7 +177,7 @@ def _places(slots: Iterable[Parameter | BodyField]) -> dict[str, dict[str, Any]]
 def _slots(
     before: Mapping[str, dict[str, Any]], after: Mapping[str, dict[str, Any]], old: Operation, new: Operation
 ) -> Iterator[Difference]:
-    """Where arguments go. One that came or went with its schema is told there."""
+    """Where arguments go. One that came or went is reported with its schema."""
     known = (_names(old), _names(new))
     for name in sorted(before.keys() | after.keys()):
         pointer = join("", "properties", name)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from app.operation.canonical import canonical, json_text
+from app.differences.canonical import canonical, json_text
 from app.operation.keywords import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable, join
@@ -30,7 +30,7 @@ _ABSENT = object()
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not as before. `pointer` leads into the tool's input schema, through its references."""
+    """One thing that has changed. `pointer` leads into the tool's input schema, through its references."""
 
     impact: Impact
     kind: str
@@ -91,7 +91,7 @@ class _Walk:
             self._pending.append(pair)
 
     def _followed(self, before: Value, after: Value) -> tuple[Value, Value]:
-        """A reference on one side only is what it leads to; `_reference` compares references with one another."""
+        """A reference on one side only is what it leads to; `reference` compares references with one another."""
         if _is_reference(before) and not _has_reference(after):
             return self._target(0, before), after
         if _is_reference(after) and not _has_reference(before):
@@ -112,7 +112,7 @@ class _Walk:
             self.other(pair, keyword)
 
     def definitions(self, pair: _Pair, keyword: str) -> None:
-        """What is used of them is compared where it is used."""
+        """Definitions are compared where they are used."""
 
     def words(self, pair: _Pair, keyword: str) -> None:
         before, after = _values(pair, keyword)
@@ -152,7 +152,7 @@ class _Walk:
         if not isinstance(before, list) or not isinstance(after, list):
             self.constraint(pair, keyword)
             return
-        certain = pair.certain and keyword != "oneOf"  # a value that fits two of these fits no more
+        certain = pair.certain and keyword != "oneOf"  # a value that fits two of these no longer fits
         gone, new = self._matched(before, after, place, certain=certain)
         if len(gone) == len(new):
             for old, member in zip(gone, new, strict=True):
@@ -290,7 +290,7 @@ def _stated(value: Value) -> Value:
 
 
 def _same(before: Value, after: Value) -> bool:
-    """Python takes 1, 1.0 and True for the same; JSON does not."""
+    """Python considers 1, 1.0 and True equal; JSON does not."""
     if before is _ABSENT or after is _ABSENT:
         return before is after
     return json_text(before) == json_text(after)

@@ -1,31 +1,44 @@
-"""What a document offers under the rules of its source, and what a source remembers of its readings."""
+"""What a source offers of its document: which operations, and where calls go. And what is noted after each reading.
 
-from collections.abc import Mapping
+A document that names a server elsewhere would send tokens there, so nothing is called that no admin has stated: the
+document's own server, and the other servers that an admin allows its operations to name.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import urljoin
 
+import orjson
+
+from app.curation.curation import Curated, curate, reserved_names
 from app.documents.fetching import Documents, Fingerprint
-from app.errors import ToolsProviderError
-from app.operation.operation import Operation
-from app.operation.report import ReportItem
-from app.sources.curation import Curated, curate, reserved_names
-from app.sources.models import Source
-from app.sources.servers import base_url_of, offer_of
+from app.errors import Invalid, ToolsProviderError
+from app.operation.operation import Operation, ReportItem
+from app.operation.text import Key
+from app.outbound import AddressRefused, origin_of
+from app.sources.tables import Source
 
+_LONGEST_ADDRESS = 2_000
 _LONGEST_DETAIL = 1_000  # characters of a failure that is kept
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Where calls go, the operations, and what became of each one."""
+    """Where calls go, the operations, and what became of each one.
+
+    `fingerprint` is that of the document, if it was fetched just now and can be recognised.
+    """
 
     base_url: str
     operations: tuple[Operation, ...]
     report: tuple[ReportItem, ...]
+    fingerprint: Fingerprint | None = None
 
     @property
-    def names(self) -> dict[tuple[str, str], str]:
+    def names(self) -> dict[Key, str]:
         """The operations' names, by method and path."""
         return {(operation.method, operation.path): operation.name for operation in self.operations}
 
@@ -34,61 +47,98 @@ class Inventory:
         source.base_url = self.base_url
         if source.status != "stale":
             source.status = "failed" if self.report and not self.operations else "ready"
-        curated = curate(source, self.operations)
-        curated.enter(source, self.report)
+        curated = curated_of(source, self.operations)
+        note_tools(source, curated, self.report)
         return curated
 
     def seen(self, source: Source) -> tuple[Operation, ...]:
         """Return what agents see, with the server of each, so that another base URL is a difference."""
-        operations = curate(source, self.operations).operations
+        operations = curated_of(source, self.operations).operations
         return tuple(replace(operation, server=operation.server or self.base_url) for operation in operations)
 
     def under(self, source: Source) -> "Inventory":
-        """Return what is left of it under the servers that the source allows now."""
-        offer = offer_of(self.operations, self.report, source, self.base_url)
-        return Inventory(self.base_url, offer.operations, offer.report)
+        """Return what is left under the servers that the source allows now; each operation gets one of them, or none.
+
+        An operation that names servers is called at the source's origin, else at an allowed one. Those that name only
+        others are left out; their line in the report shows the request that would allow them.
+        """
+        allowed = (origin_of(self.base_url), *(server["origin"] for server in source.other_servers))
+        kept: list[Operation] = []
+        dropped: dict[Key, str] = {}
+        for operation in self.operations:
+            stated = operation.servers or (() if operation.server is None else (operation.server,))
+            absolute = [url for url in (_absolute(source.url or self.base_url, server) for server in stated) if url]
+            chosen = next((each for origin in allowed for each in absolute if origin_of(each) == origin), None)
+            if chosen is not None or not stated:
+                kept.append(replace(operation, server=chosen and chosen.rstrip("/"), servers=()))
+            else:
+                dropped[operation.method, operation.path] = _refusal(absolute, stated, source, self.base_url)
+        report = tuple(_reported(item, dropped.get((item.method, item.path))) for item in self.report)
+        return replace(self, operations=tuple(kept), report=report)
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """An inventory with the fingerprint of the document that it was read from, if it has one."""
-
-    inventory: Inventory
-    fingerprint: Fingerprint | None
-
-    def enter(self, source: Source, now: datetime) -> Curated:
-        """Note in the source what it offers, and that its document has been read; return what agents see."""
-        found_good(source, self.fingerprint, now)
-        return self.inventory.enter(source)
-
-
-async def take_inventory(
+async def read_inventory(
     documents: Documents,
     source: Source,
-    names: Mapping[tuple[str, str], str],
+    names: Mapping[Key, str],
     request: Mapping[str, Any],
     *,
     uploaded: bytes | None = None,
     known: Fingerprint | None = None,
-) -> Taken:
+) -> Inventory:
     """Read the source's document. `names` are kept; `request` is what the admin sent, for the advice in a refusal.
 
     Raises what `Documents.read` raises, and Invalid (`base_url_refused`).
     """
-    found = await documents.read(source.url or None, source.slug, {**reserved_names(source), **names}, uploaded, known)
+    kept = {**reserved_names(source.stated_overrides), **names}
+    found = await documents.read(source.url or None, source.slug, kept, uploaded, known)
     conversion = found.conversion
     base_url = base_url_of(source.url, source.stated_base_url, conversion.servers, request)
-    inventory = Inventory(base_url, conversion.operations, conversion.report).under(source)
-    return Taken(inventory, found.fingerprint)
+    return Inventory(base_url, conversion.operations, conversion.report, found.fingerprint).under(source)
+
+
+def base_url_of(url: str, stated: str | None, servers: Sequence[str], request: Mapping[str, Any]) -> str:
+    """Return where calls go: what the admin stated, else the document's server of the same origin as the document.
+
+    `url` is empty for a document that was uploaded without one: then only the admin can say it. Raises Invalid
+    (`base_url_refused`) when the document names only other origins; the detail shows `request` as it would be accepted.
+    """
+    if stated is not None:
+        return stated.rstrip("/")
+    absolute = [address for address in (_absolute(url, server) for server in servers or ("/",)) if address]
+    own = origin_of(url) if url else None
+    for address in absolute:
+        if origin_of(address) == own:
+            return address.rstrip("/")
+    elsewhere = absolute[0] if absolute else "https://…"
+    corrected = orjson.dumps({**request, "base_url": elsewhere}).decode()
+    origin = f"The document comes from {own}" if own else "The document was uploaded"
+    raise Invalid(
+        "base_url_refused",
+        f"{origin}, but its server is {elsewhere if absolute else 'no http(s) address'}. Tokens "
+        f"go to another origin only if you say so. If that server is right, send: {corrected}",
+    )
+
+
+def curated_of(source: Source, operations: Sequence[Operation]) -> Curated:
+    """Return the operations as the source's admins chose and shaped them."""
+    return curate(operations, source.stated_selection, source.stated_overrides)
+
+
+def note_tools(source: Source, curated: Curated, items: Sequence[ReportItem]) -> None:
+    """Note in the source how many tools there are, and which overrides match nothing."""
+    counts = Counter(item.status for item in curated.report(items))
+    source.ready, source.degraded, source.skipped = counts["ready"], counts["degraded"], counts["skipped"]
+    source.unmatched_overrides = [{"method": each.method, "path": each.path} for each in curated.unmatched]
 
 
 def fingerprint_of(source: Source) -> Fingerprint | None:
-    """Return what the source's document was recognised by at its last good reading."""
+    """Return the fingerprint of the source's document at its last good reading."""
     return None if source.fingerprint is None else Fingerprint(**source.fingerprint)
 
 
-def found_good(source: Source, fingerprint: Fingerprint | None, now: datetime) -> None:
-    """Note that the document could be had and used; whatever failed before is over."""
+def note_reading(source: Source, fingerprint: Fingerprint | None, now: datetime) -> None:
+    """Note that the document was fetched and read, which ends an earlier failure."""
     source.fingerprint = None if fingerprint is None else asdict(fingerprint)
     source.refreshed_at = now
     if source.status == "stale":
@@ -96,8 +146,8 @@ def found_good(source: Source, fingerprint: Fingerprint | None, now: datetime) -
     source.refresh_error = None
 
 
-def failed(source: Source, failure: ToolsProviderError, now: datetime) -> None:
-    """Note why the document could not be had or used."""
+def note_failure(source: Source, failure: ToolsProviderError, now: datetime) -> None:
+    """Note why the document could not be fetched or read."""
     before = source.refresh_error or {"since": now.isoformat(), "attempts": 0}
     source.status = "stale"
     source.refresh_error = {
@@ -107,3 +157,32 @@ def failed(source: Source, failure: ToolsProviderError, now: datetime) -> None:
         "last_at": now.isoformat(),
         "attempts": before["attempts"] + 1,
     }
+
+
+def _refusal(absolute: Sequence[str], stated: Sequence[str], source: Source, base_url: str) -> str:
+    if not absolute:
+        return f"Its own server {stated[0]} is not an http(s) address that can be called."
+    request = orjson.dumps({"other_servers": [*source.other_servers, {"origin": origin_of(absolute[0])}]}).decode()
+    return (
+        f"Its own server {absolute[0]} is not at {origin_of(base_url)}, where this source's calls go. If it may be "
+        f"called, without a token unless you add a `default_audience` of its own: "
+        f"PATCH /api/v1/sources/{source.slug} {request}"
+    )
+
+
+def _reported(item: ReportItem, refusal: str | None) -> ReportItem:
+    if refusal is None:
+        return item
+    return replace(item, status="skipped", reason=refusal, name=None, bytes=0, estimated_tokens=0)
+
+
+def _absolute(url: str, server: str) -> str | None:
+    """Resolve a server against the document's URL (OAS 3.1.1 section 4.8.5); None for what cannot be an upstream."""
+    try:
+        address = urljoin(url, server)
+        origin_of(address)
+    except (ValueError, AddressRefused):
+        return None
+    if len(address) > _LONGEST_ADDRESS:
+        return None
+    return address.partition("?")[0].partition("#")[0]

@@ -1,26 +1,25 @@
 """Every query on sources. One `Sources` lives in one transaction."""
 
-import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 import orjson
 from pydantic import TypeAdapter
 from sqlalchemy import delete, insert
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, or_, select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.database import Database
 from app.differences.operations import Changes
-from app.errors import Conflict
-from app.operation.json import operation_from_json, operation_to_json
-from app.operation.operation import Operation
-from app.operation.report import ReportItem
-from app.sources.models import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport
+from app.errors import Conflict, NotFound, PreconditionFailed
+from app.operation.operation import Operation, ReportItem, operation_from_json, operation_to_json
+from app.operation.text import Key, is_slug
+from app.sources.inventory import Inventory
+from app.sources.tables import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport
 
 _CHANGES = TypeAdapter(Changes)
-_KEY = re.compile(r"[a-z0-9-]{1,36}")
+_ID_LENGTH = 36  # of a UUID; no slug is as long
 
 
 class Sources:
@@ -30,11 +29,26 @@ class Sources:
         self._session = session
 
     async def find(self, key: str) -> Source | None:
-        """Return the source of that id or slug."""
-        if not _KEY.fullmatch(key):  # PostgreSQL takes no NUL, and an index no long key
+        """Return the source with that id or slug."""
+        if is_slug(key):
+            column = Source.slug
+        elif len(key) == _ID_LENGTH and key.isprintable():  # PostgreSQL takes no NUL
+            column = Source.id
+        else:
             return None
-        found = await self._session.exec(select(Source).where(or_(Source.id == key, Source.slug == key)))
-        return found.first()
+        return (await self._session.exec(select(Source).where(column == key))).first()
+
+    async def existing(self, key: str, if_match: Collection[int] | None = None) -> Source:
+        """Return that source, if it is at a version of `if_match`. Raises NotFound and PreconditionFailed."""
+        source = await self.find(key)
+        if source is None:
+            raise NotFound("source_unknown", "There is no source with that id or slug. GET /api/v1/sources lists them.")
+        if if_match is not None and source.version not in if_match:
+            raise PreconditionFailed(
+                "source_changed",
+                "The source has changed since you read it. Read it again and send its ETag in If-Match.",
+            )
+        return source
 
     async def page(self, limit: int, after: str | None) -> Sequence[Source]:
         """Return at most `limit` sources in the order of their slugs, from the one behind `after` on."""
@@ -62,7 +76,7 @@ class Sources:
         await self._session.flush()
 
     async def note(self, source: Source) -> None:
-        """Store what a refresh found out about a source: no change that anybody else's change could overwrite."""
+        """Store what a refresh learned about a source, without a new version: it overwrites no change by an admin."""
         self._session.add(source)
         await self._session.flush()
 
@@ -87,11 +101,15 @@ class Sources:
         )
         return tuple(operation_from_json(content) for content in await self._session.exec(query) if content)
 
-    async def names(self, source_id: str) -> dict[tuple[str, str], str]:
-        """Return the names ever given, by method and path."""
+    async def names(self, source_id: str) -> dict[Key, str]:
+        """Return every name that was ever given, by method and path."""
         columns = (OperationRow.method, OperationRow.path, OperationRow.name)
         rows = await self._session.exec(select(*columns).where(OperationRow.source_id == source_id))
         return {(method, path): name for method, path, name in rows}
+
+    async def inventory(self, source: Source) -> Inventory:
+        """Return what the last good reading found."""
+        return Inventory(source.base_url, await self.operations(source.id), await self.report(source.id))
 
     async def replace_operations(
         self,
@@ -111,14 +129,14 @@ class Sources:
         for (method, path), name in (await self.names(source_id)).items():
             gone = {"source_id": source_id, "name": name, "method": method, "path": path, "position": -1}
             rows.setdefault((method, path), {**gone, "content": None})
-        told = orjson.dumps(changes) if changes else (await self._changes(source_id))
+        kept = orjson.dumps(changes) if changes else (await self._changes(source_id))
         await self._session.exec(delete(OperationRow).where(col(OperationRow.source_id) == source_id))
         await self._session.exec(delete(SourceReport).where(col(SourceReport.source_id) == source_id))
         if rows:
             await self._session.exec(insert(OperationRow), params=list(rows.values()))
         await self._session.exec(
             insert(SourceReport),
-            params=[{"source_id": source_id, "items": orjson.dumps(list(report)), "changes": told}],
+            params=[{"source_id": source_id, "items": orjson.dumps(list(report)), "changes": kept}],
         )
 
     async def report(self, source_id: str) -> tuple[ReportItem, ...]:
@@ -173,8 +191,13 @@ class SourceRepository:
 
 
 def slug_taken(slug: str) -> Conflict:
-    """Return the failure to register a second source of that slug."""
-    return Conflict("slug_taken", f"There is a source with the slug {slug} already. State another `slug`.")
+    """Return the failure to register a second source with that slug."""
+    return Conflict("slug_taken", f"There is already a source with the slug {slug}. State another `slug`.")
+
+
+def changed_meanwhile() -> Conflict:
+    """Return the failure of a use case that read a document while its source was changed."""
+    return Conflict("source_changed", "The source was changed while its document was being read. Send this again.")
 
 
 def _row(source_id: str, position: int, operation: Operation) -> dict[str, object]:

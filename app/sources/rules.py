@@ -9,16 +9,19 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from app.credentials.credential import Terms
+from app.credentials.kinds import KINDS, AuthType, auth_type_of
 from app.errors import Invalid, NotPermitted
 from app.outbound import AddressPolicy, AddressRefused, origin_of
-from app.sources.models import Authority, AuthType, RegisteredSource, Source
+from app.sources.source import Authority, RegisteredSource
+from app.sources.tables import Source
 
 _log = structlog.get_logger(__name__)
 _MAY_ADD_ORIGINS = "admin"  # the realm role; `manager` may not
 
 
 class SourceRules:
-    """The rules under one configuration. Raises ValueError for an `audience_origins` entry that is not readable."""
+    """The rules under one configuration. Raises ValueError for an `audience_origins` entry that cannot be read."""
 
     def __init__(self, addresses: AddressPolicy, audience_origins: Sequence[str], *, passthrough_allowed: bool) -> None:
         self._addresses = addresses
@@ -47,16 +50,12 @@ class SourceRules:
             await self._addresses.check_name(address)
 
     def check_auth(self, stated: str | None, audience: str | None) -> None:
-        """Raise Invalid for a token exchange without an audience."""
-        if stated == "token_exchange" and not audience:
-            raise Invalid(
-                "audience_required",
-                "`upstream_auth` token_exchange needs `default_audience`: the client id of the upstream.",
-            )
+        """Raise Invalid for a credential that cannot be had with what is stated."""
+        KINDS[auth_type_of(stated, audience)].check(Terms(audience))
 
     def check_passthrough(self, auth_type: AuthType) -> None:
         """Raise Invalid where the operator does not let agents' tokens through."""
-        if auth_type == "passthrough" and not self._passthrough_allowed:
+        if KINDS[auth_type].passes_agent_token and not self._passthrough_allowed:
             raise Invalid(
                 "passthrough_denied",
                 "This server passes no agent token through (TOKEN_PASSTHROUGH=deny). Set `default_audience`, "
@@ -64,7 +63,7 @@ class SourceRules:
             )
 
     def effective(self, source: Source) -> RegisteredSource:
-        """Return what is called of a stored source: nothing that AUDIENCE_ORIGINS, where it is set, no longer lists."""
+        """Return what may be called of a stored source: AUDIENCE_ORIGINS, where it is set, must still list it."""
         registered = source.registered()
         own, *others = registered.authorities
         kept = tuple(authority for authority in others if self._is_covered(authority))
@@ -76,7 +75,7 @@ class SourceRules:
         return replace(registered, other_servers=kept)
 
     def _is_covered(self, authority: Authority) -> bool:
-        if not self._origins or authority.auth_type != "token_exchange":
+        if not self._origins or not KINDS[authority.auth_type].bound_to_audience:
             return True
         return authority.origin in self._origins.get(str(authority.audience), ())
 
@@ -115,7 +114,7 @@ class SourceRules:
         elif registered and origin not in registered and _MAY_ADD_ORIGINS not in roles:
             raise NotPermitted(
                 "audience_origin_conflict",
-                f"The audience {audience} was first registered for another origin than {origin}. Somebody with the "
+                f"The audience {audience} was first registered for an origin other than {origin}. Somebody with the "
                 f"realm role {_MAY_ADD_ORIGINS} can register it for this one too.",
             )
 

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from app.errors import ToolsProviderError
-from app.sources.models import Source
-from app.sources.registration import Registration
+from app.sources.queries import Queries
+from app.sources.refresh import Refresh
+from app.sources.tables import Source
 
 _LOOK_EVERY = 15.0  # seconds
 _AT_ONCE = 4
@@ -21,23 +22,25 @@ _log = structlog.get_logger(__name__)
 
 
 class RefreshSchedule:
-    """`wait` sleeps for so many seconds. Nothing that fails here ends the schedule; a source's failure is its own."""
+    """`wait` sleeps for a number of seconds. No failure ends the schedule, and none of one source affects another."""
 
     def __init__(
         self,
-        registration: Registration,
+        queries: Queries,
+        refresh: Refresh,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         wait: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._registration = registration
+        self._queries = queries
+        self._refresh_one = refresh
         self._now = now
         self._wait = wait
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Refresh what is due while the block lasts. What is under way at its end is the registration's to end."""
+        """Refresh what is due while the block lasts; `Writing.aclose` waits for what is under way at its end."""
         task = asyncio.create_task(self._run(), name="refresh schedule")
         try:
             yield
@@ -48,7 +51,7 @@ class RefreshSchedule:
     async def refresh_due(self) -> None:
         """Refresh every source that is due now, some at a time."""
         now = self._now()
-        due = [source.id for source in await self._registration.scheduled() if due_at(source) <= now]
+        due = [source.id for source in await self._queries.scheduled() if due_at(source) <= now]
         await _surviving(*(self._refresh(source_id) for source_id in due))
 
     async def _run(self) -> None:
@@ -58,11 +61,11 @@ class RefreshSchedule:
 
     async def _refresh(self, source_id: str) -> None:
         async with self._slots:
-            await self._registration.refresh(source_id, None)
+            await self._refresh_one(source_id, None)
 
 
 def due_at(source: Source) -> datetime:
-    """Return when the source is to be refreshed: an interval after it last was, or sooner after a failure."""
+    """Return when the source is due: one interval after its last refresh, or sooner after a failure."""
     every, last = source.refresh_every or 0, source.refreshed_at
     if source.refresh_error is not None:
         last = datetime.fromisoformat(source.refresh_error["last_at"])

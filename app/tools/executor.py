@@ -1,80 +1,20 @@
 """One call of a tool, from the arguments to the result, in order."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
-from app.audit.log import AuditLog
-from app.audit.record import AuditRecord
-from app.credentials.token_exchange.exchanger import ExchangeTarget
-from app.credentials.upstream_auth import Bearer, UpstreamAuth
-from app.errors import (
-    BadAnswer,
-    InsufficientScope,
-    Invalid,
-    InvalidAgentToken,
-    NotFound,
-    NotPermitted,
-    ToolsProviderError,
-)
+from app.audit.outcome import Door, Outcome, Outcomes
+from app.credentials.credential import Presented
+from app.errors import InvalidAgentToken
 from app.identity.agent_token import AgentToken
-from app.sources.models import Authority
-from app.telemetry import Telemetry, current_trace_id
+from app.telemetry import Telemetry
 from app.tools.answer.result import ToolResult, read_answer
-from app.tools.catalog import Catalog, Tool
+from app.tools.catalog import Tool
 from app.tools.request.plan import UpstreamRequest, build_request
 from app.tools.upstream import Upstream
-
-Door = Literal["rest", "mcp"]
-
-NO_SUCH_TOOL = (
-    "There is no tool of that id (`slug/operation`) that you may see. GET /api/v1/tools lists those that you may."
-)
-_NO_AUDIENCE = "This source says token_exchange but names no audience. An admin gives it a `default_audience`."
-_REFUSALS = (InvalidAgentToken, NotPermitted, NotFound, Invalid)
-
-
-@dataclass(slots=True)
-class _Call:
-    """What is known of a call so far; its audit record tells all of it but the arguments."""
-
-    tool_id: str
-    agent: AgentToken
-    door: Door
-    tool: Tool | None
-    started: float
-    bearer: Bearer | None = None
-    upstream_status: int | None = None
-    outcome: str = "internal_error"
-    error: ToolsProviderError | None = None
-
-    @property
-    def source(self) -> str | None:
-        return self.tool.source.slug if self.tool is not None else None
-
-    def record(self, seconds: float) -> AuditRecord:
-        """`detail` of wrong arguments names them, so it stays out."""
-        bearer = self.bearer
-        return AuditRecord(
-            kind="refusal" if isinstance(self.error, _REFUSALS) else "call",
-            action="execute",
-            outcome=self.outcome,
-            door=self.door,
-            subject=self.agent.subject,
-            client_id=self.agent.client_id,
-            token_id=self.agent.token_id,
-            exchanged_token_id=bearer.token_id if bearer is not None and not bearer.passthrough else None,
-            source=self.source,
-            tool=self.tool_id,
-            audience=self.tool.authority.audience if self.tool is not None else None,
-            passthrough=bearer is not None and bearer.passthrough,
-            upstream_status=self.upstream_status,
-            duration_ms=round(seconds * 1000, 3),
-            trace_id=current_trace_id(),
-            detail=None if self.error is None or isinstance(self.error, Invalid) else self.error.detail,
-        )
 
 
 class ToolExecutor:
@@ -85,18 +25,14 @@ class ToolExecutor:
 
     def __init__(
         self,
-        catalog: Catalog,
-        upstream_auth: UpstreamAuth,
         upstream: Upstream,
-        audit: AuditLog,
+        audit: Outcomes,
         telemetry: Telemetry,
         *,
         upstream_timeout: float,
-        refuse: Callable[[AgentToken], None],
+        refuse: Callable[[AgentToken], Awaitable[None]],
         clock: Callable[[], float] = perf_counter,
     ) -> None:
-        self._catalog = catalog
-        self._upstream_auth = upstream_auth
         self._upstream = upstream
         self._audit = audit
         self._telemetry = telemetry
@@ -104,102 +40,65 @@ class ToolExecutor:
         self._refuse = refuse
         self._clock = clock
 
-    async def execute(
-        self, tool: Tool | str, arguments: Mapping[str, Any], agent: AgentToken, door: Door
-    ) -> ToolResult:
+    async def execute(self, tool: Tool, arguments: Mapping[str, Any], agent: AgentToken, door: Door) -> ToolResult:
         """Return the upstream's answer, whatever its status; the call's audit record is durable by then.
 
-        Raises NotFound, InsufficientScope, Invalid, and what the token exchange and the upstream raise.
+        That the agent may call the tool has been decided (access.py). Raises Invalid, and what the credential and the
+        upstream raise.
         """
-        found = self._catalog.find(tool) if isinstance(tool, str) else tool
-        tool_id = tool if isinstance(tool, str) else tool.tool_id
-        call = _Call(tool_id, agent, door, found, self._clock())
-        with self._telemetry.span("execute_tool", **_attributes(call)) as span:
-            try:
-                result = await self._steps(call, arguments)
-                call.outcome = "upstream_error" if result.is_error else "ok"
+        with self._telemetry.span("execute_tool", **_attributes(tool, door)) as span:
+            async with self._audit.outcome(
+                kind="call", action="execute", agent=agent, door=door, ended=partial(self._measure, tool)
+            ) as call:
+                call.tool, call.source, call.audience = tool.tool_id, tool.source.slug, tool.authority.audience
+                result = await self._steps(call, tool, arguments, agent)
+                call.code = "upstream_error" if result.is_error else "ok"
                 span.set_attribute("http.response.status_code", result.upstream_status)
-            except ToolsProviderError as error:
-                call.outcome, call.error = error.code, error
-                raise
-            except asyncio.CancelledError:
-                call.outcome = "cancelled"
-                raise
-            finally:
-                await self._write_down(call)
             return result
 
-    async def _steps(self, call: _Call, arguments: Mapping[str, Any]) -> ToolResult:
-        tool = self._visible(call)
-        _require_scopes(tool, call.agent)
+    async def _steps(self, call: Outcome, tool: Tool, arguments: Mapping[str, Any], agent: AgentToken) -> ToolResult:
         given = tool.arguments.check(arguments)
         request = build_request(tool.request, given)
-        target = _target(tool.authority)
-        call.bearer = await self._bearer_for(tool, call.agent, target)
-        result = await self._send(call, tool, request)
-        if result.upstream_status == 401 and target is not None and call.bearer is not None and call.bearer.cached:
-            # The upstream may know of a revocation that the cached token outlived: one new exchange tells.
-            self._upstream_auth.forget(call.agent, target)
+        presented = await self._presented(tool, agent)
+        result = await self._send(call, tool, request, presented)
+        if result.upstream_status == 401 and presented.cached:
+            # The upstream may know of a revocation that the cached token outlived: a new one tells.
+            await tool.credential.forget(agent)
             if tool.safe:
-                call.bearer = await self._bearer_for(tool, call.agent, target)
-                result = await self._send(call, tool, request)
+                presented = await self._presented(tool, agent)
+                result = await self._send(call, tool, request, presented)
         return result
 
-    def _visible(self, call: _Call) -> Tool:
-        if call.tool is None or not self._catalog.may_see(call.agent, call.tool):
-            raise NotFound("tool_not_found", NO_SUCH_TOOL)
-        return call.tool
-
-    async def _bearer_for(self, tool: Tool, agent: AgentToken, target: ExchangeTarget | None) -> Bearer | None:
-        if tool.authority.auth_type == "none":
-            return None
+    async def _presented(self, tool: Tool, agent: AgentToken) -> Presented:
         try:
-            return await self._upstream_auth.bearer_for(agent, target)
+            return await tool.credential.headers(agent)
         except InvalidAgentToken:
-            self._refuse(agent)
+            await self._refuse(agent)
             raise
 
-    async def _send(self, call: _Call, tool: Tool, request: UpstreamRequest) -> ToolResult:
-        bearer = call.bearer.value if call.bearer is not None else None
-        if call.bearer is not None and call.bearer.passthrough:
+    async def _send(self, call: Outcome, tool: Tool, request: UpstreamRequest, presented: Presented) -> ToolResult:
+        call.passthrough, call.exchanged_token_id = presented.passthrough, presented.exchanged_token_id
+        if presented.passthrough:
             self._telemetry.passthrough_called(source=tool.source.slug)
         started = self._clock()
         deadline = asyncio.get_running_loop().time() + self._upstream_timeout
         answer = await self._upstream.send(
-            request, source=tool.source, server=tool.authority.number, bearer=bearer, deadline=deadline
+            request,
+            source=tool.source,
+            server=tool.authority.number,
+            credential=presented.headers,
+            deadline=deadline,
         )
         call.upstream_status = answer.status
-        return read_answer(answer, bearer=bearer, duration_ms=round((self._clock() - started) * 1000, 3))
+        return read_answer(answer, secret=presented.secret, duration_ms=round((self._clock() - started) * 1000, 3))
 
-    async def _write_down(self, call: _Call) -> None:
-        seconds = self._clock() - call.started
-        self._telemetry.tool_called(source=call.source or "unknown", outcome=call.outcome, seconds=seconds)
-        await self._audit.record(call.record(seconds))
+    def _measure(self, tool: Tool, call: Outcome) -> None:
+        self._telemetry.tool_called(source=tool.source.slug, outcome=call.code, seconds=call.seconds)
 
 
-def _attributes(call: _Call) -> dict[str, str]:
-    if call.tool is None:
-        return {"tools_provider.door": call.door}
+def _attributes(tool: Tool, door: Door) -> dict[str, str]:
     return {
-        "tools_provider.source": call.tool.source.slug,
-        "tools_provider.tool": call.tool_id,
-        "tools_provider.door": call.door,
+        "tools_provider.source": tool.source.slug,
+        "tools_provider.tool": tool.tool_id,
+        "tools_provider.door": door,
     }
-
-
-def _require_scopes(tool: Tool, agent: AgentToken) -> None:
-    required = tool.source.required_scopes
-    if not required <= agent.scopes:
-        scopes = sorted(required)
-        raise InsufficientScope(
-            scopes, f"This tool needs a token with the scopes {' '.join(scopes)}. Ask for all of them."
-        )
-
-
-def _target(authority: Authority) -> ExchangeTarget | None:
-    """Return what to exchange for. None means pass-through, which only a source that says so may get."""
-    if authority.auth_type != "token_exchange":
-        return None
-    if authority.audience is None:
-        raise BadAnswer("exchange_audience_not_found", _NO_AUDIENCE)
-    return ExchangeTarget(authority.audience, authority.scopes)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.operation.operation import Body, Operation
+from app.operation.text import mcp_name
 from app.tools.output import OutputRules
 
 
@@ -17,7 +18,7 @@ def tool_json(operation: Operation, slug: str) -> dict[str, Any]:
         arguments.update(_of_body(operation.body))
     hints, shape = operation.hints, operation.output_schema
     return {
-        "name": f"{slug}__{operation.name}",
+        "name": mcp_name(slug, operation.name),
         **({"title": operation.title} if operation.title else {}),
         "description": operation.description,
         "inputSchema": operation.input_schema,

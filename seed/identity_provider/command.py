@@ -1,11 +1,13 @@
 """`tools-provider dev-idp`: the embedded identity provider alone, on an address of its own."""
 
-import ipaddress
+import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
 
+from app.cli.client import is_loopback
 from seed.identity_provider.app import create_identity_provider
 from seed.keycloak import REALM_FILE, read_realm
 
@@ -34,16 +36,26 @@ def dev_idp(host: str, port: int, realm: Path | None, *, beyond_loopback: bool =
     except (OSError, ValueError) as error:
         print(f"dev-idp: {error}", file=sys.stderr)
         return 2
-    print(f"realm {export['realm']}: http://{host}:{port}/realms/{export['realm']}", flush=True)
-    uvicorn.run(app, host=host, port=port, log_level="warning")
+    try:
+        listener = _listener(host, port)
+    except OSError as error:
+        print(f"dev-idp: cannot listen on {host}:{port}: {error.strerror}; give another --port.", file=sys.stderr)
+        return 2
+    print(f"realm {export['realm']}: {_address(listener)}/realms/{export['realm']}", flush=True)
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
     return 0
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address; a name other than localhost may be anywhere."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _listener(host: str, port: int) -> socket.socket:
+    """A socket that takes connections from now on, so that the address works as soon as it is printed."""
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    return socket.create_server(address[:2], family=family, backlog=2048)
+
+
+def _address(listener: socket.socket) -> str:
+    """The address for clients on this machine; `localhost`, because it is the issuer of the provider's defaults."""
+    host, port = listener.getsockname()[:2]
+    if listener.family == socket.AF_INET6:
+        return f"http://[{'::1' if host == '::' else host}]:{port}"
+    return f"http://{'localhost' if host in ('0.0.0.0', '127.0.0.1') else host}:{port}"  # noqa: S104 - a comparison

@@ -61,6 +61,9 @@ def test_a_start_without_identity_provider_heals(
     answer = provider.http.get("/ready")
     assert answer.status_code == 503
     assert answer.json()["identity_provider"] == "no_keys"
+    front = provider.http.get("/")
+    assert front.status_code == 200
+    assert "This server is not ready: calls cannot be served now." in front.text
     refused = provider.http.get("/api/v1/tools", headers=agent)
     assert (refused.status_code, refused.json()["code"]) == (503, "idp_unreachable")
     assert int(refused.headers["retry-after"]) >= 1

@@ -44,27 +44,6 @@ def test_every_answer_has_the_security_headers(provider: RunningProvider, path: 
     assert "default-src 'none'" in headers["content-security-policy"]
 
 
-def test_our_own_document_is_complete(provider: RunningProvider) -> None:
-    document = provider.http.get("/openapi.json").json()
-    assert {
-        "/api/v1/tools",
-        "/api/v1/tools/{tool_id}",
-        "/api/v1/tools/execute",
-        "/api/v1/sources",
-        "/api/v1/audit",
-        "/health",
-        "/ready",
-        "/metrics",
-        "/.well-known/oauth-protected-resource/mcp",
-    } <= set(document["paths"])
-    execute = document["paths"]["/api/v1/tools/execute"]["post"]
-    assert execute["requestBody"]["content"]["application/json"]["schema"]["required"] == ["tool_id"]
-    assert "upstream_status" in str(document["components"]["schemas"]["ExecuteAnswer"])
-    for path, item in document["paths"].items():
-        for method, operation in item.items():
-            assert ("security" in operation) is path.startswith("/api/"), f"{method} {path}"
-
-
 @pytest.mark.parametrize("path", ["/api/v1/tools", "/api/v1/tools/execute", "/api/v1/sources", "/mcp", "/metrics"])
 def test_pages_of_strangers_are_let_in_nowhere(provider: RunningProvider, agent: Headers, path: str) -> None:
     asking = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}

@@ -1,8 +1,13 @@
 """A flood of refusals is told, and does not fill the disk."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from app.api.http.refusals import EACH_BY_ITSELF
+import httpx
+
+from app.audit.outcome import EACH_BY_ITSELF
+from tests.api.protocol import ERAS, post
 from tests.installation import Headers, RunningProvider, bearer
 
 FLOOD = 400
@@ -23,9 +28,45 @@ def test_a_flood_is_counted_to_the_last_refusal(provider: RunningProvider, admin
         assert set(pool.map(refused, range(FLOOD))) == {401}
     for _ in range(2_000):
         records = provider.audit(admin, kind="refusal", outcome="token_invalid", limit=500)
-        told = sum(int(record["detail"].split()[0]) if record["detail"] else 1 for record in records)
+        told = sum(_number_of(record) for record in records)
         if told >= FLOOD:
             break
     assert told == FLOOD
     assert len(records) < FLOOD
     assert len([record for record in records if record["detail"] is None]) % EACH_BY_ITSELF == 0
+
+
+UNKNOWN = 40
+
+
+def _record_of(record: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(record[name] for name in ("kind", "action", "outcome", "subject", "client_id", "source"))
+
+
+def test_both_doors_leave_the_same_records_of_many_unknown_tools(
+    provider: RunningProvider, agent: Headers, admin: Headers
+) -> None:
+    doors: dict[str, Callable[[int], httpx.Response]] = {
+        "rest": lambda number: provider.execute(agent, f"nope/nothing_{number}"),
+        "mcp": lambda number: post(provider, agent, "tools/call", ERAS[number % 2], name=f"nope__nothing_{number}"),
+    }
+    with ThreadPoolExecutor(8) as pool:
+        for ask in doors.values():
+            assert {answer.status_code for answer in pool.map(ask, range(UNKNOWN))} <= {200, 400, 404}
+    told: dict[str, list[dict[str, Any]]] = {}
+    for _ in range(2_000):
+        records = provider.audit(admin, outcome="tool_not_found", limit=500)
+        told = {door: [record for record in records if record["door"] == door] for door in doors}
+        if all(sum(_number_of(record) for record in found) == UNKNOWN for found in told.values()):
+            break
+    assert {_record_of(record) for record in told["rest"]} == {_record_of(record) for record in told["mcp"]}
+    for found in told.values():
+        assert sum(_number_of(record) for record in found) == UNKNOWN
+        single = [record for record in found if record["detail"] is None]
+        assert len(single) % EACH_BY_ITSELF == 0
+        assert len(found) < UNKNOWN
+        assert all(record["trace_id"] for record in single)
+
+
+def _number_of(record: dict[str, Any]) -> int:
+    return int(record["detail"].split()[0]) if record["detail"] else 1

@@ -155,10 +155,17 @@ def test_what_an_image_copies_is_there_and_goes_to_the_build() -> None:
     assert [source for source in ours if not (ROOT / source).exists()] == []
 
 
-def test_dependencies_are_installed_by_their_hashes() -> None:
+def test_dependencies_are_installed_as_locked_by_their_hashes() -> None:
     installs = [line for line in DOCKERFILE.read_text(encoding="utf-8").splitlines() if "pip install" in line]
-    assert [line for line in installs if "--require-hashes" not in line and "--no-deps" not in line] == []
+    assert [line for line in installs if "--no-deps" not in line] == []
+    assert [line.partition(" -r ")[2] for line in installs if "--require-hashes" in line] == ["requirements.lock"]
     assert len(installs) == 2
+
+
+def test_an_image_is_not_built_from_a_lock_with_a_hole() -> None:
+    *_, (word, last) = stages()["build"].steps
+    assert word == "RUN"
+    assert last.endswith("/opt/venv/bin/pip check")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "seed/compose").rglob("*.yaml")), ids=lambda path: path.name)

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from app.audit.outcome import Outcomes
 from app.circuit_breaker import CircuitBreaker
 from app.credentials.token_exchange.audited import AuditedExchanger
 from app.credentials.token_exchange.caching import CachingExchanger
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.anyio
 def guarded(
     keycloak: KeycloakExchanger, breaker: CircuitBreaker, telemetry: Telemetry, audit: Recorded
 ) -> GuardedExchanger:
-    return GuardedExchanger(AuditedExchanger(keycloak, telemetry, audit.record), breaker)
+    return GuardedExchanger(AuditedExchanger(keycloak, telemetry, Outcomes(audit.record)), breaker)
 
 
 async def code_of(guarded: GuardedExchanger, agents: Agents) -> str:
@@ -177,5 +178,5 @@ async def test_a_fault_of_our_own_is_recorded_as_one(telemetry: Telemetry, audit
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await AuditedExchanger(Faulty(), telemetry, audit.record).exchange(await agents.agent(), PIZZERIA)  # type: ignore[arg-type]
+        await AuditedExchanger(Faulty(), telemetry, Outcomes(audit.record)).exchange(await agents.agent(), PIZZERIA)  # type: ignore[arg-type]
     assert audit.outcomes == ["internal_error"]

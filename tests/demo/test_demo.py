@@ -22,6 +22,7 @@ from seed.keycloak import read_realm
 from seed.keycloak.distribution import VERSION, missing_programs
 from seed.serving import listener_on, serving
 from tests.demo import staying
+from tests.docs.pages import blocks
 
 
 def listens(port: int) -> bool:
@@ -68,6 +69,19 @@ def test_every_step_does_what_it_says_on_a_real_keycloak() -> None:
     assert played.returncode == 0, played.stdout + played.stderr
     assert f"Keycloak {VERSION}, realm tools-provider" in played.stdout
     assert "✗" not in played.stdout
+
+
+def test_the_readme_shows_what_it_prints(played: subprocess.CompletedProcess[str]) -> None:
+    def words(text: str) -> list[str]:
+        """The lines as they are, but for how many seconds tokens have left."""
+        return [re.sub(r"\d+ s left", "… s left", line.rstrip()) for line in text.splitlines() if line.strip()]
+
+    shown = words(blocks(staying.ROOT / "README.md", "text")[0])
+    printed = words(played.stdout)
+    assert len(shown) > 15
+    for line in shown:
+        assert line in printed
+        printed = printed[printed.index(line) + 1 :]
 
 
 def test_both_tokens_are_shown_as_the_upstream_verified_them(played: subprocess.CompletedProcess[str]) -> None:

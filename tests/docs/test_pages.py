@@ -13,7 +13,7 @@ from app.settings import Settings
 from seed.opening_hours.app import OpeningHoursSettings
 from seed.pizzeria.app import PizzeriaSettings
 from tests.compose.description import services
-from tests.docs.pages import PAGES, ROOT, anchors, blocks, commands, name_of, prose, quoted, rows, text_of
+from tests.docs.pages import DOCS, PAGES, ROOT, anchors, blocks, commands, name_of, prose, quoted, rows, text_of
 
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=name_of)
 COMMAND = Path(sys.executable).with_name("tools-provider")
@@ -21,8 +21,8 @@ MCP_ROUTES = {("POST", "/mcp"), ("GET", "/mcp"), ("DELETE", "/mcp")}
 
 # Names in capitals that are set as code and are settings of nobody.
 NO_SETTINGS = {
-    "TOKEN_EXCHANGE", "TOKEN_EXCHANGE_ERROR", "AGENT_TOKEN", "TOOLS_PROVIDER_TOKEN", "TOOLS_PROVIDER_URL",
-    "CLIENT_ID",
+    "TOKEN_EXCHANGE", "TOKEN_EXCHANGE_ERROR", "ADMIN_TOKEN", "TOOLS_PROVIDER_TOKEN", "TOOLS_PROVIDER_URL",
+    "CLIENT_ID", "TOOL_ID",
 }  # fmt: skip
 
 
@@ -70,6 +70,45 @@ def test_every_command_of_ours_exists() -> None:
     for name in sorted(named):
         run = subprocess.run([COMMAND, name, "--help"], capture_output=True, text=True, check=False)  # noqa: S603
         assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("command", ["convert", "register", "call"])
+def test_every_option_of_a_command_is_documented(command: str) -> None:
+    run = subprocess.run([COMMAND, command, "--help"], capture_output=True, text=True, check=True)  # noqa: S603
+    options = set(re.findall(r"--[a-z-]+", run.stdout)) - {"--help"}
+    sections = dict(
+        re.findall(r"^## (.+)\n((?:(?!## ).*\n?)*)", text_of(ROOT / "docs/reference/command-line.md"), re.MULTILINE)
+    )
+    told = sections[command] + (sections["Server and token"] if "--server" in options else "")
+    rows_told = "\n".join(line for line in told.splitlines() if line.startswith("|"))
+    assert len(options) >= 3
+    assert options - set(re.findall(r"--[a-z-]+", rows_told)) == set()
+
+
+def test_the_index_names_every_page() -> None:
+    index = ROOT / "docs/README.md"
+    named = {(index.parent / target).resolve() for target in re.findall(r"\]\(([^)\s]+)\)", prose(index))}
+    pages = {page for page in DOCS if page.parent.name != "decisions"} - {index}
+    assert pages - named == set()
+    assert ROOT / "docs/decisions" in named
+
+
+def test_every_decision_has_a_number_of_its_own_which_its_title_states() -> None:
+    decisions = [page for page in DOCS if page.parent.name == "decisions"]
+    numbers = [page.name.partition("-")[0] for page in decisions]
+    assert sorted(set(numbers)) == numbers
+    assert [text_of(page).split()[1] for page in decisions] == numbers
+
+
+@EVERY_PAGE
+def test_a_token_in_a_command_is_always_the_same_persons(page: Path) -> None:
+    scripts = "\n".join(blocks(page, "bash")).replace("\\\n", " ")
+    people = {"TOKEN": "johndoe", "TOOLS_PROVIDER_TOKEN": "johndoe", "ADMIN_TOKEN": "admin"}
+    taken = re.findall(r"(\w*TOKEN)=\$\((?:token_of |[^)]*username=)(\w+)", scripts)
+    assert taken == [(name, people[name]) for name, _ in taken]
+    for line in re.findall(r"^.*curl.*?/api/v1/.*?\$\w*TOKEN.*$", scripts, re.MULTILINE):
+        needs_admin = re.search(r"/api/v1/(sources|audit)", line) is not None
+        assert ("$ADMIN_TOKEN" in line) is needs_admin, line
 
 
 @EVERY_PAGE

@@ -1,14 +1,12 @@
 """Keys, sessions, counts, and what a realm file may say."""
 
 from copy import deepcopy
-from pathlib import Path
 
 import httpx
 import jwt
 import pytest
 
 from seed.identity_provider import create_identity_provider
-from seed.identity_provider.command import dev_idp, is_loopback
 from seed.identity_provider.realm import RealmError
 from seed.keycloak import read_realm
 from tests.identity_provider.conftest import ENDPOINTS, REALM, Embedded
@@ -121,36 +119,3 @@ def test_secrets_and_passwords_do_not_show() -> None:
     assert "johndoe" in shown
     assert "tools-provider-token-exchange-secret" not in shown
     assert "'password'" not in shown
-
-
-@pytest.mark.parametrize(
-    ("host", "loopback"),
-    [
-        ("127.0.0.1", True),
-        ("127.1.2.3", True),
-        ("::1", True),
-        ("localhost", True),
-        ("0.0.0.0", False),  # noqa: S104 - it is what must be refused
-        ("::", False),
-        ("192.0.2.1", False),
-        ("localhost.example", False),
-        ("", False),
-    ],
-)
-def test_only_loopback_is_loopback(host: str, loopback: bool) -> None:
-    assert is_loopback(host) is loopback
-
-
-def test_the_command_says_what_it_is_and_stays_on_loopback(capsys: pytest.CaptureFixture[str]) -> None:
-    assert dev_idp("0.0.0.0", 0, None) == 2  # noqa: S104 - it is what must be refused
-    said = capsys.readouterr().err
-    assert "DEVELOPMENT ONLY" in said
-    assert "refused to listen on 0.0.0.0" in said
-
-
-def test_the_command_names_a_realm_file_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    missing = tmp_path / "realm.json"
-    assert dev_idp("127.0.0.1", 0, missing) == 2
-    missing.write_text("[]", encoding="utf-8")
-    assert dev_idp("127.0.0.1", 0, missing) == 2
-    assert "is not a realm export" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.openapi.limits import Limits
+from app.openapi.document.reading import Limits
 from app.operation.operation import Operation
 from app.tools.tool_json import tool_json
 from tests.openapi.documents import Json, a_document, a_post, converted
@@ -137,7 +137,7 @@ def test_what_is_required_stays_with_its_types_and_values_however_deep(most: int
     inner = wide(100, required=["kind", "next"], properties={"kind": kind, "next": ref("Far")})
     definitions = {
         "Near": wide(100, required=["inline"], properties={"inline": inner}),
-        "Far": wide(100, required=["ids"], properties={"ids": {"type": "array", "items": {"type": "integer"}}}),
+        "Far": wide(300, required=["ids"], properties={"ids": {"type": "array", "items": {"type": "integer"}}}),
     }
     operation, reason = the_tool(ref("Near"), definitions, most)
     shown = operation.input_schema["$defs"]
@@ -148,6 +148,15 @@ def test_what_is_required_stays_with_its_types_and_values_however_deep(most: int
     assert shown["Far"]["properties"]["ids"] == {"type": "array", "items": {"type": "integer"}}
     assert shown["Far"]["description"] == "Shortened."
     assert "not shown in full: Near, Far" in reason
+
+
+def test_nothing_is_shown_without_what_is_required_of_it() -> None:
+    far = wide(0, required=["id"], properties={"id": {"type": "string", "enum": ["x" * 400]}})
+    near = wide(3, properties={"far": ref("Far")})
+    operation, reason = the_tool(ref("Near"), {"Near": near, "Far": far}, 700)
+    assert "Far" not in operation.input_schema["$defs"]
+    assert "far" not in operation.input_schema["$defs"]["Near"].get("properties", {})
+    assert reason.endswith("not shown in full: Near")
 
 
 def test_required_members_are_known_through_the_parts_of_a_schema() -> None:

@@ -9,17 +9,21 @@ from typing import Any
 
 import pytest
 
+from app.audit.outcome import Outcomes
 from app.audit.record import AuditRecord
 from app.database import Database
 from app.documents.fetching import Documents
 from app.identity.agent_token import AgentToken
+from app.memory import InProcessMemory
 from app.operation.operation import Operation
 from app.outbound import AddressPolicy, guarded_client
-from app.sources.models import RegisteredSource, Source, SourceCreate
-from app.sources.outcomes import Registered
-from app.sources.registration import Registration
+from app.sources.forms import Offering, SourceCreate
 from app.sources.repository import SourceRepository
 from app.sources.rules import SourceRules
+from app.sources.source import RegisteredSource
+from app.sources.tables import Source
+from app.sources.use_cases import UseCases, use_cases
+from app.sources.writing import Writing
 from tests.scripted import Answer, Scripted, ok, scripted
 
 
@@ -110,11 +114,9 @@ def agent(*roles: str) -> AgentToken:
         subject=f"user-{'-'.join(roles)}",
         client_id="frontend",
         token_id="jti-1",
-        audiences=frozenset({"us"}),
         scopes=frozenset(),
         roles=frozenset(roles),
         expires_at=9e9,
-        claims={},
     )
 
 
@@ -126,14 +128,15 @@ MANAGER = agent("manager")
 class World:
     """The use cases, and what reached their neighbours."""
 
-    registration: Registration
+    sources: UseCases
+    writing: Writing
     clock: Callable[[], float] = time.time
     shown: dict[str, tuple[RegisteredSource, tuple[Operation, ...]]] = field(default_factory=dict)
     records: list[AuditRecord] = field(default_factory=list)
 
-    async def register(self, url: str, admin: AgentToken = ADMIN, **values: Any) -> Registered:
+    async def register(self, url: str, admin: AgentToken = ADMIN, **values: Any) -> Offering:
         create = SourceCreate.model_validate({"name": "Pizzeria Backend API", "url": url, **values})
-        return await self.registration.register(create, admin)
+        return await self.sources.register(create, admin)
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.clock(), UTC)
@@ -174,16 +177,17 @@ async def make_world(database: Database) -> AsyncGenerator[MakeWorld]:
             def now() -> datetime:
                 return made.now()
 
-            registration = Registration(
-                SourceRepository(database),
-                documents,
-                SourceRules(policy, audience_origins, passthrough_allowed=passthrough_allowed),
-                record=record,
+            repository = SourceRepository(database)
+            rules = SourceRules(policy, audience_origins, passthrough_allowed=passthrough_allowed)
+            writing = Writing(
+                repository,
+                rules,
+                audit=Outcomes(record),
                 on_changed=changed,
                 on_removed=lambda slug: made.shown.pop(slug, None) and None,
                 now=now,
             )
-            made = World(registration)
+            made = World(use_cases(writing, repository, documents, rules, InProcessMemory().leases), writing)
             return made
 
         yield make

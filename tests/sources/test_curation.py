@@ -1,21 +1,14 @@
 """What admins choose and say of tools: effective at once, kept over refreshes, on record, and told back."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from app.curation.curation import ListedTool
+from app.curation.overrides import ToolUpdate
 from app.errors import Invalid, NotFound, PreconditionFailed
-from app.openapi.conversion import convert
-from app.operation.report import ReportItem
-from app.sources.curation import ListedTool, curate
-from app.sources.models import Source, SourceUpdate
-from app.sources.outcomes import Registered
-from app.sources.overrides import ToolChanges
-from tests.openapi.documents import a_document
+from app.sources.forms import Offering, SourceUpdate
 from tests.sources.conftest import ADMIN, MakeWorld, Site, World, document
 
 pytestmark = pytest.mark.anyio
@@ -35,18 +28,18 @@ def a_shop(*more: str) -> dict[str, Any]:
     return content
 
 
-async def register(world: World, site: Site, *more: str, **values: Any) -> Registered:
+async def register(world: World, site: Site, *more: str, **values: Any) -> Offering:
     site.serve(a_shop(*more))
     return await world.register(site.url, slug="shop", **values)
 
 
 async def patch(world: World, **values: Any) -> Any:
-    return await world.registration.update("shop", SourceUpdate.model_validate(values), ADMIN)
+    return await world.sources.update("shop", SourceUpdate.model_validate(values), ADMIN)
 
 
 async def shape(world: World, operation: str, **values: Any) -> ListedTool:
-    changes = ToolChanges.model_validate(values)
-    return (await world.registration.shape("shop", operation, changes, ADMIN))[1]
+    changes = ToolUpdate.model_validate(values)
+    return (await world.sources.shape("shop", operation, changes, ADMIN))[1]
 
 
 def menu_of(world: World) -> Any:
@@ -78,7 +71,7 @@ async def test_a_selection_decides_at_registration_and_later(world: World, site:
 async def test_a_selection_that_leaves_nothing_is_no_failure_of_the_document(world: World, site: Site) -> None:
     registered = await register(world, site, selection={"include": [{"tags": ["none"]}]})
     assert (registered.source.status, world.tools("shop")) == ("ready", [])
-    assert {item.status for item in (await world.registration.report("shop")).items} == {"skipped"}
+    assert {item.status for item in (await world.sources.queries.offering("shop")).report} == {"skipped"}
 
 
 async def test_overrides_shape_tools_and_survive_a_restart(world: World, make_world: MakeWorld, site: Site) -> None:
@@ -96,7 +89,7 @@ async def test_overrides_shape_tools_and_survive_a_restart(world: World, make_wo
     texts = len(json.dumps(["dishes", "All dishes.", "Dishes"], separators=(",", ":")))
     assert item.bytes >= texts + len(json.dumps(menu.input_schema, separators=(",", ":")))
     restarted = make_world()
-    await restarted.registration.load_all()
+    await restarted.writing.load_all()
     assert restarted.shown == world.shown
 
 
@@ -106,7 +99,7 @@ async def test_overrides_stay_with_method_and_path_over_refreshes(world: World, 
     content["paths"]["/drinks"]["get"]["operationId"] = "menu"
     content["paths"] = dict(reversed(content["paths"].items()))
     site.serve(content)
-    refreshed = await world.registration.refresh("shop", ADMIN)
+    refreshed = await world.sources.refresh("shop", ADMIN)
     names = {(each.method, each.path): each.name for each in world.shown["shop"][1]}
     assert names["GET", "/menu"] == "dishes"
     assert names["GET", "/drinks"] == "drinks"
@@ -121,23 +114,23 @@ async def test_an_override_waits_for_its_operation(world: World, site: Site) -> 
     registered = await world.register(site.url, slug="shop", overrides=[RENAMED])
     assert registered.source.unmatched_overrides == [{"method": "GET", "path": "/menu"}]
     assert registered.source.operations.model_dump() == {"ready": 1, "degraded": 0, "skipped": 0}
-    waiting = (await world.registration.tools("shop"))[-1]
+    waiting = (await world.sources.queries.tools("shop"))[1][-1]
     assert (waiting.key, waiting.operation, waiting.name, waiting.status) == (("GET", "/menu"), None, None, "skipped")
     assert "when it comes back" in str(waiting.reason)
     site.serve(a_shop("/orders"))
-    refreshed = await world.registration.refresh("shop", ADMIN)
+    refreshed = await world.sources.refresh("shop", ADMIN)
     assert refreshed.source.unmatched_overrides == []
     assert menu_of(world).name == "dishes"
     site.serve(document("/orders"))
-    refreshed = await world.registration.refresh("shop", ADMIN)
+    refreshed = await world.sources.refresh("shop", ADMIN)
     assert refreshed.source.unmatched_overrides == [{"method": "GET", "path": "/menu"}]
     assert refreshed.source.overrides == [{**RENAMED, "method": "GET"}]
     gone = (await shape(world, "dishes", title="Dishes")).override
     assert gone is not None
     assert gone.title == "Dishes"
-    _, tool = await world.registration.shape("shop", "menu", None, ADMIN)
+    _, tool = await world.sources.shape("shop", "menu", None, ADMIN)
     assert (tool.operation, tool.override) == ("menu", None)
-    assert (await world.registration.find("shop")).overrides == []
+    assert (await world.sources.queries.find("shop")).overrides == []
 
 
 async def test_a_tool_is_changed_field_by_field_and_taken_back(world: World, site: Site) -> None:
@@ -158,10 +151,10 @@ async def test_a_tool_is_changed_field_by_field_and_taken_back(world: World, sit
     await shape(world, "menu", name=None, title=None)
     assert (menu_of(world).name, menu_of(world).description) == ("menu", "All of them.")
     await shape(world, "menu", description=None)
-    assert (await world.registration.find("shop")).overrides == []
+    assert (await world.sources.queries.find("shop")).overrides == []
     await shape(world, "menu", hidden=True)
     assert world.tools("shop") == ["add_dish", "cancel"]
-    await world.registration.shape("shop", "menu", None, ADMIN)
+    await world.sources.shape("shop", "menu", None, ADMIN)
     assert world.tools("shop") == ["menu", "add_dish", "cancel"]
 
 
@@ -190,11 +183,11 @@ async def test_what_does_not_fit_is_refused_with_its_place_and_changes_nothing(w
         await shape(world, "menu", arguments={"tenant": {"hide": True}})
     assert [each.pointer for each in refused.value.violations] == ["/arguments/tenant/hide"]
     assert world.shown["shop"] == before
-    assert (await world.registration.find("shop")).overrides == []
+    assert (await world.sources.queries.find("shop")).overrides == []
     with pytest.raises(Invalid):
         await world.register(site.url, slug="second", overrides=overrides[1:2])
     with pytest.raises(NotFound):
-        await world.registration.find("second")
+        await world.sources.queries.find("second")
 
 
 @pytest.mark.parametrize("name", ["add_dish", "ADD_DISH", "x" * 59])
@@ -209,7 +202,7 @@ async def test_a_name_is_nobody_elses_and_fits_beside_the_slug(name: str, world:
 async def test_a_name_of_an_operation_that_is_gone_stays_its_own(world: World, site: Site) -> None:
     await register(world, site, "/drinks")
     site.serve(a_shop())
-    await world.registration.refresh("shop", ADMIN)
+    await world.sources.refresh("shop", ADMIN)
     with pytest.raises(Invalid) as refused:
         await shape(world, "menu", name="drinks")
     assert "GET /drinks" in refused.value.violations[0].detail
@@ -220,12 +213,13 @@ async def test_a_pin_that_no_longer_fits_takes_the_tool_away_instead_of_the_pin(
     content = a_shop()
     content["paths"]["/menu"]["get"]["parameters"] = [LIMIT, {**TENANT, "name": "tenant_id"}]
     site.serve(content)
-    refreshed = await world.registration.refresh("shop", ADMIN)
+    refreshed = await world.sources.refresh("shop", ADMIN)
     assert world.tools("shop") == ["add_dish", "cancel"]
     assert refreshed.changes.removed == ("dishes",)
-    (tool,) = [tool for tool in await world.registration.tools("shop") if tool.key == ("GET", "/menu")]
+    _, tools = await world.sources.queries.tools("shop")
+    (tool,) = [tool for tool in tools if tool.key == ("GET", "/menu")]
     assert (tool.status, tool.name) == ("skipped", None)
-    assert "/arguments/tenant is no argument" in str(tool.reason)
+    assert "/arguments/tenant is not an argument" in str(tool.reason)
     await shape(world, "cancel", title="Cancel")
     await patch(world, description="Unrelated")
     await shape(world, "menu", arguments={"tenant_id": {"pin": "acme"}})
@@ -237,10 +231,10 @@ async def test_a_default_that_no_longer_fits_is_left_out_and_reported(world: Wor
     content = a_shop()
     content["paths"]["/menu"]["get"]["parameters"] = [{**LIMIT, "schema": {"type": "integer", "maximum": 5}}, TENANT]
     site.serve(content)
-    refreshed = await world.registration.refresh("shop", ADMIN)
+    refreshed = await world.sources.refresh("shop", ADMIN)
     assert menu_of(world).preset == {}
     assert refreshed.source.operations.degraded == 1
-    (item,) = [item for item in (await world.registration.report("shop")).items if item.name == "dishes"]
+    (item,) = [item for item in (await world.sources.queries.offering("shop")).report if item.name == "dishes"]
     assert (item.status, "/arguments/limit/default" in str(item.reason)) == ("degraded", True)
 
 
@@ -273,20 +267,20 @@ async def test_whatever_a_document_calls_a_path_can_be_shaped(world: World, site
 
 async def test_an_outdated_version_is_refused(world: World, site: Site) -> None:
     await register(world, site)
-    changes = ToolChanges(title="A")
-    source, _ = await world.registration.shape("shop", "menu", changes, ADMIN, {1})
+    changes = ToolUpdate(title="A")
+    source, _ = await world.sources.shape("shop", "menu", changes, ADMIN, {1})
     assert source.version == 2
     with pytest.raises(PreconditionFailed):
-        await world.registration.shape("shop", "menu", changes, ADMIN, {1})
+        await world.sources.shape("shop", "menu", changes, ADMIN, {1})
     with pytest.raises(NotFound) as refused:
-        await world.registration.shape("shop", "nothing", changes, ADMIN)
+        await world.sources.shape("shop", "nothing", changes, ADMIN)
     assert refused.value.code == "tool_not_found"
 
 
 async def test_the_audit_names_what_was_changed_and_no_values(world: World, site: Site) -> None:
     await register(world, site)
     await shape(world, "menu", name="dishes", arguments={"tenant": {"pin": "my-secret"}})
-    await world.registration.shape("shop", "dishes", None, ADMIN)
+    await world.sources.shape("shop", "dishes", None, ADMIN)
     await patch(world, overrides=[{**RENAMED, "arguments": {"tenant": {"pin": "my-secret"}}}])
     with pytest.raises(Invalid):
         await shape(world, "dishes", arguments={"limit": {"pin": "my-secret"}})
@@ -297,53 +291,3 @@ async def test_the_audit_names_what_was_changed_and_no_values(world: World, site
         ("invalid_overrides", "GET /menu: arguments"),
     ]
     assert "my-secret" not in str(world.records)
-
-
-PATHS = ["/a", "/b", "/c/{id}", "/d"]
-METHODS = ["get", "post", "delete"]
-OPERATIONS = st.lists(st.tuples(st.sampled_from(METHODS), st.sampled_from(PATHS)), unique=True, min_size=1)
-RULES = st.lists(
-    st.fixed_dictionaries({"methods": st.lists(st.sampled_from(METHODS), min_size=1)})
-    | st.fixed_dictionaries({"paths": st.lists(st.sampled_from([*PATHS, "/**", "/c/*"]), min_size=1)}),
-    max_size=2,
-)
-SELECTIONS = st.fixed_dictionaries({"include": RULES, "exclude": RULES, "read_only": st.booleans()})
-OVERRIDES = st.dictionaries(
-    st.tuples(st.sampled_from(METHODS), st.sampled_from(PATHS)),
-    st.fixed_dictionaries({}, optional={"hidden": st.booleans(), "title": st.just("T")}),
-)
-
-
-def a_document_of(operations: list[tuple[str, str]]) -> dict[str, Any]:
-    paths: dict[str, Any] = {}
-    for method, path in operations:
-        given = [{"name": "id", "in": "path", "required": True, "schema": {}}] if "{" in path else []
-        paths.setdefault(path, {})[method] = {"parameters": given, "responses": {}}
-    return a_document(paths)
-
-
-@settings(max_examples=60)
-@given(OPERATIONS, OPERATIONS, SELECTIONS, OVERRIDES, st.randoms(use_true_random=False))
-def test_curation_depends_on_the_operation_alone(
-    operations: list[tuple[str, str]], others: list[tuple[str, str]], selection: Any, overrides: Any, random: Any
-) -> None:
-    now = datetime.now(UTC)
-    source = Source(
-        name="S", slug="s", url="", base_url="", created_at=now, updated_at=now, refreshed_at=now, selection=selection
-    )
-    source.overrides = [{"method": method, "path": path, **said} for (method, path), said in overrides.items()]
-    conversion = convert(a_document_of(operations), slug="s")
-    curated = curate(source, conversion.operations)
-    assert curate(source, conversion.operations) == curated
-    shown = {(each.method, each.path): each for each in curated.operations}
-    assert shown.keys() <= {(each.method, each.path) for each in conversion.operations}
-    report: tuple[ReportItem, ...] = curated.report(conversion.report)
-    assert {(each.method, each.path) for each in report if each.status != "skipped"} == shown.keys()
-    assert all(each.reason for each in report if each.status == "skipped")
-    everything = [*dict.fromkeys([*operations, *others])]
-    random.shuffle(everything)
-    names = {(each.method, each.path): each.name for each in conversion.operations}
-    larger = curate(source, convert(a_document_of(everything), slug="s", assigned=names).operations)
-    again = {(each.method, each.path): each for each in larger.operations}
-    assert {key: each for key, each in again.items() if key in names} == shown
-    assert {each.key for each in curated.unmatched}.isdisjoint(names)

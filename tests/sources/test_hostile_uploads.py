@@ -3,7 +3,8 @@
 import json
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,12 +87,11 @@ READ = {
 }
 
 
-def in_body(content: str) -> bytes:
-    return json.dumps({"name": "Bomb", "slug": "bomb", "base_url": BASE_URL, "document": content}).encode()
+SOURCE = {"name": "Bomb", "slug": "bomb", "base_url": BASE_URL}
 
 
-def send(rest: httpx.Client, body: bytes) -> httpx.Response:
-    return rest.post("/sources", content=body, headers={"content-type": "application/json"})
+def send(rest: httpx.Client, content: str | bytes) -> httpx.Response:
+    return rest.post("/sources", data={"source": json.dumps(SOURCE)}, files={"document": content})
 
 
 def memory(name: str) -> int:
@@ -102,14 +102,14 @@ def memory(name: str) -> int:
 @pytest.mark.parametrize("bomb", REFUSED)
 def test_a_bomb_is_refused_with_the_limit_or_the_place(bomb: str, rest: httpx.Client) -> None:
     content, reason = REFUSED[bomb]
-    answer = send(rest, in_body(content))
+    answer = send(rest, content)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_document"), answer.text
     assert reason in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("bomb", READ)
 def test_what_is_large_only_when_unfolded_is_read_as_it_is(bomb: str, rest: httpx.Client) -> None:
-    answer = send(rest, in_body(READ[bomb]))
+    answer = send(rest, READ[bomb])
     assert answer.status_code == 201, answer.text
     assert len(answer.json()["report"]) == 1
 
@@ -117,11 +117,11 @@ def test_what_is_large_only_when_unfolded_is_read_as_it_is(bomb: str, rest: http
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the peak of a process's memory")
 @pytest.mark.parametrize("bomb", ["aliases that double", "many empty lists", "many names", "deep json"])
 def test_a_bomb_costs_the_process_that_answers_little_memory(bomb: str, rest: httpx.Client) -> None:
-    body = in_body(REFUSED[bomb][0])
+    content = REFUSED[bomb][0]
     rest.get("/sources")
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak counts from here
     before = memory("VmRSS")
-    assert send(rest, body).status_code == 422
+    assert send(rest, content).status_code == 422
     assert memory("VmHWM") - before < MOST_MEMORY
 
 
@@ -129,13 +129,53 @@ def test_others_are_answered_while_a_bomb_is_read(
     rest: httpx.Client, provider: RunningProvider, admin: Headers
 ) -> None:
     slow = HEAD + "a:\n" + "- x\n" * 900_000
+    assert answered_while(lambda: send(rest, slow), provider, admin, {201, 422}) > 5
+
+
+PART = b"--b\r\nContent-Disposition: form-data; name=document; filename=x\r\n\r\n"
+FORMS = {
+    "starts of boundaries": (PART + b"\r\n--" * 4_500_000, "last boundary"),
+    "line ends": (PART + b"\r" * 18_000_000, "last boundary"),
+    "many parts": (PART * 100_000, "Too many files"),
+    "many headers": (b"--b\r\n" + b"a: b\r\n" * 1_000_000, "Invalid multipart data."),
+    "a long header": (b"--b\r\na: " + b"b" * 10_000_000, "Invalid multipart data."),
+    "an unnamed part": (b"--b\r\n\r\nx\r\n--b--\r\n", "name"),
+    "a part nobody asked for": (PART.replace(b"document", b"other") + b"x\r\n--b--\r\n", "`source` and `document`"),
+    "a part twice": ((PART + b"x\r\n") * 2 + b"--b--\r\n", "each once"),
+    "nothing": (b"", "last boundary"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_malformed_form_is_refused_while_others_are_answered(
+    form: str, rest: httpx.Client, provider: RunningProvider, admin: Headers
+) -> None:
+    body, reason = FORMS[form]
+    answers: list[httpx.Response] = []
+
+    def post() -> httpx.Response:
+        headers = {"content-type": "multipart/form-data; boundary=b"}
+        answers.append(rest.post("/sources", content=body, headers=headers))
+        return answers[0]
+
+    answered_while(post, provider, admin, {422})
+    assert answers[0].json()["code"] == "invalid_request"
+    assert reason in answers[0].json()["detail"]
+
+
+def answered_while(
+    work: Callable[[], httpx.Response], provider: RunningProvider, admin: Headers, expected: set[int]
+) -> int:
+    """How many others were answered meanwhile, each within a second."""
     ended: list[httpx.Response] = []
-    reading = threading.Thread(target=lambda: ended.append(send(rest, in_body(slow))))
-    reading.start()
+    working = threading.Thread(target=lambda: ended.append(work()))
+    working.start()
     answered = 0
-    while reading.is_alive():
+    while working.is_alive():
+        started = time.monotonic()
         assert provider.http.get("/api/v1/tools", headers=admin).status_code == 200
+        assert time.monotonic() - started < 1
         answered += 1
-    reading.join()
-    assert ended[0].status_code in {201, 422}
-    assert answered > 5
+    working.join()
+    assert ended[0].status_code in expected, ended[0].text
+    return answered

@@ -11,7 +11,8 @@ from sqlmodel import select
 from app.database import Database
 from app.errors import Conflict, Invalid, NotFound, NotPermitted, PreconditionFailed, ToolsProviderError
 from app.outbound import AddressRefused
-from app.sources.models import OperationRow, SourceCreate, SourceReport, SourceUpdate
+from app.sources.forms import SourceCreate, SourceUpdate
+from app.sources.tables import OperationRow, SourceReport
 from tests.scripted import redirect
 from tests.sources.conftest import ADMIN, MANAGER, MakeWorld, Site, World, document
 
@@ -33,15 +34,15 @@ async def test_registering_shows_the_tools_and_stores_the_source(world: World, s
     shown = world.shown["pizzeria-backend"][0]
     assert (shown.id, shown.base_url, shown.default_audience) == (registered.source.id, site.origin, "pizzeria-backend")
     assert (shown.upstream_auth_type, shown.scopes) == ("token_exchange", ("menu:read",))
-    assert await world.registration.find(registered.source.id) == registered.source
-    assert await world.registration.find("pizzeria-backend") == registered.source
+    assert await world.sources.queries.find(registered.source.id) == registered.source
+    assert await world.sources.queries.find("pizzeria-backend") == registered.source
 
 
 async def test_another_process_loads_what_was_registered(world: World, make_world: MakeWorld, site: Site) -> None:
     await world.register(site.url, slug="one", allowed_roles=["chef"], required_scopes=["x"], enabled=False)
     await world.register(site.url, slug="two", default_audience="two")
     restarted = make_world()
-    await restarted.registration.load_all()
+    await restarted.writing.load_all()
     assert restarted.shown == world.shown
 
 
@@ -86,8 +87,8 @@ async def test_an_audience_that_is_no_slug_gives_way_to_the_name(world: World, s
 
 async def test_registering_one_slug_twice_at_once_stores_one(world: World, site: Site) -> None:
     results = await asyncio.gather(*(world.register(site.url, slug="same") for _ in range(3)), return_exceptions=True)
-    assert sorted(type(result).__name__ for result in results) == ["Conflict", "Conflict", "Registered"]
-    assert len((await world.registration.page(10, None)).items) == 1
+    assert sorted(type(result).__name__ for result in results) == ["Conflict", "Conflict", "Offering"]
+    assert len((await world.sources.queries.page(10, None))[0]) == 1
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ async def test_registering_one_slug_twice_at_once_stores_one(world: World, site:
 async def test_an_address_that_is_refused_stores_nothing(url: str, world: World) -> None:
     with pytest.raises(AddressRefused):
         await world.register(url, slug="s")
-    assert (await world.registration.page(10, None)).items == ()
+    assert await world.sources.queries.page(10, None) == ([], None)
     assert world.outcomes == [("register", "address_refused")]
 
 
@@ -109,7 +110,7 @@ async def test_a_base_url_whose_name_leads_inside_is_refused(make_world: MakeWor
         with pytest.raises(AddressRefused):
             await strict.register(site.url, slug="s", base_url=base_url)
         with pytest.raises(AddressRefused):
-            await strict.registration.update("known", change(base_url=base_url), ADMIN)
+            await strict.sources.update("known", change(base_url=base_url), ADMIN)
     assert list(strict.shown) == []
 
 
@@ -121,7 +122,7 @@ async def test_a_document_that_cannot_be_used_stores_nothing(world: World, site:
     site.serve({"swagger": "1.2"})
     with pytest.raises(Invalid):
         await world.register(site.url, slug="s")
-    assert (await world.registration.page(10, None)).items == ()
+    assert await world.sources.queries.page(10, None) == ([], None)
     assert world.shown == {}
     assert [outcome for _, outcome in world.outcomes] == [
         "redirect_refused",
@@ -151,8 +152,8 @@ async def test_a_document_without_a_usable_operation_is_registered_as_failed(wor
     source = (await world.register(site.url, slug="s")).source
     assert source.status == "failed"
     assert source.operations.skipped == 1
-    report = await world.registration.report("s")
-    assert [(item.status, item.path) for item in report.items] == [("skipped", "/menu")]
+    offering = await world.sources.queries.offering("s")
+    assert [(item.status, item.path) for item in offering.report] == [("skipped", "/menu")]
 
 
 async def test_an_audience_is_bound_to_its_first_origin_for_good(world: World, site: Site, other_site: Site) -> None:
@@ -160,7 +161,7 @@ async def test_an_audience_is_bound_to_its_first_origin_for_good(world: World, s
     with pytest.raises(NotPermitted) as refused:
         await world.register(other_site.url, MANAGER, default_audience="api", slug="evil")
     assert refused.value.code == "audience_origin_conflict"
-    await world.registration.remove(first.source.id, MANAGER)
+    await world.sources.remove(first.source.id, MANAGER)
     with pytest.raises(NotPermitted):
         await world.register(other_site.url, MANAGER, default_audience="api", slug="evil")
     await world.register(site.url, MANAGER, default_audience="api", slug="again")
@@ -178,11 +179,11 @@ async def test_an_audience_cannot_be_taken_over_by_a_change(world: World, site: 
         ("moving", {"base_url": other_site.origin}),
     ]:
         with pytest.raises(NotPermitted) as refused:
-            await world.registration.update(key, change(**changes), MANAGER)
+            await world.sources.update(key, change(**changes), MANAGER)
         assert refused.value.code == "audience_origin_conflict"
     assert world.shown["evil"][0].default_audience is None
     assert world.shown["moving"][0].base_url == site.origin
-    assert (await world.registration.find("moving")).url == site.url
+    assert (await world.sources.queries.find("moving")).url == site.url
 
 
 async def test_the_operators_list_of_audiences_is_the_law(make_world: MakeWorld, site: Site, other_site: Site) -> None:
@@ -201,15 +202,15 @@ async def test_pass_through_can_be_denied(make_world: MakeWorld, world: World, s
     assert refused.value.code == "passthrough_denied"
     await strict.register(site.url, slug="exchanged", default_audience="api")
     with pytest.raises(Invalid):
-        await strict.registration.update("exchanged", change(default_audience=""), ADMIN)
-    await strict.registration.update("old", change(enabled=False), ADMIN)
-    await strict.registration.update("old", change(default_audience="api"), ADMIN)
+        await strict.sources.update("exchanged", change(default_audience=""), ADMIN)
+    await strict.sources.update("old", change(enabled=False), ADMIN)
+    await strict.sources.update("old", change(default_audience="api"), ADMIN)
 
 
 async def test_the_guides_switch_to_pass_through_and_back(world: World, site: Site) -> None:
     source = (await world.register(site.url, default_audience="api")).source
     for audience, auth_type in [("", "passthrough"), ("api", "token_exchange"), (None, "passthrough")]:
-        updated = await world.registration.update(source.id, change(default_audience=audience), ADMIN)
+        updated = await world.sources.update(source.id, change(default_audience=audience), ADMIN)
         assert updated.upstream_auth.type == auth_type
         assert world.shown["api"][0].upstream_auth_type == auth_type
         assert world.tools("api") == ["menu", "orders"]
@@ -218,27 +219,27 @@ async def test_the_guides_switch_to_pass_through_and_back(world: World, site: Si
 
 async def test_a_change_alters_what_was_sent_and_nothing_else(world: World, site: Site) -> None:
     before = (await world.register(site.url, slug="s", labels=["a"], description="D")).source
-    after = await world.registration.update("s", change(name="New", allowed_roles=["chef"]), ADMIN)
+    after = await world.sources.update("s", change(name="New", allowed_roles=["chef"]), ADMIN)
     expected = before.model_dump() | {"name": "New", "allowed_roles": ["chef"], "version": 2}
     assert after.model_dump() == expected | {"updated_at": after.updated_at}
     assert after.updated_at > before.updated_at
-    cleared = await world.registration.update("s", change(description=None, labels=[]), ADMIN)
+    cleared = await world.sources.update("s", change(description=None, labels=[]), ADMIN)
     assert (cleared.description, cleared.labels) == (None, [])
 
 
 async def test_an_explicit_exchange_keeps_its_audience(world: World, site: Site) -> None:
     await world.register(site.url, slug="s", default_audience="a", upstream_auth={"type": "token_exchange"})
     with pytest.raises(Invalid) as refused:
-        await world.registration.update("s", change(default_audience=""), ADMIN)
+        await world.sources.update("s", change(default_audience=""), ADMIN)
     assert refused.value.code == "audience_required"
-    await world.registration.update("s", change(default_audience="", upstream_auth=None), ADMIN)
+    await world.sources.update("s", change(default_audience="", upstream_auth=None), ADMIN)
     assert world.shown["s"][0].upstream_auth_type == "passthrough"
 
 
 async def test_a_new_url_is_read_at_once(world: World, site: Site, other_site: Site) -> None:
     await world.register(site.url, slug="s")
     other_site.serve(document("/orders", "/drinks"))
-    updated = await world.registration.update("s", change(url=other_site.url), ADMIN)
+    updated = await world.sources.update("s", change(url=other_site.url), ADMIN)
     assert (updated.url, updated.base_url) == (other_site.url, other_site.origin)
     assert sorted(world.tools("s")) == ["drinks", "orders"]
 
@@ -247,47 +248,49 @@ async def test_a_new_url_that_cannot_be_read_changes_nothing(world: World, site:
     before = (await world.register(site.url, slug="s")).source
     for url in ("http://10.0.0.1/x", "http://does-not-exist.invalid/x"):
         with pytest.raises(ToolsProviderError):
-            await world.registration.update("s", change(url=url), ADMIN)
-    assert await world.registration.find("s") == before
+            await world.sources.update("s", change(url=url), ADMIN)
+    assert await world.sources.queries.find("s") == before
     assert world.shown["s"][0].base_url == site.origin
 
 
 async def test_a_stale_version_is_refused_and_the_current_one_accepted(world: World, site: Site) -> None:
     await world.register(site.url, slug="s")
-    await world.registration.update("s", change(name="A"), ADMIN, {1})
+    await world.sources.update("s", change(name="A"), ADMIN, {1})
     for changes in (change(name="B"), change(url=site.url)):
         with pytest.raises(PreconditionFailed):
-            await world.registration.update("s", changes, ADMIN, {1})
+            await world.sources.update("s", changes, ADMIN, {1})
     with pytest.raises(PreconditionFailed):
-        await world.registration.remove("s", ADMIN, frozenset())
-    await world.registration.update("s", change(name="C"), ADMIN, {1, 2})
-    assert (await world.registration.find("s")).name == "C"
+        await world.sources.remove("s", ADMIN, frozenset())
+    await world.sources.update("s", change(name="C"), ADMIN, {1, 2})
+    assert (await world.sources.queries.find("s")).name == "C"
 
 
 async def test_twenty_changes_at_once_are_all_whole(world: World, site: Site) -> None:
     await world.register(site.url, slug="s")
     changes = [change(name=f"Name {n}", labels=[f"label {n}"]) for n in range(20)]
-    await asyncio.gather(*(world.registration.update("s", each, ADMIN) for each in changes))
-    source = await world.registration.find("s")
+    await asyncio.gather(*(world.sources.update("s", each, ADMIN) for each in changes))
+    source = await world.sources.queries.find("s")
     assert source.version == 21
     assert source.labels == [source.name.replace("Name", "label")]
     assert world.shown["s"][0].name == source.name
 
 
 async def test_an_uploaded_document_is_kept_until_the_source_has_another(world: World, site: Site) -> None:
-    create = SourceCreate.model_validate({"name": "S", "slug": "s", "document": "…", "base_url": site.origin})
-    await world.registration.register(create, ADMIN, json.dumps(document("/a")).encode())
-    moved = await world.registration.update("s", change(base_url=f"{site.origin}/v2"), ADMIN)
+    create = SourceCreate.model_validate(
+        {"name": "S", "slug": "s", "document": document("/a"), "base_url": site.origin}
+    )
+    await world.sources.register(create, ADMIN)
+    moved = await world.sources.update("s", change(base_url=f"{site.origin}/v2"), ADMIN)
     assert (moved.url, moved.uploaded, moved.base_url) == (None, True, f"{site.origin}/v2")
     assert world.tools("s") == ["a"]
     with pytest.raises(Conflict) as refused:
-        await world.registration.refresh("s", ADMIN)
+        await world.sources.refresh("s", ADMIN)
     assert refused.value.code == "document_uploaded"
-    await world.registration.update("s", change(document="…"), ADMIN, None, json.dumps(document("/b")).encode())
+    await world.sources.update("s", change(document=json.dumps(document("/b"))), ADMIN)
     assert world.tools("s") == ["b"]
     assert site.scripted.connections == 0
-    await world.registration.update("s", change(url=site.url, base_url=None), ADMIN)
-    assert (await world.registration.refresh("s", ADMIN)).source.uploaded is False
+    await world.sources.update("s", change(url=site.url, base_url=None), ADMIN)
+    assert (await world.sources.refresh("s", ADMIN)).source.uploaded is False
     assert sorted(world.tools("s")) == ["menu", "orders"]
 
 
@@ -304,20 +307,20 @@ async def test_a_change_during_a_reading_is_not_lost(world: World, site: Site) -
         await writer.drain()
 
     for begin in (
-        lambda: world.registration.refresh("s", ADMIN),
-        lambda: world.registration.update("s", change(url=site.url, name="Mine"), ADMIN),
+        lambda: world.sources.refresh("s", ADMIN),
+        lambda: world.sources.update("s", change(url=site.url, name="Mine"), ADMIN),
     ):
         asked.clear()
         go_on.clear()
         site.answer = wait
         reading = asyncio.ensure_future(begin())
         await asked.wait()
-        updated = await world.registration.update("s", change(description=f"{begin}"), ADMIN)
+        updated = await world.sources.update("s", change(description=f"{begin}"), ADMIN)
         go_on.set()
         with pytest.raises(Conflict) as refused:
             await reading
         assert refused.value.code == "source_changed"
-        assert await world.registration.find("s") == updated
+        assert await world.sources.queries.find("s") == updated
 
 
 async def test_a_refresh_tells_what_changed_and_keeps_names(world: World, site: Site) -> None:
@@ -325,13 +328,13 @@ async def test_a_refresh_tells_what_changed_and_keeps_names(world: World, site: 
     content = document("/orders", "/drinks")
     content["paths"]["/orders"]["get"]["description"] = "All orders"
     site.serve(content)
-    refreshed = await world.registration.refresh("s", MANAGER)
+    refreshed = await world.sources.refresh("s", MANAGER)
     assert refreshed.changes.added == ("drinks",)
     assert refreshed.changes.removed == ("menu",)
     assert refreshed.changes.changed == ("orders",)
     assert sorted(world.tools("s")) == ["drinks", "orders"]
     assert refreshed.source.refreshed_at > registered.source.refreshed_at
-    again = await world.registration.refresh("s", MANAGER)
+    again = await world.sources.refresh("s", MANAGER)
     assert not again.changes
     assert world.records[-1].detail == "nothing changed"
 
@@ -339,16 +342,16 @@ async def test_a_refresh_tells_what_changed_and_keeps_names(world: World, site: 
 async def test_an_operation_that_comes_back_has_its_old_name_and_nobody_took_it(world: World, site: Site) -> None:
     await world.register(site.url, slug="s")
     site.serve(document("/orders"))
-    await world.registration.refresh("s", ADMIN)
+    await world.sources.refresh("s", ADMIN)
     content = document("/orders", "/drinks")
     content["paths"]["/drinks"]["get"]["operationId"] = "menu"
     site.serve(content)
-    await world.registration.refresh("s", ADMIN)
+    await world.sources.refresh("s", ADMIN)
     (taken,) = [operation.name for operation in world.shown["s"][1] if operation.path == "/drinks"]
     assert taken != "menu"
     content["paths"] |= document("/menu")["paths"]
     site.serve(content)
-    await world.registration.refresh("s", ADMIN)
+    await world.sources.refresh("s", ADMIN)
     names = {operation.path: operation.name for operation in world.shown["s"][1]}
     assert names == {"/orders": "orders", "/drinks": taken, "/menu": "menu"}
 
@@ -359,38 +362,38 @@ async def test_a_failed_refresh_keeps_the_last_good_inventory(broken: bytes, wor
     before = world.shown["s"]
     site.answer = broken
     with pytest.raises(ToolsProviderError) as refused:
-        await world.registration.refresh("s", ADMIN)
+        await world.sources.refresh("s", ADMIN)
     assert world.shown["s"] == before
-    source = await world.registration.find("s")
+    source = await world.sources.queries.find("s")
     assert (source.status, source.operations.ready) == ("stale", 2)
     assert world.outcomes[-1] == ("refresh", refused.value.code)
     site.serve(document("/menu", "/orders"))
-    assert (await world.registration.refresh("s", ADMIN)).source.status == "ready"
+    assert (await world.sources.refresh("s", ADMIN)).source.status == "ready"
 
 
 async def test_servers_that_move_elsewhere_at_a_refresh_are_refused(world: World, site: Site) -> None:
     await world.register(site.url, slug="s")
     site.serve(document("/menu", servers=["https://evil.org"]))
     with pytest.raises(Invalid) as refused:
-        await world.registration.refresh("s", ADMIN)
+        await world.sources.refresh("s", ADMIN)
     assert refused.value.code == "base_url_refused"
     assert world.shown["s"][0].base_url == site.origin
 
 
 async def test_removing_forgets_the_source_and_its_tools(world: World, site: Site, database: Database) -> None:
     source = (await world.register(site.url, slug="s")).source
-    await world.registration.remove(source.id, ADMIN)
+    await world.sources.remove(source.id, ADMIN)
     assert world.shown == {}
     async with database.session() as session:
         assert (await session.exec(select(OperationRow))).all() == []
         assert (await session.exec(select(SourceReport))).all() == []
     for attempt in (
-        world.registration.find("s"),
-        world.registration.report("s"),
-        world.registration.refresh("s", ADMIN),
-        world.registration.update("s", change(name="X"), ADMIN),
-        world.registration.update("s", change(url=site.url), ADMIN),
-        world.registration.remove("s", ADMIN),
+        world.sources.queries.find("s"),
+        world.sources.queries.offering("s"),
+        world.sources.refresh("s", ADMIN),
+        world.sources.update("s", change(name="X"), ADMIN),
+        world.sources.update("s", change(url=site.url), ADMIN),
+        world.sources.remove("s", ADMIN),
     ):
         with pytest.raises(NotFound):
             await attempt
@@ -402,25 +405,25 @@ async def test_removing_forgets_the_source_and_its_tools(world: World, site: Sit
 @pytest.mark.parametrize("key", ["", "unknown", "a\x00b", "x" * 10_000, "'; DROP TABLE sources; --", "%"])
 async def test_a_key_that_is_none_finds_nothing(key: str, world: World) -> None:
     with pytest.raises(NotFound):
-        await world.registration.find(key)
+        await world.sources.queries.find(key)
 
 
 async def test_pages_follow_the_slugs(world: World, site: Site) -> None:
     for slug in ("c", "a", "b"):
         await world.register(site.url, slug=slug)
-    first = await world.registration.page(2, None)
-    assert ([source.slug for source in first.items], first.next_after) == (["a", "b"], "b")
-    second = await world.registration.page(2, first.next_after)
-    assert ([source.slug for source in second.items], second.next_after) == (["c"], None)
+    first, after = await world.sources.queries.page(2, None)
+    assert ([source.slug for source in first], after) == (["a", "b"], "b")
+    second, after = await world.sources.queries.page(2, after)
+    assert ([source.slug for source in second], after) == (["c"], None)
 
 
 async def test_every_change_is_on_record_with_who_and_what(world: World, site: Site) -> None:
     await world.register(site.url, MANAGER, slug="s", default_audience="api")
-    await world.registration.update("s", change(default_audience="", name="X"), ADMIN)
-    await world.registration.refresh("s", ADMIN)
-    await world.registration.remove("s", ADMIN)
+    await world.sources.update("s", change(default_audience="", name="X"), ADMIN)
+    await world.sources.refresh("s", ADMIN)
+    await world.sources.remove("s", ADMIN)
     with pytest.raises(NotFound):
-        await world.registration.remove("s", ADMIN)
+        await world.sources.remove("s", ADMIN)
     assert world.outcomes == [
         ("register", "ok"),
         ("update", "ok"),
@@ -459,7 +462,7 @@ async def test_a_change_is_carried_through_though_the_caller_leaves(world: World
         await recorded.wait()
     assert world.outcomes == [("register", "ok")]
     assert world.tools("s") == ["menu", "orders"]
-    assert (await world.registration.find("s")).slug == "s"
+    assert (await world.sources.queries.find("s")).slug == "s"
 
 
 class Noticing(list[Any]):

@@ -226,3 +226,17 @@ async def test_every_change_is_in_the_audit(provider: RunningProvider, rest: htt
     assert [record["action"] for record in records] == ["delete", "refresh", "update", "register"]
     assert {record["outcome"] for record in records} == {"ok"}
     assert all(record["subject"] and record["client_id"] and record["trace_id"] for record in records)
+
+
+async def test_a_source_that_passes_the_agents_token_through_says_so(rest: httpx.AsyncClient, site: Site) -> None:
+    registered = await register(rest, site, slug="s")
+    (warning,) = registered["warnings"]
+    assert warning["code"] == "passthrough_source"
+    for part in (site.origin, "the agent's own token", "default_audience", "upstream_auth"):
+        assert part in warning["detail"]
+    assert (await rest.get("/sources/s")).json()["warnings"] == [warning]
+    for stated in ({"default_audience": "api"}, {"default_audience": None, "upstream_auth": {"type": "none"}}):
+        assert (await rest.patch("/sources/s", json=stated)).json()["warnings"] == []
+    passed = await rest.patch("/sources/s", json={"upstream_auth": {"type": "passthrough"}})
+    assert passed.json()["warnings"] == [warning]
+    assert (await register(rest, site, slug="t", default_audience="other"))["warnings"] == []

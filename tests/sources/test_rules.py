@@ -6,8 +6,9 @@ import pytest
 
 from app.errors import Invalid, NotPermitted
 from app.outbound import AddressPolicy, AddressRefused
-from app.sources.models import Authority, Source
 from app.sources.rules import SourceRules
+from app.sources.source import Authority
+from app.sources.tables import Source
 from tests.sources.conftest import ADMIN, MANAGER
 
 URL = "https://api.example.org/docs/openapi.json"

@@ -8,17 +8,18 @@ import pytest
 
 from app.errors import Invalid
 from app.openapi.conversion import convert
-from app.sources.models import Source, SourceUpdate
-from app.sources.servers import Offer, base_url_of, offer_of
+from app.sources.forms import SourceUpdate
+from app.sources.inventory import Inventory, base_url_of
+from app.sources.tables import Source
 from tests.sources.conftest import a_source_row, document
 
 URL = "https://api.example.org/docs/openapi.json"
 FILES = "https://files.example.org"
 
 
-def offered(content: dict[str, Any], *allowed: str, base_url: str = "https://api.example.org") -> Offer:
+def offered(content: dict[str, Any], *allowed: str, base_url: str = "https://api.example.org") -> Inventory:
     conversion = convert(content, slug="s")
-    return offer_of(conversion.operations, conversion.report, row(*allowed), base_url)
+    return Inventory(base_url, conversion.operations, conversion.report).under(row(*allowed))
 
 
 def row(*allowed: str) -> Source:
@@ -147,9 +148,9 @@ def test_no_server_is_compared_by_its_beginning_or_without_its_scheme(server: st
 def test_a_server_that_is_allowed_no_more_takes_its_operations_with_it() -> None:
     before = offered(with_servers(f"{FILES}/v1"), FILES)
     (moved,) = before.operations
-    assert offer_of(before.operations, before.report, row(), "https://api.example.org").operations == ()
+    assert Inventory("https://api.example.org", before.operations, before.report).under(row()).operations == ()
     elsewhere = replace(moved, server="https://api.example.org.evil.org/")
-    assert offer_of([elsewhere], before.report, row(FILES), "https://api.example.org").operations == ()
+    assert Inventory("https://api.example.org", (elsewhere,), before.report).under(row(FILES)).operations == ()
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_refreshing_finds_nothing_to_fetch_and_leaves_the_source_as_it_is(rest: 
     before = register(rest, document("/a"))
     refused = rest.post("/sources/up/refresh")
     assert refusal(refused) == (409, "document_uploaded")
-    assert "`document`" in refused.json()["detail"]
+    assert "/document" in refused.json()["detail"]
     after = rest.get("/sources/up").json()
     assert (after["status"], after["version"]) == ("ready", before["version"])
     assert tools(rest) == ["up/a"]
@@ -131,16 +131,165 @@ async def test_a_source_can_change_between_fetched_and_uploaded(rest: httpx.Clie
     assert tools(rest) == ["up/b"]
 
 
+def send(rest: httpx.Client, content: bytes, **source: Any) -> httpx.Response:
+    """Register with the document in a part of its own."""
+    body = {"name": "Uploaded", "slug": "up", "base_url": BASE_URL} | source
+    return rest.post("/sources", data={"source": json.dumps(body)}, files={"document": ("openapi.yaml", content)})
+
+
+def put(rest: httpx.Client, content: bytes, content_type: str = "application/yaml", **headers: str) -> httpx.Response:
+    return rest.put("/sources/up/document", content=content, headers={"Content-Type": content_type, **headers})
+
+
 def test_a_document_may_be_as_large_as_one_that_is_fetched(rest: httpx.Client) -> None:
     content = document("/a") | {"x-fill": "x\n" * 700_000}
-    size = len(json.dumps(content))
-    assert size > 2_000_000
-    source = register(rest, json.dumps(content))
-    assert source["operations"]["ready"] == 1
-    for sent in (content | {"x-more": "x" * 1_000_000}, "x" * 3_000_001, "x" * 7_000_000):
-        refused = rest.post("/sources", json={"name": "X", "document": sent, "base_url": BASE_URL})
-        assert refusal(refused) == (413, "document_too_large")
-        assert "SOURCE_MAX_BYTES" in refused.json()["detail"]
+    large = json.dumps(content).encode()
+    assert len(large) > 2_000_000
+    registered = send(rest, large)
+    assert registered.status_code == 201, registered.text
+    assert registered.json()["operations"]["ready"] == 1
+    assert put(rest, large, "application/json").status_code == 200
+    for sent in (json.dumps(content | {"x-more": "x" * 1_000_000}).encode(), b"x" * 3_000_001, b"x" * 7_000_000):
+        for refused in (send(rest, sent, slug="other"), put(rest, sent)):
+            assert refusal(refused) == (413, "document_too_large")
+            assert "SOURCE_MAX_BYTES" in refused.json()["detail"]
+
+
+def test_a_large_document_within_json_is_refused_with_how_to_upload_it(rest: httpx.Client) -> None:
+    register(rest, document("/a"))
+    large = document("/a") | {"x-fill": "x" * 1_100_000}
+    many = document("/a") | {"x-fill": [0] * 100_001}
+    for content in (large, json.dumps(large), many):
+        body = {"name": "X", "document": content, "base_url": BASE_URL}
+        for refused in (rest.post("/sources", json=body), rest.patch("/sources/up", json={"document": content})):
+            assert refusal(refused) == (413, "body_too_large")
+            assert "PUT /api/v1/sources/{source}/document" in refused.json()["detail"]
+            assert "multipart/form-data" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "given_back"),
+    [
+        (YAML.encode(), "application/yaml", "application/yaml"),
+        (YAML.encode(), "text/yaml; charset=utf-8", "application/yaml"),
+        (YAML.encode(), "application/x-www-form-urlencoded", "application/yaml"),  # what curl --data-binary says
+        (YAML.encode(), "", "application/yaml"),
+        (YAML.encode(), "application/octet-stream", "application/yaml"),
+        (json.dumps(document("/on"), indent=1).encode(), "application/json", "application/json"),
+        (json.dumps(document("/on")).encode(), "application/vnd.oai.openapi+json;version=3.1", "application/json"),
+        (json.dumps(document("/on")).encode(), "text/plain", "application/json"),
+    ],
+)
+def test_a_document_is_replaced_by_a_file_and_given_back_as_it_was_sent(
+    content: bytes, content_type: str, given_back: str, rest: httpx.Client
+) -> None:
+    register(rest, document("/a"))
+    replaced = put(rest, content, content_type)
+    assert replaced.status_code == 200, replaced.text
+    assert (replaced.json()["uploaded"], replaced.json()["version"], replaced.headers["etag"]) == (True, 2, '"2"')
+    assert replaced.json() == rest.get("/sources/up").json()
+    assert tools(rest) == ["up/on"]
+    answer = rest.get("/sources/up/document")
+    assert (answer.status_code, answer.content) == (200, content)
+    assert (answer.headers["content-type"], answer.headers["etag"]) == (given_back, '"2"')
+
+
+def test_a_document_that_was_sent_within_json_is_given_back_too(rest: httpx.Client) -> None:
+    register(rest, document("/a"))
+    assert rest.get("/sources/up/document").json() == document("/a")
+    rest.patch("/sources/up", json={"document": YAML})
+    assert rest.get("/sources/up/document").text == YAML
+
+
+async def test_a_document_that_is_fetched_is_not_kept(rest: httpx.Client, site: Site) -> None:
+    await asyncio.to_thread(rest.post, "/sources", json={"name": "X", "slug": "up", "url": site.url})
+    answer = await asyncio.to_thread(rest.get, "/sources/up/document")
+    assert refusal(answer) == (404, "document_not_kept")
+    assert site.url in answer.json()["detail"]
+    sent = await asyncio.to_thread(put, rest, YAML.encode())
+    assert (sent.json()["url"], sent.json()["uploaded"], tools(rest)) == (site.url, True, ["up/on"])
+
+
+def test_a_file_that_is_not_a_document_changes_nothing(rest: httpx.Client) -> None:
+    before = register(rest, document("/a"))
+    for content in (b"", b"{", b"[]", b"<html>", b"\xff\x00"):
+        assert refusal(put(rest, content)) == (422, "invalid_document")
+    assert refusal(put(rest, YAML.encode(), "application/pdf")) == (415, "unsupported_media_type")
+    assert refusal(put(rest, YAML.encode(), "multipart/form-data; boundary=x")) == (415, "unsupported_media_type")
+    assert refusal(rest.put("/sources/nothing/document", content=YAML.encode())) == (404, "source_unknown")
+    assert rest.get("/sources/up").json()["version"] == before["version"]
+    assert tools(rest) == ["up/a"]
+
+
+def test_a_file_with_an_old_etag_is_refused(rest: httpx.Client) -> None:
+    register(rest, document("/a"))
+    assert put(rest, YAML.encode(), **{"If-Match": '"1"'}).status_code == 200
+    assert refusal(put(rest, YAML.encode(), **{"If-Match": '"1"'})) == (412, "source_changed")
+
+
+def test_a_file_is_on_record_as_an_update(rest: httpx.Client, provider: RunningProvider) -> None:
+    register(rest, document("/a"))
+    put(rest, json.dumps(document("/a", "/b")).encode())
+    record = rest.get("/audit", params={"source": "up", "kind": "admin"}).json()["items"][0]
+    assert (record["action"], record["outcome"]) == ("update", "ok")
+    assert record["detail"].startswith("document; 1 added")
+
+
+def test_a_source_and_its_document_come_in_one_form(rest: httpx.Client) -> None:
+    registered = send(rest, YAML.encode())
+    assert registered.status_code == 201, registered.text
+    source = registered.json()
+    assert registered.headers["location"] == f"/api/v1/sources/{source['id']}"
+    assert (source["uploaded"], [tool["tool_id"] for tool in source["tools"]]) == (True, ["up/on"])
+    assert rest.get("/sources/up/document").text == YAML
+    json_part = ("source.json", json.dumps({"name": "X", "slug": "two", "base_url": BASE_URL}), "application/json")
+    both_files = rest.post("/sources", files={"source": json_part, "document": ("openapi.yaml", YAML)})
+    assert both_files.status_code == 201, both_files.text
+    both_texts = {"source": (None, json_part[1].replace("two", "three")), "document": (None, YAML)}
+    assert rest.post("/sources", files=both_texts).status_code == 201
+
+
+def test_a_form_may_name_a_url_instead_of_a_document(rest: httpx.Client, site: Site) -> None:
+    parts = {"source": (None, json.dumps({"name": "X", "slug": "up"}))}
+    refused = rest.post("/sources", files=parts)
+    assert refusal(refused) == (422, "invalid_request")
+    assert "`url`" in str(refused.json()["violations"])
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "pointer"),
+    [
+        ("{", "invalid_json", None),
+        ("name: X", "invalid_json", None),
+        ('{"name": "X", "name": "Y"}', "invalid_json", None),
+        ("[]", "invalid_request", ""),
+        ('{"name": 1}', "invalid_request", "/name"),
+        ('{"nam": "X"}', "invalid_request", "/nam"),
+    ],
+)
+def test_the_source_in_a_form_is_checked_like_any_json(
+    source: str, code: str, pointer: str | None, rest: httpx.Client
+) -> None:
+    refused = rest.post("/sources", data={"source": source}, files={"document": YAML})
+    assert refusal(refused) == (422, code)
+    pointers = [violation["pointer"] for violation in refused.json().get("violations", [])]
+    assert pointer is None or pointer in pointers
+    assert refusal(rest.post("/sources", files={"document": YAML})) == (422, "invalid_request")
+    large = rest.post("/sources", data={"source": "x" * 1_100_000}, files={"document": YAML})
+    assert refusal(large) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("content_type", ["application/yaml", "application/x-www-form-urlencoded", "text/plain", None])
+def test_a_body_that_is_not_json_is_refused_with_what_to_send(content_type: str | None, rest: httpx.Client) -> None:
+    register(rest, document("/a"))
+    headers = {} if content_type is None else {"content-type": content_type}
+    for method, path in (("POST", "/sources"), ("PATCH", "/sources/up"), ("PATCH", "/sources/up/tools/a")):
+        refused = rest.request(method, path, content=YAML.encode(), headers=headers)
+        assert refusal(refused) == (415, "unsupported_media_type")
+        assert "Content-Type: application/json" in refused.json()["detail"]
+        assert "PUT /api/v1/sources/{source}/document" in refused.json()["detail"]
+    executed = rest.post("/tools/execute", content=b"tool_id: up/a", headers=headers)
+    assert refusal(executed) == (415, "unsupported_media_type")
 
 
 def test_everything_else_in_the_body_stays_small(rest: httpx.Client) -> None:
@@ -155,6 +304,16 @@ def test_who_is_no_admin_cannot_send_a_large_body(rest: httpx.Client, token: Tok
     assert refusal(answer) == (413, "body_too_large")
     answer = rest.post("/sources", json={"name": "X", "document": document("/a")}, headers=bearer(token("johndoe")))
     assert refusal(answer) == (403, "role_required")
+
+
+def test_only_an_admin_uploads_or_downloads_a_document(rest: httpx.Client, token: Token) -> None:
+    register(rest, document("/a"))
+    agent = bearer(token("johndoe"))
+    assert refusal(put(rest, YAML.encode(), **agent)) == (403, "role_required")
+    assert refusal(rest.get("/sources/up/document", headers=agent)) == (403, "role_required")
+    form = rest.post("/sources", data={"source": "{}"}, files={"document": YAML}, headers=agent)
+    assert refusal(form) == (403, "role_required")
+    assert refusal(httpx.put(f"{rest.base_url}sources/up/document", content=YAML)) == (401, "token_missing")
 
 
 @pytest.mark.parametrize(

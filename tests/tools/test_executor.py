@@ -1,4 +1,4 @@
-"""One call of a tool: who may make it, what is sent, what comes back, and what is written down about it."""
+"""One call of a tool: what is sent, what comes back, and what is written down about it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,26 +11,27 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app.audit.log import AuditLog
+from app.audit.outcome import Outcomes
 from app.audit.record import AuditRecord
+from app.credentials.credential import Means
 from app.credentials.token_exchange.caching import CachingExchanger
 from app.credentials.token_exchange.exchanger import ExchangedToken, ExchangeTarget
-from app.credentials.upstream_auth import UpstreamAuth
 from app.database import Database
 from app.errors import (
     BadAnswer,
     DeadlineExceeded,
-    InsufficientScope,
     Invalid,
     InvalidAgentToken,
-    NotFound,
     NotPermitted,
     ToolsProviderError,
     Unavailable,
 )
 from app.identity.agent_token import AgentToken
-from app.outbound import AddressPolicy, guarded_transport
-from app.sources.models import Authority
+from app.memory import InProcessMemory
+from app.outbound import AddressPolicy, AiohttpSender
+from app.sources.source import Authority
 from app.telemetry import Telemetry
+from app.tools.answer.body import is_stream
 from app.tools.answer.result import ToolResult
 from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor
@@ -75,20 +76,22 @@ class Provider:
         self.clock = Clock(1_000)
         self.issuing = Issuing(self.clock)
         self.refused: list[AgentToken] = []
-        self.catalog = Catalog()
         self.audit = audit
+        self.outcomes = Outcomes(audit.record, self.clock)
         self.telemetry = telemetry
-        self._exchanger = CachingExchanger(self.issuing, telemetry, client_id="x", buffer=0, max_age=60)
+        exchanger = CachingExchanger(self.issuing, InProcessMemory(), telemetry, client_id="x", buffer=0, max_age=60)
+        self.catalog = Catalog(Means(exchanger, passthrough))
         self.executor = ToolExecutor(
-            self.catalog,
-            UpstreamAuth(self._exchanger, passthrough=passthrough),
             upstream,
-            audit,
+            self.outcomes,
             telemetry,
             upstream_timeout=upstream_timeout,
-            refuse=self.refused.append,
+            refuse=self._refuse,
             clock=self.clock,
         )
+
+    async def _refuse(self, agent: AgentToken) -> None:
+        self.refused.append(agent)
 
     def show(self, server: Scripted, method: str = "get", **source: Any) -> None:
         operation = an_operation("get_menu", method=method, properties=MENU)
@@ -101,7 +104,9 @@ class Provider:
         tool: str = "pizzeria/get_menu",
         agent: AgentToken | None = None,
     ) -> ToolResult:
-        return await self.executor.execute(tool, arguments or {}, agent or an_agent(), "rest")
+        found = self.catalog.find(tool)
+        assert found is not None
+        return await self.executor.execute(found, arguments or {}, agent or an_agent(), "rest")
 
     async def records(self) -> list[AuditRecord]:
         """Newest first, exchanges left out."""
@@ -136,9 +141,12 @@ async def provider(
     await database.migrate()
     audit = AuditLog(database, None)
     await audit.start()
-    async with guarded_transport(AddressPolicy(["127.0.0.0/8"])) as transport:
-        upstream = Upstream(transport, telemetry, failure_threshold=5, recovery_timeout=30, most_bytes=1_048_576)
-        yield Provider(telemetry, audit, upstream, passthrough, upstream_timeout)
+    sender = AiohttpSender(AddressPolicy(["127.0.0.0/8"]), most_bytes=1_048_576, endless=is_stream)
+    upstream = Upstream(sender, telemetry, failure_threshold=5, recovery_timeout=30)
+    made = Provider(telemetry, audit, upstream, passthrough, upstream_timeout)
+    yield made
+    await made.outcomes.stop()
+    await sender.aclose()
     await audit.stop()
     await database.dispose()
     telemetry.shutdown()
@@ -290,52 +298,6 @@ async def test_a_null_that_means_left_out_is_not_sent(provider: Provider) -> Non
         provider.show(server)
         await provider.call({"category": None, "vegan": True})
     assert target_of(server.heads[0]) == "/menu?vegan=true"
-
-
-@pytest.mark.parametrize("tool", ["pizzeria/nothing", "nothing/get_menu", "", "pizzeria__get_menu"])
-async def test_an_unknown_tool_is_not_found_and_recorded(
-    provider: Provider, spans: InMemorySpanExporter, tool: str
-) -> None:
-    async with scripted(ok(b"{}")) as server:
-        provider.show(server)
-        with pytest.raises(NotFound) as refused:
-            await provider.call(tool=tool)
-    assert refused.value.code == "tool_not_found"
-    assert refused.value.detail.startswith("There is no tool of that id")
-    assert server.connections == 0
-    (span,) = spans.get_finished_spans()
-    assert (span.name, span.attributes) == ("execute_tool", {"tools_provider.door": "rest"})
-    record = await provider.the_record()
-    assert (record.kind, record.outcome, record.tool, record.source) == ("refusal", "tool_not_found", tool, None)
-    assert b'{outcome="tool_not_found",source="unknown"} 1.0' in provider.telemetry.render_prometheus()
-
-
-@pytest.mark.parametrize("rule", [{"allowed_roles": frozenset({"chef"})}, {"enabled": False}], ids=["role", "disabled"])
-async def test_a_tool_that_the_agent_may_not_see_is_not_found(provider: Provider, rule: dict[str, Any]) -> None:
-    async with scripted(ok(b"{}")) as server:
-        provider.show(server, **rule)
-        for asked in ("pizzeria/get_menu", provider.catalog.find_by_mcp_name("pizzeria__get_menu")):
-            assert asked is not None
-            with pytest.raises(NotFound) as refused:
-                await provider.executor.execute(asked, {}, an_agent(), "mcp")
-            assert refused.value.code == "tool_not_found"
-    assert server.connections == 0
-    assert provider.issuing.asked == []
-    assert [record.outcome for record in await provider.records()] == ["tool_not_found"] * 2
-
-
-async def test_missing_scopes_are_named_all_at_once(provider: Provider) -> None:
-    async with scripted(ok(b"{}")) as server:
-        provider.show(server, required_scopes=frozenset({"orders", "menu"}))
-        with pytest.raises(InsufficientScope) as refused:
-            await provider.call(agent=an_agent(scopes=frozenset({"menu"})))
-        assert refused.value.scopes == ("menu", "orders")
-        assert refused.value.detail == "This tool needs a token with the scopes menu orders. Ask for all of them."
-        assert server.connections == 0
-        assert (await provider.the_record()).outcome == "insufficient_scope"
-        await provider.call(agent=an_agent(scopes=frozenset({"menu", "orders"})))
-        await provider.call(agent=an_agent(scopes=frozenset({"menu", "orders", "more"})))
-    assert len(server.heads) == 2
 
 
 async def test_wrong_arguments_send_nothing_and_stay_out_of_the_record(provider: Provider) -> None:

@@ -1,1 +1,1 @@
-"""What both doors share: who sends a request, its body, a client that leaves, failures as problems, pages of a list."""
+"""What the doors share: `entry.py` stands before every route; callers, bodies, leaving clients, problems, pages."""

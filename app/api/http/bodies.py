@@ -1,48 +1,37 @@
 """Request bodies: read within a limit, and parsed so that every later reader sees the same thing."""
 
 import json
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncGenerator, Collection, Iterable
 from typing import Any
 
 import orjson
-from starlette.types import Message, Receive
+from fastapi.routing import APIRoute
+from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.routing import Match
+from starlette.types import Message, Receive, Scope
 
-from app.errors import Invalid, TooLarge, Violation
+from app.errors import Invalid, TooLarge
+from app.operation.media_types import essence
 
 DEPTH = 128
 VALUES = 100_000  # of a body; checking many more would keep every other caller waiting for seconds
 _INT64_DIGITS = 18  # every integer of so many digits fits 64 bits
-_A_LOOK = 2**18  # bytes that a regular expression sees at once; while it runs, nobody else does
-_MARKS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|(?P<cut>\\?\Z))|[{}\[\]]', re.DOTALL)  # texts and brackets
-_IN_TEXT = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
-_DOCUMENT = re.compile(b'"%b"' % b"".join(rb"(?:%c|\\u00(?i:%02x))" % (each, each) for each in b"document"))
-_COLON = re.compile(rb"\s{0,1000}:\s{0,1000}")
-_IN_ITS_PLACE = '"…"'.encode()
-_MARKS_A_VALUE = 3  # its name, and the brackets of a container
 
 
 class ClientGone(Exception):
     """The client closed the connection before it was answered."""
 
 
-async def read_body(receive: Receive, content_length: str | None, limit: int) -> bytes:
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """Return the whole request body.
 
     Raises TooLarge over `limit` bytes, announced or sent, and ClientGone when the client leaves first.
     """
-    if content_length is not None and content_length.isdecimal() and int(content_length[:20]) > limit:
-        raise _too_large(limit)
     body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        body += message.get("body", b"")
-        if len(body) > limit:
-            raise _too_large(limit)
-        if not message.get("more_body", False):
-            return bytes(body)
+    async for chunk in _chunks(scope, receive, limit):
+        body += chunk
+    return bytes(body)
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:
@@ -72,59 +61,96 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
     return value
 
 
-def take_document(body: bytes, most_values: int) -> tuple[bytes, bytes | None]:
-    """Return the body with a short text in place of its member `document`, and what that member holds.
+def is_json(content_type: str | None) -> bool:
+    """Whether a body of that media type is JSON."""
+    if content_type == "application/json":  # as nearly every caller writes it
+        return True
+    name = essence(content_type or "")
+    return name == "application/json" or (name.startswith("application/") and name.endswith("+json"))
 
-    An object is returned as its bytes, a text as what it says; anything else stays in the body. Nothing is parsed, so
-    that a large or hostile document costs little here; time grows with `most_values`. Raises Invalid
-    ("invalid_document") for more values, and Invalid("invalid_json") for a text that is not JSON.
+
+def is_multipart(scope: Scope) -> bool:
+    """Whether the request's body is a form of several parts."""
+    return essence(Headers(scope=scope).get("content-type", "")) == "multipart/form-data"
+
+
+class FormRoute(APIRoute):
+    """Takes forms of several parts; any other body goes to the next route of the same path.
+
+    It must stand in the application itself: routers that are included do not ask a route whether it matches.
     """
-    value, depth = -1, 0
-    for count, (start, end) in enumerate(_texts_and_brackets(body)):
-        if count > _MARKS_A_VALUE * most_values + DEPTH:
-            raise _too_many(most_values)
-        depth += (body[start] in b"{[") - (body[start] in b"}]")
-        if depth != 1:
-            continue
-        if value >= 0:
-            return body[:value] + _IN_ITS_PLACE + body[end:], _unfolded(memoryview(body)[value:end])
-        if _DOCUMENT.fullmatch(body, start, end):
-            colon = _COLON.match(body, end)
-            if colon is not None and body[colon.end() : colon.end() + 1] in {b"{", b'"'}:
-                value = colon.end()
-    return body, None
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """See Starlette."""
+        match, child = super().matches(scope)
+        return (match, child) if match is Match.NONE or is_multipart(scope) else (Match.NONE, {})
 
 
-def _texts_and_brackets(body: bytes) -> Iterator[tuple[int, int]]:
-    position = 0
-    while position < len(body):
-        ahead = min(position + _A_LOOK, len(body))
-        for found in _MARKS.finditer(body, position, ahead):
-            if found.lastgroup is None:
-                yield found.span()
-            else:
-                ahead = _end_of_text(body, found.start("cut"))
-                yield found.start(), ahead
-        position = ahead
+class _Form(MultiPartParser):
+    """A form that is held in memory, and refused when it ends early."""
+
+    def __init__(self, headers: Headers, stream: AsyncGenerator[bytes], most_parts: int, most_bytes: int) -> None:
+        super().__init__(headers, stream, max_files=most_parts, max_fields=most_parts, max_part_size=most_bytes)
+        self.spool_max_size = most_bytes
+        self._whole = False
+
+    def on_end(self) -> None:
+        self._whole = True
+
+    async def parse(self) -> FormData:
+        form = await super().parse()
+        if not self._whole:
+            for file in self._files_to_close_on_error:
+                file.close()
+            raise MultiPartException("It ends before its last boundary.")
+        return form
 
 
-def _end_of_text(body: bytes, position: int) -> int:
-    while position < len(body) and body[position] != ord('"'):
-        inside = _IN_TEXT.match(body, position, position + _A_LOOK)
-        position = inside.end() if inside is not None and inside.end() > position else len(body)
-    return min(position + 1, len(body))
+async def read_parts(scope: Scope, receive: Receive, names: Collection[str], limit: int) -> dict[str, bytes]:
+    """Return the parts of a multipart/form-data body (RFC 7578), which may have these names, each once.
 
-
-def _unfolded(value: memoryview) -> bytes:
+    Nothing is written to a disk: all parts together have at most `limit` bytes. Raises Invalid("invalid_request") for
+    anything else, and what `read_body` raises.
+    """
+    parser = _Form(Headers(scope=scope), _chunks(scope, receive, limit), len(names), limit)
     try:
-        return orjson.loads(value).encode() if value[0] == ord('"') else bytes(value)
-    except orjson.JSONDecodeError as error:
-        raise _invalid(f"`document` is a text that is not JSON: {error.msg}.") from None
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise Invalid("invalid_request", f"The multipart body cannot be read: {error.message}") from None
+    try:
+        return {name: await _content(value) for name, value in _expected(form, names)}
+    finally:
+        await form.close()
 
 
-def _too_many(most: int) -> Invalid:
-    why = f"has more than {most:,} values (SOURCE_MAX_NODES)"
-    return Invalid("invalid_document", f"The document {why}.", [Violation("/document", why)])
+def _expected(form: FormData, names: Collection[str]) -> list[tuple[str, UploadFile | str]]:
+    parts = form.multi_items()
+    if {name for name, _ in parts} - set(names) or len(form) < len(parts):
+        expected = " and ".join(f"`{each}`" for each in names)
+        raise Invalid("invalid_request", f"The multipart body may have the parts {expected}, each once.")
+    return parts
+
+
+async def _content(part: UploadFile | str) -> bytes:
+    return part.encode() if isinstance(part, str) else await part.read()
+
+
+async def _chunks(scope: Scope, receive: Receive, limit: int) -> AsyncGenerator[bytes]:
+    announced = Headers(scope=scope).get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > limit:
+        raise _too_large(limit)
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        yield chunk
+        more = message.get("more_body", False)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:

@@ -1,15 +1,22 @@
-"""Pages of the tools that a caller may see, at both doors: a cursor names the last tool that was shown.
+"""Pages of lists.
 
-Tools that come or go between two pages shift nothing: no other tool is shown twice or left out.
+A cursor of tools names the last one that was shown, at both doors. Tools that come or go between two pages therefore
+shift nothing: no other tool is shown twice or left out.
 """
 
-import base64
-import binascii
 from bisect import bisect_right
 from collections.abc import Sequence
+from typing import Annotated
 
-from app.errors import Invalid
+from fastapi import Query
+
+from app import cursors
 from app.tools.catalog import Tool
+
+_CURSOR = "after"
+
+Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
+Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before; left out: from the start.")]
 
 
 def page_of(tools: Sequence[Tool], cursor: str | None, limit: int) -> tuple[Sequence[Tool], str | None]:
@@ -17,27 +24,14 @@ def page_of(tools: Sequence[Tool], cursor: str | None, limit: int) -> tuple[Sequ
 
     `tools` is in the catalog's order. Raises Invalid("cursor_invalid") for a cursor that is not ours.
     """
-    start = 0 if cursor is None else bisect_right(tools, _place(_read(cursor)), key=lambda tool: _place(tool.tool_id))
+    start = 0
+    if cursor is not None:
+        start = bisect_right(tools, _place(cursors.read(cursor, _CURSOR)), key=lambda tool: _place(tool.tool_id))
     page = tools[start : start + limit]
     more = start + limit < len(tools)
-    return page, _write(page[-1].tool_id) if more else None
+    return page, cursors.written(_CURSOR, page[-1].tool_id) if more else None
 
 
 def _place(tool_id: str) -> tuple[str, str]:
     slug, _, operation = tool_id.partition("/")
     return slug, operation
-
-
-def _write(tool_id: str) -> str:
-    return base64.urlsafe_b64encode(f"after:{tool_id}".encode()).decode().rstrip("=")
-
-
-def _read(cursor: str) -> str:
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode()
-        kind, _, tool_id = text.partition(":")
-        if kind == "after":
-            return tool_id
-    except (ValueError, binascii.Error):
-        pass
-    raise Invalid("cursor_invalid", "This cursor is not one of ours. Use `next_cursor` of the page before, unchanged.")

@@ -10,17 +10,15 @@ from urllib.parse import urlsplit
 
 import orjson
 from mcp_types import PARSE_ERROR
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.http.bodies import read_body, read_json, replayed
-from app.api.http.dependencies import Composition, composition_of
+from app.api.http.dependencies import Composition, agent_of, composition_of
 from app.api.http.disconnect import unless_gone
 from app.api.http.problems import Problems, problem
-from app.errors import InsufficientScope, Invalid, ToolsProviderError, Unavailable
+from app.errors import Invalid, NotFound, ToolsProviderError, Unavailable
 from app.identity.agent_token import AgentToken
-from app.tools.catalog import Catalog, Tool
 
 MCP_BYTES = 4 * 1024 * 1024
 
@@ -29,7 +27,10 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 class McpEntry:
-    """Lets requests with an acceptable agent token through to the SDK, with the token as `scope["agent"]`."""
+    """Lets requests with an acceptable agent token through to the SDK, with the token as `scope["agent"]`.
+
+    Of a message that calls a tool, `scope["tool"]` is the tool, or NotFound.
+    """
 
     def __init__(self, public_url: str, problems: Problems) -> None:
         parts = urlsplit(public_url)
@@ -38,7 +39,7 @@ class McpEntry:
         self._problems = problems
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # RFC 9110 section 5.5: white space around a value is no part of it; httptools leaves it there.
+        # RFC 9110 section 5.5: white space around a value is not part of it; httptools leaves it there.
         scope["headers"] = headers = [(name, value.strip()) for name, value in scope["headers"]]
         refused = self._misdirected(headers)
         if refused is not None:
@@ -47,7 +48,7 @@ class McpEntry:
         composition = composition_of(scope)
         with composition.telemetry.remote_parent(headers):
             try:
-                agent = await composition.authentication.agent_of(scope)
+                agent = await agent_of(scope)
             except ToolsProviderError as error:
                 refused = await self._refuse(composition, error, record=not isinstance(error, Unavailable))
                 await refused(scope, receive, send)
@@ -62,17 +63,17 @@ class McpEntry:
             detail = "There are no sessions and no streams here; POST each message."
             await problem(405, "method_not_allowed", detail, headers={"Allow": "POST"})(scope, receive, send)
             return
-        body = await read_body(receive, Headers(scope=scope).get("content-length"), MCP_BYTES)
+        body = await read_body(scope, receive, MCP_BYTES)
         try:
             message = read_json(body)
         except Invalid as error:
             await _parse_error(error)(scope, receive, send)
             return
-        tool = _lacking_scopes(composition.catalog, agent, message)
-        if tool is not None:
-            refused = await self._refuse_call(composition, agent, tool)
-            await refused(scope, receive, send)
-            return
+        if (asked := _called_tool(message)) is not None:
+            refused = await self._decide(composition, agent, asked, scope)
+            if refused is not None:
+                await refused(scope, receive, send)
+                return
         answer = _Answer(send)
         transport = composition.mcp_transport
         await unless_gone(receive, transport(scope, replayed(body, receive), answer), lambda: answer.complete)
@@ -80,42 +81,40 @@ class McpEntry:
     async def _refuse(self, composition: Composition, error: ToolsProviderError, *, record: bool) -> Response:
         with composition.telemetry.span("refuse /mcp"):
             if record:
-                await composition.refusals.record(error, "mcp")
+                await composition.outcomes.refused(error, "mcp")
             return self._problems.render(error)
 
-    async def _refuse_call(self, composition: Composition, agent: AgentToken, tool: Tool) -> Response:
-        needed = sorted(tool.source.required_scopes)
-        error = InsufficientScope(needed, f"This tool needs a token with the scopes {' '.join(needed)}. Ask for all.")
-        with composition.telemetry.span("refuse /mcp"):
-            await composition.refusals.record(
-                error, "mcp", action="execute", agent=agent, source=tool.source.slug, tool=tool.tool_id
-            )
-            return self._problems.render(error)
+    async def _decide(self, composition: Composition, agent: AgentToken, asked: str, scope: Scope) -> Response | None:
+        """Only now can the answer still be a 403 that names the scopes; what is unknown is left to the SDK to say."""
+        try:
+            scope["tool"] = composition.access.decide(agent, asked, "mcp")
+        except ToolsProviderError as refusal:
+            with composition.telemetry.span("refuse /mcp"):
+                await composition.access.refused(refusal, agent, asked, "mcp")
+                if not isinstance(refusal, NotFound):
+                    return self._problems.render(refusal)
+            scope["tool"] = refusal
+        return None
 
     def _misdirected(self, headers: Sequence[tuple[bytes, bytes]]) -> Response | None:
         # DNS rebinding: a page of a stranger reaches us under its own name, and says so in Host and Origin.
         hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
         if len(hosts) != 1 or _host_name(hosts[0]) not in self._hosts:
-            return problem(421, "host_refused", "This is not the host of that name. Use the address in PUBLIC_URL.")
+            return problem(
+                421, "host_refused", "This server does not answer for that host. Use the address in PUBLIC_URL."
+            )
         origins = [value.decode("latin-1") for name, value in headers if name == b"origin"]
         if any(origin.lower() != self._origin for origin in origins):
             return problem(403, "origin_refused", "Pages of other origins may not use this server.")
         return None
 
 
-def _lacking_scopes(catalog: Catalog, agent: AgentToken, message: object) -> Tool | None:
-    """Return the tool that the message calls if the agent sees it but lacks scopes for it.
-
-    This is asked here and not at the call, because only now the answer can still be a 403 that names the scopes.
-    """
+def _called_tool(message: object) -> str | None:
     if not isinstance(message, dict) or message.get("method") != "tools/call":
         return None
     params = message.get("params")
     name = params.get("name") if isinstance(params, dict) else None
-    tool = catalog.find_by_mcp_name(name) if isinstance(name, str) else None
-    if tool is None or not catalog.may_see(agent, tool) or tool.source.required_scopes <= agent.scopes:
-        return None
-    return tool
+    return name if isinstance(name, str) else None
 
 
 def _host_name(netloc: str) -> str:

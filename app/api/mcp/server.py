@@ -19,7 +19,6 @@ from mcp_types import (
 from starlette.requests import Request
 
 from app.api.http.paging import page_of
-from app.api.http.refusals import Refusals
 from app.api.mcp.results import promise_of, refusal_result, tool_result, unforeseen_result
 from app.errors import Invalid, NotFound, ToolsProviderError
 from app.identity.agent_token import AgentToken
@@ -33,19 +32,21 @@ LIST_LIFE_MS = 30_000
 _INSTRUCTIONS = (
     "Each tool is one operation of an HTTP API and runs with the rights of the signed-in user. A result with isError "
     "says in its text what to do. In structured content, other_answer holds what the API answered when that is an "
-    "error or not as documented; null there means that it was no JSON."
+    "error or not as documented; null there means that it was not JSON."
 )
-_UNKNOWN_TOOL = "Unknown tool. List the tools to find the exact name of one that you may see."
 _log = structlog.get_logger(__name__)
 
 
 class McpDoor:
-    """Answers `tools/list` and `tools/call`. The verified agent token is `scope["agent"]` of the HTTP request."""
+    """Answers `tools/list` and `tools/call`.
 
-    def __init__(self, catalog: Catalog, executor: ToolExecutor, refusals: Refusals) -> None:
+    The HTTP request brings the verified agent token as `scope["agent"]`, and the tool that the agent may call, or
+    NotFound, as `scope["tool"]` (entry.py).
+    """
+
+    def __init__(self, catalog: Catalog, executor: ToolExecutor) -> None:
         self._catalog = catalog
         self._executor = executor
-        self._refusals = refusals
 
     def server(self, version: str) -> Server[Any]:
         """Return the SDK's server with this door's handlers."""
@@ -77,11 +78,10 @@ class McpDoor:
     async def _call_tool(self, context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
         agent = _agent_of(context)
         try:
-            tool = await self._find(params.name, agent)
+            tool = _decided(context)
             result = await self._executor.execute(tool, params.arguments or {}, agent, "mcp")
         except NotFound as error:
-            # One text for what does not exist and what the caller may not see.
-            raise MCPError(INVALID_PARAMS, _UNKNOWN_TOOL, {"code": error.code}) from None
+            raise MCPError(INVALID_PARAMS, error.detail, {"code": error.code}) from None
         except ToolsProviderError as error:
             return refusal_result(error)
         except Exception:  # noqa: BLE001 - the outermost place: whatever it is, the agent gets a result
@@ -89,18 +89,17 @@ class McpDoor:
             return unforeseen_result()
         return tool_result(result, tool, context.protocol_version)
 
-    async def _find(self, name: str, agent: AgentToken) -> CatalogTool:
-        tool = self._catalog.find_by_mcp_name(name)
-        if tool is None:
-            error = NotFound("tool_not_found", _UNKNOWN_TOOL)
-            await self._refusals.record(error, "mcp", action="execute", agent=agent, tool=name)
-            raise error
-        return tool
-
 
 def _agent_of(context: ServerRequestContext[Any]) -> AgentToken:
     # api/mcp/entry.py lets nothing pass without one; an error is safer than a second opinion.
     return cast("AgentToken", cast("Request", context.request).scope["agent"])
+
+
+def _decided(context: ServerRequestContext[Any]) -> CatalogTool:
+    decision: CatalogTool | NotFound = cast("Request", context.request).scope["tool"]
+    if isinstance(decision, NotFound):
+        raise decision
+    return decision
 
 
 def _no_mirrored_arguments(_name: str) -> Mapping[str, Any] | None:

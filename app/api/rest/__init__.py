@@ -1,1 +1,1 @@
-"""The REST door, for admins and programs: `entry.py` stands before every route."""
+"""The REST door, for admins and programs."""

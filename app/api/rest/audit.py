@@ -4,30 +4,34 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.api.http.dependencies import Admin, Audit
-from app.audit.log import MOST_PER_PAGE, AuditFilter
+from app.api.http.paging import Cursor, Limit
+from app.api.rest.failures import ADMIN, CALLER, PAGES, PARAMETERS, failures
+from app.audit.log import AuditFilter
 from app.audit.record import AuditRecord, Kind
 
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
 
 
 class AuditPage(BaseModel):
-    """Some records; `next_cursor` leads to older ones."""
+    """Some audit records."""
 
-    items: list[AuditRecord]
-    next_cursor: str | None
+    items: list[AuditRecord] = Field(description="The records, newest first.")
+    next_cursor: str | None = Field(description="What to give as `cursor` for older ones; null after the oldest.")
 
 
 async def _filters(
     *,
-    subject: str | None = None,
-    client_id: str | None = None,
-    tool: Annotated[str | None, Query(description="A tool_id.")] = None,
-    source: Annotated[str | None, Query(description="A slug.")] = None,
-    outcome: Annotated[str | None, Query(description="`ok`, `upstream_error`, `cancelled` or a code.")] = None,
-    kind: Kind | None = None,
+    subject: Annotated[str | None, Query(description="Only of this user: the `sub` of the token.")] = None,
+    client_id: Annotated[str | None, Query(description="Only by this client: the `azp` of the token.")] = None,
+    tool: Annotated[str | None, Query(description="Only of the tool with this `tool_id`.")] = None,
+    source: Annotated[str | None, Query(description="Only of the source with this slug.")] = None,
+    outcome: Annotated[
+        str | None, Query(description="Only what ended so: `ok`, `upstream_error`, `cancelled` or a code.")
+    ] = None,
+    kind: Annotated[Kind | None, Query(description="Only records of this kind.")] = None,
     since: Annotated[datetime | None, Query(description="Not before: RFC 3339, or seconds since the epoch.")] = None,
     until: Annotated[datetime | None, Query(description="Before: RFC 3339, or seconds since the epoch.")] = None,
 ) -> AuditFilter:
@@ -43,16 +47,24 @@ async def _filters(
     )
 
 
-@router.get("", summary="Who did what, newest first")
-async def list_records(
+@router.get(
+    "",
+    summary="List who did what, newest first",
+    response_description="One page of records.",
+    responses=failures(CALLER, ADMIN, PARAMETERS, PAGES),
+)
+async def list_audit_records(
     _admin: Admin,
     audit: Audit,
     filters: Annotated[AuditFilter, Depends(_filters)],
     *,
-    limit: Annotated[int, Query(ge=1, le=MOST_PER_PAGE)] = 100,
-    cursor: str | None = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> AuditPage:
-    """All filters that are given must match. Times without a zone are UTC."""
+    """List what happened: calls, refusals, exchanges and changes. All filters that are given must match.
+
+    Times without a zone are UTC.
+    """
     page = await audit.query(filters, limit=limit, cursor=cursor)
     return AuditPage(items=list(page.items), next_cursor=page.next_cursor)
 

@@ -1,14 +1,24 @@
 """OAuth protected resource metadata (RFC 9728): tells a client that knows only our address where to log in."""
 
-from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter
-from starlette.responses import JSONResponse
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
 
+from app.api.http.dependencies import PUBLIC
 from app.api.http.problems import MCP_SCOPE
 
 _WELL_KNOWN = "/.well-known/oauth-protected-resource"
+
+
+class ResourceMetadata(BaseModel):
+    """The MCP door as an OAuth protected resource (RFC 9728 section 2)."""
+
+    resource: str = Field(description="The identifier of the resource, which is its address.")
+    resource_name: str = Field(default="MCP Tools Provider", description="The name to show to people.")
+    authorization_servers: list[str] = Field(description="Who issues its access tokens.")
+    scopes_supported: list[str] = Field(default=[MCP_SCOPE], description="The scopes to ask for.")
+    bearer_methods_supported: list[str] = Field(default=["header"], description="Where the token may be sent.")
 
 
 def metadata_address(resource: str) -> str:
@@ -20,18 +30,19 @@ def metadata_address(resource: str) -> str:
 def metadata_router(resource: str, issuer: str) -> APIRouter:
     """Return the routes of the metadata, with and without the resource's path: clients ask for either."""
     router = APIRouter(tags=["discovery"])
-    metadata: dict[str, Any] = {
-        "resource": resource,
-        "resource_name": "MCP Tools Provider",
-        "authorization_servers": [issuer],
-        "scopes_supported": [MCP_SCOPE],
-        "bearer_methods_supported": ["header"],
-    }
+    metadata = ResourceMetadata(resource=resource, authorization_servers=[issuer])
 
-    @router.get(f"{_WELL_KNOWN}/mcp", summary="Protected resource metadata of the MCP door")
+    @router.get(
+        f"{_WELL_KNOWN}/mcp",
+        summary="Get the protected resource metadata of the MCP door",
+        openapi_extra=PUBLIC,
+        response_description="The metadata.",
+    )
     @router.get(_WELL_KNOWN, include_in_schema=False)
-    async def protected_resource() -> JSONResponse:
+    async def get_resource_metadata(response: Response) -> ResourceMetadata:
+        """Tell a client that knows only this server's address where to sign in (RFC 9728)."""
         # Any page may read it (RFC 9728 leaves it public), so that clients in a browser can find the way to log in.
-        return JSONResponse(metadata, headers={"Access-Control-Allow-Origin": "*"})
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        return metadata
 
     return router

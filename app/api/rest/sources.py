@@ -1,316 +1,283 @@
 """`/api/v1/sources`: admins register, change, refresh and remove sources."""
 
-import base64
-import binascii
 import re
-from dataclasses import asdict
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Header, Path, Query, Response
 
-from app.api.http.dependencies import Admin, Sources, Uploaded
-from app.differences.operations import Changes
-from app.differences.schemas import Impact
-from app.errors import Invalid
-from app.operation.operation import Operation
-from app.operation.report import ReportItem
-from app.sources.curation import ListedTool
-from app.sources.models import SourceCreate, SourceRead, SourceUpdate
-from app.sources.overrides import ToolChanges
-from app.sources.slugs import is_slug
+from app import cursors
+from app.api.http.dependencies import Admin, Sources
+from app.api.http.paging import Cursor, Limit
+from app.api.rest.failures import (
+    ADMIN,
+    AUDIENCES,
+    BODY,
+    CALL,
+    CALLER,
+    CHANGED,
+    DOCUMENT,
+    PAGES,
+    PARAMETERS,
+    SOURCE,
+    Responses,
+    failures,
+)
+from app.api.rest.source_answers import (
+    CuratedToolAnswer,
+    CuratedToolsAnswer,
+    LastChanges,
+    RefreshedAnswer,
+    RegisteredAnswer,
+    ReportAnswer,
+    SourcesAnswer,
+    curated_tool,
+    offered_tool,
+    shown_changes,
+)
+from app.curation.overrides import ToolUpdate
+from app.operation.text import is_slug, tool_id
+from app.sources.forms import Offering, SourceCreate, SourceRead, SourceUpdate
 
 router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
 
+_CURSOR = "after"
+_EXAMPLE = {"name": "Pizzeria", "url": "https://pizzeria.example.com/openapi.json", "default_audience": "pizzeria"}
+_MULTIPART: dict[str, Any] = {
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "properties": {
+                "source": {"$ref": "#/components/schemas/SourceCreate", "description": "The source, as JSON."},
+                "document": {"type": "string", "format": "binary", "description": "The OpenAPI document, as a file."},
+            },
+            "required": ["source"],
+        },
+        "encoding": {"source": {"contentType": "application/json"}},
+    }
+}  # api/rest/source_documents.py takes it
 _VERSION_TAG = re.compile(r'"[0-9]{1,18}"')
 
-IfMatch = Annotated[str | None, Header()]
+SourceKey = Annotated[str, Path(description="The id or the slug of the source.")]
+OperationName = Annotated[str, Path(description="The name of the operation in the document, as lists show it.")]
+_ETAG = {"ETag": {"description": "The version of the source, for `If-Match`.", "schema": {"type": "string"}}}
+_LOCATION = {"Location": {"description": "Where the source is.", "schema": {"type": "string"}}}
+TAGGED: Responses = {200: {"headers": _ETAG}}
+_REGISTERED: Responses = {201: {"headers": _ETAG | _LOCATION}}
+_RESET: Responses = {204: {"headers": _ETAG}}
+
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        description="Only if the source still has this `ETag` (RFC 9110 section 13.1.1); left out: in any case.",
+    ),
+]
 
 
-class SourceTool(BaseModel):
-    """A tool that a source offers."""
-
-    tool_id: str
-    name: str
-    method: str
-    path: str
-
-
-class ToolDifference(BaseModel):
-    """One thing that is not as before; `pointer` leads into the input schema of the tool."""
-
-    impact: Impact = Field(serialization_alias="class")
-    kind: str
-    pointer: str | None
-    before: Any
-    after: Any
-
-
-class ToolChange(BaseModel):
-    """A tool that is not as before. `class` is the worst of all changes; `left_out` are not among those shown."""
-
-    tool_id: str
-    method: str
-    path: str
-    impact: Impact = Field(serialization_alias="class")
-    changes: list[ToolDifference]
-    left_out: int
-
-
-class RegisteredAnswer(SourceRead):
-    """A source, what became of each operation of its document, and the tools."""
-
-    report: list[ReportItem]
-    tools: list[SourceTool]
-
-
-class RefreshedAnswer(SourceRead):
-    """A source after a refresh, with the ids of the tools that it added, removed or changed, and how."""
-
-    added: list[str]
-    removed: list[str]
-    changed: list[str]
-    classes: dict[Impact, int]
-    changes: list[ToolChange]
-    changes_left_out: int
-
-
-class SourcesAnswer(BaseModel):
-    """One page of sources."""
-
-    items: list[SourceRead]
-    next_cursor: str | None
-
-
-class LastChanges(BaseModel):
-    """What the last reading of the document that changed anything has changed, and when."""
-
-    at: datetime
-    classes: dict[Impact, int]
-    items: list[ToolChange]
-    left_out: int
-
-
-class ReportAnswer(BaseModel):
-    """What became of each operation of a document, and what has changed."""
-
-    items: list[ReportItem]
-    changes: LastChanges | None
-    next_cursor: None = None
-
-
-class CuratedToolAnswer(BaseModel):
-    """An operation and what an admin made of it.
-
-    `operation` is its name by the document, by which it is changed here. `tool_id` and `name` are what agents call it;
-    null where it is no tool, for the `reason`. `override` is what was said of it.
-    """
-
-    operation: str | None
-    tool_id: str | None
-    name: str | None
-    method: str
-    path: str
-    status: Literal["ready", "degraded", "skipped"]
-    reason: str | None
-    override: dict[str, Any] | None
-
-
-class CuratedToolsAnswer(BaseModel):
-    """Every operation that could be a tool, and every override whose operation the document does not have now."""
-
-    items: list[CuratedToolAnswer]
-    next_cursor: None = None
-
-
-@router.post("", status_code=201)
-async def register(
-    create: SourceCreate, admin: Admin, registration: Sources, document: Uploaded, response: Response
-) -> RegisteredAnswer:
+@router.post(
+    "",
+    status_code=201,
+    summary="Register a source",
+    response_description="The source, as it was registered.",
+    responses=_REGISTERED
+    | failures(
+        CALLER, ADMIN, BODY, DOCUMENT, AUDIENCES, {409: ("slug_taken",), 422: ("slug_required", "invalid_overrides")}
+    ),
+    openapi_extra={"requestBody": {"content": {"application/json": {"example": _EXAMPLE}} | _MULTIPART}},
+)
+async def register_source(create: SourceCreate, admin: Admin, sources: Sources, response: Response) -> RegisteredAnswer:
     """Register a source: its document is fetched, unless it was sent, and its operations become tools at once."""
-    registered = await registration.register(create, admin, document)
-    source = registered.source
+    return registered(await sources.register(create, admin), response)
+
+
+def registered(offering: Offering, response: Response) -> RegisteredAnswer:
+    """Return the answer to a registration."""
+    source = offering.source
     response.headers["Location"] = f"{router.prefix}/{source.id}"
-    response.headers["ETag"] = _etag(source)
+    response.headers["ETag"] = etag(source)
     return RegisteredAnswer(
         **source.model_dump(),
-        report=list(registered.report),
-        tools=[_tool(source, operation) for operation in registered.operations],
+        report=list(offering.report),
+        tools=[offered_tool(source, operation) for operation in offering.operations],
     )
 
 
-@router.get("")
+@router.get(
+    "",
+    summary="List the sources",
+    response_description="One page of them.",
+    responses=failures(CALLER, ADMIN, PARAMETERS, PAGES),
+)
 async def list_sources(
     _: Admin,
-    registration: Sources,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[str | None, Query(max_length=100)] = None,
+    sources: Sources,
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> SourcesAnswer:
     """List the sources in the order of their slugs."""
-    page = await registration.page(limit, None if cursor is None else _read_cursor(cursor))
-    next_cursor = None if page.next_after is None else _write_cursor(page.next_after)
-    return SourcesAnswer(items=list(page.items), next_cursor=next_cursor)
+    page, next_after = await sources.queries.page(
+        limit, None if cursor is None else cursors.read(cursor, _CURSOR, is_slug)
+    )
+    next_cursor = None if next_after is None else cursors.written(_CURSOR, next_after)
+    return SourcesAnswer(items=list(page), next_cursor=next_cursor)
 
 
-@router.get("/{source}")
-async def read(source: str, _: Admin, registration: Sources, response: Response) -> SourceRead:
-    """Show the source of that id or slug."""
-    found = await registration.find(source)
-    response.headers["ETag"] = _etag(found)
+@router.get(
+    "/{source}",
+    summary="Show a source",
+    response_description="The source.",
+    responses=TAGGED | failures(CALLER, ADMIN, SOURCE, PARAMETERS),
+)
+async def get_source(source: SourceKey, _: Admin, sources: Sources, response: Response) -> SourceRead:
+    """Show the source with that id or slug."""
+    found = await sources.queries.find(source)
+    response.headers["ETag"] = etag(found)
     return found
 
 
-@router.patch("/{source}")
-async def update(
-    source: str,
-    changes: SourceUpdate,
+@router.patch(
+    "/{source}",
+    summary="Change a source",
+    response_description="The source, as it is now.",
+    responses=TAGGED
+    | failures(CALLER, ADMIN, SOURCE, BODY, CHANGED, DOCUMENT, AUDIENCES, {422: ("invalid_overrides",)}),
+)
+async def update_source(
+    source: SourceKey,
+    changed: SourceUpdate,
     admin: Admin,
-    registration: Sources,
-    document: Uploaded,
+    sources: Sources,
     response: Response,
     if_match: IfMatch = None,
 ) -> SourceRead:
-    """Change what is sent; effective on the next call."""
-    updated = await registration.update(source, changes, admin, _versions(if_match), document)
-    response.headers["ETag"] = _etag(updated)
+    """Change the fields that are sent; effective on the next call."""
+    updated = await sources.update(source, changed, admin, versions(if_match))
+    response.headers["ETag"] = etag(updated)
     return updated
 
 
-@router.delete("/{source}", status_code=204)
-async def remove(source: str, admin: Admin, registration: Sources, if_match: IfMatch = None) -> None:
+@router.delete(
+    "/{source}",
+    status_code=204,
+    summary="Remove a source",
+    response_description="It is gone.",
+    responses=failures(CALLER, ADMIN, SOURCE, PARAMETERS, {412: CHANGED[412]}),
+)
+async def delete_source(source: SourceKey, admin: Admin, sources: Sources, if_match: IfMatch = None) -> None:
     """Remove the source; its tools answer 404 from now on."""
-    await registration.remove(source, admin, _versions(if_match))
+    await sources.remove(source, admin, versions(if_match))
 
 
-@router.post("/{source}/refresh")
-async def refresh(
-    source: str,
+@router.post(
+    "/{source}/refresh",
+    summary="Refresh a source",
+    response_description="The source, as it is now, and what has changed.",
+    responses=TAGGED
+    | failures(CALLER, ADMIN, SOURCE, PARAMETERS, DOCUMENT, {409: ("document_uploaded", "source_changed")}),
+)
+async def refresh_source(
+    source: SourceKey,
     admin: Admin,
-    registration: Sources,
+    sources: Sources,
     response: Response,
     *,
-    force: Annotated[bool, Query(description="Read the document although it has not changed.")] = False,
+    force: Annotated[bool, Query(description="Read the document even if it has not changed.")] = False,
 ) -> RefreshedAnswer:
-    """Read the document anew if it has changed; on failure the last good inventory stays, the source is `stale`."""
-    refreshed = await registration.refresh(source, admin, force=force)
+    """Read the document again if it has changed; on failure the last good inventory stays, the source is `stale`."""
+    refreshed = await sources.refresh(source, admin, force=force)
     slug, changes = refreshed.source.slug, refreshed.changes
-    response.headers["ETag"] = _etag(refreshed.source)
+    response.headers["ETag"] = etag(refreshed.source)
     return RefreshedAnswer(
         **refreshed.source.model_dump(),
-        added=[f"{slug}/{name}" for name in changes.added],
-        removed=[f"{slug}/{name}" for name in changes.removed],
-        changed=[f"{slug}/{name}" for name in changes.changed],
+        added=[tool_id(slug, name) for name in changes.added],
+        removed=[tool_id(slug, name) for name in changes.removed],
+        changed=[tool_id(slug, name) for name in changes.changed],
         classes=changes.classes,
-        changes=_shown(slug, changes),
+        changes=shown_changes(slug, changes),
         changes_left_out=changes.left_out,
     )
 
 
-@router.get("/{source}/report")
-async def report(source: str, _: Admin, registration: Sources) -> ReportAnswer:
+@router.get(
+    "/{source}/report",
+    summary="Show what became of a source's document",
+    response_description="What became of it.",
+    responses=failures(CALLER, ADMIN, SOURCE, PARAMETERS),
+)
+async def get_source_report(source: SourceKey, _: Admin, sources: Sources) -> ReportAnswer:
     """Show what became of each operation of the document, and why, and what has changed since the reading before."""
-    found = await registration.report(source)
+    found = await sources.queries.offering(source)
     slug, changes = found.source.slug, found.changes
     if changes is None:
-        return ReportAnswer(items=list(found.items), changes=None)
-    last = LastChanges(at=changes.at, classes=changes.classes, items=_shown(slug, changes), left_out=changes.left_out)
-    return ReportAnswer(items=list(found.items), changes=last)
+        return ReportAnswer(items=list(found.report), changes=None)
+    last = LastChanges(
+        at=changes.at, classes=changes.classes, items=shown_changes(slug, changes), left_out=changes.left_out
+    )
+    return ReportAnswer(items=list(found.report), changes=last)
 
 
-def _shown(slug: str, changes: Changes) -> list[ToolChange]:
-    return [
-        ToolChange(
-            tool_id=f"{slug}/{each.name}",
-            method=each.method,
-            path=each.path,
-            impact=each.impact,
-            changes=[ToolDifference(**asdict(difference)) for difference in each.differences],
-            left_out=each.left_out,
-        )
-        for each in changes.operations
-    ]
-
-
-@router.get("/{source}/tools")
-async def list_tools(source: str, _: Admin, registration: Sources, response: Response) -> CuratedToolsAnswer:
+@router.get(
+    "/{source}/tools",
+    summary="List the operations of a source",
+    response_description="All of them.",
+    responses=TAGGED | failures(CALLER, ADMIN, SOURCE, PARAMETERS),
+)
+async def list_source_tools(source: SourceKey, _: Admin, sources: Sources, response: Response) -> CuratedToolsAnswer:
     """Show what became of each operation, hidden ones and those under an override included."""
-    found = await registration.find(source)
-    response.headers["ETag"] = _etag(found)
-    return CuratedToolsAnswer(items=[_curated(found, tool) for tool in await registration.tools(found.id)])
+    found, tools = await sources.queries.tools(source)
+    response.headers["ETag"] = etag(found)
+    return CuratedToolsAnswer(items=[curated_tool(found, tool) for tool in tools])
 
 
-@router.patch("/{source}/tools/{operation}")
-async def shape_tool(
-    source: str,
-    operation: str,
-    changes: ToolChanges,
+@router.patch(
+    "/{source}/tools/{operation}",
+    summary="Shape a tool",
+    response_description="The operation, as it is now.",
+    responses=TAGGED | failures(CALLER, ADMIN, SOURCE, BODY, CHANGED, {404: CALL[404], 422: ("invalid_overrides",)}),
+)
+async def shape_source_tool(
+    source: SourceKey,
+    operation: OperationName,
+    changed: ToolUpdate,
     admin: Admin,
-    registration: Sources,
+    sources: Sources,
     response: Response,
     if_match: IfMatch = None,
 ) -> CuratedToolAnswer:
-    """Change what is sent of a tool; null takes a field back to the document. Effective on the next call."""
-    changed, tool = await registration.shape(source, operation, changes, admin, _versions(if_match))
-    response.headers["ETag"] = _etag(changed)
-    return _curated(changed, tool)
+    """Change the fields that are sent of a tool; null resets a field to the document. Effective on the next call."""
+    after, tool = await sources.shape(source, operation, changed, admin, versions(if_match))
+    response.headers["ETag"] = etag(after)
+    return curated_tool(after, tool)
 
 
-@router.delete("/{source}/tools/{operation}", status_code=204)
-async def reset_tool(
-    source: str, operation: str, admin: Admin, registration: Sources, response: Response, if_match: IfMatch = None
+@router.delete(
+    "/{source}/tools/{operation}",
+    status_code=204,
+    summary="Reset a tool to its document",
+    response_description="It is as the document has it.",
+    responses=_RESET | failures(CALLER, ADMIN, SOURCE, PARAMETERS, CHANGED, {404: CALL[404]}),
+)
+async def reset_source_tool(
+    source: SourceKey,
+    operation: OperationName,
+    admin: Admin,
+    sources: Sources,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> None:
-    """Take a tool back to what the document says of it."""
-    changed, _ = await registration.shape(source, operation, None, admin, _versions(if_match))
-    response.headers["ETag"] = _etag(changed)
+    """Reset a tool to what the document says."""
+    after, _ = await sources.shape(source, operation, None, admin, versions(if_match))
+    response.headers["ETag"] = etag(after)
 
 
-def _curated(source: SourceRead, tool: ListedTool) -> CuratedToolAnswer:
-    method, path = tool.key
-    return CuratedToolAnswer(
-        operation=tool.operation,
-        tool_id=None if tool.name is None else f"{source.slug}/{tool.name}",
-        name=None if tool.name is None else f"{source.slug}__{tool.name}",
-        method=method,
-        path=path,
-        status=tool.status,
-        reason=tool.reason,
-        override=None if tool.override is None else tool.override.stated(),
-    )
-
-
-def _tool(source: SourceRead, operation: Operation) -> SourceTool:
-    return SourceTool(
-        tool_id=f"{source.slug}/{operation.name}",
-        name=f"{source.slug}__{operation.name}",
-        method=operation.method,
-        path=operation.path,
-    )
-
-
-def _etag(source: SourceRead) -> str:
+def etag(source: SourceRead) -> str:
+    """Return the ETag of a source at its version."""
     return f'"{source.version}"'
 
 
-def _versions(if_match: str | None) -> frozenset[int] | None:
+def versions(if_match: str | None) -> frozenset[int] | None:
     """Return the versions that `If-Match` names (RFC 9110 section 13.1.1); None for any. A foreign tag names none."""
     if if_match is None or if_match.strip() == "*":
         return None
     tags = (tag.strip() for tag in if_match.split(","))
     return frozenset(int(tag[1:-1]) for tag in tags if _VERSION_TAG.fullmatch(tag))
-
-
-def _write_cursor(slug: str) -> str:
-    return base64.urlsafe_b64encode(f"after:{slug}".encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> str:
-    try:
-        kind, _, slug = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
-    except (ValueError, binascii.Error):
-        kind, slug = "", ""
-    if kind != "after" or not is_slug(slug):
-        raise Invalid(
-            "cursor_invalid", "This cursor is not one of ours. Use `next_cursor` of the page before, unchanged."
-        )
-    return slug

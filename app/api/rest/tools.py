@@ -4,97 +4,115 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.api.http.dependencies import Agent, Tools, composition_of
 from app.api.http.disconnect import unless_gone
-from app.api.http.paging import page_of
-from app.errors import Invalid, NotFound, Violation
+from app.api.http.paging import Limit, page_of
+from app.api.rest.failures import BODY, CALL, CALLER, PAGES, PARAMETERS, failures
+from app.errors import Invalid, ToolsProviderError, Violation
 from app.telemetry import current_trace_id
 from app.tools.answer.result import ToolResult
 from app.tools.catalog import Tool
-from app.tools.executor import NO_SUCH_TOOL
 
 router = APIRouter(prefix="/api/v1/tools", tags=["tools"])
+
+_EXAMPLE = {"tool_id": "pizzeria/get_menu", "arguments": {"category": "pizza"}}
 
 
 class ToolSummary(BaseModel):
     """A tool as lists show it."""
 
-    tool_id: str
-    mcp_name: str
-    source: str
-    title: str | None
-    description: str
-    method: str
-    path: str
-    tags: tuple[str, ...]
-    deprecated: bool
+    tool_id: str = Field(description="What REST calls it: `slug/operation`.", examples=["pizzeria/get_menu"])
+    mcp_name: str = Field(description="What MCP calls it: `slug__operation`.", examples=["pizzeria__get_menu"])
+    source: str = Field(description="The slug of its source.")
+    title: str | None = Field(description="A short name for people, if there is one.")
+    description: str = Field(description="What it does, for a model to choose by.")
+    method: str = Field(description="The HTTP method that it calls.", examples=["GET"])
+    path: str = Field(description="The path template that it calls, as the source's document writes it.")
+    tags: tuple[str, ...] = Field(description="The tags of the operation.")
+    deprecated: bool = Field(description="Whether the document advises against its use.")
 
 
 class ToolDetail(ToolSummary):
-    """A tool with what it takes and gives (JSON Schema 2020-12), and what of its description could not be kept."""
+    """A tool with what it takes and gives."""
 
-    input_schema: dict[str, Any]
-    output_schema: dict[str, Any] | None
-    required_scopes: tuple[str, ...]
-    notes: tuple[str, ...]
+    input_schema: dict[str, Any] = Field(description="What `arguments` must be (JSON Schema 2020-12).")
+    output_schema: dict[str, Any] | None = Field(
+        description="What `result` is (JSON Schema 2020-12), where the document is clear and the API keeps to it."
+    )
+    required_scopes: tuple[str, ...] = Field(description="Scopes that the caller's token must all carry.")
+    notes: tuple[str, ...] = Field(description="What of its description in the document could not be kept.")
 
 
 class ToolPage(BaseModel):
-    """Some tools; `next_cursor` leads to more."""
+    """Some tools."""
 
-    items: list[ToolSummary]
-    next_cursor: str | None
+    items: list[ToolSummary] = Field(description="The tools, ordered by source and operation.")
+    next_cursor: str | None = Field(description="What to give as `cursor` for more; null after the last.")
 
 
 class ExecuteRequest(BaseModel):
-    """Which tool, and its arguments by name."""
+    """Which tool to execute, and how."""
 
-    tool_id: str
-    arguments: dict[str, Any] = {}
+    tool_id: str = Field(description="The tool, as lists name it: `slug/operation`.")
+    arguments: dict[str, Any] = Field(default={}, description="Its arguments by name, as its `input_schema` has them.")
 
 
 class ExecuteAnswer(BaseModel):
-    """What the upstream answered. `result` is its JSON as it came, or its text, or a description of binary content.
+    """What the upstream answered."""
 
-    `headers` are those of the upstream's that a caller may need, under names in lower case.
-    """
-
-    tool_id: str
-    is_error: bool
-    upstream_status: int
-    content_type: str | None
-    headers: dict[str, str]
-    result: Any
-    truncated: bool
-    duration_ms: float
-    trace_id: str | None
+    tool_id: str = Field(description="The tool, as asked for.")
+    is_error: bool = Field(description="Whether the upstream answered 4xx or 5xx.")
+    upstream_status: int = Field(description="The HTTP status of the upstream.", examples=[200])
+    content_type: str | None = Field(description="The media type that the upstream stated.")
+    headers: dict[str, str] = Field(
+        description="Those of the upstream's headers that a caller may need, under names in lower case: `link`, "
+        "`retry-after`, `location`, `etag` and rate limits."
+    )
+    result: Any = Field(
+        description="The body: JSON as it came, streams as a list, other text as a string, anything else as "
+        "`{content_type, bytes, base64}`. Of an error page, only the words."
+    )
+    truncated: bool = Field(description="Whether the upstream had more to say than is shown.")
+    duration_ms: float = Field(description="How long the upstream took, in milliseconds.")
+    trace_id: str | None = Field(description="The trace that the call belongs to, as logs and the audit have it.")
 
 
 class _DirectRoute(APIRoute):
-    """A route that FastAPI documents but does not handle: the path of a call reads and renders JSON once."""
+    """A route that FastAPI documents but does not handle, so that a call reads and renders its JSON only once."""
 
     def get_route_handler(self) -> Any:  # noqa: ANN401 - Starlette's type is private
         return self.endpoint
 
 
-@router.get("", summary="The tools that the caller may see")
+@router.get(
+    "",
+    summary="List the tools that the caller may see",
+    response_description="One page of them.",
+    responses=failures(CALLER, PARAMETERS, PAGES),
+)
 async def list_tools(
     agent: Agent,
     catalog: Tools,
     *,
     source: Annotated[str | None, Query(description="Only tools of the source with this slug.")] = None,
     q: Annotated[
-        str | None, Query(max_length=200, description="Only tools with these words in name, title or description.")
+        str | None,
+        Query(
+            max_length=200,
+            description="Only tools with all of these words in id, title, description or tags, in any case.",
+        ),
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: str | None = None,
+    limit: Limit = 100,
+    cursor: Annotated[
+        str | None, Query(description="`next_cursor` of the page before; left out: from the start.")
+    ] = None,
 ) -> ToolPage:
-    """List in a stable order; `q` ignores case, and all of its words must be found."""
+    """List in a stable order. Tools that come or go between two pages shift nothing."""
     words = (q or "").casefold().split()
     tools = [
         tool
@@ -105,12 +123,17 @@ async def list_tools(
     return ToolPage(items=[ToolSummary(**_summary(tool)) for tool in page], next_cursor=next_cursor)
 
 
-@router.get("/{tool_id:path}", summary="One tool with its schemas")
-async def get_tool(tool_id: str, agent: Agent, catalog: Tools) -> ToolDetail:
-    """Answer 404 for what the caller may not see, as for what does not exist."""
-    tool = catalog.find(tool_id)
-    if tool is None or not catalog.may_see(agent, tool):
-        raise NotFound("tool_not_found", NO_SUCH_TOOL)
+@router.get(
+    "/{tool_id:path}",
+    summary="Show a tool with its schemas",
+    response_description="The tool.",
+    responses=failures(CALLER, PARAMETERS, {404: CALL[404]}),
+)
+async def get_tool(
+    tool_id: Annotated[str, Path(description="The tool: `slug/operation`.")], agent: Agent, request: Request
+) -> ToolDetail:
+    """Show what a tool takes and answers. One that the caller may not see is 404, like one that does not exist."""
+    tool = composition_of(request.scope).access.see(agent, tool_id, "rest")
     return ToolDetail(
         **_summary(tool),
         input_schema=tool.operation.input_schema,
@@ -120,27 +143,35 @@ async def get_tool(tool_id: str, agent: Agent, catalog: Tools) -> ToolDetail:
     )
 
 
-async def execute(request: Request) -> Response:
+async def execute_tool(request: Request) -> Response:
     """Execute a tool as the caller. An upstream's own 4xx or 5xx is 200 with `is_error: true`."""
     tool_id, arguments = _asked(request.scope.get("json"))
-    executor = composition_of(request.scope).executor
-    result = await unless_gone(request.receive, executor.execute(tool_id, arguments, request.scope["agent"], "rest"))
+    composition, agent = composition_of(request.scope), request.scope["agent"]
+    try:
+        tool = composition.access.decide(agent, tool_id, "rest")
+    except ToolsProviderError as refusal:
+        await composition.access.refused(refusal, agent, tool_id, "rest")
+        raise
+    result = await unless_gone(request.receive, composition.executor.execute(tool, arguments, agent, "rest"))
     return Response(_rendered(tool_id, result), media_type="application/json")
 
 
 router.add_api_route(
     "/execute",
-    execute,
+    execute_tool,
     methods=["POST"],
     summary="Execute a tool",
     response_model=ExecuteAnswer,
+    response_description="What the upstream answered, its own errors included.",
+    responses=failures(CALLER, BODY, CALL),
     route_class_override=_DirectRoute,
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": ExecuteRequest.model_json_schema()}},
+            "description": "The tool and its arguments.",
+            "content": {"application/json": {"schema": ExecuteRequest.model_json_schema(), "example": _EXAMPLE}},
         },
-        "security": [{"agent token": []}],
+        "security": [{"agent_token": []}],
     },
 )
 
@@ -151,7 +182,7 @@ def _asked(body: object) -> tuple[str, Mapping[str, Any]]:
         raise _misfit(Violation("", "must be a JSON object: {tool_id, arguments}"))
     tool_id, arguments = body.get("tool_id"), body.get("arguments")
     if not isinstance(tool_id, str):
-        raise _misfit(Violation("/tool_id", "is required, a string"))
+        raise _misfit(Violation("/tool_id", "is required and must be a string"))
     if arguments is not None and not isinstance(arguments, dict):
         raise _misfit(Violation("/arguments", "must be an object of arguments by name"))
     if unknown := sorted(body.keys() - {"tool_id", "arguments"}):
@@ -160,11 +191,11 @@ def _asked(body: object) -> tuple[str, Mapping[str, Any]]:
 
 
 def _misfit(violation: Violation) -> Invalid:
-    return Invalid("invalid_request", "The request does not fit; `violations` says where and why.", [violation])
+    return Invalid("invalid_request", "The request is not valid; `violations` says where and why.", [violation])
 
 
 def _rendered(tool_id: str, result: ToolResult) -> bytes:
-    # JSON of the upstream is spliced in as it came: parsing and writing it again would cost more than all the rest.
+    # JSON of the upstream is spliced in as it came: parsing and rendering it again would cost more than the rest.
     body: object = orjson.Fragment(result.raw) if result.kind == "json" else result.body
     return orjson.dumps(
         {

@@ -8,12 +8,8 @@ from typing import Any
 
 import orjson
 
-from app.operation.media_types import essence
+from app.operation.media_types import EVENTS, SEQUENCE, essence
 
-_EVENTS = "text/event-stream"
-_SEQUENCE = "application/json-seq"
-_LINES = ("x-ndjson", "ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines")
-_STREAMS = frozenset({_EVENTS, _SEQUENCE, *(f"application/{name}" for name in _LINES)})
 _MOST_VALUES = 10_000  # in one answer
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _RECORD_SEPARATOR = "\x1e"
@@ -30,13 +26,8 @@ class StreamValues:
     truncated: bool
 
 
-def is_stream(content_type: str | None) -> bool:
-    """Whether the body may never end, and each part of it is of use without the rest."""
-    return content_type is not None and essence(content_type) in _STREAMS
-
-
 def values_of(text: str, content_type: str, *, truncated: bool) -> StreamValues | None:
-    """Return what the stream holds; None where a line is no JSON.
+    """Return what the stream holds; None where a line is not JSON.
 
     Of a truncated text the last, unfinished value is left out. A server-sent event is `{data}`, with `event` and `id`
     where it has them; `data` is parsed where it is JSON.
@@ -52,10 +43,10 @@ def values_of(text: str, content_type: str, *, truncated: bool) -> StreamValues 
 
 
 def _values(text: str, name: str, *, whole: bool) -> Iterator[_Written]:
-    if name == _EVENTS:
+    if name == EVENTS:
         yield from _events(text, whole=whole)
         return
-    parts = text.split(_RECORD_SEPARATOR if name == _SEQUENCE else "\n")
+    parts = text.split(_RECORD_SEPARATOR if name == SEQUENCE else "\n")
     for part in parts if whole else parts[:-1]:
         if part.strip():
             yield orjson.loads(part), part.encode()

@@ -1,0 +1,98 @@
+"""`tools-provider register`: a document at an address or in a file becomes a source with tools."""
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from app.cli.client import (
+    DEFAULT_SERVER,
+    UNUSABLE,
+    PasswordFileOption,
+    ServerOption,
+    TokenFileOption,
+    UserOption,
+    connect,
+    stop,
+)
+from app.cli.report import show
+from app.documents.local import read_local
+from app.errors import ToolsProviderError
+from app.operation.operation import ReportItem
+from app.operation.text import cleaned, tool_id
+
+_SOURCES = "/api/v1/sources"
+_CARRIED = {  # by calls, for each type of `upstream_auth`
+    "token_exchange": "a token for {}",
+    "passthrough": "the agent's own token",
+    "none": "no token",
+}
+_MOST_BYTES = 200_000_000  # of a file and those beside it; what a server takes is its setting
+
+
+def register(  # noqa: PLR0913 - the options of a command
+    document: Annotated[
+        str, typer.Argument(metavar="URL|FILE", help="An OpenAPI document, JSON or YAML.", show_default=False)
+    ],
+    *,
+    name: Annotated[str, typer.Option(help="What people call it; default: the document's title, or its host.")] = "",
+    slug: Annotated[str, typer.Option(help="What its tool ids begin with; default: the audience, else the name.")] = "",
+    audience: Annotated[str, typer.Option(help="The API's client id at the identity provider.")] = "",
+    base_url: Annotated[str, typer.Option(help="Where calls go; default: the document's server.")] = "",
+    server: ServerOption = DEFAULT_SERVER,
+    token_file: TokenFileOption = None,
+    user: UserOption = "",
+    password_file: PasswordFileOption = None,
+) -> None:
+    """Register an OpenAPI document with a running server, as an admin: its operations become tools at once.
+
+    Shows each operation with its tool, what was lost and why.
+
+    Ends with 0 when it is registered, 1 when somebody refuses, 2 when nobody could be asked.
+    """
+    is_url = document.startswith(("http://", "https://"))
+    content = b"" if is_url else _read(Path(document))
+    source = {
+        "name": name or (urlsplit(document).netloc if is_url else _title(Path(document))),
+        **({"url": document} if is_url else {}),
+        **({"slug": slug} if slug else {}),
+        **({"default_audience": audience} if audience else {}),
+        **({"base_url": base_url} if base_url else {}),
+    }
+    client = connect(server, token_file, user, password_file)
+    if is_url:
+        registered = client.post(_SOURCES, json=source)
+    else:  # a form: its part `source` as JSON, its part `document` the file as it is
+        part = (Path(document).name, content)
+        parts = {"source": (None, json.dumps(source), "application/json"), "document": part}
+        registered = client.post(_SOURCES, files=parts)
+    _tell(registered)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        stop(UNUSABLE, f"{file}: {error.strerror}")
+
+
+def _title(file: Path) -> str:
+    """Return the title that the document states, else the file's name: whether it is a document, the server judges."""
+    try:
+        title = read_local(file, max_bytes=_MOST_BYTES).title
+    except (OSError, ToolsProviderError):
+        return file.stem
+    return cleaned(title).strip()[:200] or file.stem
+
+
+def _tell(registered: dict[str, Any]) -> None:
+    slug, tools, auth = registered["slug"], registered["tools"], registered["upstream_auth"]["type"]
+    show(registered["name"], [ReportItem(**item) for item in registered["report"]], len(tools), partial(tool_id, slug))
+    carried = _CARRIED.get(auth, f"what {auth} provides").format(registered["default_audience"])
+    sys.stdout.write(cleaned(f"Registered as {slug}: {registered['base_url']}, calls carry {carried}\n"))
+    for warning in registered["warnings"]:
+        sys.stderr.write(cleaned(f"Warning: {warning['code']}: {warning['detail']}\n"))

@@ -1,0 +1,84 @@
+"""What the operations of a document became, as tables: before a registration (`convert`) and after it (`register`)."""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from app.operation.operation import ReportItem
+from app.operation.text import cleaned
+
+_WORST = 10  # tools that are shown as the largest
+_NARROWEST = 160  # columns, where no terminal says how many it has
+_COLOURS = {"ready": "green", "degraded": "yellow", "skipped": "red"}
+
+
+def totals(report: Sequence[ReportItem], tools: int) -> dict[str, int]:
+    """Return the sums of a report; how many tools there are is not in it, because some are hidden."""
+    counts = Counter(item.status for item in report)
+    return {
+        "operations": sum(item.path != "" for item in report),
+        "tools": tools,
+        "ready": counts["ready"],
+        "degraded": counts["degraded"],
+        "skipped": counts["skipped"],
+        "bytes": sum(item.bytes for item in report),
+        "estimated_tokens": sum(item.estimated_tokens for item in report),
+    }
+
+
+def show(title: str, report: Sequence[ReportItem], tools: int, called: Callable[[str], str]) -> None:
+    """Print each operation with its tool, what was lost and why, the largest tools and the sums.
+
+    `called` turns an operation's name into what its tool is called where the reader continues.
+    """
+    console = Console() if sys.stdout.isatty() else Console(width=_NARROWEST)
+    console.print(_table(report, called))
+    losses = [item for item in report if item.reason is not None]
+    if losses:
+        console.print("\nWhat was lost, and why", style="bold")
+        console.print(_reasons(losses))
+    sums = totals(report, tools)
+    if sums["ready"] + sums["degraded"] > _WORST:
+        console.print("\nThe largest", style="bold")
+        console.print(_table(sorted(report, key=lambda item: -item.bytes)[:_WORST], called))
+    console.print(
+        f"\n{cleaned(title)}: {sums['operations']:,} operations, "
+        f"{sums['tools']:,} tools ({sums['ready']:,} ready, {sums['degraded']:,} degraded), "
+        f"{sums['skipped']:,} skipped; {sums['bytes']:,} bytes, about {sums['estimated_tokens']:,} tokens",
+        markup=False,
+        highlight=False,
+    )
+
+
+def _table(items: Sequence[ReportItem], called: Callable[[str], str]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("operation", overflow="fold", ratio=2)
+    table.add_column("tool", overflow="fold", ratio=2)
+    table.add_column("status")
+    table.add_column("bytes", justify="right")
+    table.add_column("tokens", justify="right")
+    for item in items:
+        tool = called(item.name) if item.name is not None else ""
+        status = Text(item.status, style=_COLOURS[item.status])
+        sizes = (f"{item.bytes:,}", f"{item.estimated_tokens:,}") if item.name is not None else ("", "")
+        table.add_row(_operation(item), Text(tool), status, *sizes)
+    return table
+
+
+def _reasons(items: Sequence[ReportItem]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(overflow="fold", ratio=1)
+    table.add_column(overflow="fold", ratio=2)
+    for item in items:
+        table.add_row(
+            _operation(item), Text(f"{item.status}: {cleaned(item.reason or '')} (at {cleaned(item.pointer)})")
+        )
+    return table
+
+
+def _operation(item: ReportItem) -> Text:
+    return Text(cleaned(f"{item.method} {item.path}"))

@@ -1,0 +1,70 @@
+"""What can be remembered. Whatever an implementation does, tests/memory/ holds it to what is promised here."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, TypeVar
+
+Value = TypeVar("Value")
+
+
+class Kept(Protocol[Value]):
+    """Values by key, bounded in number and in time. Times are of the caller's clock, in seconds.
+
+    Keys should be digests: what is kept may be worth stealing, its key should not be.
+    """
+
+    async def get(self, key: bytes, now: float) -> Value | None:
+        """Return the value unless its time is over."""
+        ...
+
+    async def keep(self, key: bytes, value: Value, *, until: float, now: float) -> None:
+        """Remember the value before `until`, unless that has passed. The least recently used values make room."""
+        ...
+
+    async def forget(self, key: bytes) -> None:
+        """Drop the value, if there is one."""
+        ...
+
+    async def once(self, key: bytes, work: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
+        """Return or raise what `work` does; whoever asks for the key meanwhile waits for the same work.
+
+        A caller that gives up does not end the work. What comes of it is not kept, unless `work` does so.
+        """
+        ...
+
+
+class Leases(Protocol):
+    """Who may do what only one may do at a time."""
+
+    def held(self, key: str) -> AbstractAsyncContextManager[None]:
+        """Hold the key while the block lasts; whoever else wants it waits until then."""
+        ...
+
+
+class Signals(Protocol):
+    """Tell whoever listens that something has changed; what it is now, they look up themselves."""
+
+    def listen(self, topic: str, hear: Callable[[str], Awaitable[None]]) -> None:
+        """Call `hear` with the key of every signal on that topic, one after another in the order they were sent.
+
+        `hear` must not send on the same topic.
+        """
+        ...
+
+    async def send(self, topic: str, key: str) -> None:
+        """Say that what `key` names has changed. On return every listener of this process has heard it."""
+        ...
+
+
+class Memory(Protocol):
+    """All of it. Each kept memory has a name: asked for again by it, the values are the same."""
+
+    @property
+    def leases(self) -> Leases: ...
+
+    @property
+    def signals(self) -> Signals: ...
+
+    def kept(self, name: str, *, most: int) -> Kept[Any]:
+        """Return the memory of that name, which holds at most `most` values."""
+        ...

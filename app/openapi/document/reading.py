@@ -1,0 +1,308 @@
+"""Bytes to a tree of JSON values, within limits: JSON, and YAML 1.2. Slow for large documents.
+
+YAML is built from the parser's events, so that limits are noticed in time. Its core schema has no dates, no `on` or
+`yes`, no base 60; all keys are strings. An alias shares what its anchor built, and counts each time it is used.
+"""
+
+import math
+import re
+from dataclasses import dataclass, field
+
+import orjson
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from app.errors import Invalid, Violation
+from app.operation.operation import Json, Value
+from app.operation.pointers import join
+
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_TAG = "tag:yaml.org,2002:"
+_TEXT_TAGS = {"!", f"{_TAG}str", f"{_TAG}binary", f"{_TAG}timestamp"}
+_PLAIN_TAGS = {f"{_TAG}{name}" for name in ("null", "bool", "int", "float")}
+_COLLECTION_TAGS = {"!", f"{_TAG}map", f"{_TAG}seq"}
+_CONSTANTS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_FIRST_OF_NO_TEXT = frozenset({"", *"~nNtTfF+-.0123456789"})
+_INTEGER = re.compile(r"[-+]?[0-9]{1,400}")
+_OTHER_BASE = re.compile(r"0o[0-7]{1,400}|0x[0-9a-fA-F]{1,400}")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_UNSET: Value = object()
+_MERGE: Value = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits for one document with all its files. Each is a setting `SOURCE_MAX_…`, which the refusal names.
+
+    The largest real documents have some 260,000 values and are 30 containers deep.
+    """
+
+    nodes: int = 1_000_000  # values; those behind a YAML alias count each time
+    alias_nodes: int = 250_000  # … of these, behind aliases
+    depth: int = 200  # nested containers
+    files: int = 5_000  # besides the document itself
+    operations: int = 10_000
+    tool_bytes: int = 32_768  # of one tool
+    list_bytes: int = 10_485_760  # of all tools of the document
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """The bytes of a document, or of a file that it refers to, as they came."""
+
+    data: bytes
+    content_type: str | None = None
+
+
+def read_root(file: File, limits: Limits) -> tuple[Json, int]:
+    """Return the document in the file and the number of its values. Raises Invalid("invalid_document")."""
+    tree, nodes = read_tree(file, limits)
+    if not isinstance(tree, dict):
+        raise refused(f"is {_kind(tree)} at the top, not an object with the fields of an OpenAPI document")
+    return tree, nodes
+
+
+def read_tree(file: File, limits: Limits) -> tuple[Value, int]:
+    """Return what the file holds and the number of its values. Raises Invalid("invalid_document")."""
+    data = file.data.removeprefix(_BYTE_ORDER_MARK)
+    start = data[:1_024].lstrip()[:1]
+    if not start:
+        raise refused("is empty")
+    if start == b"<":
+        raise refused("is HTML or XML; give the address of the OpenAPI document itself, in JSON or YAML")
+    if start in {b"{", b"["} and "yaml" not in (file.content_type or "").lower():
+        return _read_json(data, limits)
+    return _read_yaml(_decoded(data), limits)
+
+
+def _read_json(data: bytes, limits: Limits) -> tuple[Value, int]:
+    # Counted before anything is built; commas inside texts are only looked for where they decide.
+    if _marks(data) >= limits.nodes and _marks(_TEXT.sub(b"0", data)) >= limits.nodes:
+        raise refused(f"has more than {limits.nodes:,} values (SOURCE_MAX_NODES)")
+    try:
+        tree = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        if error.msg.startswith("depth limit"):
+            raise _too_deep(limits) from None
+        raise refused(f"is not valid JSON: {error}") from None
+    return tree, _counted(tree, limits)
+
+
+def _marks(data: bytes) -> int:
+    """Every value except the first follows a comma or the bracket of a container that is not empty."""
+    return sum(map(data.count, (b",", b"[", b"{"))) - data.count(b"[]") - data.count(b"{}")
+
+
+def _counted(tree: Value, limits: Limits) -> int:
+    pending: list[tuple[Value, int, str]] = [(tree, 1, "")]
+    count = 1
+    while pending:
+        node, depth, pointer = pending.pop()
+        if depth > limits.depth:
+            raise _too_deep(limits, pointer)
+        count += len(node)
+        items = node.items() if isinstance(node, dict) else enumerate(node)
+        pending.extend((item, depth + 1, join(pointer, key)) for key, item in items if isinstance(item, dict | list))
+    return count
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise refused(f"is not UTF-8 text: byte {error.start} cannot be read") from None
+
+
+def _kind(value: object) -> str:
+    return "a list" if isinstance(value, list) else "a single value"
+
+
+@dataclass(slots=True)
+class _Open:
+    """A container that is being filled; `nodes` counts the values in it, those behind aliases included."""
+
+    value: Json | list[Value]
+    anchor: str | None
+    key: Value = _UNSET
+    merged: list[Json] = field(default_factory=list)
+    nodes: int = 1
+
+
+def _read_yaml(text: str, limits: Limits) -> tuple[Value, int]:
+    """Return the one YAML document in the text and the number of its values. Raises Invalid("invalid_document")."""
+    tree = _Tree(limits)
+    try:
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            tree.take(event)
+    except yaml.YAMLError as error:
+        if "nesting depth" in _problem_of(error):  # the parser's own limit, which may come before we see the events
+            raise _too_deep(limits) from None
+        raise refused(f"is neither valid JSON nor valid YAML: {_problem_of(error)}") from None
+    return tree.root, tree.nodes
+
+
+class _Tree:
+    def __init__(self, limits: Limits) -> None:
+        self.root: Value = None
+        self.nodes = 0
+        self._limits = limits
+        self._open: list[_Open] = []
+        self._anchors: dict[str, tuple[Value, int]] = {}
+        self._alias_nodes = 0
+        self._documents = 0
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, ScalarEvent):
+            self._scalar(event)
+        elif isinstance(event, MappingStartEvent):
+            self._start({}, event)
+        elif isinstance(event, SequenceStartEvent):
+            self._start([], event)
+        elif isinstance(event, MappingEndEvent | SequenceEndEvent):
+            self._end()
+        elif isinstance(event, AliasEvent):
+            self._alias(event)
+        elif isinstance(event, DocumentStartEvent):
+            self._documents += 1
+            if self._documents > 1:
+                raise refused(f"is followed by another document {_line(event)}; give only one")
+
+    def _scalar(self, event: ScalarEvent) -> None:
+        parent = self._open[-1] if self._open else None
+        if parent is not None and isinstance(parent.value, dict) and parent.key is _UNSET:
+            parent.key = _MERGE if event.value == "<<" and event.implicit[0] else event.value
+            if event.anchor:
+                self._anchors[event.anchor] = (event.value, 1)
+            return
+        value = _scalar_value(event)
+        if event.anchor:
+            self._anchors[event.anchor] = (value, 1)
+        self._count(1)
+        self._place(value, 1)
+
+    def _start(self, value: Json | list[Value], event: MappingStartEvent | SequenceStartEvent) -> None:
+        if event.tag is not None and event.tag not in _COLLECTION_TAGS:
+            raise refused(f"uses the YAML tag {event.tag!r} {_line(event)}, which JSON does not have")
+        if self._open and isinstance(self._open[-1].value, dict) and self._open[-1].key is _UNSET:
+            raise refused(f"has a key that is not text {_line(event)}")
+        if len(self._open) >= self._limits.depth:
+            raise _too_deep(self._limits)
+        self._open.append(_Open(value, event.anchor))
+
+    def _end(self) -> None:
+        done = self._open.pop()
+        if isinstance(done.value, dict):
+            for merged in done.merged:
+                for key, value in merged.items():
+                    done.value.setdefault(key, value)
+        if done.anchor:
+            self._anchors[done.anchor] = (done.value, done.nodes)
+        self._count(1)
+        self._place(done.value, done.nodes)
+
+    def _alias(self, event: AliasEvent) -> None:
+        where = _line(event)
+        if event.anchor not in self._anchors or any(each.anchor == event.anchor for each in self._open):
+            raise refused(f"has an alias to something that is not complete before it {where}")
+        value, nodes = self._anchors[event.anchor]
+        self._alias_nodes += nodes
+        if self._alias_nodes > self._limits.alias_nodes:
+            raise refused(
+                f"grows by aliases to more than {self._limits.alias_nodes:,} values (SOURCE_MAX_ALIAS_NODES) {where}"
+            )
+        parent = self._open[-1]
+        if isinstance(parent.value, dict) and parent.key is _UNSET:
+            if isinstance(value, dict | list):
+                raise refused(f"has a key that is not text {where}")
+            parent.key = value if isinstance(value, str) else str(value)
+            return
+        self._count(nodes)
+        self._place(value, nodes)
+
+    def _count(self, nodes: int) -> None:
+        self.nodes += nodes
+        if self.nodes > self._limits.nodes:
+            raise refused(f"has more than {self._limits.nodes:,} values (SOURCE_MAX_NODES)")
+
+    def _place(self, value: Value, nodes: int) -> None:
+        if not self._open:
+            self.root = value
+            return
+        parent = self._open[-1]
+        parent.nodes += nodes
+        if isinstance(parent.value, list):
+            parent.value.append(value)
+            return
+        if parent.key is _MERGE:
+            parent.merged += _to_merge(value)
+        else:
+            parent.value[parent.key] = value
+        parent.key = _UNSET
+
+
+def _to_merge(value: Value) -> list[Json]:
+    sources = value if isinstance(value, list) else [value]
+    if not all(isinstance(source, dict) for source in sources):
+        raise refused("merges (`<<`) something that is not a mapping")
+    return sources
+
+
+def _scalar_value(event: ScalarEvent) -> Value:
+    if event.tag in _TEXT_TAGS or (event.tag is None and not event.implicit[0]):
+        return event.value
+    if event.tag is not None and event.tag not in _PLAIN_TAGS:
+        raise refused(f"uses the YAML tag {event.tag!r} {_line(event)}, which JSON does not have")
+    return _plain_value(event)
+
+
+def _plain_value(event: ScalarEvent) -> Value:
+    text = event.value
+    if text[:1] not in _FIRST_OF_NO_TEXT:
+        return text
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INTEGER.fullmatch(text) or _OTHER_BASE.fullmatch(text):
+        whole = int(text, 0 if text[:2] in {"0o", "0x"} else 10)
+        if -(2**63) <= whole < 2**64:
+            return whole
+        text = str(whole)  # beyond 64 bits it is a float, as for the JSON parser
+    if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
+        return float(text)
+    if _FLOAT.fullmatch(text) or _NOT_FINITE.fullmatch(text):
+        raise refused(f"has the number {text[:40]} {_line(event)}, which JSON does not have")
+    return text
+
+
+def _line(event: Event) -> str:
+    return f"(line {event.start_mark.line + 1})" if event.start_mark is not None else ""
+
+
+def _problem_of(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or "it cannot be parsed"
+    return f"{problem} (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else str(problem)
+
+
+def refused(why: str, pointer: str = "") -> Invalid:
+    """Return the error for a document that cannot be used as a whole: `The document …`."""
+    return Invalid("invalid_document", f"The document {why}.", [Violation(pointer, why)])
+
+
+def _too_deep(limits: Limits, pointer: str = "") -> Invalid:
+    """Return the error for a document that is nested deeper than it may be."""
+    return refused(f"is nested deeper than {limits.depth} levels (SOURCE_MAX_DEPTH)", pointer)

@@ -1,0 +1,323 @@
+"""Request Body Objects (OAS 3.1.1 section 4.8.13): which media type is sent, and what a caller may say for it."""
+
+from dataclasses import dataclass, field, replace
+from types import NoneType
+
+from openapi_pydantic.v3.v3_1 import Encoding, MediaType, RequestBody
+
+from app.openapi.operations.parts import Input, Unusable, parse
+from app.openapi.schema.definitions import Definition
+from app.openapi.schema.schemas import Schemas, is_nothing
+from app.operation.media_types import Kind, by_preference, concrete, essence, is_media_type, kind_of
+from app.operation.operation import Body, BodyField, Json, Style, Value
+from app.operation.pointers import References, Unresolvable, join, remark
+from app.operation.text import hides_something, shortened
+
+_STYLES: tuple[Style, ...] = ("form", "spaceDelimited", "pipeDelimited", "deepObject")
+_MOST_LEVELS = 6  # of combinations and references in which a file is looked for
+_WHOLE = "body"
+_MOST_SCHEMAS = 200  # that one body is put together from
+_MORE_THAN_MEMBERS = (
+    "anyOf",
+    "const",
+    "dependencies",
+    "dependentRequired",
+    "dependentSchemas",
+    "discriminator",
+    "else",
+    "enum",
+    "if",
+    "not",
+    "oneOf",
+    "patternProperties",
+    "propertyNames",
+    "then",
+    "$dynamicRef",
+    "$recursiveRef",
+)
+_BASE64: Json = {"type": "string", "contentEncoding": "base64"}
+_FILE_MEMBERS: Json = {"content": _BASE64, "filename": {"type": "string"}, "content_type": {"type": "string"}}
+
+_FILE: Json = {
+    "description": "A file: its bytes in base64, alone or with a name and a media type.",
+    "anyOf": [
+        _BASE64,
+        {"type": "object", "properties": _FILE_MEMBERS, "required": ["content"], "additionalProperties": False},
+    ],
+}
+_FILES: Json = {"description": "Files.", "type": "array", "items": _FILE}
+
+
+@dataclass(slots=True)
+class Members:
+    """The members of an object by name, each with the schemas that apply to it and where they are."""
+
+    schemas: dict[str, list[tuple[Value, str]]] = field(default_factory=dict)
+    required: dict[str, None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBody:
+    """The body and what a caller may say for it: one input for the whole, or one for each of `body.fields`."""
+
+    body: Body
+    inputs: tuple[Input, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """The media type that is sent, and what the document says about it.
+
+    `schema` comes with its pointer. `members` is set where there are only members and no schema.
+    """
+
+    media_type: str
+    schema: tuple[Value, str]
+    pointer: str
+    encoding: Value = None
+    members: Members | None = None
+
+
+def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> ReadBody | None:
+    """Return the body, or None where the operation has none. A body that cannot be read is any JSON."""
+    if raw is None:
+        return None
+    try:
+        node, place = schemas.references.follow(raw, pointer)
+        content = node.get("content") if isinstance(node, dict) else None
+        stated = {**node, "content": {}} if isinstance(node, dict) else node
+        parsed = parse(RequestBody, stated, place, notes)
+        media = _chosen(content, place, schemas, notes)
+    except (Unresolvable, Unusable) as error:
+        notes.append(remark(f"the body is taken as any JSON: {error}", pointer))
+        parsed, media = RequestBody(content={}), Media("application/json", (None, pointer), pointer)
+    return read_media(parsed, media, schemas, notes)
+
+
+def read_media(parsed: RequestBody, media: Media, schemas: Schemas, notes: list[str]) -> ReadBody:
+    """Return the body that is sent in that media type."""
+    return _Reader(parsed, media, schemas, notes).read()
+
+
+def _chosen(content: Value, pointer: str, schemas: Schemas, notes: list[str]) -> Media:
+    """Prefer JSON, then forms; but a form that carries files is sent as multipart where that is offered."""
+    if not isinstance(content, dict):
+        raise Unusable("`content` is not an object", pointer)
+    usable = [name for name in content if is_media_type(name) and isinstance(content[name], dict | NoneType)]
+    if not usable:
+        raise Unusable("`content` names no media type", pointer)
+    ordered = by_preference(usable)
+    chosen = ordered[0]
+    if kind_of(chosen) == "form":
+        multipart = [name for name in ordered if kind_of(name) == "multipart"]
+        chosen = next((name for name in multipart if _has_files(content[name], schemas)), chosen)
+    raw, where = schemas.references.follow(content[chosen], join(pointer, "content", chosen))
+    if raw is None or (isinstance(raw, dict) and raw.get("schema", {}) is None):
+        notes.append(remark("null in place of a schema: any value is accepted", where))
+    raw = raw if isinstance(raw, dict) else {}
+    parse(MediaType, {name: value for name, value in raw.items() if name not in {"schema", "encoding"}}, where, notes)
+    return Media(chosen, (raw.get("schema"), join(where, "schema")), where, raw.get("encoding"))
+
+
+def _has_files(media: Value, schemas: Schemas) -> bool:
+    schema = media.get("schema") if isinstance(media, dict) else None
+    members = members_of(schema, "", schemas.references)
+    return members is not None and any(_is_file(raw, schemas) for each in members.schemas.values() for raw, _ in each)
+
+
+class _Reader:
+    def __init__(self, parsed: RequestBody, media: Media, schemas: Schemas, notes: list[str]) -> None:
+        self._parsed = parsed
+        self._media = media
+        self._schemas = schemas
+        self._notes = notes
+        self._kind: Kind = kind_of(media.media_type)
+        self._body = Body(media_type=concrete(media.media_type), required=parsed.required)
+
+    def read(self) -> ReadBody:
+        if self._kind in {"json", "form", "multipart"}:
+            members = self._media.members or members_of(*self._media.schema, self._schemas.references)
+            flat = None if members is None else self._fields(members)
+            if flat is not None and flat.inputs:
+                return flat
+        if self._kind == "json":
+            return self._whole(self._any())
+        if self._kind == "text":
+            return self._whole(self._text())
+        if self._kind == "binary":
+            return self._bytes()
+        return self._whole(self._any(), fields=self._encodings())
+
+    def _fields(self, members: Members) -> ReadBody:
+        fields, inputs = [], []
+        for name, places in members.schemas.items():
+            if any(self._schemas.is_read_only(raw) for raw, _ in places):
+                continue
+            if hides_something(name):
+                self._notes.append(remark("a member with invisible characters in its name was left out", places[0][1]))
+                continue
+            field = self._field(name, [raw for raw, _ in places])
+            definition = _together([self._schemas.read(raw, where) for raw, where in places])
+            if field.binary:
+                definition = self._as_file(definition, places)
+            needed = name in members.required
+            always = needed and self._body.required
+            fields.append(field)
+            inputs.append(Input(_WHOLE, name, always, definition, once_given=needed and not always))
+        return ReadBody(replace(self._body, fields=tuple(fields)), tuple(inputs))
+
+    def _field(self, name: str, schemas: list[Value]) -> BodyField:
+        field = BodyField(argument=name, name=name)
+        if self._kind not in {"form", "multipart"}:
+            return field
+        encoding = self._encoding(name)
+        field = replace(
+            field, binary=self._kind == "multipart" and any(_is_file(raw, self._schemas) for raw in schemas)
+        )
+        return field if encoding is None else _encoded(field, encoding, self._kind)
+
+    def _encoding(self, name: str) -> Encoding | None:
+        encodings = self._media.encoding
+        if not isinstance(encodings, dict) or name not in encodings:
+            return None
+        where = join(self._media.pointer, "encoding", name)
+        try:
+            return parse(Encoding, _without_headers(encodings[name]), where, self._notes)
+        except Unusable as error:
+            self._notes.append(remark(f"an encoding was left out: {error}", where))
+            return None
+
+    def _encodings(self) -> tuple[BodyField, ...]:
+        """What the document says about members of a body that is one argument, in any branch."""
+        names = self._media.encoding
+        return tuple(self._field(name, []) for name in names) if isinstance(names, dict) else ()
+
+    def _as_file(self, definition: Definition, places: list[tuple[Value, str]]) -> Definition:
+        plain = [self._followed(raw) for raw, _ in places]
+        several = any(isinstance(raw, dict) and raw.get("type") == "array" for raw in plain)
+        file = Definition(_FILES if several else _FILE, notes=definition.notes)
+        return file.described(description=definition.schema.get("description"))
+
+    def _followed(self, raw: Value) -> Value:
+        try:
+            return self._schemas.references.follow(raw, "")[0]
+        except Unresolvable:
+            return raw
+
+    def _whole(self, definition: Definition, *, binary: bool = False, fields: tuple[BodyField, ...] = ()) -> ReadBody:
+        body = replace(self._body, argument=_WHOLE, binary=binary, fields=fields)
+        description = shortened(self._parsed.description or "")
+        if hides_something(self._parsed.description or ""):
+            self._notes.append(remark("invisible or control characters were taken out", self._media.pointer))
+        if not description and "description" not in definition.schema:
+            description = f"The body ({essence(self._body.media_type)})."
+        definition = definition.described(description=description or None)
+        return ReadBody(body, (Input(_WHOLE, _WHOLE, body.required, definition),))
+
+    def _any(self) -> Definition:
+        return self._schemas.read(*self._media.schema)
+
+    def _text(self) -> Definition:
+        definition = self._any()
+        if definition.schema.get("type") == "string":
+            return definition
+        return Definition({"type": "string"}, notes=definition.notes)
+
+    def _bytes(self) -> ReadBody:
+        raw = self._followed(self._media.schema[0])
+        if isinstance(raw, dict) and (raw.get("type") in ("object", "array") or "properties" in raw):
+            return self._whole(self._any())
+        return self._whole(Definition(_base64_of(self._body.media_type)), binary=True)
+
+
+def _encoded(field: BodyField, encoding: Encoding, kind: Kind) -> BodyField:
+    stated = [each.strip() for each in (encoding.contentType or "").split(",")]
+    content_type = next((each for each in stated if is_media_type(each) and "*" not in essence(each)), None)
+    if kind == "multipart" or not encoding.model_fields_set & {"style", "explode", "allowReserved"}:
+        return replace(field, content_type=content_type)
+    style = next((style for style in _STYLES if style == encoding.style), _STYLES[0])
+    return replace(field, style=style, explode=style == "form" if encoding.explode is None else encoding.explode)
+
+
+def _without_headers(raw: Value) -> Value:
+    """Callers cannot set the headers of a part."""
+    return {name: value for name, value in raw.items() if name != "headers"} if isinstance(raw, dict) else raw
+
+
+def _together(definitions: list[Definition]) -> Definition:
+    if len(definitions) == 1:
+        return definitions[0]
+    distinct = [
+        each for number, each in enumerate(definitions) if each.schema not in [d.schema for d in definitions[:number]]
+    ]
+    if len(distinct) == 1:
+        return distinct[0]
+    return Definition(
+        {"allOf": [each.schema for each in distinct]},
+        tuple(name for each in distinct for name in each.references),
+        tuple(note for each in distinct for note in each.notes),
+        sum(each.weight for each in distinct),
+    )
+
+
+def _is_file(raw: Value, schemas: Schemas, levels: int = _MOST_LEVELS) -> bool:
+    """Whether a form field takes a file or several files."""
+    try:
+        node, _ = schemas.references.follow(raw, "")
+    except Unresolvable:
+        return False
+    if not isinstance(node, dict) or levels == 0:
+        return False
+    if node.get("format") == "binary" or node.get("type") == "file":
+        return True
+    if "contentMediaType" in node and "contentEncoding" not in node:
+        return True
+    inner = [each for word in ("allOf", "anyOf", "oneOf") if isinstance(node.get(word), list) for each in node[word]]
+    inner += [node["items"]] if node.get("type") == "array" and "items" in node else []
+    return any(_is_file(each, schemas, levels - 1) for each in inner)
+
+
+def _base64_of(media_type: str) -> Json:
+    """Return the schema of a body of bytes."""
+    return {**_BASE64, "contentMediaType": media_type, "description": f"The body ({media_type}) in base64."}
+
+
+def members_of(raw: Value, pointer: str, references: References) -> Members | None:
+    """Return the members if the schema is an object with named members and no other constraint that matters."""
+    members = Members()
+    pending: list[tuple[Value, str]] = [(raw, pointer)]
+    for _ in range(_MOST_SCHEMAS):
+        if not pending:
+            return members if members.schemas else None
+        node, where = pending.pop(0)
+        if not isinstance(node, dict) or not _is_plain(node):
+            return None
+        parts = [(each, join(where, "allOf", number)) for number, each in enumerate(node.get("allOf") or ())]
+        if "$ref" in node:
+            try:
+                parts.insert(0, references.find(node["$ref"]))
+            except Unresolvable:
+                return None
+        pending[:0] = parts
+        _take(members, node, where)
+    return None
+
+
+def _take(members: Members, node: Json, where: str) -> None:
+    for name, schema in (node.get("properties") or {}).items():
+        members.schemas.setdefault(name, []).append((schema, join(where, "properties", name)))
+    names = node.get("required")
+    if isinstance(names, list):
+        members.required.update(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def _is_plain(node: Json) -> bool:
+    types = node.get("type", "object")
+    additional = node.get("additionalProperties")
+    return (
+        (types == "object" or (isinstance(types, list) and "object" in types))
+        and not any(keyword in node for keyword in _MORE_THAN_MEMBERS)
+        and (additional is False or is_nothing(additional))
+        and isinstance(node.get("properties") or {}, dict)
+        and isinstance(node.get("allOf") or [], list)
+    )

@@ -1,0 +1,194 @@
+"""One operation of a document, converted but for what depends on the others: its name and the budget of its schema."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from openapi_pydantic.v3.v3_1 import Operation as ParsedOperation
+
+from app.openapi.operations import extensions, swagger2
+from app.openapi.operations.answers import Answers
+from app.openapi.operations.bodies import ReadBody, read_body
+from app.openapi.operations.parameters import Parameters
+from app.openapi.operations.parts import Input, Place, ToolWishes, Unusable, parse, server_addresses
+from app.openapi.schema.definitions import Definition
+from app.openapi.schema.schemas import Schemas
+from app.operation.operation import Body, Json, Operation, Parameter, Value, split_template
+from app.operation.pointers import Unresolvable, join, remark
+from app.operation.text import LONGEST_NAME, argument_names, hides_something, shortened
+
+_BODY = "body"
+_OF_BODY = frozenset({"body", "formData"})  # what `in` of a parameter may say in Swagger 2.0 besides a location
+_MOST_DEPENDENCIES = 400  # names in `dependentRequired`, which grow with the square of the number of fields
+_MOST_TAGS = 20  # of one operation: they select tools, and real operations have one or two
+_HEAD = ("operationId", "summary", "description", "tags", "deprecated")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An operation without a name, with the frame of its input schema, which the arguments will fill.
+
+    `wanted_name` is what its name is made from, if the document says anything.
+    """
+
+    operation: Operation
+    wanted_name: str | None
+    arguments: dict[str, Definition]
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathItem:
+    """What the operations of one path share: the Path Item Object and where it is."""
+
+    path: str
+    raw: Json
+    pointer: str
+
+
+@dataclass(slots=True)
+class _Arguments:
+    """The operation's inputs under the names that a caller gives them."""
+
+    parameters: tuple[Parameter, ...] = ()
+    body: Body | None = None
+    inputs: dict[str, Input] = field(default_factory=dict)
+
+
+class Drafting:
+    """Reads the operations of one document, each independently."""
+
+    def __init__(self, document: Json, schemas: Schemas, servers: Sequence[str]) -> None:
+        self._schemas = schemas
+        self._consumes = document.get("consumes")  # Swagger 2.0: where an operation has none
+        self._parameters = Parameters(schemas)
+        self._answers = Answers(document, schemas.references)
+        self._servers = tuple(servers)
+
+    def draft(self, item: PathItem, method: str, raw: Value, pointer: str) -> Draft:
+        """Return the operation. Raises Unusable if it cannot be called at all."""
+        notes: list[str] = []
+        try:
+            node, place = self._schemas.references.follow(raw, pointer)
+        except Unresolvable as error:
+            raise Unusable(str(error), pointer) from None
+        if not isinstance(node, dict):
+            raise Unusable("it is not an Operation Object", place)
+        if node is not raw:
+            notes.append(remark("an operation that is a `$ref`, which OpenAPI does not allow, was followed", pointer))
+        literals, template = split_template(item.path)
+        if any(segment in {".", ".."} for segment in "{}".join(literals).split("/")):
+            raise Unusable("its path has dot segments", item.pointer)
+        head = parse(ParsedOperation, _head(node), place, notes)
+        wishes = extensions.tool_wishes(node) if any(key.startswith("x-") for key in node) else ToolWishes()
+        arguments = self._arguments(item, node, place, template, notes)
+        servers = self._own_servers(item, node, place, notes)
+        accept, shape = self._answers.of(node)
+        operation = Operation(
+            name="",
+            method=method,
+            path=item.path,
+            operation_id=head.operationId,
+            title=shortened(wishes.title or head.summary or "", LONGEST_NAME) or None,
+            description=_description(wishes, head, item, method, place, notes),
+            tags=tuple(shortened(tag, LONGEST_NAME) for tag in (head.tags or [])[:_MOST_TAGS]),
+            deprecated=head.deprecated,
+            input_schema=_frame(arguments),
+            output_schema=shape,
+            parameters=arguments.parameters,
+            body=arguments.body,
+            accept=accept,
+            server=servers[0] if servers else None,
+            servers=servers,
+            notes=tuple(notes),
+            hidden=wishes.hidden,
+            stated_hints=wishes.hints,
+        )
+        schemas = {name: each.schema for name, each in arguments.inputs.items()}
+        return Draft(operation, wishes.name or head.operationId, schemas, place)
+
+    def _arguments(
+        self, item: PathItem, node: Json, place: str, template: Sequence[str], notes: list[str]
+    ) -> _Arguments:
+        lists = [
+            (raw.get("parameters"), join(where, "parameters"))
+            for raw, where in ((item.raw, item.pointer), (node, place))
+        ]
+        places = self._parameters.merged(lists, notes)
+        of_body = [each for each in places if str(each.raw.get("in")) in _OF_BODY]
+        read = self._parameters.read([each for each in places if each not in of_body], template, notes)
+        return _named(read, self._body(node, place, of_body, notes))
+
+    def _body(self, node: Json, place: str, of_body: list[Place], notes: list[str]) -> ReadBody | None:
+        if node.get("requestBody") is None:
+            consumes = node.get("consumes") or self._consumes
+            return swagger2.body_of(of_body, consumes, self._schemas, notes) if of_body else None
+        notes += map(swagger2.another_body, of_body)
+        return read_body(node["requestBody"], join(place, "requestBody"), self._schemas, notes)
+
+    def _own_servers(self, item: PathItem, node: Json, place: str, notes: list[str]) -> tuple[str, ...]:
+        """Return the servers of its own; none if the first is the document's first, where calls go anyway."""
+        for raw, where in ((node, place), (item.raw, item.pointer)):
+            own = server_addresses(raw.get("servers"), join(where, "servers"), notes)
+            if own:
+                return own if own[:1] != self._servers[:1] else ()
+        return ()
+
+
+def _head(node: Json) -> Json:
+    head = {name: node[name] for name in _HEAD if node.get(name) is not None}
+    if isinstance(head.get("operationId"), int | float):
+        head["operationId"] = str(head["operationId"])
+    return head
+
+
+def _description(
+    wishes: ToolWishes, head: ParsedOperation, item: PathItem, method: str, place: str, notes: list[str]
+) -> str:
+    if hides_something(f"{wishes.title}{wishes.description}{head.summary}{head.description}"):
+        notes.append(remark("invisible or control characters were taken out of its description", place))
+    summaries = (
+        wishes.description,
+        head.description,
+        head.summary,
+        item.raw.get("description"),
+        item.raw.get("summary"),
+    )
+    texts = (shortened(text) for text in summaries if isinstance(text, str))
+    return next((text for text in texts if text), f"{method} {shortened(item.path, LONGEST_NAME)}")
+
+
+def _named(read: list[tuple[Parameter, Input]], body: ReadBody | None) -> _Arguments:
+    inputs = [each for _, each in read] + list(body.inputs if body is not None else ())
+    names = argument_names([(each.location, each.name) for each in inputs])
+    parameters = tuple(replace(parameter, argument=name) for (parameter, _), name in zip(read, names, strict=False))
+    return _Arguments(
+        parameters,
+        None if body is None else _with_arguments(body.body, names[len(read) :]),
+        dict(zip(names, inputs, strict=True)),
+    )
+
+
+def _with_arguments(body: Body, names: list[str]) -> Body:
+    if body.argument is not None:
+        return replace(body, argument=names[0])
+    fields = zip(body.fields, names, strict=True)
+    return replace(body, fields=tuple(replace(each, argument=name) for each, name in fields))
+
+
+def _frame(arguments: _Arguments) -> Json:
+    schema: Json = {"type": "object", "additionalProperties": False}
+    if required := [name for name, each in arguments.inputs.items() if each.required]:
+        schema["required"] = required
+    if dependencies := _dependencies(arguments):
+        schema["dependentRequired"] = dependencies
+    return schema
+
+
+def _dependencies(arguments: _Arguments) -> dict[str, list[str]]:
+    """Giving one field of an optional body makes those that the body requires necessary."""
+    fields = [name for name, each in arguments.inputs.items() if each.location == _BODY]
+    needed = [name for name in fields if arguments.inputs[name].once_given]
+    if len(fields) * len(needed) > _MOST_DEPENDENCIES:
+        return {}
+    dependencies = {name: [other for other in needed if other != name] for name in fields}
+    return {name: others for name, others in dependencies.items() if others}

@@ -1,0 +1,236 @@
+"""Parameter Objects (OAS 3.1.1 section 4.8.12) of a path and its operation: what is said, and where it goes."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from openapi_pydantic.v3.v3_1 import Parameter as ParsedParameter
+
+from app.openapi.operations import swagger2
+from app.openapi.operations.parts import Input, Place, Unusable, parse
+from app.openapi.schema.definitions import Definition
+from app.openapi.schema.schemas import Schemas, short_examples
+from app.operation.media_types import by_preference, is_media_type, kind_of
+from app.operation.operation import Location, Parameter, Style, Value
+from app.operation.pointers import Unresolvable, join, remark
+from app.operation.text import hides_something, shortened
+
+_STYLES: dict[Location, tuple[Style, ...]] = {
+    "path": ("simple", "label", "matrix"),
+    "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
+    "header": ("simple",),
+    "cookie": ("form",),
+    "querystring": ("form",),
+}
+_LOCATIONS: tuple[Location, ...] = get_args(Location)
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_SET_BY_US = {"accept", "content-type", "authorization"}  # OAS 3.1.1 section 4.8.12.2: such a definition is ignored
+_RESERVED = {
+    "accept-encoding",
+    "baggage",
+    "connection",
+    "content-length",
+    "cookie",
+    "cookie2",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy",
+    "set-cookie",
+    "te",
+    "traceparent",
+    "tracestate",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-forwarded",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
+}
+# Servers that make CGI variables of headers read `_` as `-`, and `Proxy` as HTTP_PROXY (CVE-2016-5385).
+_RESERVED_FAMILIES = ("proxy-", "sec-", "x-forwarded-")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A parameter as any operation would use it; `unusable` says why none can."""
+
+    parameter: Parameter | None
+    definition: Definition
+    notes: tuple[str, ...]
+    unusable: str | None = None
+
+
+class Parameters:
+    """The parameters of one document, each read once, no matter how many operations share it."""
+
+    def __init__(self, schemas: Schemas) -> None:
+        self._schemas = schemas
+        self._known: dict[str, _Known] = {}
+
+    def read(self, places: Iterable[Place], template: Sequence[str], notes: list[str]) -> list[tuple[Parameter, Input]]:
+        """Return these parameters and one for each name in the path. The `argument` of each is still its name."""
+        found = []
+        for place in places:
+            known = self._read(place)
+            notes += known.notes
+            parameter, unusable = known.parameter, known.unusable
+            if parameter is not None and parameter.location == "path" and parameter.name not in template:
+                unusable = f"the path has no {{{parameter.name[:60]}}}"
+            if unusable is not None:
+                notes.append(remark(f"a parameter was left out: {unusable}", place.pointer))
+            elif parameter is not None:
+                said = Input(parameter.location, parameter.name, parameter.required, known.definition)
+                found.append((parameter, said))
+        found = _one_query(found, notes)
+        declared = {parameter.name for parameter, _ in found if parameter.location == "path"}
+        for name in dict.fromkeys(template):
+            if name not in declared:
+                found.append(_undeclared(name))
+                notes.append(f"the path has {{{name}}}, which no parameter declares: taken as text")
+        return sorted(found, key=lambda each: _LOCATIONS.index(each[0].location))
+
+    def merged(self, lists: Iterable[tuple[Value, str]], notes: list[str]) -> list[Place]:
+        """Return the parameters of the lists; later ones replace earlier ones."""
+        places: dict[tuple[str, str], Place] = {}
+        for raw_list, pointer in lists:
+            for number, raw in enumerate(raw_list if isinstance(raw_list, list) else ()):
+                where = join(pointer, number)
+                try:
+                    node, place = self._schemas.references.follow(raw, where)
+                except Unresolvable as error:
+                    notes.append(remark(f"a parameter was left out: {error}", where))
+                    continue
+                if not isinstance(node, dict) or not isinstance(node.get("name"), str | int | float):
+                    notes.append(remark("a parameter without a name was left out", place))
+                    continue
+                location, name = str(node.get("in")), str(node["name"])
+                key = (location, name.lower() if location == "header" else name)
+                places[key] = Place({**node, "name": name}, place)
+        return list(places.values())
+
+    def _read(self, place: Place) -> _Known:
+        if place.pointer not in self._known:
+            notes: list[str] = []
+            try:
+                self._known[place.pointer] = self._converted(place, notes)
+            except Unusable as error:
+                self._known[place.pointer] = _Known(None, Definition({}), tuple(notes), str(error))
+        return self._known[place.pointer]
+
+    def _converted(self, stated: Place, notes: list[str]) -> _Known:
+        place = stated
+        if stated.raw.keys().isdisjoint(("schema", "content")):
+            place = Place(swagger2.with_schema(stated, str(stated.raw.get("in")), notes), stated.pointer)
+        content_type, raw_schema, where = _value_of(place, notes)
+        if place.raw is not stated.raw:
+            where = stated.pointer
+        fields = {name: value for name, value in place.raw.items() if name not in {"schema", "content"}}
+        definition = self._schemas.read(raw_schema, where)
+        whole_query = fields.get("in") == "querystring"  # which the parser does not know
+        known = {**fields, "in": "query"} if whole_query else fields
+        parsed = parse(ParsedParameter, {**known, "schema": definition.schema}, place.pointer, notes)
+        location: Location = "querystring" if whole_query else parsed.param_in.value
+        if whole_query:
+            _require_whole_query(place, content_type, notes)
+        if location == "header" and parsed.name.lower() in _SET_BY_US:
+            return _Known(None, definition, ())
+        _require_sendable(parsed.name, location, place.pointer)
+        if raw_schema is None:
+            definition = Definition({"type": "string"})
+        style = _style(parsed, location, place.pointer, notes)
+        parameter = Parameter(
+            argument=parsed.name,
+            name=parsed.name,
+            location=location,
+            required=parsed.required or location == "path",
+            style=style,
+            explode=parsed.explode if parsed.explode is not None else style == "form",
+            allow_reserved=location == "query" and bool(getattr(parsed, "allowReserved", False)),
+            content_type=content_type,
+        )
+        shown = _annotated(definition, parsed, place, notes)
+        return _Known(parameter, _not_empty(shown) if location == "path" else shown, tuple(notes))
+
+
+def _value_of(place: Place, notes: list[str]) -> tuple[str | None, Value, str]:
+    content = place.raw.get("content")
+    if not isinstance(content, dict) or "schema" in place.raw:
+        return None, place.raw.get("schema"), join(place.pointer, "schema")
+    usable = by_preference(name for name in content if is_media_type(name))
+    if not usable:
+        notes.append(remark("`content` names no media type", place.pointer))
+        return None, None, place.pointer
+    media = content[usable[0]]
+    schema = media.get("schema") if isinstance(media, dict) else None
+    return usable[0], True if schema is None else schema, join(place.pointer, "content", usable[0], "schema")
+
+
+def _require_whole_query(place: Place, content_type: str | None, notes: list[str]) -> None:
+    if content_type is None or kind_of(content_type) not in {"form", "json", "text"}:
+        raise Unusable("a whole query needs `content` that is a form, JSON or text", place.pointer)
+    if "encoding" in (place.raw["content"][content_type] or ()):
+        notes.append(remark("`encoding` is ignored in a whole query", place.pointer))
+
+
+def _one_query(found: list[tuple[Parameter, Input]], notes: list[str]) -> list[tuple[Parameter, Input]]:
+    """OAS 3.2.0 section 4.12.1: at most one `querystring`, and none beside a `query`."""
+    whole = [parameter for parameter, _ in found if parameter.location == "querystring"]
+    beside = any(parameter.location == "query" for parameter, _ in found)
+    left_out = whole if beside else whole[1:]
+    notes += (f"the whole query {parameter.name[:60]!r} was left out: there is another query" for parameter in left_out)
+    return [each for each in found if each[0] not in left_out]
+
+
+def _require_sendable(name: str, location: Location, pointer: str) -> None:
+    lower = name.lower().replace("_", "-")
+    if location == "header" and (lower in _RESERVED or lower.startswith(_RESERVED_FAMILIES)):
+        raise Unusable(f"the header {name[:60]} is never taken from a caller", pointer)
+    if location in {"header", "cookie"} and not _TOKEN.fullmatch(name):
+        raise Unusable(f"{name[:60]!r} cannot be the name of a {location}", pointer)
+    if hides_something(name):
+        raise Unusable("its name has invisible characters", pointer)
+
+
+def _style(parsed: ParsedParameter, location: Location, pointer: str, notes: list[str]) -> Style:
+    known = _STYLES[location]
+    for style in known:
+        if style == parsed.style:
+            return style
+    if parsed.style is not None:
+        notes.append(remark(f"a {location} parameter cannot have the style {parsed.style[:40]!r}", pointer))
+    return known[0]
+
+
+def _annotated(definition: Definition, parsed: ParsedParameter, place: Place, notes: list[str]) -> Definition:
+    description = parsed.description or ""
+    if hides_something(description):
+        notes.append(remark("invisible or control characters were taken out of `description`", place.pointer))
+    examples = short_examples([place.raw.get("example")])
+    return definition.described(
+        description=shortened(description) or None,
+        deprecated=True if parsed.deprecated else None,
+        examples=examples if examples and "examples" not in definition.schema else None,
+    )
+
+
+def _not_empty(definition: Definition) -> Definition:
+    """An empty value would make it a different path."""
+    types = definition.schema.get("type", "string")
+    if "string" not in types or "enum" in definition.schema:
+        return definition
+    return definition.described(minLength=max(definition.schema.get("minLength", 0), 1))
+
+
+def _undeclared(name: str) -> tuple[Parameter, Input]:
+    schema = {"type": "string", "minLength": 1, "description": f"Part of the path: {{{name}}}"}
+    parameter = Parameter(name, name, "path", required=True, style="simple", explode=False)
+    return parameter, Input("path", name, True, Definition(schema))

@@ -1,0 +1,51 @@
+"""May this agent call this tool? Decided here and nowhere else; a door asks once for each call."""
+
+from app.audit.outcome import Door, Outcomes
+from app.errors import InsufficientScope, NotFound, ToolsProviderError
+from app.identity.agent_token import AgentToken
+from app.telemetry import Telemetry
+from app.tools.catalog import Catalog, Tool
+
+_UNKNOWN = (
+    "There is no tool with that name that you may see. List the tools to find the exact name: tools/list over MCP, "
+    "GET /api/v1/tools over REST."
+)
+
+
+class Access:
+    """`asked` is how the door names tools: `slug/operation` over REST, `slug__operation` over MCP."""
+
+    def __init__(self, catalog: Catalog, audit: Outcomes, telemetry: Telemetry) -> None:
+        self._catalog = catalog
+        self._audit = audit
+        self._telemetry = telemetry
+
+    def see(self, agent: AgentToken, asked: str, door: Door) -> Tool:
+        """Return the tool; raises NotFound alike for one that does not exist and one that the agent may not see."""
+        tool = self._named(asked, door)
+        if tool is None or not self._catalog.may_see(agent, tool):
+            raise NotFound("tool_not_found", _UNKNOWN)
+        return tool
+
+    def decide(self, agent: AgentToken, asked: str, door: Door) -> Tool:
+        """Return the tool that the agent may call now. Raises NotFound and InsufficientScope."""
+        tool = self.see(agent, asked, door)
+        required = tool.source.required_scopes
+        if not required <= agent.scopes:
+            scopes = sorted(required)
+            raise InsufficientScope(
+                scopes, f"This tool needs a token with the scopes {' '.join(scopes)}. Ask for all of them."
+            )
+        return tool
+
+    async def refused(self, refusal: ToolsProviderError, agent: AgentToken, asked: str, door: Door) -> None:
+        """Put a refusal of `decide` on record; its tool is the one that was asked for, if there is one."""
+        tool = self._named(asked, door)
+        source = None if tool is None else tool.source.slug
+        self._telemetry.tool_called(source=source or "unknown", outcome=refusal.code, seconds=0)
+        await self._audit.refused(
+            refusal, door, action="execute", agent=agent, source=source, tool=asked if tool is None else tool.tool_id
+        )
+
+    def _named(self, asked: str, door: Door) -> Tool | None:
+        return self._catalog.find_by_mcp_name(asked) if door == "mcp" else self._catalog.find(asked)

@@ -1,0 +1,55 @@
+"""`tools-provider dev-idp` as a command: what it says, and the address that it prints."""
+
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from seed.identity_provider.command import dev_idp
+
+COMMAND = Path(sys.executable).with_name("tools-provider")
+
+
+@pytest.mark.parametrize(
+    ("options", "host"), [([], "localhost"), (["--host", "127.0.0.1"], "localhost"), (["--host", "::1"], "[::1]")]
+)
+def test_the_address_that_it_prints_is_its_issuer_and_works_at_once(options: list[str], host: str) -> None:
+    command = [str(COMMAND), "dev-idp", "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:  # noqa: S603
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            found = re.fullmatch(
+                rf"realm tools-provider: (http://{re.escape(host)}:[1-9]\d*/realms/tools-provider)\n", said
+            )
+            assert found is not None, said
+            metadata = httpx.get(f"{found[1]}/.well-known/openid-configuration", trust_env=False).raise_for_status()
+            assert metadata.json()["issuer"] == found[1]
+        finally:
+            process.terminate()
+
+
+def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert dev_idp("127.0.0.1", port, None) == 2
+    assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+
+
+def test_the_command_says_what_it_is_and_stays_on_loopback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert dev_idp("0.0.0.0", 0, None) == 2  # noqa: S104 - it is what must be refused
+    said = capsys.readouterr().err
+    assert "DEVELOPMENT ONLY" in said
+    assert "refused to listen on 0.0.0.0" in said
+
+
+def test_the_command_names_a_realm_file_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = tmp_path / "realm.json"
+    assert dev_idp("127.0.0.1", 0, missing) == 2
+    missing.write_text("[]", encoding="utf-8")
+    assert dev_idp("127.0.0.1", 0, missing) == 2
+    assert "is not a realm export" in capsys.readouterr().err

@@ -1,0 +1,115 @@
+"""Who may call a tool, and what is written down of those who may not."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.audit.outcome import Door, Outcomes
+from app.audit.record import AuditRecord
+from app.errors import InsufficientScope, NotFound
+from app.telemetry import Telemetry
+from app.tools.access import Access
+from app.tools.catalog import Catalog
+from tests.tools.builders import a_source, an_agent, an_operation, some_means
+
+pytestmark = pytest.mark.anyio
+
+CHEFS_ONLY = frozenset({"chef"})
+NAMES: dict[Door, str] = {"rest": "pizzeria/get_menu", "mcp": "pizzeria__get_menu"}
+
+
+@pytest.fixture
+def records() -> list[AuditRecord]:
+    return []
+
+
+@pytest.fixture
+def telemetry() -> Telemetry:
+    return Telemetry()
+
+
+@pytest.fixture
+def catalog() -> Catalog:
+    return Catalog(some_means())
+
+
+@pytest.fixture
+async def access(catalog: Catalog, records: list[AuditRecord], telemetry: Telemetry) -> AsyncIterator[Access]:
+    async def record(one: AuditRecord) -> None:
+        records.append(one)
+
+    audit = Outcomes(record)
+    yield Access(catalog, audit, telemetry)
+    await audit.stop()
+
+
+def show(catalog: Catalog, *, roles: frozenset[str] = frozenset(), enabled: bool = True, scopes: str = "") -> None:
+    source = a_source(allowed_roles=roles, enabled=enabled, required_scopes=frozenset(scopes.split()))
+    catalog.put(source, [an_operation("get_menu")])
+
+
+@pytest.mark.parametrize("door", ["rest", "mcp"])
+async def test_a_tool_is_known_by_the_name_that_its_door_gives_it(
+    access: Access, catalog: Catalog, records: list[AuditRecord], door: Door
+) -> None:
+    show(catalog)
+    assert access.decide(an_agent(), NAMES[door], door).tool_id == "pizzeria/get_menu"
+    with pytest.raises(NotFound):
+        access.decide(an_agent(), NAMES["mcp" if door == "rest" else "rest"], door)
+    assert records == []
+
+
+@pytest.mark.parametrize("tool", ["pizzeria/nothing", "nothing/get_menu", "", "pizzeria__get_menu"])
+async def test_an_unknown_tool_is_not_found_and_recorded(
+    access: Access, catalog: Catalog, records: list[AuditRecord], telemetry: Telemetry, tool: str
+) -> None:
+    show(catalog)
+    with pytest.raises(NotFound) as refused:
+        access.decide(an_agent(), tool, "rest")
+    assert refused.value.code == "tool_not_found"
+    assert refused.value.detail.startswith("There is no tool with that name that you may see.")
+    await access.refused(refused.value, an_agent(), tool, "rest")
+    (record,) = records
+    assert (record.kind, record.action, record.door) == ("refusal", "execute", "rest")
+    assert (record.outcome, record.tool, record.source) == ("tool_not_found", tool, None)
+    assert record.subject == "f7b1"
+    assert b'{outcome="tool_not_found",source="unknown"} 1.0' in telemetry.render_prometheus()
+
+
+@pytest.mark.parametrize("door", ["rest", "mcp"])
+@pytest.mark.parametrize(("roles", "enabled"), [(CHEFS_ONLY, True), (frozenset(), False)], ids=["role", "disabled"])
+async def test_a_tool_that_the_agent_may_not_see_is_not_found(
+    access: Access, catalog: Catalog, records: list[AuditRecord], roles: frozenset[str], enabled: bool, door: Door
+) -> None:
+    show(catalog, roles=roles, enabled=enabled, scopes="orders")
+    with pytest.raises(NotFound) as hidden:
+        access.decide(an_agent(), NAMES[door], door)
+    with pytest.raises(NotFound) as unknown:
+        access.decide(an_agent(), "nothing", door)
+    assert (hidden.value.code, hidden.value.detail) == (unknown.value.code, unknown.value.detail)
+    await access.refused(hidden.value, an_agent(), NAMES[door], door)
+    (record,) = records
+    assert (record.outcome, record.tool, record.source) == ("tool_not_found", "pizzeria/get_menu", "pizzeria")
+
+
+@pytest.mark.parametrize("door", ["rest", "mcp"])
+async def test_missing_scopes_are_named_all_at_once(
+    access: Access, catalog: Catalog, records: list[AuditRecord], telemetry: Telemetry, door: Door
+) -> None:
+    show(catalog, scopes="orders menu")
+    agent = an_agent(scopes=frozenset({"menu"}))
+    with pytest.raises(InsufficientScope) as refused:
+        access.decide(agent, NAMES[door], door)
+    assert refused.value.scopes == ("menu", "orders")
+    assert refused.value.detail == "This tool needs a token with the scopes menu orders. Ask for all of them."
+    await access.refused(refused.value, agent, NAMES[door], door)
+    (record,) = records
+    assert (record.outcome, record.tool, record.source) == ("insufficient_scope", "pizzeria/get_menu", "pizzeria")
+    assert b'{outcome="insufficient_scope",source="pizzeria"} 1.0' in telemetry.render_prometheus()
+    for scopes in ({"menu", "orders"}, {"menu", "orders", "more"}):
+        assert access.decide(an_agent(scopes=frozenset(scopes)), NAMES[door], door)
+
+
+async def test_a_tool_that_only_lacks_scopes_is_seen(access: Access, catalog: Catalog) -> None:
+    show(catalog, scopes="orders")
+    assert access.see(an_agent(), "pizzeria/get_menu", "rest").source.required_scopes == {"orders"}
