@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from app.credentials.kinds import AuthType
 from app.curation.overrides import Overrides, left_out_stays
 from app.curation.selection import Selection
 from app.differences.operations import Changes
@@ -23,7 +24,6 @@ from app.operation.naming import SLUG
 from app.operation.operation import Operation
 from app.operation.report import ReportItem
 from app.outbound import AddressRefused, origin_of
-from app.sources.source import AuthType
 from app.sources.tables import Source
 
 Status = Literal["ready", "stale", "failed"]
