@@ -12,7 +12,7 @@ import pybreaker
 
 from app.telemetry import BreakerState
 
-_PROBE_PAUSE = 1.0  # seconds; what callers are told to wait while a probe is out
+_PROBE_PAUSE = 1.0  # seconds that callers are told to wait while a probe is out
 
 _STATES: dict[str, BreakerState] = {
     pybreaker.STATE_CLOSED: "closed",
@@ -30,13 +30,13 @@ class CircuitOpen(Exception):
 
 
 class Attempt:
-    """One admitted attempt. Whoever makes it says how it went; one that says nothing counts as nothing."""
+    """One admitted attempt. Whoever makes it says how it went; if nothing is said, it does not count."""
 
     def __init__(self) -> None:
         self.outcome: Literal["succeeded", "failed"] | None = None
 
     def succeeded(self) -> None:
-        """The other side answered, whether we like the answer or not."""
+        """The other side answered, whatever it said."""
         self.outcome = "succeeded"
 
     def failed(self) -> None:
@@ -47,7 +47,7 @@ class Attempt:
 class CircuitBreaker:
     """Opens after `failure_threshold` failures in a row; after `recovery_timeout` seconds one probe decides.
 
-    `on_change` hears the first state too, so that a breaker that never opened can be seen. `clock` counts seconds.
+    `on_change` is told the first state too, so that a breaker that never opened can be seen. `clock` counts seconds.
     """
 
     def __init__(
@@ -73,12 +73,12 @@ class CircuitBreaker:
 
     @property
     def state(self) -> BreakerState:
-        """`half_open` begins when a probe is admitted, not when the time for one has come."""
+        """It becomes `half_open` when a probe is admitted, not when one is due."""
         return _STATES[self._breaker.current_state]
 
     @property
     def retry_after(self) -> float:
-        """Seconds until an attempt may be admitted; 0 when one would be now."""
+        """Seconds until an attempt may be admitted; 0 if one would be admitted now."""
         if self.state == "open":
             return max(0.0, self._opened_at + self._recovery_timeout - self._clock())
         return _PROBE_PAUSE if self._probe_is_out else 0.0
@@ -87,8 +87,8 @@ class CircuitBreaker:
     def attempt(self) -> Iterator[Attempt]:
         """Admit one attempt, whose outcome counts when the block ends; raises CircuitOpen.
 
-        Ending without an outcome (cancelled, refused before it was sent) changes nothing and gives a probe's place
-        back. An outcome that arrives after the state has changed is too old to count.
+        Ending without an outcome (cancelled, refused before it was sent) changes nothing and lets another probe
+        out. An outcome that arrives after the state has changed is too old to count.
         """
         if wait := self.retry_after:
             raise CircuitOpen(wait)

@@ -39,8 +39,7 @@ from app.errors import Unavailable
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
 from app.memory import InProcessMemory, Memory
-from app.openapi.limits import Limits
-from app.outbound import AddressPolicy, guarded_client, guarded_transport, plain_client
+from app.outbound import AddressPolicy, AiohttpSender, Sender, guarded_client, plain_client
 from app.settings import Settings
 from app.sources.repository import SourceRepository
 from app.sources.rules import SourceRules
@@ -49,6 +48,7 @@ from app.sources.use_cases import use_cases
 from app.sources.writing import Writing
 from app.telemetry import Telemetry
 from app.tools.access import Access
+from app.tools.answer.body import is_stream
 from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor
 from app.tools.upstream import Upstream
@@ -120,7 +120,8 @@ async def _composition(
 
         to_identity_provider = await closing.enter_async_context(plain_client())
         to_documents = await closing.enter_async_context(guarded_client(policy))
-        to_upstreams = await closing.enter_async_context(guarded_transport(policy))
+        sender = AiohttpSender(policy, most_bytes=settings.upstream_max_bytes, endless=is_stream)
+        closing.push_async_callback(sender.aclose)
         keys = JwksCache(to_identity_provider, settings.realm_url)
         closing.push_async_callback(keys.aclose)
         memory = InProcessMemory()
@@ -129,7 +130,7 @@ async def _composition(
         exchanger = _exchanger(settings, to_identity_provider, keys, memory, telemetry, outcomes)
 
         catalog = Catalog(Means(exchanger, settings.token_passthrough))
-        upstream = _upstream(settings, to_upstreams, telemetry)
+        upstream = _upstream(settings, sender, telemetry)
         executor = _executor(settings, upstream, outcomes, telemetry, verifier)
         repository = SourceRepository(database)
         writing = _writing(repository, rules, outcomes, catalog, upstream)
@@ -199,7 +200,7 @@ def _writing(
 def _documents(
     settings: Settings, policy: AddressPolicy, origins: frozenset[str], client: httpx.AsyncClient
 ) -> Documents:
-    limits = Limits(
+    limits = ReadingLimits(
         nodes=settings.source_max_nodes,
         alias_nodes=settings.source_max_alias_nodes,
         depth=settings.source_max_depth,
@@ -207,6 +208,8 @@ def _documents(
         operations=settings.source_max_operations,
         tool_bytes=settings.source_max_tool_bytes,
         list_bytes=settings.source_max_list_bytes,
+        timeout=settings.source_read_timeout,
+        memory=settings.source_read_memory,
     )
     return Documents(
         client,
@@ -214,18 +217,17 @@ def _documents(
         timeout=settings.source_fetch_timeout,
         max_bytes=settings.source_max_bytes,
         reference_origins=origins,
-        limits=ReadingLimits(settings.source_read_timeout, settings.source_read_memory, limits),
+        limits=limits,
         release=_VERSION,
     )
 
 
-def _upstream(settings: Settings, transport: httpx.AsyncBaseTransport, telemetry: Telemetry) -> Upstream:
+def _upstream(settings: Settings, sender: Sender, telemetry: Telemetry) -> Upstream:
     return Upstream(
-        transport,
+        sender,
         telemetry,
         failure_threshold=settings.circuit_breaker_failure_threshold,
         recovery_timeout=settings.circuit_breaker_recovery_timeout,
-        most_bytes=settings.upstream_max_bytes,
     )
 
 

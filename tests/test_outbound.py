@@ -410,9 +410,9 @@ async def test_a_body_of_exactly_the_limit_is_read() -> None:
 async def test_the_beginning_of_a_longer_body_can_be_had() -> None:
     async with scripted(ok(b"123456")) as server, plain_client() as client:
         async with client.stream("GET", server.address) as response:
-            assert await read_up_to(response, 5) == (b"12345", True)
+            assert await read_up_to(response.aiter_raw(), "", 5) == (b"12345", True)
         async with client.stream("GET", server.address) as response:
-            assert await read_up_to(response, 6) == (b"123456", False)
+            assert await read_up_to(response.aiter_raw(), "", 6) == (b"123456", False)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
+from pydantic import Field
 from sqlalchemy import BigInteger, Integer, Table
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field as Column
+from sqlmodel import SQLModel
 
 from app.logs import redact
 
@@ -66,12 +68,12 @@ class AuditRow(SQLModel, table=True):
 
     __tablename__ = "audit_records"
 
-    sequence: int | None = Field(
+    sequence: int | None = Column(
         default=None,
         primary_key=True,
         sa_type=BigInteger().with_variant(Integer, "sqlite"),
     )
-    id: str = Field(unique=True)
+    id: str = Column(unique=True)
     at: float
     kind: str
     action: str

@@ -140,7 +140,7 @@ def _header_value(text: str, where: str) -> str:
 def _signed_in(server: str, user: str, password_file: Path | None) -> str:
     """Return an access token by the password grant, at the issuer that the server names (RFC 9728).
 
-    A password is given to issuers on this machine alone: whoever answers as the server chooses the address.
+    A password is sent only to issuers on this machine: whoever answers as the server chooses the address.
     """
     metadata = _public(f"{server}/.well-known/oauth-protected-resource/mcp")
     issuers = metadata.get("authorization_servers")

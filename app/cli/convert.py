@@ -14,10 +14,8 @@ from rich.console import Console
 from app.cli.report import show, totals
 from app.documents.local import read_local
 from app.errors import Invalid, ToolsProviderError
-from app.openapi.conversion import convert as converted
-from app.operation.naming import is_slug, mcp_name, slugged
-from app.operation.report import Conversion
-from app.operation.text import cleaned
+from app.operation.operation import Conversion
+from app.operation.text import cleaned, is_slug, mcp_name, slugged
 from app.tools.tool_json import tool_json
 
 _REFUSED = 1  # exit status: the document cannot be used
@@ -29,10 +27,10 @@ _MOST_BYTES = 200_000_000  # of all files together; what a server takes is its s
 def convert(
     document: Annotated[Path, typer.Argument(help="An OpenAPI document, JSON or YAML.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print tools and report as JSON.")] = False,
-    slug: Annotated[str, typer.Option(help="The slug that names begin with; default: made of the title.")] = "",
+    slug: Annotated[str, typer.Option(help="The slug that names begin with; default: made from the title.")] = "",
     root: Annotated[
         Path | None,
-        typer.Option(help="The folder that its other files lie in; default: its checkout, or the one above."),
+        typer.Option(help="The folder that contains its other files; default: its checkout, or the folder above."),
     ] = None,
 ) -> None:
     """Show what the operations of a document become, without a server: tools, and what is lost and why.
@@ -43,13 +41,11 @@ def convert(
         raise typer.BadParameter("a slug has 1 to 32 of a-z, 0-9 and -", param_hint="--slug")
     errors = Console(stderr=True)
     try:
-        with _told(errors, "Reading"):
-            tree = read_local(document, root=root, max_bytes=_MOST_BYTES)
-        with _told(errors, "Converting"):
-            info = tree.get("info")
-            title = info.get("title") if isinstance(info, dict) else None
-            slug = slug or slugged(str(title or "")) or _DEFAULT_SLUG
-            conversion = converted(tree, slug=slug)
+        with _shown(errors, "Reading"):
+            source = read_local(document, root=root, max_bytes=_MOST_BYTES)
+        with _shown(errors, "Converting"):
+            slug = slug or slugged(source.title) or _DEFAULT_SLUG
+            conversion = source.converted(slug)
     except OSError as error:
         sys.stderr.write(f"{document}: {error.strerror}\n")
         raise typer.Exit(_UNUSABLE) from None
@@ -62,8 +58,8 @@ def convert(
 
 
 @contextmanager
-def _told(console: Console, doing: str) -> Iterator[None]:
-    """Show on a terminal what takes its time."""
+def _shown(console: Console, doing: str) -> Iterator[None]:
+    """Show on a terminal what is being done."""
     with console.status(f"{doing} …"):
         yield
 

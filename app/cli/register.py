@@ -1,5 +1,6 @@
 """`tools-provider register`: a document at an address or in a file becomes a source with tools."""
 
+import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -21,9 +22,8 @@ from app.cli.client import (
 from app.cli.report import show
 from app.documents.local import read_local
 from app.errors import ToolsProviderError
-from app.operation.naming import tool_id
-from app.operation.report import ReportItem
-from app.operation.text import cleaned
+from app.operation.operation import ReportItem
+from app.operation.text import cleaned, tool_id
 
 _SOURCES = "/api/v1/sources"
 _MOST_BYTES = 200_000_000  # of a file and those beside it; what a server takes is its setting
@@ -59,9 +59,12 @@ def register(  # noqa: PLR0913 - the options of a command
         **({"base_url": base_url} if base_url else {}),
     }
     client = connect(server, token_file, user, password_file)
-    if not is_url:
-        source["document"] = content.decode(errors="replace")
-    registered = client.post(_SOURCES, json=source)
+    if is_url:
+        registered = client.post(_SOURCES, json=source)
+    else:  # a form: its part `source` as JSON, its part `document` the file as it is
+        part = (Path(document).name, content)
+        parts = {"source": (None, json.dumps(source), "application/json"), "document": part}
+        registered = client.post(_SOURCES, files=parts)
     _tell(registered)
 
 
@@ -75,11 +78,10 @@ def _read(file: Path) -> bytes:
 def _title(file: Path) -> str:
     """Return the title that the document states, else the file's name: whether it is a document, the server judges."""
     try:
-        info = read_local(file, max_bytes=_MOST_BYTES).get("info")
+        title = read_local(file, max_bytes=_MOST_BYTES).title
     except (OSError, ToolsProviderError):
         return file.stem
-    title = info.get("title") if isinstance(info, dict) else None
-    return cleaned(title).strip()[:200] if isinstance(title, str) and title.strip() else file.stem
+    return cleaned(title).strip()[:200] or file.stem
 
 
 def _tell(registered: dict[str, Any]) -> None:
@@ -88,5 +90,5 @@ def _tell(registered: dict[str, Any]) -> None:
     auth, audience = registered["upstream_auth"]["type"], registered["default_audience"]
     carried = f"calls carry a token for {audience}" if auth == "token_exchange" else f"upstream_auth {auth}"
     sys.stdout.write(cleaned(f"Registered as {slug}: {registered['base_url']}, {carried}\n"))
-    for warning in registered.get("warnings", ()):
+    for warning in registered["warnings"]:
         sys.stderr.write(cleaned(f"Warning: {warning['code']}: {warning['detail']}\n"))

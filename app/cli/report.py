@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from app.operation.report import ReportItem
+from app.operation.operation import ReportItem
 from app.operation.text import cleaned
 
-_WORST = 10  # tools that are told as the largest
+_WORST = 10  # tools that are shown as the largest
 _NARROWEST = 160  # columns, where no terminal says how many it has
 _COLOURS = {"ready": "green", "degraded": "yellow", "skipped": "red"}
 
@@ -33,7 +33,7 @@ def totals(report: Sequence[ReportItem], tools: int) -> dict[str, int]:
 def show(title: str, report: Sequence[ReportItem], tools: int, called: Callable[[str], str]) -> None:
     """Print each operation with its tool, what was lost and why, the largest tools and the sums.
 
-    `called` makes of an operation's name what its tool is called where the reader goes on.
+    `called` turns an operation's name into what its tool is called where the reader continues.
     """
     console = Console() if sys.stdout.isatty() else Console(width=_NARROWEST)
     console.print(_table(report, called))

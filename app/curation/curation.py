@@ -11,10 +11,8 @@ from app.curation.overrides import ToolOverride, ToolUpdate
 from app.curation.selection import Selection
 from app.curation.shaping import Misfit, shaped
 from app.errors import Invalid, NotFound, Violation
-from app.operation.naming import LONGEST_TOOL_NAME, Key, longest_operation_name
-from app.operation.operation import Operation
-from app.operation.report import ReportItem, Status, estimated_tokens
-from app.operation.sizes import size_of_tool
+from app.operation.operation import Operation, ReportItem, Status, estimated_tokens, size_of_tool
+from app.operation.text import LONGEST_TOOL_NAME, Key, longest_operation_name
 
 _BY_DOCUMENT = "Hidden by the document. An override with `hidden: false` shows it."
 _BY_OVERRIDE = "Hidden by its override."

@@ -5,9 +5,8 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from app.curation.selection import Method
-from app.operation.naming import OPERATION_NAME, Key
 from app.operation.operation import Value
-from app.operation.text import LONGEST_DESCRIPTION, LONGEST_NAME, is_presentable
+from app.operation.text import LONGEST_DESCRIPTION, LONGEST_NAME, OPERATION_NAME, Key, is_presentable
 
 _MOST_ARGUMENTS = 500
 _MOST_OVERRIDES = 2_000

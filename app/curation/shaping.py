@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, ValidationError
-
 from app.curation.overrides import ArgumentOverride, ToolUpdate
+from app.operation.keywords import UnusableSchema, validator_of
 from app.operation.operation import Json, Operation, Value
 from app.operation.pointers import join
 
-_PATTERNS = RegexOptions(size_limit=1_000_000)  # the engine that arguments are checked with
 _DEFINITIONS = "#/$defs/"
 _LONGEST_DETAIL = 300  # characters
 
@@ -140,14 +138,8 @@ def _reason_against(value: Value, name: str, schema: Json) -> str | None:
     own = schema["properties"][name]
     definitions = {"$defs": schema["$defs"]} if "$defs" in schema else {}
     try:
-        validator = Draft202012Validator(
-            {**own, **definitions} if isinstance(own, dict) else own,
-            pattern_options=_PATTERNS,
-            validate_formats=False,
-            offline=True,
-            mask="the value",
-        )
-    except (ValidationError, ReferencingError, ValueError):
+        validator = validator_of({**own, **definitions} if isinstance(own, dict) else own)
+    except UnusableSchema:
         return None
     error = next(validator.iter_errors(value), None)
     return None if error is None else error.message[:_LONGEST_DETAIL]

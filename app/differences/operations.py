@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from app.differences.canonical import canonical, json_text
 from app.differences.schemas import Difference, Impact, schema_differences
-from app.operation.canonical import canonical, json_text
 from app.operation.operation import BodyField, Operation, Parameter, Value
 from app.operation.pointers import join
 from app.outbound import origin_of

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from app.operation.canonical import canonical, json_text
+from app.differences.canonical import canonical, json_text
 from app.operation.keywords import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable, join

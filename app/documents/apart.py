@@ -1,8 +1,13 @@
-"""Has a document read in a process of its own (`reader.py`), started for it and ended with it.
+"""Has a document read in a process of its own, which starts and ends with it: `python -m app.documents.apart`.
 
 A large document takes seconds of processor time and hundreds of megabytes, and a hostile one is made for that. There it
 can be stopped at its deadline, gives its memory back, and keeps no other caller waiting. The files that a document
-refers to are loaded here, by whoever may decide what is fetched; only this time does not count.
+refers to are loaded in this process, which decides what is fetched; that time does not count.
+
+Both sides speak in frames: eight bytes of length, then so many bytes. The parent sends what is asked, and the document.
+As often as the reader needs more files, it sends their addresses; it gets each file in two frames, what is known of it
+and its bytes, or in one that says why it is not available. Last comes the result: lines of JSON, the first with
+everything but the operations, then one for each operation.
 """
 
 import asyncio
@@ -10,32 +15,34 @@ import os
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import IO, Any, cast
 
 import orjson
 
-from app.documents.reader import ReaderEnded, read_frame, write_files, write_frame
 from app.errors import Invalid, Violation
-from app.openapi.limits import Limits
-from app.openapi.reading import File
-from app.operation.json import operation_from_json
-from app.operation.report import Conversion, ReportItem
+from app.openapi.conversion import convert
+from app.openapi.document.bundling import read_bundled
+from app.openapi.document.reading import File, Limits
+from app.operation.operation import Conversion, ReportItem, operation_from_json, operation_to_json
 
+if sys.platform != "win32":
+    import resource
+
+_LENGTH = 8  # bytes
 _OPERATIONS_A_TURN = 100  # taken over between two turns of the event loop
 
-# For each address the file, or why it cannot be had.
+# For each address the file, or why it is not available.
 LoadFiles = Callable[[Sequence[str]], Awaitable[Sequence[File | str]]]
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingLimits:
+class ReadingLimits(Limits):
     """What the reading of one document may cost: `timeout` in seconds, `memory` in bytes of address space."""
 
     timeout: float = 30.0
     memory: int = 2 * 1024**3
-    document: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ async def read_apart(reading: Reading, load: LoadFiles, limits: ReadingLimits) -
     process = _start()
     try:
         answer = await _Conversation(process, limits).result(reading, load)
-    except (ReaderEnded, BrokenPipeError):
+    except (_ReaderEnded, BrokenPipeError):
         raise _out_of_memory(limits) from None  # the interpreter cannot always say so itself
     finally:
         await _ended(process)
@@ -68,11 +75,11 @@ async def read_apart(reading: Reading, load: LoadFiles, limits: ReadingLimits) -
 
 def _start() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "app.documents.reader"],
+        [sys.executable, "-m", "app.documents.apart"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},  # and no secret of ours
+        env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},  # and none of our secrets
     )
 
 
@@ -89,7 +96,7 @@ class _Conversation:
         answer = await self._turn(partial(self._ask, reading))
         while answer.startswith(b'{"wanted":'):
             files = await load(orjson.loads(answer)["wanted"])
-            answer = await self._turn(partial(write_files, self._outgoing, files))
+            answer = await self._turn(partial(_write_files, self._outgoing, files))
         return answer
 
     def _ask(self, reading: Reading) -> None:
@@ -98,16 +105,15 @@ class _Conversation:
             "content_type": reading.file.content_type,
             "slug": reading.slug,
             "assigned": [[method, path, name] for (method, path), name in reading.assigned.items()],
-            "limits": asdict(self._limits.document),
-            "memory": self._limits.memory,
+            "limits": asdict(self._limits),
         }
-        write_frame(self._outgoing, orjson.dumps(asked))
-        write_frame(self._outgoing, reading.file.data)
+        _write_frame(self._outgoing, orjson.dumps(asked))
+        _write_frame(self._outgoing, reading.file.data)
 
     async def _turn(self, say: Callable[[], None]) -> bytes:
         def turn() -> bytes:
             say()
-            return read_frame(self._incoming)
+            return _read_frame(self._incoming)
 
         clock = asyncio.get_running_loop().time
         started = clock()
@@ -148,3 +154,75 @@ def _out_of_memory(limits: ReadingLimits) -> Invalid:
 
 def _too_complex(why: str) -> Invalid:
     return Invalid("document_too_complex", f"The document {why}. Register a smaller part of it.")
+
+
+class _ReaderEnded(Exception):
+    """The other side has ended in the middle of the conversation."""
+
+
+def _write_frame(stream: IO[bytes], payload: bytes) -> None:
+    """Send one frame. Raises OSError if the other side is gone."""
+    stream.write(len(payload).to_bytes(_LENGTH, "big"))
+    stream.write(payload)
+    stream.flush()
+
+
+def _read_frame(stream: IO[bytes]) -> bytes:
+    """Return the next frame. Raises _ReaderEnded."""
+    length = stream.read(_LENGTH)
+    payload = stream.read(int.from_bytes(length, "big"))
+    if len(length) < _LENGTH or len(payload) < int.from_bytes(length, "big"):
+        raise _ReaderEnded
+    return payload
+
+
+def _write_files(stream: IO[bytes], files: Sequence[File | str]) -> None:
+    """Send files; a text in place of one says why it is not available."""
+    for file in files:
+        if isinstance(file, str):
+            _write_frame(stream, orjson.dumps({"missing": file}))
+        else:
+            _write_frame(stream, orjson.dumps({"content_type": file.content_type}))
+            _write_frame(stream, file.data)
+
+
+def _read_file(stream: IO[bytes]) -> File | str:
+    """Return the next one of what `_write_files` sent."""
+    known = orjson.loads(_read_frame(stream))
+    return str(known["missing"]) if "missing" in known else File(_read_frame(stream), known["content_type"])
+
+
+def _conversion(asked: dict[str, Any]) -> Conversion:
+    def load(addresses: Sequence[str]) -> list[File | str]:
+        _write_frame(sys.stdout.buffer, orjson.dumps({"wanted": addresses}))
+        return [_read_file(sys.stdin.buffer) for _ in addresses]
+
+    limits = ReadingLimits(**asked["limits"])
+    document = File(_read_frame(sys.stdin.buffer), asked["content_type"])
+    assigned = {(method, path): name for method, path, name in asked["assigned"]}
+    tree = read_bundled(document, asked["address"], load, limits=limits)
+    return convert(tree, slug=asked["slug"], assigned=assigned, limits=limits)
+
+
+def _result(asked: dict[str, Any]) -> bytes:
+    try:
+        conversion = _conversion(asked)
+    except Invalid as error:
+        return orjson.dumps({"failure": {"code": error.code, "detail": error.detail, "violations": error.violations}})
+    except MemoryError:
+        return orjson.dumps({"out_of_memory": True})
+    rest = {name: getattr(conversion, name) for name in ("title", "description", "version", "servers", "report")}
+    return b"\n".join([orjson.dumps(rest), *map(operation_to_json, conversion.operations)])
+
+
+def main() -> None:
+    """Read one document in the process that was started for it."""
+    asked = orjson.loads(_read_frame(sys.stdin.buffer))
+    if sys.platform != "win32":
+        memory = asked["limits"]["memory"]
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    _write_frame(sys.stdout.buffer, _result(asked))
+
+
+if __name__ == "__main__":
+    main()

@@ -10,8 +10,8 @@ import httpx
 
 from app.documents.apart import Reading, ReadingLimits, read_apart
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, TooLarge, ToolsProviderError
-from app.openapi.reading import File
-from app.operation.report import Conversion
+from app.openapi.document.reading import File
+from app.operation.operation import Conversion
 from app.outbound import AddressPolicy, AddressRefused, Allowance, origin_of, read_bounded
 
 _ACCEPT = "application/json, application/yaml;q=0.9, text/yaml;q=0.8, */*;q=0.5"
@@ -21,11 +21,11 @@ _FETCHED_AT_ONCE = 16  # files of one document
 
 
 class _Gone(BadAnswer):
-    """The server says that it has no such document, or none for us."""
+    """The server says that there is no such document, or none for us."""
 
 
 def reference_origins(entries: Sequence[str]) -> frozenset[str]:
-    """Return the origins that SOURCE_REF_ORIGINS lists. Raises ValueError for what is none."""
+    """Return the origins that SOURCE_REF_ORIGINS lists. Raises ValueError if one is not an origin."""
     try:
         return frozenset(map(origin_of, entries))
     except AddressRefused as refused:
@@ -34,7 +34,7 @@ def reference_origins(entries: Sequence[str]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """By what a document is recognised when it is fetched again (RFC 9110 section 8.8), and which release read it."""
+    """How a document is recognised when it is fetched again (RFC 9110 section 8.8), and which release read it."""
 
     etag: str | None
     last_modified: str | None
@@ -44,14 +44,14 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a document holds, and how to recognise it: not at all where it was sent, or has files that may change."""
+    """What a document holds, and how to recognise it; None if it was uploaded or has files that may change."""
 
     conversion: Conversion
     fingerprint: Fingerprint | None
 
 
 class Unchanged(Exception):
-    """The document is still the known one; its server may have given it new validators."""
+    """The document is unchanged; its server may have given it new validators."""
 
     def __init__(self, fingerprint: Fingerprint) -> None:
         super().__init__("the document is still the known one")
@@ -59,10 +59,10 @@ class Unchanged(Exception):
 
 
 class Documents:
-    """Fetches and reads documents. `timeout` is the seconds and `max_bytes` the bytes for all files of one together.
+    """Fetches and reads documents. `timeout` (seconds) and `max_bytes` are for all files of one document together.
 
     Files that a document refers to are fetched from the document's own origin and from `reference_origins`. A new
-    `release`, or other limits, may read the same bytes differently: they recognise no document that was read before.
+    `release`, or other limits, may read the same bytes differently, so then every document counts as new.
     """
 
     def __init__(
@@ -95,9 +95,9 @@ class Documents:
     ) -> Found:
         """Return the operations of the document at `url`, or of the uploaded one, which may have a `url` too.
 
-        `assigned` are names given before, which are kept. A file that the document refers to and that cannot be had is
-        in the report of the operations that need it; but where there are names, one that fails for the moment fails the
-        reading, so that no tool is lost by it. Raises Unchanged, before reading it, when it is still the `known` one;
+        `assigned` are names given before, which are kept. A file that the document refers to and that is not available
+        is reported with the operations that need it; but if there are names, a file that fails for the moment fails the
+        reading, so that no tool is lost. Raises Unchanged, before reading it, when it is still the `known` one;
         Invalid, TooLarge, BadAnswer or DeadlineExceeded with a `document_…` code or `invalid_document`; AddressRefused
         for an inner address; and Invalid (`redirect_refused`) for a redirect.
         """
@@ -147,7 +147,7 @@ class _Fetch:
         self._at_once = asyncio.Semaphore(_FETCHED_AT_ONCE)
 
     async def document(self, url: str, known: Fingerprint | None) -> tuple[File, httpx.Headers]:
-        """Return what stands at the address, with its headers. Raises Unchanged where the server says so."""
+        """Return what is at the address, with its headers. Raises Unchanged if the server says so."""
         started = asyncio.get_running_loop().time()
         try:
             return await self._fetched(url, started + self._left, known)
@@ -157,9 +157,9 @@ class _Fetch:
     async def files(
         self, addresses: Sequence[str], origins: frozenset[str], *, all_or_none: bool
     ) -> Sequence[File | str]:
-        """Return for each address what stands there, or why it cannot be had.
+        """Return for each address what is there, or why it is not available.
 
-        `all_or_none`: raise BadAnswer or DeadlineExceeded for one that may be had another time.
+        `all_or_none`: raise BadAnswer or DeadlineExceeded for one that may be available later.
         """
         started = asyncio.get_running_loop().time()
 
@@ -218,9 +218,9 @@ def _validator(value: str | None) -> str | None:
 
 
 def _elsewhere(address: str, origins: frozenset[str]) -> str | None:
-    """Say why nothing is fetched from an address; None where it may be. Raises AddressRefused for no address at all."""
+    """Say why nothing is fetched from an address; None if it may be. Raises AddressRefused if it is not an address."""
     if ":" not in address.partition("/")[0]:
-        return "the document was uploaded, so nobody knows where that is; state its `url` beside it"
+        return "the document was uploaded, so its location is unknown; give its `url` as well"
     origin = origin_of(address)
     if origin in origins:
         return None

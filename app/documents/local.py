@@ -1,26 +1,47 @@
-"""Reads a document and the files beside it from a disk: for programs that work without a network.
+"""Reads a document and the files beside it from disk, for programs that work without a network.
 
 A document may come from anywhere, so its references reach only plain JSON and YAML files below one folder: the checkout
-that the document lies in, else the folder above the document's, so that `../common/Error.json` is found. Nothing hidden
-is read (credentials lie in folders that begin with a dot), and no link leads out.
+that contains the document, else the folder above the document's, so that `../common/Error.json` is found. Hidden files
+are not read (credentials are kept in folders that begin with a dot), and no link leads out.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from app.openapi.bundling import read_bundled
-from app.openapi.limits import Limits, refused
-from app.openapi.reading import File
-from app.operation.operation import Json
+from app.openapi.conversion import convert
+from app.openapi.document.bundling import read_bundled
+from app.openapi.document.reading import File, Limits, refused
+from app.operation.operation import Conversion, Json
 
 _ENDINGS = frozenset({".json", ".yaml", ".yml"})
 _CHECKOUT = ".git"
 _HERE = "file:///"
 
 
-def read_local(document: Path, *, root: Path | None = None, max_bytes: int, limits: Limits | None = None) -> Json:
-    """Return the document with all files that its operations reach; `root` is the folder they must lie below.
+@dataclass(frozen=True, slots=True)
+class LocalDocument:
+    """A document in one tree, with all files that its operations reach."""
+
+    tree: Json
+    limits: Limits | None = None
+
+    @property
+    def title(self) -> str:
+        """What it calls itself; empty where it does not say."""
+        info = self.tree.get("info")
+        return str(info.get("title") or "") if isinstance(info, dict) else ""
+
+    def converted(self, slug: str) -> Conversion:
+        """Return its operations. Raises Invalid("invalid_document")."""
+        return convert(self.tree, slug=slug, limits=self.limits)
+
+
+def read_local(
+    document: Path, *, root: Path | None = None, max_bytes: int, limits: Limits | None = None
+) -> LocalDocument:
+    """Return the document; `root` is the folder that must contain its other files.
 
     `max_bytes` is for all files together. Raises Invalid("invalid_document"), and OSError for the document itself.
     """
@@ -29,7 +50,7 @@ def read_local(document: Path, *, root: Path | None = None, max_bytes: int, limi
     if len(data) > max_bytes:
         raise refused(f"has {_too_large(max_bytes)}")
     files = _LocalFiles((root or _root_of(document)).resolve(), max_bytes, len(data))
-    return read_bundled(File(data), document.as_uri(), files.load, limits=limits)
+    return LocalDocument(read_bundled(File(data), document.as_uri(), files.load, limits=limits), limits)
 
 
 def _root_of(document: Path) -> Path:
@@ -44,7 +65,7 @@ class _LocalFiles:
         self._taken = taken
 
     def load(self, addresses: Sequence[str]) -> list[File | str]:
-        """Return the files at these addresses, or why each cannot be had."""
+        """Return the files at these addresses, or why each is not available."""
         return [self._file(address) for address in addresses]
 
     def _file(self, address: str) -> File | str:
@@ -56,11 +77,11 @@ class _LocalFiles:
         except OSError:
             return "there is no such file"
         except ValueError:
-            return f"it lies outside {self._root}, below which files are read"
+            return f"it is outside {self._root}, and only files below that are read"
         if path.suffix.lower() not in _ENDINGS or any(name.startswith(".") for name in below.parts):
             return "only files that end with .json, .yaml or .yml are read, and nothing hidden"
         if not path.is_file():
-            return "it is no file"
+            return "it is not a file"
         return self._read(path)
 
     def _read(self, path: Path) -> File | str:

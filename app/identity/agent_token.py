@@ -1,16 +1,15 @@
 """The agent's access token after verification."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class AgentToken:
     """An access token that passed verification; its value never shows in `repr`.
 
-    `digest` is SHA-256 of the value and stands for it wherever a key is needed. `expires_at` is in seconds since the
-    epoch (claim `exp`). `roles` are the realm roles (`realm_access.roles`), `client_id` is `azp`, `token_id` is `jti`.
+    `digest` is the SHA-256 of the value and stands in for it wherever a key is needed. `expires_at` is in seconds since
+    the epoch (claim `exp`). `roles` are the realm roles (`realm_access.roles`), `client_id` is `azp`, `token_id` is
+    `jti`.
     """
 
     value: str = field(repr=False)
@@ -22,4 +21,3 @@ class AgentToken:
     scopes: frozenset[str]
     roles: frozenset[str]
     expires_at: float
-    claims: Mapping[str, Any] = field(repr=False)

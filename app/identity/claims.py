@@ -1,4 +1,4 @@
-"""Reads single claims, whose types nobody vouches for."""
+"""Reads single claims; their types cannot be relied on."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,17 +7,17 @@ LEEWAY = 10  # seconds by which the clocks of issuer and server may differ
 
 
 def integer(claim: object) -> int | None:
-    """Return a NumericDate (RFC 7519 section 2) that is a whole number, None for anything else."""
+    """Return a NumericDate (RFC 7519 section 2) if it is a whole number, otherwise None."""
     return claim if isinstance(claim, int) and not isinstance(claim, bool) else None
 
 
 def text_or_none(claim: object) -> str | None:
-    """Return a string, None for anything else."""
+    """Return the claim if it is a string, otherwise None."""
     return claim if isinstance(claim, str) else None
 
 
 def strings_of(claim: object) -> frozenset[str]:
-    """Return the members of a list of strings; anything else holds none."""
+    """Return the members of a list of strings; none for anything else."""
     if not isinstance(claim, list) or not all(isinstance(member, str) for member in claim):
         return frozenset()
     return frozenset(claim)

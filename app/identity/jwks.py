@@ -1,4 +1,4 @@
-"""The issuer's signing keys (RFC 7517), fetched without blocking and never more often than the issuer can bear."""
+"""The issuer's signing keys (RFC 7517), fetched without blocking, and never more often than the issuer can bear."""
 
 import asyncio
 import logging
@@ -28,19 +28,19 @@ ALGORITHMS: Mapping[str, tuple[str, str | None]] = {
     "EdDSA": ("OKP", "Ed25519"),
 }
 
-_FRESH = 300.0  # seconds for which fetched keys are used without a look
-_KEPT_ON_ERROR = 24 * 3600.0  # seconds for which the last good keys serve while no new ones can be had
+_FRESH = 300.0  # seconds for which fetched keys are used unchecked: as long as a withdrawn key is still trusted
+_KEPT_ON_ERROR = 24 * 3600.0  # seconds for which the last good keys are used while no new ones can be fetched
 _PAUSE = 10.0  # seconds between two fetches, whatever came of the first
-_PAUSE_WITHOUT_KEYS = 1.0
-_PATIENCE = 1.0  # seconds that a known key waits for a newer set before it serves once more
-_MAX_BYTES = 262_144
+_PAUSE_WITHOUT_KEYS = 1.0  # until there are keys, every request is refused
+_PATIENCE = 1.0  # seconds to wait for a newer set before a known key is used once more
+_MAX_BYTES = 262_144  # of a key set; a key with its certificates takes some kilobytes
 
 _NOT_ASYMMETRIC = "The token must be signed with an asymmetric algorithm."
-_OTHER_ALGORITHM = "The token's algorithm is not the one of its key."
+_OTHER_ALGORITHM = "The token's algorithm is not that of its key."
 _NO_KEY_ID = "The token's header names no key (`kid`)."
 _UNKNOWN_KEY = "The token is signed with a key that its issuer does not publish."
 _UNREACHABLE = (
-    "The identity provider's keys cannot be had, so no token can be verified. Try again in a moment; an operator "
+    "The identity provider's keys cannot be fetched, so no token can be verified. Try again in a moment; an operator "
     "should check that KEYCLOAK_URL and KEYCLOAK_REALM can be reached from this server."
 )
 
@@ -59,7 +59,7 @@ class SignatureRefused(Exception):
 class JwksCache:
     """The keys with `use` `sig` below `realm_url`. `timeout` of one fetch is in seconds, `clock` counts seconds.
 
-    A key that the issuer withdraws is dropped with the next fetch, after 300 s at the latest if anyone asks.
+    A key that the issuer withdraws is dropped with the next fetch: if anyone asks, after 300 s at the latest.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class JwksCache:
     async def key(self, kid: str | None, algorithm: str) -> PyJWK:
         """Return the key of that id, bound to that algorithm.
 
-        Raises SignatureRefused when the issuer has none, Unavailable (`idp_unreachable`) when nobody can tell.
+        Raises SignatureRefused if the issuer has none, Unavailable (`idp_unreachable`) while that cannot be found out.
         """
         if algorithm not in ALGORITHMS:
             raise SignatureRefused("token_algorithm_refused", _NOT_ASYMMETRIC)
@@ -102,7 +102,7 @@ class JwksCache:
         return found
 
     async def check(self) -> None:
-        """Raise Unavailable (`idp_unreachable`) unless there are keys to verify with; fetches them if need be."""
+        """Raise Unavailable (`idp_unreachable`) unless there are keys to verify with; fetches them if necessary."""
         if self._age >= _FRESH:
             await self._refresh(_PATIENCE if self._keys else None)
             self._check_age()
@@ -149,7 +149,7 @@ class JwksCache:
 
 
 def _signing_keys(body: bytes) -> dict[str, dict[str, PyJWK]]:
-    """Return keys by id and algorithm; raises ValueError when there is not one, so that the last good ones stay."""
+    """Return the keys by id and algorithm; raises ValueError if there are none, so that the last good ones stay."""
     document = orjson.loads(body)
     listed = document.get("keys") if isinstance(document, dict) else None
     keys: dict[str, dict[str, PyJWK]] = {}
@@ -162,7 +162,7 @@ def _signing_keys(body: bytes) -> dict[str, dict[str, PyJWK]]:
 
 
 def _bound_to_algorithms(jwk: dict[str, Any]) -> dict[str, PyJWK]:
-    """Return the key once for each algorithm that it is meant for: its own `alg`, else all that fit its type."""
+    """Return the key once for each algorithm that it is meant for: its own `alg`, otherwise all that fit its type."""
     if jwk.get("use") != "sig" or "d" in jwk:
         return {}
     bound: dict[str, PyJWK] = {}

@@ -1,4 +1,4 @@
-"""Reads a JWT whose signature fits one of the issuer's keys. What the claims say is for others to judge."""
+"""Reads a JWT that was signed with one of the issuer's keys. What the claims say is for others to judge."""
 
 import base64
 from typing import Any
@@ -12,11 +12,11 @@ from app.identity.jwks import ALGORITHMS, JwksCache, SignatureRefused
 _JWS = PyJWS(algorithms=list(ALGORITHMS))
 
 _NO_ALGORITHM = "The token's header names no algorithm."
-_ODD_KEY_ID = "The token's key id (`kid`) is no string."
-_CRITICAL = "The token's header has critical extensions, which nobody here knows."
+_ODD_KEY_ID = "The token's key id (`kid`) is not a string."
+_CRITICAL = "The token's header has critical extensions, and this server knows none."
 _WRONG = "The token's signature or form is wrong."
-_NO_CLAIMS = "The token's content is no JSON object."
-_NO_JWT = "This is no signed JWT (three parts, joined by dots)."
+_NO_CLAIMS = "The token's content is not a JSON object."
+_NO_JWT = "This is not a signed JWT (three parts joined by dots)."
 _NO_HEADER = "The token's header cannot be read."
 
 
@@ -24,7 +24,7 @@ async def signed_claims(value: str, keys: JwksCache) -> dict[str, Any]:
     """Return the claims of a signed token (RFC 7515 compact form).
 
     The key comes from `keys` alone, whatever the header offers (`jwk`, `jku`, `x5u`, `x5c`). Raises SignatureRefused,
-    and Unavailable while the keys cannot be had.
+    and Unavailable while the keys cannot be fetched.
     """
     header = _header(value)
     algorithm, kid = header.get("alg"), header.get("kid")

@@ -1,4 +1,4 @@
-"""Decides whether an agent's access token is good, and says exactly why when it is not."""
+"""Decides whether an agent's access token is good, and says exactly why if it is not."""
 
 import hashlib
 import time
@@ -12,18 +12,18 @@ from app.identity.jwks import JwksCache, SignatureRefused
 from app.identity.signed_claims import signed_claims
 from app.memory import Kept, Memory
 
-_MAX_LENGTH = 16_384
-_MAX_LIFE = 366 * 86_400  # seconds; a longer life is a mistake or an attempt
-_MAX_ACTORS = 3
-_MOST_REMEMBERED = 4_096
-_MOST_REFUSED = 10_000
+_MAX_LENGTH = 16_384  # characters; common proxies stop at half of that for a header
+_MAX_LIFE = 366 * 86_400  # seconds; a longer life is a mistake or an attack
+_MAX_ACTORS = 3  # an agent, one that it works for, one more; each can misuse the token
+_MOST_REMEMBERED = 4_096  # of a few kilobytes each
+_MOST_REFUSED = 10_000  # digests
 _REMEMBERED_FOR = 60.0  # seconds; a key that the issuer withdraws is trusted this much longer for tokens already seen
 
 _MISSING = "Send the agent's access token: `Authorization: Bearer …`."
 _MALFORMED = f"A token is ASCII text of at most {_MAX_LENGTH} characters."
 _REVOKED = "The identity provider no longer accepts this token. Sign in again for a new one."
 _WRONG_ISSUER = (
-    "The token's `iss` must be `{issuer}`, letter by letter. Get the token from that address; if it is the wrong one, "
+    "The token's `iss` must be exactly `{issuer}`. Get the token from that address; if it is the wrong one, "
     "an operator corrects OIDC_ISSUER (or KEYCLOAK_URL and KEYCLOAK_REALM)."
 )
 _BOUND_TO_KEY = (
@@ -31,11 +31,12 @@ _BOUND_TO_KEY = (
     "tokens."
 )
 _NO_ACCESS_TOKEN = (
-    "This is no access token: its claim `typ` is not `Bearer`. Send the `access_token`, not the ID or refresh token."
+    "This is not an access token: its claim `typ` is not `Bearer`. Send the `access_token`, not the ID or refresh "
+    "token."
 )
 _TIMES = "The claims `exp`, `iat` (and `nbf`, if any) must be integers."
 _EXPIRED = "The token has expired. Refresh it, or sign in again."
-_NOT_YET = "The token is not valid yet. Set the clocks of this server and its issuer right."
+_NOT_YET = "The token is not valid yet. Correct the clocks of this server and its issuer."
 _TOO_LONG = "The token would be valid for more than a year."
 _NO_SUBJECT = (
     "The token names no user (`sub`). Lightweight access tokens leave it out: in Keycloak, turn off 'Always use "
@@ -51,7 +52,7 @@ _TOO_MANY_ACTORS = f"More than {_MAX_ACTORS} actors stand behind this token (cla
 class AgentTokenVerifier:
     """Verifies tokens of one issuer. `clock` gives seconds since the epoch.
 
-    A good token is remembered by its digest, so that the next call with it costs microseconds.
+    A good token is remembered under its digest, so that the next call with it costs microseconds.
     """
 
     def __init__(
@@ -71,10 +72,10 @@ class AgentTokenVerifier:
         self._refused: Kept[bool] = memory.kept("refused_tokens", most=_MOST_REFUSED)
 
     async def verify(self, value: str) -> AgentToken:
-        """Return the token when it is good.
+        """Return the token if it is good.
 
         Raises InvalidAgentToken with a `token_…` or `clock_skew` code, NotPermitted (`delegation_too_deep`), and
-        Unavailable (`idp_unreachable`) while the issuer's keys cannot be had.
+        Unavailable (`idp_unreachable`) while the issuer's keys cannot be fetched.
         """
         if not value:
             raise InvalidAgentToken("token_missing", _MISSING)
@@ -112,7 +113,6 @@ class AgentTokenVerifier:
             scopes=frozenset((text_or_none(claims.get("scope")) or "").split()),
             roles=_realm_roles(claims),
             expires_at=float(claims["exp"]),
-            claims=claims,
         )
 
     def _check_kind(self, claims: dict[str, Any]) -> None:

@@ -1,32 +1,37 @@
 """A document's operations, one by one, and a report of what became of each."""
 
+import re
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from app.openapi.anchors import Anchors
-from app.openapi.definitions import InputSchema, undescribed
-from app.openapi.drafts import Draft, Drafting, PathItem
-from app.openapi.limits import Limits, refused
-from app.openapi.parts import Unusable
-from app.openapi.schemas import HEAVIEST, Schemas
-from app.openapi.servers import server_addresses
-from app.openapi.swagger2 import stated_servers
-from app.operation.naming import operation_names
-from app.operation.operation import Json, Operation, Value
-from app.operation.path_template import is_method
-from app.operation.pointers import References, Unresolvable, join, shown
-from app.operation.report import Conversion, ReportItem, estimated_tokens
-from app.operation.sizes import size_of_output, size_without_schemas
-from app.operation.text import LONGEST_NAME, shortened
-from app.operation.visits import is_laborious
+from app.openapi.document.reading import Limits, refused
+from app.openapi.operations import swagger2
+from app.openapi.operations.drafts import Draft, Drafting, PathItem
+from app.openapi.operations.parts import Unusable, server_addresses
+from app.openapi.schema.definitions import InputSchema, undescribed
+from app.openapi.schema.schemas import HEAVIEST, Schemas
+from app.operation.keywords import is_laborious
+from app.operation.operation import (
+    Conversion,
+    Json,
+    Operation,
+    ReportItem,
+    Value,
+    estimated_tokens,
+    size_of_output,
+    size_without_schemas,
+)
+from app.operation.pointers import Unresolvable, join, shown
+from app.operation.text import LONGEST_NAME, operation_names, shortened
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 _EVERY_METHOD = "*"
+_METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,40}")  # RFC 9110 section 9.1
 _SMALLEST_BUDGET = 2_048  # bytes of a tool, below which shortening makes nothing usable
 _LABORIOUS = f"more than {HEAVIEST:,} schemas for one value; only the types of its arguments are shown"
 _MOST_NOTES = 10  # that the report shows of one operation
-# What a value of a kind that nobody thought of leads to: it costs its operation, and the others are not lost.
+# What an unforeseen kind of value leads to: it costs its own operation, and the others are kept.
 _MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
@@ -45,8 +50,11 @@ def convert(
     limits = limits or Limits()
     paths = _paths(document)
     notes: list[str] = []
-    servers = server_addresses(stated_servers(document), "/servers", notes)
-    schemas = Schemas(References(document), Anchors(document))
+    stated = document.get("servers")
+    if stated is None and not document.keys().isdisjoint(("host", "basePath")):
+        stated = swagger2.stated_servers(document)
+    servers = server_addresses(stated, "/servers", notes)
+    schemas = Schemas(document)
     drafts, skipped = _Walk(schemas, Drafting(document, schemas, servers), limits).over(paths)
     names = operation_names(
         {(draft.operation.method, draft.operation.path): draft.wanted_name for draft in drafts},
@@ -70,18 +78,18 @@ def _paths(document: Json) -> Json:
     if paths is None:
         return {}
     if not isinstance(paths, dict):
-        raise refused("has a `paths` that is no object", "/paths")
+        raise refused("has a `paths` that is not an object", "/paths")
     return paths
 
 
 def _require_version(document: Json) -> None:
-    """Documents mix the versions, and each construct tells its own; so it is enough that one is stated that we know."""
+    """Documents mix versions, and each construct shows which it belongs to, so one known version is enough."""
     stated = {name: str(document[name]).strip() for name in ("openapi", "swagger") if document.get(name) is not None}
     if stated.get("openapi", "").startswith("3") or stated.get("swagger", "").split(".")[0] == "2":
         return
     if "openapi" not in stated and "swagger" in stated:
-        raise refused(f"is Swagger {stated['swagger'][:20]}, of which only 2.0 is read; convert it", "/swagger")
-    raise refused("is no OpenAPI document: it needs `openapi` 3.0, 3.1 or 3.2, or `swagger` 2.0", "/openapi")
+        raise refused(f"is Swagger {stated['swagger'][:20]}; only 2.0 is read, so convert it first", "/swagger")
+    raise refused("is not an OpenAPI document: it needs `openapi` 3.0, 3.1 or 3.2, or `swagger` 2.0", "/openapi")
 
 
 def _about(info: Json) -> tuple[str | None, str | None, str | None]:
@@ -94,7 +102,7 @@ def _about(info: Json) -> tuple[str | None, str | None, str | None]:
 
 
 class _Walk:
-    """Goes through the paths and keeps what can be drafted apart from what has to be skipped."""
+    """Goes through the paths and separates what can be drafted from what has to be skipped."""
 
     def __init__(self, schemas: Schemas, drafting: Drafting, limits: Limits) -> None:
         self._schemas = schemas
@@ -108,7 +116,7 @@ class _Walk:
             if not path.startswith("x-"):
                 self._path(path, raw, join("/paths", path))
         if not self._drafts and not self._skipped:
-            self._skip(_EVERY_METHOD, "", "/paths", "It describes no operations; webhooks are no calls to an API.")
+            self._skip(_EVERY_METHOD, "", "/paths", "It describes no operations; webhooks are not calls to an API.")
         return self._drafts, self._skipped
 
     def _path(self, path: str, raw: Value, pointer: str) -> None:
@@ -123,19 +131,19 @@ class _Walk:
             self._referred(path, raw, pointer, met)
 
     def _referred(self, path: str, raw: Value, pointer: str, met: frozenset[str]) -> None:
-        """Take the operations of the Path Item that a path refers to, but for those that it has itself."""
+        """Take the operations of the Path Item that a path refers to, except those that the path has itself."""
         try:
             node, place = self._schemas.references.follow(raw, pointer)
         except Unresolvable as error:
             self._skip(_EVERY_METHOD, path, pointer, f"The operations of this path are unknown: {error}.")
             return
         if not isinstance(node, dict):
-            self._skip(_EVERY_METHOD, path, pointer, "It is no Path Item Object.")
+            self._skip(_EVERY_METHOD, path, pointer, "It is not a Path Item Object.")
             return
         self._item(PathItem(path, node, place), met)
 
     def _item(self, item: PathItem, met: frozenset[str]) -> frozenset[str]:
-        """Take the operations of a Path Item whose methods were not met before; returns all that are met now."""
+        """Take the operations of a Path Item whose methods were not seen before; return all methods seen so far."""
         for method, operation, where in _operations(item.raw, item.pointer):
             if method not in met:
                 self._operation(item, method, operation, where)
@@ -159,10 +167,10 @@ class _Walk:
 
 
 def _unforeseen(error: Exception) -> str:
-    """Say what somebody needs to know to mend it."""
+    """Say what is needed to fix it."""
     *_, (frame, line) = traceback.walk_tb(error.__traceback__)
     where = f"{frame.f_globals['__name__']}, line {line}"
-    return f"It could not be read. That is a mistake of ours; please report it: {type(error).__name__} in {where}."
+    return f"It could not be read. This is a fault of ours; please report it: {type(error).__name__} in {where}."
 
 
 def _operations(node: Json, place: str) -> Iterator[tuple[str, Value, str]]:
@@ -171,7 +179,7 @@ def _operations(node: Json, place: str) -> Iterator[tuple[str, Value, str]]:
             yield method.upper(), node[method], join(place, method)
     additional = node.get("additionalOperations")  # OAS 3.2
     for method, raw in additional.items() if isinstance(additional, dict) else ():
-        if is_method(method) and method.lower() not in _METHODS:
+        if _METHOD.fullmatch(method) and method.upper() != "CONNECT" and method.lower() not in _METHODS:
             yield method, raw, join(place, "additionalOperations", method)
 
 
@@ -225,7 +233,7 @@ def _reason(notes: Sequence[str]) -> str | None:
 
 
 def _within_budget(work: Sequence[_Finishing], limits: Limits) -> list[tuple[Operation | None, ReportItem]]:
-    """Do without output schemas, then halve what each tool may take, until all together fit."""
+    """Drop output schemas, then halve the size of each tool, until all of them fit together."""
     budget, outputs = limits.tool_bytes, True
     while True:
         done, total = [], 0
@@ -241,6 +249,6 @@ def _within_budget(work: Sequence[_Finishing], limits: Limits) -> list[tuple[Ope
             continue
         if budget <= _SMALLEST_BUDGET:
             raise refused(
-                f"makes tools of more than {limits.list_bytes:,} bytes in all (SOURCE_MAX_LIST_BYTES)", "/paths"
+                f"makes tools of more than {limits.list_bytes:,} bytes altogether (SOURCE_MAX_LIST_BYTES)", "/paths"
             )
         budget //= 2

@@ -7,19 +7,21 @@ from typing import Literal
 
 Kind = Literal["json", "form", "multipart", "text", "binary"]
 
+EVENTS = "text/event-stream"
+SEQUENCE = "application/json-seq"  # RFC 7464
+_LINES = ("x-ndjson", "ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines")
+STREAMS = frozenset({EVENTS, SEQUENCE, *(f"application/{name}" for name in _LINES)})  # of values
+
 _RANK: tuple[Kind, ...] = ("json", "form", "multipart", "text", "binary")
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 _WELL_FORMED = re.compile(rf"{_TOKEN}/{_TOKEN}(?:\s*;\s*{_TOKEN}=(?:{_TOKEN}|\"[^\"\\\x00-\x1f\x7f-\uffff]*\"))*\s*;?")
 _JSON = re.compile(r"application/json|text/json|[^/]+/[^/]+\+json|application/\*|\*/\*")
-_TEXT = re.compile(
-    r"text/.+|[^/]+/(?:.+\+)?(?:xml|yaml)|"
-    r"application/(?:x-ndjson|ndjson|jsonl|x-jsonlines|json-seq|x-yaml|graphql|javascript|jwt|jose|sql|toml|ld\+json)"
-)
+_TEXT = re.compile(r"text/.+|[^/]+/(?:.+\+)?(?:xml|yaml)|application/(?:x-yaml|graphql|javascript|jwt|jose|sql|toml)")
 _CONCRETE = {"*/*": "application/json", "application/*": "application/json", "text/*": "text/plain"}
 
 
 def is_media_type(text: str) -> bool:
-    """Whether the text can stand in a header as a media type (RFC 9110 section 8.3.1)."""
+    """Whether the text is valid as a media type in a header (RFC 9110 section 8.3.1)."""
     return len(text) <= 200 and _WELL_FORMED.fullmatch(text) is not None
 
 
@@ -30,7 +32,7 @@ def essence(media_type: str) -> str:
 
 @lru_cache(maxsize=1_000)  # asked at every call, of the few that the documents name
 def kind_of(media_type: str) -> Kind:
-    """Return how a value is written in that media type."""
+    """Return how a value is written in that media type, and what bytes of it are."""
     name = essence(media_type)
     if _JSON.fullmatch(name):
         return "json"
@@ -38,11 +40,11 @@ def kind_of(media_type: str) -> Kind:
         return "form"
     if name.startswith("multipart/"):
         return "multipart"
-    return "text" if _TEXT.fullmatch(name) else "binary"
+    return "text" if name in STREAMS or _TEXT.fullmatch(name) else "binary"
 
 
 def concrete(media_type: str) -> str:
-    """Return what to send for a media type range: a range is no Content-Type."""
+    """Return what to send for a media type range, which cannot be a Content-Type."""
     name = essence(media_type)
     if "*" not in name:
         return media_type

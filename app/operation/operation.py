@@ -1,15 +1,29 @@
-"""One operation of a document, ready to be called: the product's own, document-independent description of it."""
+"""One operation of a document, ready to be called, and what became of all of them: the product's own description.
 
+The size of a tool is that in a list: bytes of JSON, as programs write it that escape all but ASCII.
+"""
+
+import json
+import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import Field
 
 Location = Literal["path", "query", "header", "cookie", "querystring"]
 Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
 Json = dict[str, Any]
-Value = Any  # one JSON value, whatever a document has put there
+Value = Any  # one JSON value of any type
+Status = Literal["ready", "degraded", "skipped"]
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})  # RFC 9110 section 9.2.1; OAS 3.2 `query`
 _REPEATABLE_METHODS = frozenset({"PUT", "DELETE"})  # idempotent, but not safe: section 9.2.2
+_EXPRESSION = re.compile(r"\{([^{}/]*)\}")
+_OPERATORS = "+#./;?&"
+_BYTES_A_TOKEN = 4  # the usual rule of thumb for English and JSON
+_FRAME = 240  # bytes of the slug, the members' names, annotations
+_FRAME_OF_OUTPUT = 128  # bytes around an output schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +92,7 @@ class Operation:
     `name` is the part after `slug__`; `path` is the template as the document has it. `input_schema` is JSON Schema
     2020-12, self-contained, root type object, `additionalProperties: false`. `server` is set only where the operation
     or path states servers of its own: the first of `servers`, until one that may be called is chosen (absolute URL).
-    `notes` say what was degraded and why. `hidden`: the document wants no tool of it. `stated_hints` correct what the
+    `notes` say what was degraded and why. `hidden`: the document wants no tool for it. `stated_hints` correct what the
     method promises. `preset` holds values of arguments that are sent unless the caller gives others; those that are not
     in `input_schema` cannot be given.
     """
@@ -113,3 +127,104 @@ class Operation:
             destructive=stated.get("destructive", not read_only),
             idempotent=stated.get("idempotent", read_only or method in _REPEATABLE_METHODS),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ReportItem:
+    """What became of one operation."""
+
+    method: Annotated[str, Field(description="The HTTP method of the operation.")]
+    path: Annotated[str, Field(description="Its path template; empty where the entry is not about one operation.")]
+    pointer: Annotated[
+        str,
+        Field(
+            description="Where it is in the document: a JSON Pointer. In another file of the document, the file's name "
+            "and a `#` come first."
+        ),
+    ]
+    status: Annotated[
+        Status, Field(description="`ready`: a tool; `degraded`: a tool with something lost; `skipped`: not a tool.")
+    ]
+    reason: Annotated[str | None, Field(description="Why it is not `ready`.")]
+    name: Annotated[
+        str | None, Field(description="What the tool is called, behind the slug; null if it is not a tool.")
+    ]
+    bytes: Annotated[int, Field(description="The size of the tool in lists of tools.")]
+    estimated_tokens: Annotated[int, Field(description="About how many tokens that is for a model.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What a document holds. Servers have their variables filled in; relative ones stay relative."""
+
+    title: str | None
+    description: str | None
+    version: str | None
+    servers: tuple[str, ...]
+    operations: tuple[Operation, ...]
+    report: tuple[ReportItem, ...]
+
+
+def operation_to_json(operation: Operation) -> bytes:
+    """Return the operation as one JSON object on one line."""
+    return orjson.dumps(operation)
+
+
+def operation_from_json(data: bytes) -> Operation:
+    """Return the operation that `operation_to_json` wrote, without loss."""
+    state: dict[str, Any] = orjson.loads(data)
+    return Operation(
+        **{
+            **state,
+            "tags": tuple(state["tags"]),
+            "accept": tuple(state["accept"]),
+            "notes": tuple(state["notes"]),
+            "servers": tuple(state.get("servers", ())),
+            "parameters": tuple(Parameter(**parameter) for parameter in state["parameters"]),
+            "body": _body(state["body"]),
+        }
+    )
+
+
+def _body(state: dict[str, Any] | None) -> Body | None:
+    if state is None:
+        return None
+    return Body(**{**state, "fields": tuple(BodyField(**field) for field in state["fields"])})
+
+
+def split_template(path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the literals of a path template (OAS 3.1.1 section 4.8.8.2), one more than names, and the names.
+
+    Some documents write RFC 6570 operators and modifiers around a name, as in `{;id*}`; a `#…` is not part of a
+    request.
+    """
+    pieces = _EXPRESSION.split(path.partition("#")[0])
+    names = (expression.lstrip(_OPERATORS).removesuffix("*").strip() for expression in pieces[1::2])
+    return tuple(pieces[::2]), tuple(names)
+
+
+def estimated_tokens(size: int) -> int:
+    """Return about how many tokens of a model so many bytes of a tool take."""
+    return -(-size // _BYTES_A_TOKEN)
+
+
+def size_of(value: Value) -> int:
+    """Return the bytes of a value."""
+    written = orjson.dumps(value)
+    return len(written) if written.isascii() else len(json.dumps(value, separators=(",", ":")))
+
+
+def size_without_schemas(operation: Operation) -> int:
+    """Return the most bytes that a tool has without its input and output schemas; MCP shows the title twice."""
+    return size_of([operation.name, operation.description, operation.title, operation.title]) + _FRAME
+
+
+def size_of_output(schema: Json | None) -> int:
+    """Return the bytes that an output schema adds to its tool."""
+    return 0 if schema is None else size_of(schema) + _FRAME_OF_OUTPUT
+
+
+def size_of_tool(operation: Operation) -> int:
+    """Return the most bytes that the whole tool has."""
+    without = size_without_schemas(operation)
+    return without + size_of(operation.input_schema) + size_of_output(operation.output_schema)

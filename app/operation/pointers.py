@@ -1,7 +1,7 @@
 """Places in a document: RFC 6901 JSON Pointers, and what `$ref`s lead to.
 
-A document of several files is one tree (bundling.py): what came from another file stands below the member `FILES`,
-under the name by which people know that file. Where there is only a text, the file could not be had; it says why.
+A document of several files is one tree (bundling.py): what came from another file is below the member `FILES`,
+under the name by which people know that file. A text in place of a file says why the file is not available.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ LONGEST_CHAIN = 30  # references to references
 
 
 class Unresolvable(Exception):
-    """A `$ref` that leads nowhere, or out of the document; the text says why."""
+    """A `$ref` that points to nothing or out of the document; the text says why."""
 
 
 def join(pointer: str, *tokens: str | int) -> str:
@@ -38,7 +38,7 @@ def shown(pointer: str) -> str:
 
 
 def last_name(pointer: str) -> str:
-    """Return what the place is called: its last name; for a whole file the file's, without its ending."""
+    """Return the last name of the pointer; for a whole file the file's name without its ending."""
     above, _, token = pointer.rpartition("/")
     name = _unescaped(token)
     return PurePosixPath(name).stem if above == f"/{FILES}" else name
@@ -51,35 +51,35 @@ class References:
         self._document = document
 
     def find(self, ref: Value) -> tuple[Value, str]:
-        """Return what a `$ref` names and the pointer to it, which is the same for every spelling of the `$ref`."""
+        """Return what a `$ref` points to, and the pointer in its one normal spelling."""
         if not isinstance(ref, str):
-            raise Unresolvable("a $ref that is no text")
+            raise Unresolvable("a $ref that is not text")
         address, _, fragment = ref.partition("#")
         if address:
-            raise Unresolvable(f"{_short(ref)!r} lies outside this document, and nothing is fetched")
+            raise Unresolvable(f"{_short(ref)!r} is outside this document, and nothing is fetched")
         if fragment and not fragment.startswith("/"):
-            raise Unresolvable(f"{_short(ref)!r} is no JSON Pointer")
+            raise Unresolvable(f"{_short(ref)!r} is not a JSON Pointer")
         node, pointer = self._document, ""
         for token in fragment.split("/")[1:]:
             found = step(node, token)
             if found is None:
-                raise Unresolvable(f"{_short(shown(fragment) or ref)!r} leads to nothing in this document")
+                raise Unresolvable(f"{_short(shown(fragment) or ref)!r} points to nothing in this document")
             node, pointer = found[0], join(pointer, found[1])
             if isinstance(node, str) and pointer.startswith(f"/{FILES}/") and pointer.count("/") == 2:
-                raise Unresolvable(f"{_short(shown(fragment))!r} cannot be had: {node}")
+                raise Unresolvable(f"{_short(shown(fragment))!r} is not available: {node}")
         return node, pointer
 
     def follow(self, node: Value, pointer: str) -> tuple[Value, str]:
-        """Return the first thing that is no Reference Object, starting with `node` itself."""
+        """Return the first thing that is not a Reference Object, starting with `node` itself."""
         for _ in range(LONGEST_CHAIN):
             if not isinstance(node, dict) or not isinstance(node.get("$ref"), str):
                 return node, pointer
             node, pointer = self.find(node["$ref"])
-        raise Unresolvable("its references lead in a circle")
+        raise Unresolvable("its references go round in a circle")
 
 
 def step(node: Value, token: str) -> tuple[Value, str] | None:
-    """Return what a token of a `$ref`'s pointer leads to, and its name as it is; None for nothing."""
+    """Return what a token of a `$ref`'s pointer leads to, with its unescaped name; None for nothing."""
     for name in _spellings(token):
         if isinstance(node, dict) and name in node:
             return node[name], name

@@ -1,15 +1,24 @@
-"""Texts that a model or a person will read, without what neither can see.
+"""Texts and names that a model or a person will read.
 
-A document's author is not trusted: tag characters, bidirectional controls, zero-width characters and terminal escapes
-hide instructions from the person who approves a source.
+Texts contain nothing that is invisible: a document's author is not trusted, and tag characters, bidirectional controls,
+zero-width characters and terminal escapes hide instructions from the person who approves a source. Names of
+sources, operations and arguments are readable, within what model APIs take, and the same at the next import. An
+operation of a source is known as `slug/operation` over REST and as `slug__operation` over MCP.
 """
 
+import hashlib
 import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from app.operation.operation import Value
 
 LONGEST_DESCRIPTION = 2_000  # characters
 LONGEST_NAME = 200  # of titles and tags
+LONGEST_TOOL_NAME = 64  # characters of `slug__operation`
+SLUG = r"^[a-z0-9-]{1,32}$"
+OPERATION_NAME = r"^[A-Za-z0-9_-]{1,64}$"
+SEPARATOR = "__"  # a slug has no underscore, so the first pair ends it
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
 _HIDDEN = re.compile(
@@ -17,7 +26,13 @@ _HIDDEN = re.compile(
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-_DEEPEST_VALUE = 64  # containers
+_DEEPEST_VALUE = 64  # nested containers; real defaults and enums have under ten
+_LONGEST_SLUG = 32
+_LONGEST_ARGUMENT = 64
+_DIGITS = 8  # of the hash
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
+_NOT_IN_ARGUMENTS = re.compile(r"[^A-Za-z0-9_.-]+")
+Key = tuple[str, str]  # method and path
 
 
 def cleaned(text: str) -> str:
@@ -34,12 +49,12 @@ def shortened(text: str, most: int = LONGEST_DESCRIPTION) -> str:
 
 
 def hides_something(text: str) -> bool:
-    """Whether cleaning would take more than line ends of another system out of the text."""
+    """Whether cleaning would remove more than another system's line ends."""
     return cleaned(text) != text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def is_presentable(value: Value) -> bool:
-    """Whether a JSON value may be shown as it is: nothing hidden in its texts, not nested out of reason."""
+    """Whether a JSON value may be shown as it is: nothing hidden in its texts, and not nested too deeply."""
     pending = [(value, 1)]
     while pending:
         item, depth = pending.pop()
@@ -52,3 +67,115 @@ def is_presentable(value: Value) -> bool:
             inner = [*item, *item.values()] if isinstance(item, dict) else item
             pending.extend((each, depth + 1) for each in inner)
     return True
+
+
+def is_slug(text: str) -> bool:
+    """Whether the text may be a slug."""
+    return re.fullmatch(SLUG, text) is not None
+
+
+def slugged(name: str) -> str:
+    """Return the name in a slug's alphabet; empty if nothing of it fits."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_LONGEST_SLUG].strip("-")
+
+
+def tool_id(slug: str, operation: str) -> str:
+    """Return what the operation is called over REST."""
+    return f"{slug}/{operation}"
+
+
+def mcp_name(slug: str, operation: str) -> str:
+    """Return what the operation is called over MCP."""
+    return f"{slug}{SEPARATOR}{operation}"
+
+
+def longest_operation_name(slug: str) -> int:
+    """Return how many characters the slug leaves for the operation in an MCP name."""
+    return LONGEST_TOOL_NAME - len(mcp_name(slug, ""))
+
+
+def operation_names(
+    wanted: Mapping[Key, str | None], *, slug: str, assigned: Mapping[Key, str] | None = None
+) -> dict[Key, str]:
+    """Return a name for each operation, from what the document calls it or else from method and path.
+
+    An assigned name is kept: for its operation, and from every other one. Every member of a collision (letter case
+    aside) and every name that is too long carries a hash of its method and path, so that no name depends on the order
+    of the document.
+    """
+    kept = {key: name for key, name in (assigned or {}).items() if key in wanted}
+    room = longest_operation_name(slug)
+    plain = {key: _plain(key, identifier) for key, identifier in wanted.items() if key not in kept}
+    digits = {key: _DIGITS if len(name) > room else 0 for key, name in plain.items()}
+    while True:
+        names = {key: _hashed(key, name, digits[key], room) for key, name in plain.items()}
+        counts = Counter(name.lower() for name in (*names.values(), *(assigned or {}).values()))
+        colliding = [key for key, name in names.items() if counts[name.lower()] > 1]
+        if not colliding:
+            return {**kept, **names}
+        for key in colliding:
+            digits[key] += 4 if digits[key] else _DIGITS
+
+
+def argument_names(inputs: Sequence[tuple[str, str]]) -> list[str]:
+    """Return an argument name for each input, given as (location, name): unique within one operation.
+
+    Of inputs that share a name the first keeps it, the others get `name__location`. Names that had to be changed never
+    take the name of one that did not.
+    """
+    given: dict[int, str] = {}
+    taken: set[str] = set()
+    simple = [_NOT_IN_ARGUMENTS.sub("_", name).strip("_")[:_LONGEST_ARGUMENT] or "argument" for _, name in inputs]
+    exact = [name for _, name in inputs]
+    unchanged = [number for number, name in enumerate(exact) if _is_argument(name)]
+    for number in (*unchanged, *(number for number in range(len(inputs)) if number not in set(unchanged))):
+        name = exact[number] if _is_argument(exact[number]) else simple[number]
+        given[number] = _untaken(name, inputs[number], taken)
+        taken.add(given[number])
+    return [given[number] for number in range(len(inputs))]
+
+
+def definition_name(name: str, pointer: str, taken: Iterable[str]) -> str:
+    """Return a name in `$defs` for the schema at the pointer, whose own name may be taken or unusable."""
+    name = _NOT_IN_ARGUMENTS.sub("_", name) or "schema"
+    if name in taken or name.isdigit() or len(name) > _LONGEST_ARGUMENT:
+        name = f"{name[:48]}_{hashlib.sha256(pointer.encode(errors='replace')).hexdigest()[:_DIGITS]}"
+    return name
+
+
+def _is_argument(name: str) -> bool:
+    return 0 < len(name) <= _LONGEST_ARGUMENT and not _NOT_IN_ARGUMENTS.search(name)
+
+
+def _untaken(name: str, source: tuple[str, str], taken: set[str]) -> str:
+    if name not in taken:
+        return name
+    suffix = f"{SEPARATOR}{source[0]}"
+    longer = f"{name[: _LONGEST_ARGUMENT - len(suffix)]}{suffix}"
+    digits = 4
+    while longer in taken:
+        suffix = f"_{_digest(source)[:digits]}"
+        longer = f"{name[: _LONGEST_ARGUMENT - len(suffix)]}{suffix}"
+        digits += 2
+    return longer
+
+
+def _plain(key: Key, identifier: str | None) -> str:
+    method, path = key
+    return _simplified(identifier or "") or _simplified(f"{method.lower()} {path}")
+
+
+def _simplified(text: str) -> str:
+    return _NOT_IN_NAMES.sub("_", text).strip("_")
+
+
+def _hashed(key: Key, name: str, digits: int, room: int) -> str:
+    if not digits:
+        return name
+    method, path = key
+    suffix = f"_{_digest((method.upper(), path))[:digits]}"
+    return f"{name[: max(room - len(suffix), 0)].rstrip('_-')}{suffix}"
+
+
+def _digest(parts: tuple[str, str]) -> str:
+    return hashlib.sha256(" ".join(parts).encode(errors="surrogatepass")).hexdigest()

@@ -1,20 +1,26 @@
 """HTTP to other servers: which addresses may be reached, and the clients that all of the product sends with.
 
-`addresses.py` decides, `transport.py` connects to nothing else, `body.py` reads an answer within a limit. Nothing here
-follows a redirect, keeps a cookie, reads proxy variables or changes the spelling of a URL.
+`addresses.py` decides, `wire.py` connects to nothing else. `sender.py` sends tool calls, `clients.py` has the httpx
+clients for everything else, `body.py` reads an answer within a limit. Nothing here follows a redirect, keeps a cookie,
+reads proxy variables or changes the spelling of a URL. Only this package knows aiohttp.
 """
 
 from app.outbound.addresses import AddressPolicy, AddressRefused, origin_of
 from app.outbound.body import Allowance, read_bounded, read_up_to
-from app.outbound.transport import OWN_HEADERS, guarded_client, guarded_transport, plain_client
+from app.outbound.clients import guarded_client, plain_client
+from app.outbound.sender import AiohttpSender, Headers, HttpAnswer, Sender
+from app.outbound.wire import WireError
 
 __all__ = [
-    "OWN_HEADERS",
     "AddressPolicy",
     "AddressRefused",
+    "AiohttpSender",
     "Allowance",
+    "Headers",
+    "HttpAnswer",
+    "Sender",
+    "WireError",
     "guarded_client",
-    "guarded_transport",
     "origin_of",
     "plain_client",
     "read_bounded",

@@ -17,12 +17,12 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PLAIN = re.compile(r"[\x21-\x5b\x5d-\x7e]+")  # printable ASCII without space and backslash
 _LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")  # RFC 1035 section 2.3.4
-_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")  # what many resolvers take for an IPv4 address
+_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")  # what many resolvers take to be an IPv4 address
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class AddressRefused(Invalid):
-    """An address that an admin or a document named may not be reached. The detail names no resolved address."""
+    """An address that an admin or a document named must not be reached. The detail names no resolved address."""
 
     def __init__(self, detail: str) -> None:
         super().__init__("address_refused", detail)
@@ -36,10 +36,12 @@ def origin_of(url: str) -> str:
 
 
 class AddressPolicy:
-    """Public addresses, and `allowed`: origins, host:port pairs and CIDR blocks. Raises ValueError for anything else.
+    """Permits public addresses and those in `allowed`: origins, host:port pairs and CIDR blocks.
 
-    A name that `allowed` lists with its port may resolve to any address. Of any other name every address must be
-    permitted, else a server could choose between a harmless and an inner one.
+    Raises ValueError for any other entry.
+
+    A name that `allowed` lists with its port may resolve to any address. Every address of any other name must be
+    permitted, or else a server could choose between a harmless and an inner one.
     """
 
     def __init__(self, allowed: Sequence[str]) -> None:
@@ -58,12 +60,12 @@ class AddressPolicy:
                 raise ValueError(f"ALLOWED_UPSTREAMS: {entry!r}: {refused.detail}") from None
             if parts.path.strip("/") or parts.query or ("://" not in entry and parts.port is None):
                 raise ValueError(
-                    f"ALLOWED_UPSTREAMS: {entry!r} is no origin (http://host:port), host:port or CIDR block."
+                    f"ALLOWED_UPSTREAMS: {entry!r} is not an origin (http://host:port), host:port or CIDR block."
                 ) from None
             self._hosts.add((str(parts.hostname), port))
 
     def check_url(self, url: str) -> None:
-        """Raise AddressRefused if the URL alone shows that it may not be reached. Names are looked up on connecting."""
+        """Raise AddressRefused if the URL alone shows that it must not be reached. Names are looked up later."""
         parts, port = _split(url)
         host = str(parts.hostname)
         literal = _literal(host)
@@ -71,7 +73,7 @@ class AddressPolicy:
             raise AddressRefused(refusal(host, port))
 
     async def check_name(self, url: str) -> None:
-        """Raise AddressRefused if the host's name leads to an address that may not be reached; an unknown one passes.
+        """Raise AddressRefused if the host's name leads to an address that must not be reached; an unknown name passes.
 
         This is for an early answer. What counts is the check on connecting.
         """
@@ -101,7 +103,7 @@ def refusal(host: str, port: int) -> str:
 
 
 def _split(url: str) -> tuple[SplitResult, int]:
-    """Take a URL apart that every parser reads alike; anything that some would read differently is refused."""
+    """Take a URL apart; anything that parsers read differently is refused."""
     if not _PLAIN.fullmatch(url):
         raise AddressRefused("An address holds only printable ASCII characters, no spaces and no backslashes.")
     try:
@@ -120,7 +122,7 @@ def _split(url: str) -> tuple[SplitResult, int]:
 
 
 def _literal(host: str) -> Address | None:
-    """Return the address that a host is, None for a name; other spellings of an address raise AddressRefused."""
+    """Return the address if the host is one, None for a name; other spellings of an address raise AddressRefused."""
     if ":" not in host and not _NUMBER.fullmatch(host):
         if not _NAME.fullmatch(host) or not _is_readable(host):
             raise AddressRefused("The host is neither a name (ASCII, no dot at its end) nor an IP address.")

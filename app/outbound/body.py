@@ -1,7 +1,8 @@
-"""Reads the body of an answer within a limit, whatever its server declares, compresses or keeps sending."""
+"""Reads the body of an answer within a limit, whatever the server declares, compresses or keeps sending."""
 
 import asyncio
 import zlib
+from collections.abc import AsyncIterator
 
 import httpx
 
@@ -9,7 +10,7 @@ from app.errors import BadAnswer, TooLarge
 
 
 class Allowance:
-    """Bytes that several bodies may have together, read one after another or at once."""
+    """Bytes that several bodies may have in total, whether read in turn or at once."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
@@ -19,35 +20,34 @@ class Allowance:
 async def read_bounded(response: httpx.Response, limit: int | Allowance) -> bytes:
     """Return the whole decoded body of a streamed response.
 
-    Raises TooLarge (`answer_too_large`) over the limit in bytes, and what `read_up_to` raises.
+    Raises TooLarge (`answer_too_large`) above the limit in bytes, and what `read_up_to` raises.
     """
     allowance = limit if isinstance(limit, Allowance) else Allowance(limit)
     declared = response.headers.get("content-length", "")
-    encoded = "content-encoding" in response.headers
-    if not encoded and declared.isdecimal() and len(declared) < 20 and int(declared) > allowance.left:
+    encoding = response.headers.get("content-encoding", "")
+    if not encoding and declared.isdecimal() and len(declared) < 20 and int(declared) > allowance.left:
         raise _too_large(allowance.max_bytes)
-    body, truncated = await _read(response, allowance)
+    body, truncated = await read_up_to(response.aiter_raw(), encoding, allowance)
     if truncated:
         raise _too_large(allowance.max_bytes)
     return body
 
 
-async def read_up_to(response: httpx.Response, max_bytes: int, *, until: float | None = None) -> tuple[bytes, bool]:
-    """Return at most `max_bytes` of the decoded body of a streamed response, and whether there was more.
+async def read_up_to(
+    chunks: AsyncIterator[bytes], encoding: str, limit: int | Allowance, *, until: float | None = None
+) -> tuple[bytes, bool]:
+    """Return as much of the decoded body as the limit in bytes permits, and whether there was more.
 
-    `until`, a time of the event loop's clock, ends a body that need not be whole; the deadline of others is the
-    caller's, who also closes the response. Never holds much more than `max_bytes`. Raises BadAnswer
-    (`answer_encoding_refused`) and httpx.TransportError.
+    `encoding` is the body's Content-Encoding. `until`, a time of the event loop's clock, ends a body that need not be
+    whole; the deadline of others is the caller's, who also closes the connection. Never holds much more than the limit.
+    Raises BadAnswer (`answer_encoding_refused`), and what the chunks raise.
     """
-    return await _read(response, Allowance(max_bytes), until)
-
-
-async def _read(response: httpx.Response, allowance: Allowance, until: float | None = None) -> tuple[bytes, bool]:
-    decoder = _decoder(response.headers.get("content-encoding", ""))
+    allowance = limit if isinstance(limit, Allowance) else Allowance(limit)
+    decoder = _decoder(encoding)
     body = bytearray()
     try:
         async with asyncio.timeout_at(until):
-            async for chunk in response.aiter_raw():
+            async for chunk in chunks:
                 decoded = chunk if decoder is None else decoder.decode(chunk, allowance.left + 1)
                 body += decoded
                 allowance.left -= len(decoded)
@@ -90,7 +90,7 @@ def _decoder(encoding: str) -> _Decoder | None:
         case "gzip" | "x-gzip" | "deflate":
             return _Decoder()
         case _:
-            raise _refused("has a Content-Encoding that was not asked for (we accept identity only)")
+            raise _refused("has a Content-Encoding that was not asked for (only identity is accepted)")
 
 
 def _refused(what: str) -> BadAnswer:

@@ -20,9 +20,8 @@ from app.credentials.kinds import AuthType
 from app.curation.overrides import Overrides, left_out_stays
 from app.curation.selection import Selection
 from app.differences.operations import Changes
-from app.operation.naming import SLUG
-from app.operation.operation import Operation
-from app.operation.report import ReportItem
+from app.operation.operation import Operation, ReportItem
+from app.operation.text import SLUG
 from app.outbound import AddressRefused, origin_of
 from app.sources.tables import Source
 

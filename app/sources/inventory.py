@@ -16,9 +16,8 @@ import orjson
 from app.curation.curation import Curated, curate, reserved_names
 from app.documents.fetching import Documents, Fingerprint
 from app.errors import Invalid, ToolsProviderError
-from app.operation.naming import Key
-from app.operation.operation import Operation
-from app.operation.report import ReportItem
+from app.operation.operation import Operation, ReportItem
+from app.operation.text import Key
 from app.outbound import AddressRefused, origin_of
 from app.sources.tables import Source
 

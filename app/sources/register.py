@@ -8,7 +8,7 @@ from app.curation.curation import check_overrides
 from app.documents.fetching import Documents
 from app.errors import Invalid
 from app.identity.agent_token import AgentToken
-from app.operation.naming import is_slug, slugged
+from app.operation.text import is_slug, slugged
 from app.sources.forms import Offering, SourceCreate, SourceRead
 from app.sources.inventory import note_reading, read_inventory
 from app.sources.repository import SourceRepository, Sources, slug_taken

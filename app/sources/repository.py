@@ -13,10 +13,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.database import Database
 from app.differences.operations import Changes
 from app.errors import Conflict, NotFound, PreconditionFailed
-from app.operation.json import operation_from_json, operation_to_json
-from app.operation.naming import Key, is_slug
-from app.operation.operation import Operation
-from app.operation.report import ReportItem
+from app.operation.operation import Operation, ReportItem, operation_from_json, operation_to_json
+from app.operation.text import Key, is_slug
 from app.sources.inventory import Inventory
 from app.sources.tables import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport
 

@@ -7,7 +7,7 @@ from app.audit.outcome import Outcome
 from app.curation.curation import ListedTool, check_overrides, key_of, listed, overridden
 from app.curation.overrides import ToolUpdate
 from app.identity.agent_token import AgentToken
-from app.operation.naming import Key
+from app.operation.text import Key
 from app.sources.forms import SourceRead
 from app.sources.inventory import curated_of, note_tools
 from app.sources.writing import Writing, enter_source

@@ -12,10 +12,9 @@ import structlog
 from jsonschema_rs import Draft202012Validator, ValidationError
 
 from app.errors import Invalid, Violation
-from app.operation.keywords import UnusableSchema, validator_of
+from app.operation.keywords import UnusableSchema, effort, validator_of
 from app.operation.operation import Json
 from app.operation.pointers import join
-from app.operation.visits import effort
 
 MOST_TOLD = 5  # violations that the detail of the failure tells itself
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from app.credentials.credential import Credential, Means, Terms
 from app.credentials.kinds import KINDS
 from app.identity.agent_token import AgentToken
-from app.operation.naming import SEPARATOR, mcp_name, tool_id
 from app.operation.operation import Hints, Operation
+from app.operation.text import SEPARATOR, mcp_name, tool_id
 from app.outbound import origin_of
 from app.sources.source import Authority, RegisteredSource
 from app.tools.arguments import ArgumentRules

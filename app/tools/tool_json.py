@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from app.operation.naming import mcp_name
 from app.operation.operation import Body, Operation
+from app.operation.text import mcp_name
 from app.tools.output import OutputRules
 
 

@@ -10,7 +10,7 @@ class Caller(BaseModel):
     """What the verified access token says. It shows which token arrived, and is never the token itself."""
 
     sub: str = Field(description="The user, as the identity provider knows them.")
-    username: str | None = Field(default=None, description="The user's name, if the token tells it.")
+    username: str | None = Field(default=None, description="The user's name, if the token says it.")
     azp: str | None = Field(default=None, description="The OAuth client that the token was issued to.")
     aud: list[str] = Field(default_factory=list, description="The audiences that the token is for.")
     roles: list[str] = Field(default_factory=list, description="The user's roles at this API.")

@@ -35,7 +35,7 @@ def verifying_lifespan(settings: BearerSettings, *, api: str) -> StatelessLifesp
 async def verified_caller(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_scheme)]
 ) -> Caller:
-    """Return who is calling. Raises Refused: 401 for the token, 503 when the issuer's keys cannot be had."""
+    """Return who is calling. Raises Refused: 401 for the token, 503 when the issuer's keys are not available."""
     if credentials is None:
         raise Refused(401, "Send an access token.", headers={"WWW-Authenticate": "Bearer"})
     verifier: TokenVerifier = request.app.state.verifier
@@ -45,7 +45,7 @@ async def verified_caller(
         challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
         raise Refused(401, str(error), headers=challenge) from error
     except KeysUnavailable as error:
-        detail = "The identity provider's keys cannot be had now. Try again in a few seconds."
+        detail = "The identity provider's keys are not available now. Try again in a few seconds."
         raise Refused(503, detail, headers={"Retry-After": "5"}) from error
 
 

@@ -9,7 +9,7 @@ import jwt
 
 
 class KeysUnavailable(Exception):
-    """The keys cannot be had now, so nobody's token can be judged."""
+    """The keys are not available now, so no token can be judged."""
 
 
 class SigningKeys:

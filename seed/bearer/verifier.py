@@ -40,7 +40,7 @@ class TokenVerifier:
         self._clock = clock
 
     async def verify(self, token: str) -> Caller:
-        """Return who is calling. Raises TokenRefused, or KeysUnavailable when it cannot be told now."""
+        """Return who is calling. Raises TokenRefused, or KeysUnavailable when that cannot be decided now."""
         key = await self._key_of(token)
         try:
             claims = jwt.decode(

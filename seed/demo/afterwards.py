@@ -8,7 +8,7 @@ READABLE = " | python3 -m json.tool"
 
 
 def addresses(stack: Stack, identity_provider: str) -> list[tuple[str, str, str]]:
-    """Who listens where, and what is worth knowing of it."""
+    """Who listens where, and what is worth knowing about it."""
     ports = stack.ports
     return [
         ("identity provider", stack.identity_url, f"{identity_provider}, realm {stack.realm}"),

@@ -105,7 +105,7 @@ async def agent_of(user: str, token: str, mcp_url: str) -> AsyncGenerator[Agent]
 def _outcome(result: CallToolResult) -> Outcome:
     text = "\n".join(part.text for part in result.content if isinstance(part, TextContent))
     body = result.structured_content if isinstance(result.structured_content, dict) else _json_object(text)
-    body = body.get("other_answer", body) or {}  # what is not as documented, errors among it
+    body = body.get("other_answer", body) or {}  # whatever is not as documented, errors included
     meta = result.meta or {}
     return Outcome(
         is_error=bool(result.is_error),

@@ -12,7 +12,7 @@ from rich.table import Column, Table
 
 from seed.bearer.caller import Caller
 
-WIDTH = 108  # characters; where the output is no terminal there is no width to ask for
+WIDTH = 108  # characters; where the output is not a terminal there is no width to ask for
 INDENT = 5
 CLAIMS: tuple[tuple[str, Callable[[Caller], str]], ...] = (
     ("sub", lambda token: token.sub),
@@ -27,7 +27,7 @@ class StepFailed(Exception):
 
 
 def terminal() -> Console:
-    """The console on standard output: plain text without control characters when that is no terminal."""
+    """The console on standard output: plain text without control characters when that is not a terminal."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     console = Console(highlight=False)

@@ -114,7 +114,7 @@ async def place_order(play: Play) -> None:
 async def forbidden(play: Play) -> None:
     outcome = await play.call(play.johndoe, ADD_TO_MENU, NEW_PIZZA)
     play.stage.claim(
-        "the pizzeria refused with 403, and the agent is told as a result with isError",
+        "the pizzeria refused with 403, and the agent gets that as a result with isError",
         outcome.is_error and outcome.status == 403,
         outcome,
     )
@@ -157,7 +157,7 @@ async def outage(play: Play) -> None:
     await play.stack.gate.shut()
     play.stage.claim("nobody answers at the identity provider's address", await _is_down(play))
     token = (await play.call(play.johndoe, MENU, {"category": "drink"})).caller.token_id
-    play.stage.claim("johndoe's calls go on with the token that is kept", token == play.menu_token, token)
+    play.stage.claim("johndoe's calls still work, with the token that is kept", token == play.menu_token, token)
 
 
 async def breaker_opens(play: Play) -> None:

@@ -11,7 +11,7 @@ from seed.identity_provider.realm import Client, Realm
 
 
 class WrongSecret(OAuthError):
-    """The client exists, but has not proved to be it: endpoints word this differently."""
+    """The client exists, but has not proved that it is the caller: endpoints word this differently."""
 
     def __init__(self) -> None:
         super().__init__(401, "unauthorized_client", BAD_CLIENT)

@@ -20,7 +20,7 @@ def read_refresh_token(provider: IdentityProvider, token: str, client: Client) -
 
 
 def refresh_claims(provider: IdentityProvider, token: str) -> Claims | None:
-    """The claims of a refresh token of any client; None when it is no refresh token, or too old."""
+    """The claims of a refresh token of any client; None when it is not a refresh token, or is too old."""
     options: jwt.types.Options = {"verify_aud": False, "verify_exp": False, "verify_iat": False}
     try:
         claims = jwt.decode(token, provider.refresh_secret, algorithms=[REFRESH_ALGORITHM], options=options)

@@ -26,7 +26,7 @@ class ClientMetadata(BaseModel):
 
 
 def register(call: Call) -> Response:
-    """Make a client, which lives until the realm is loaded again; it needs no consent here, other than in Keycloak."""
+    """Make a client, which lives until the realm is loaded again; unlike in Keycloak, it needs no consent here."""
     try:
         asked = ClientMetadata.model_validate(json.loads(call.body))
     except (ValueError, ValidationError) as error:

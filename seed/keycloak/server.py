@@ -30,7 +30,7 @@ HOST = "127.0.0.1"
 class RunningKeycloak:
     """A started server: its address without a path, its version, and the bootstrap administrator of realm `master`.
 
-    `wait` returns only by raising KeycloakUnavailable, when the server has ended by itself.
+    `wait` returns only by raising KeycloakUnavailable, when the server has ended of its own accord.
     """
 
     url: str
@@ -112,13 +112,13 @@ def _refuse_taken(port: int) -> None:
             listener.bind((HOST, port))
         except OSError as error:
             raise KeycloakUnavailable(
-                f"port {port} cannot be had ({error.strerror}). Stop what is there, such as the demo."
+                f"port {port} is not available ({error.strerror}). Stop what is there, such as the demo."
             ) from error
 
 
 def _until_end(server: subprocess.Popen[bytes], log: Path) -> None:
     server.wait()
-    raise KeycloakUnavailable(f"Keycloak ended by itself:\n{_tail(log)}")
+    raise KeycloakUnavailable(f"Keycloak ended unexpectedly:\n{_tail(log)}")
 
 
 def _wait_until_ready(server: subprocess.Popen[bytes], management_port: int, log: Path) -> None:

@@ -59,8 +59,8 @@ async def get_menu_items(
     caller: VerifiedCaller,
     kitchen: TheKitchen,
     category: Annotated[Category | None, Query(description="Only this kind.")] = None,
-    vegetarian: Annotated[bool | None, Query(description="Only with, or only without meat and fish.")] = None,
-    max_price_cents: Annotated[int | None, Query(ge=0, description="Nothing dearer, in euro cents.")] = None,
+    vegetarian: Annotated[bool | None, Query(description="Only vegetarian dishes, or only the others.")] = None,
+    max_price_cents: Annotated[int | None, Query(ge=0, description="The highest price, in euro cents.")] = None,
 ) -> MenuAnswer:
     items = [
         item

@@ -54,7 +54,7 @@ class Kitchen:
         return self._menu[item_id]
 
     def add(self, new: NewMenuItem) -> MenuItem:
-        """Put something on the menu; its id is made of its name."""
+        """Put something on the menu; its id is made from its name."""
         slug = re.sub(r"[^a-z0-9]+", "-", new.name.lower()).strip("-") or "item"
         candidates = (slug if number == 1 else f"{slug}-{number}" for number in count(1))
         item_id = next(candidate for candidate in candidates if candidate not in self._menu)

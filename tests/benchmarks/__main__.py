@@ -20,7 +20,7 @@ LIBRARIES = [
     "mcp.server.lowlevel.server",
     "fastapi",
     "httpx",
-    "httpx_aiohttp",
+    "aiohttp",
     "jwt",
     "sqlmodel",
     "sqlalchemy.ext.asyncio",

@@ -7,9 +7,8 @@ import sys
 from typing import Any
 
 import aiohttp
-import httpx
+import orjson
 import uvicorn
-from httpx_aiohttp import AiohttpTransport
 from mcp import types
 from mcp.server.lowlevel.server import Server
 
@@ -21,18 +20,19 @@ SCHEMA: dict[str, Any] = {
 
 
 def bare_server(upstream: str) -> Server[Any]:
-    client = httpx.AsyncClient(
-        transport=AiohttpTransport(client=lambda: aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
-    )
+    session: aiohttp.ClientSession | None = None
 
     async def list_tools(_context: Any, _params: Any) -> types.ListToolsResult:
         return types.ListToolsResult(tools=[types.Tool(name="get_order_0", input_schema=SCHEMA)])
 
     async def call_tool(_context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
+        nonlocal session
+        session = session or aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         order_id = (params.arguments or {})["order_id"]
-        answer = await client.get(f"{upstream}/shops/0/orders/{order_id}")
+        async with session.get(f"{upstream}/shops/0/orders/{order_id}") as answer:
+            body = await answer.read()
         return types.CallToolResult(
-            content=[types.TextContent(type="text", text=answer.text)], structured_content=answer.json()
+            content=[types.TextContent(type="text", text=body.decode())], structured_content=orjson.loads(body)
         )
 
     return Server("bare", on_list_tools=list_tools, on_call_tool=call_tool, get_tool_input_schema=lambda _name: SCHEMA)

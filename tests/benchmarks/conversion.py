@@ -19,12 +19,11 @@ PATIENCE = 120  # seconds for one document
 OURS = """
 import json, sys, time
 from pathlib import Path
-from app.openapi.conversion import convert
 from app.tools.tool_json import tool_json
 from app.documents.local import read_local
 begin = time.process_time()
-tree = read_local(Path(sys.argv[1]), root=Path(sys.argv[2]), max_bytes=20_971_520)
-tools = [tool_json(operation, "s") for operation in convert(tree, slug="s").operations]
+document = read_local(Path(sys.argv[1]), root=Path(sys.argv[2]), max_bytes=20_971_520)
+tools = [tool_json(operation, "s") for operation in document.converted("s").operations]
 seconds = time.process_time() - begin
 """
 FASTMCP = """

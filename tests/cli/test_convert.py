@@ -99,7 +99,7 @@ def test_people_see_what_became_a_tool_and_what_was_lost_and_why(convert: Callab
     assert run.exit_code == 0
     lines = [line.split() for line in run.stdout.splitlines()]
     assert ["GET", "/orders/{order_id}", "orders-more__readOrder", "ready"] in [words[:4] for words in lines]
-    assert "skipped: It cannot be called: it is no Operation Object. (at /paths/~1files/get)" in run.stdout
+    assert "skipped: It cannot be called: it is not an Operation Object. (at /paths/~1files/get)" in run.stdout
     assert "which no parameter declares" in run.stdout
     assert "4 operations, 3 tools (2 ready, 1 degraded), 1 skipped" in lines_of(run)[-1]
 
@@ -119,8 +119,8 @@ def test_the_largest_tools_of_many_are_named(convert: Callable[..., Result]) -> 
 @pytest.mark.parametrize(
     ("document", "pointer", "why"),
     [
-        ({"openapi": "4.0.0", "paths": {}}, "/openapi", "no OpenAPI document"),
-        ({"openapi": "3.1.0", "paths": []}, "/paths", "`paths` that is no object"),
+        ({"openapi": "4.0.0", "paths": {}}, "/openapi", "not an OpenAPI document"),
+        ({"openapi": "3.1.0", "paths": []}, "/paths", "`paths` that is not an object"),
         (b"<html>", "", "HTML or XML"),
         (b"{", "", "not valid JSON"),
     ],
@@ -142,7 +142,7 @@ def test_a_document_that_cannot_be_used_is_refused_with_the_reason(
 def test_a_document_without_operations_is_told_as_such(convert: Callable[..., Result]) -> None:
     run = convert({"openapi": "3.1.0", "info": {"title": "Hooks"}, "webhooks": {"new": {"post": {}}}})
     assert run.exit_code == 0
-    assert "It describes no operations; webhooks are no calls to an API." in run.stdout
+    assert "It describes no operations; webhooks are not calls to an API." in run.stdout
     assert "Hooks: 0 operations, 0 tools" in run.stdout
 
 

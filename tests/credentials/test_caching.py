@@ -155,7 +155,6 @@ def key_of(part: Parts) -> bytes:
         scopes=frozenset(),
         roles=frozenset(),
         expires_at=0,
-        claims={},
     )
     return cache_key(agent, ExchangeTarget(audience, tuple(scopes)), client_id)
 

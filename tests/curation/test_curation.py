@@ -9,7 +9,7 @@ from app.curation.curation import curate
 from app.curation.overrides import ToolOverride
 from app.curation.selection import Selection
 from app.openapi.conversion import convert
-from app.operation.report import ReportItem
+from app.operation.operation import ReportItem
 from tests.openapi.documents import a_document
 
 PATHS = ["/a", "/b", "/c/{id}", "/d"]

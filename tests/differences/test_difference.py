@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.differences.canonical import canonical
 from app.differences.operations import ChangedOperation, changes_between, compare
 from app.differences.schemas import schema_differences
-from app.operation.canonical import canonical
 from app.operation.operation import Body, BodyField, Operation, Parameter
 from tests.tools.builders import an_operation
 

@@ -12,7 +12,7 @@ A_PLACE = re.compile(r"[\w.-]+/(?:[\w.-]+/)*[\w.-]*|[a-z_]+\.py")
 def layers() -> list[set[str]]:
     """The layers of the import contract, the highest first; what a layer holds has no order."""
     described = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    [contract] = [each for each in described["tool"]["importlinter"]["contracts"] if each["type"] == "layers"]
+    [contract] = [each for each in described["tool"]["importlinter"]["contracts"] if each.get("containers") == ["app"]]
     return [set(re.findall(r"\w+", layer)) for layer in contract["layers"]]
 
 

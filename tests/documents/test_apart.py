@@ -10,9 +10,8 @@ import pytest
 
 from app.documents.apart import Reading, ReadingLimits, read_apart
 from app.errors import Invalid
-from app.openapi.limits import Limits
-from app.openapi.reading import File
-from app.operation.report import Conversion
+from app.openapi.document.reading import File
+from app.operation.operation import Conversion
 from tests.sources.conftest import document
 
 pytestmark = pytest.mark.anyio
@@ -62,9 +61,9 @@ async def test_the_deadline_is_for_all_files_together() -> None:
 
     asked: list[str] = []
     content = json.dumps(document() | {"paths": {"/a": {"$ref": "first.json"}}}).encode()
-    endless = Limits(files=10**9, nodes=10**9)
+    endless = ReadingLimits(files=10**9, nodes=10**9, timeout=3)
     with pytest.raises(Invalid, match="SOURCE_READ_TIMEOUT"):
-        await read_apart(Reading(File(content), "http://a/", "slug", {}), another, ReadingLimits(3, document=endless))
+        await read_apart(Reading(File(content), "http://a/", "slug", {}), another, endless)
     assert len(asked) > 1
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from app.documents.fetching import Documents
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, TooLarge, ToolsProviderError
-from app.operation.report import Conversion
+from app.operation.operation import Conversion
 from app.outbound import AddressPolicy, AddressRefused, guarded_client
 from tests.scripted import Answer, ok, redirect, scripted
 from tests.sources.conftest import document

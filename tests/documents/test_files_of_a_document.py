@@ -13,7 +13,7 @@ import pytest
 from app.documents.apart import ReadingLimits
 from app.documents.fetching import Documents, Found, reference_origins
 from app.errors import BadAnswer, Invalid, TooLarge
-from app.operation.report import Conversion
+from app.operation.operation import Conversion
 from app.outbound import AddressPolicy, guarded_client
 from tests.scripted import Answer, Scripted, ok, redirect, scripted
 from tests.sources.conftest import document
@@ -146,7 +146,7 @@ async def test_a_listed_origin_is_no_way_to_inner_addresses(here: Folder, elsewh
 async def test_what_the_guard_refuses_is_told_and_nothing_is_sent(ref: str, here: Folder) -> None:
     here.refer(a=ref)
     found = reasons(await read(here.url))
-    assert "cannot be had" in str(found["a"])
+    assert "is not available" in str(found["a"])
     assert found["good"] is None
     assert here.asked == ["/spec/openapi.json"]
 

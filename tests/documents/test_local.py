@@ -9,8 +9,8 @@ import pytest
 from app.documents.local import read_local
 from app.errors import Invalid
 from app.openapi.conversion import convert
+from app.operation.operation import ReportItem
 from app.operation.pointers import FILES
-from app.operation.report import ReportItem
 from tests.openapi.corpus import named
 from tests.sources.conftest import document
 
@@ -27,7 +27,7 @@ def item_of(folder: Path, ref: str, **options: Any) -> ReportItem:
     """What becomes of a path that is a reference, in a document at `api/spec/openapi.json` of the folder."""
     content = document() | {"paths": {"/a": {"$ref": ref}}}
     file = written(folder / "api/spec/openapi.json", content)
-    (item,) = convert(read_local(file, max_bytes=10_000, **options), slug="s").report
+    (item,) = read_local(file, max_bytes=10_000, **options).converted("s").report
     return item
 
 
@@ -46,7 +46,7 @@ def test_files_beside_the_document_are_read(ref: str, file: str, tmp_path: Path)
 
 def test_within_a_checkout_all_of_it_may_be_reached(tmp_path: Path) -> None:
     written(tmp_path / "shared/a.json", PATH_ITEM)
-    assert "lies outside" in str(item_of(tmp_path, "../../shared/a.json").reason)
+    assert "is outside" in str(item_of(tmp_path, "../../shared/a.json").reason)
     (tmp_path / ".git").mkdir()
     assert item_of(tmp_path, "../../shared/a.json").status == "ready"
 
@@ -55,25 +55,25 @@ def test_a_stated_root_is_the_bound(tmp_path: Path) -> None:
     written(tmp_path / "shared/a.json", PATH_ITEM)
     written(tmp_path / "api/common/a.json", PATH_ITEM)
     assert item_of(tmp_path, "../../shared/a.json", root=tmp_path).status == "ready"
-    assert "lies outside" in str(item_of(tmp_path, "../common/a.json", root=tmp_path / "api/spec").reason)
+    assert "is outside" in str(item_of(tmp_path, "../common/a.json", root=tmp_path / "api/spec").reason)
 
 
 @pytest.mark.parametrize(
     ("ref", "reason"),
     [
-        ("../../secret.json", "lies outside"),
-        ("/etc/passwd", "lies outside"),
-        ("file:///etc/passwd", "lies outside"),
+        ("../../secret.json", "is outside"),
+        ("/etc/passwd", "is outside"),
+        ("file:///etc/passwd", "is outside"),
         ("../.kube/config.json", "nothing hidden"),
         ("../.env.json", "nothing hidden"),
         ("id_rsa", "only files that end with"),
-        ("link.json", "lies outside"),
-        ("folder.json", "it is no file"),
+        ("link.json", "is outside"),
+        ("folder.json", "it is not a file"),
         ("gone.json", "there is no such file"),
         ("http://127.0.0.1:1/a.json", "nothing is fetched here"),
         ("//host/share/a.json", "nothing is fetched here"),
         ("large.json", "SOURCE_MAX_BYTES"),
-        ("a%00.json", "lies outside"),
+        ("a%00.json", "is outside"),
     ],
 )
 def test_nothing_else_is_read_and_the_report_says_why(ref: str, reason: str, tmp_path: Path) -> None:
@@ -92,8 +92,8 @@ def test_bytes_are_counted_over_all_files(tmp_path: Path) -> None:
     for name in names:
         written(tmp_path / name, PATH_ITEM | {"x-fill": "x" * 4_000})
     content = document() | {"paths": {f"/{name}": {"$ref": name} for name in names}}
-    tree = read_local(written(tmp_path / "openapi.json", content), max_bytes=10_000)
-    assert sorted(item.status for item in convert(tree, slug="s").report) == ["ready", "ready", "skipped"]
+    local = read_local(written(tmp_path / "openapi.json", content), max_bytes=10_000)
+    assert sorted(item.status for item in local.converted("s").report) == ["ready", "ready", "skipped"]
 
 
 def test_a_document_over_the_limit_is_refused(tmp_path: Path) -> None:

@@ -246,7 +246,7 @@ async def test_a_key_without_an_algorithm_fits_those_of_its_type(keys: JwksCache
     with pytest.raises(SignatureRefused) as refused:
         await keys.key("open", "ES256")
     assert refused.value.code == "token_algorithm_refused"
-    assert str(refused.value) == "token_algorithm_refused: The token's algorithm is not the one of its key."
+    assert str(refused.value) == "token_algorithm_refused: The token's algorithm is not that of its key."
 
 
 async def test_closing_gives_up_the_fetch(client: httpx.AsyncClient, issuer: Issuer) -> None:

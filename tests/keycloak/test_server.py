@@ -13,4 +13,4 @@ def test_a_port_that_is_taken_is_named_before_anything_is_started() -> None:
         command = [sys.executable, "-m", "seed.keycloak.server", "--port", str(port)]
         run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)  # noqa: S603
     assert run.returncode == 1
-    assert f"port {port} cannot be had" in run.stderr
+    assert f"port {port} is not available" in run.stderr

@@ -30,7 +30,7 @@ class RealDocument:
 
     def read(self) -> Json:
         """The document with all its files."""
-        return read_local(self.path, root=self.root, max_bytes=MOST_BYTES)
+        return read_local(self.path, root=self.root, max_bytes=MOST_BYTES).tree
 
 
 def listed() -> list[RealDocument]:

@@ -3,8 +3,7 @@
 from typing import Any
 
 from app.openapi.conversion import convert
-from app.operation.operation import Operation
-from app.operation.report import Conversion, ReportItem
+from app.operation.operation import Conversion, Operation, ReportItem
 
 Json = dict[str, Any]
 

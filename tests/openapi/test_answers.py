@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from app.openapi.limits import Limits
+from app.openapi.document.reading import Limits
 from tests.openapi.documents import Json, a_document, converted, only
 
 KEYWORDS = {"type", "enum", "const", "description", "properties", "required", "items", "additionalProperties"}

@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import Invalid
-from app.openapi.bundling import read_bundled
 from app.openapi.conversion import convert
-from app.openapi.limits import Limits
-from app.openapi.reading import File
-from app.operation.report import Conversion
+from app.openapi.document.bundling import read_bundled
+from app.openapi.document.reading import File, Limits
+from app.operation.operation import Conversion
 from tests.openapi.documents import Json, a_document, a_get, a_post
 
 ROOT = "https://api.example.com/spec/openapi.json"
@@ -240,8 +239,8 @@ def test_a_missing_file_costs_the_operations_that_need_it_and_no_other() -> None
         "/gone": "skipped",
         "/poor": "degraded",
     }
-    assert "'gone.yaml' cannot be had: there is no such file" in str(found["/gone"].reason)
-    assert "'m/gone.yaml#/A' cannot be had: there is no such file" in str(found["/poor"].reason)
+    assert "'gone.yaml' is not available: there is no such file" in str(found["/gone"].reason)
+    assert "'m/gone.yaml#/A' is not available: there is no such file" in str(found["/poor"].reason)
 
 
 def test_members_that_many_take_over_count_each_time() -> None:
@@ -256,7 +255,7 @@ def test_members_that_many_take_over_count_each_time() -> None:
 def test_a_missing_file_of_all_paths_is_told() -> None:
     conversion = bundled(a_document() | {"paths": {"$ref": "paths.yaml", "/kept": a_get()}})
     assert sorted((item.status, item.path) for item in conversion.report) == [("ready", "/kept"), ("skipped", "$ref")]
-    assert any("'paths.yaml' cannot be had" in str(item.reason) for item in conversion.report)
+    assert any("'paths.yaml' is not available" in str(item.reason) for item in conversion.report)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +265,7 @@ def test_a_missing_file_of_all_paths_is_told() -> None:
         ("<html>", "it is HTML or XML"),
         ("just a text", "it holds a single value"),
         ("", "it is empty"),
-        ("a: &a [*a]", "it has an alias to something not finished"),
+        ("a: &a [*a]", "it has an alias to something that is not complete"),
         ("[" * 300 + "]" * 300, "it is nested deeper than 200 levels (SOURCE_MAX_DEPTH)"),
         ("a: [" + "x, " * 2_000 + "x]", "values (SOURCE_MAX_NODES)"),
     ],
@@ -288,7 +287,7 @@ def test_values_are_counted_over_all_files() -> None:
 
 def test_a_pointer_that_leads_to_nothing_names_the_file() -> None:
     conversion = bundled(a_document({"/a": {"$ref": "a.json#/b/c"}}), Files(**{"spec/a.json": {"b": {}}}))
-    assert "'a.json#/b/c' leads to nothing" in str(conversion.report[0].reason)
+    assert "'a.json#/b/c' points to nothing" in str(conversion.report[0].reason)
 
 
 @pytest.mark.parametrize(

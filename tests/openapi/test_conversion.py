@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from app.errors import Invalid, Violation
-from app.openapi.limits import Limits
-from app.operation.json import operation_from_json, operation_to_json
+from app.openapi.document.reading import Limits
+from app.operation.operation import operation_from_json, operation_to_json
 from app.tools.request.plan import build_request, plan_request
 from app.tools.tool_json import tool_json
 from tests.openapi.documents import Json, a_document, a_get, a_post, converted, only
@@ -138,7 +138,7 @@ def test_a_whole_query_neither_changes_the_path_s_own_nor_hides_what_it_cannot_s
             build_request(plan_request(operation, "https://api.example"), {"q": value})
         assert caught.value.violations == (Violation("/q", detail),)
     form["content"][FORM]["encoding"] = {"a": {"style": "pipeDelimited"}}
-    assert "`encoding` is not followed" in (only(a_document({"/a": a_get(form)}))[1].reason or "")
+    assert "`encoding` is ignored" in (only(a_document({"/a": a_get(form)}))[1].reason or "")
 
 
 def test_what_3_2_adds_to_streams_and_tags_is_no_obstacle() -> None:
@@ -157,11 +157,11 @@ def test_what_3_2_adds_to_streams_and_tags_is_no_obstacle() -> None:
 @pytest.mark.parametrize(
     ("document", "pointer", "reason"),
     [
-        ({}, "/openapi", "no OpenAPI document"),
-        ({"openapi": "2.9"}, "/openapi", "no OpenAPI document"),
-        ({"openapi": ["3.0.0"]}, "/openapi", "no OpenAPI document"),
-        ({"openapi": "2.9", "swagger": "1.2"}, "/openapi", "no OpenAPI document"),
-        ({"openapi": "3.1.0", "paths": []}, "/paths", "no object"),
+        ({}, "/openapi", "not an OpenAPI document"),
+        ({"openapi": "2.9"}, "/openapi", "not an OpenAPI document"),
+        ({"openapi": ["3.0.0"]}, "/openapi", "not an OpenAPI document"),
+        ({"openapi": "2.9", "swagger": "1.2"}, "/openapi", "not an OpenAPI document"),
+        ({"openapi": "3.1.0", "paths": []}, "/paths", "not an object"),
     ],
 )
 def test_what_is_no_openapi_document_is_refused(document: Json, pointer: str, reason: str) -> None:
@@ -285,7 +285,7 @@ def test_all_tools_together_fit_their_budget() -> None:
     halved = converted(document, limits=Limits(list_bytes=full // 2))
     assert len(halved.operations) == 40
     assert sum(item.bytes for item in halved.report) <= full // 2
-    with pytest.raises(Invalid, match="in all"):
+    with pytest.raises(Invalid, match="altogether"):
         converted(document, limits=Limits(list_bytes=500))
 
 
@@ -323,6 +323,6 @@ def test_what_nobody_foresaw_costs_one_operation_and_is_told() -> None:
     assert [operation.path for operation in conversion.operations] == ["/c"]
     assert {item.path: item.status for item in conversion.report} == {"/a": "skipped", "/b": "skipped", "/c": "ready"}
     reasons = [item.reason or "" for item in conversion.report if item.status == "skipped"]
-    assert all("That is a mistake of ours; please report it: " in reason for reason in reasons)
+    assert all("This is a fault of ours; please report it: " in reason for reason in reasons)
     assert ["KeyError in tests." in reasons[1], "TypeError in app." in reasons[0]] == [True, True]
     assert "surprise" not in "".join(reasons)

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.operation.json import operation_from_json, operation_to_json
-from app.operation.operation import Hints, Operation
+from app.operation.operation import Hints, Operation, operation_from_json, operation_to_json
 from tests.openapi.documents import a_document, a_get, converted, only
 
 READS = Hints(read_only=True, destructive=False, idempotent=True)

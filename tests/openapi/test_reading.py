@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from app.errors import Invalid
-from app.openapi.limits import Limits
-from app.openapi.reading import File, read_root
+from app.openapi.document.reading import File, Limits, read_root
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 9)
@@ -123,19 +122,19 @@ def test_what_calls_itself_yaml_is_read_as_yaml_even_if_it_looks_like_json() -> 
         ('{"a": 1e999}', "not valid JSON"),
         ('{"a": "\\ud800"}', "not valid JSON"),
         ('{"a": 1', "not valid JSON"),
-        ("a: .nan\n", "which JSON has not"),
-        ("a: -.inf\n", "which JSON has not"),
-        ("a: 1e999\n", "which JSON has not"),
-        (f"a: {'9' * 400}\n", "which JSON has not"),
+        ("a: .nan\n", "which JSON does not have"),
+        ("a: -.inf\n", "which JSON does not have"),
+        ("a: 1e999\n", "which JSON does not have"),
+        (f"a: {'9' * 400}\n", "which JSON does not have"),
         ("a: [b\n", "valid YAML"),
         ("a: !!python/object/apply:os.system ['id']\n", "tag"),
         ("a: !!set {b}\n", "tag"),
         ("a: !Ref b\n", "tag"),
-        ("? [a, b]\n: 1\n", "a key that is no text"),
-        ("a: &a [1]\n? *a\n: 1\n", "a key that is no text"),
-        ("a: &a [*a]\n", "not finished"),
+        ("? [a, b]\n: 1\n", "a key that is not text"),
+        ("a: &a [1]\n? *a\n: 1\n", "a key that is not text"),
+        ("a: &a [*a]\n", "not complete"),
         ("a: *b\n", "alias"),
-        ("a: {<<: 1}\n", "no mapping"),
+        ("a: {<<: 1}\n", "not a mapping"),
         (b"a: \xff\xfe\n", "UTF-8"),
         ('{"openapi": "3.1.0"}'.encode("utf-16"), "UTF-8"),
     ],

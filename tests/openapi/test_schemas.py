@@ -63,7 +63,11 @@ def test_an_older_dialect_becomes_2020_12_without_a_word(schema: Any, expected: 
         ({"allOf": [], "anyOf": [], "oneOf": [], "type": "string"}, {"type": "string"}, "`allOf` is empty"),
         ({"enum": [], "type": "string"}, {"type": "string"}, "`enum` is empty"),
         ({"required": ["a", "a"], "type": "object"}, {"required": ["a"], "type": "object"}, "repeats a name"),
-        ({"required": ["a", 1], "type": "object"}, {"required": ["a"], "type": "object"}, "something else"),
+        (
+            {"required": ["a", 1], "type": "object"},
+            {"required": ["a"], "type": "object"},
+            "something that is not a name",
+        ),
     ],
 )
 def test_what_no_dialect_allows_is_repaired_and_reported(schema: Any, expected: Any, told: str) -> None:
@@ -167,12 +171,12 @@ def test_definitions_of_the_same_last_name_stay_apart() -> None:
 @pytest.mark.parametrize(
     ("target", "reason"),
     [
-        ("#/components/schemas/Absent", "leads to nothing"),
-        ("#Anchor", "no JSON Pointer"),
+        ("#/components/schemas/Absent", "points to nothing"),
+        ("#Anchor", "not a JSON Pointer"),
         ("other.yaml#/X", "outside this document"),
         ("https://elsewhere.example/x.json", "outside this document"),
         ("file:///etc/passwd", "outside this document"),
-        (17, "no text"),
+        (17, "not text"),
     ],
 )
 def test_a_reference_to_nothing_says_nothing_and_is_reported(target: Any, reason: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.openapi.limits import Limits
+from app.openapi.document.reading import Limits
 from app.operation.operation import Operation
 from app.tools.tool_json import tool_json
 from tests.openapi.documents import Json, a_document, a_post, converted

@@ -7,7 +7,7 @@ import jsonschema_rs
 import pytest
 
 from app.errors import Invalid
-from app.openapi.limits import Limits
+from app.openapi.document.reading import Limits
 from tests.openapi.documents import Json, a_document, a_get, a_post, converted
 
 VALUES: list[Any] = [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.operation.naming import operation_names
+from app.operation.text import operation_names
 from tests.openapi.documents import Json, a_document, converted
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from app.operation.visits import effort, is_laborious
+from app.operation.keywords import effort, is_laborious
 from app.tools.arguments import ArgumentRules
 from tests.openapi.documents import a_document, a_post, only
 from tests.tools.test_arguments import violations

@@ -117,7 +117,6 @@ def agent(*roles: str) -> AgentToken:
         scopes=frozenset(),
         roles=frozenset(roles),
         expires_at=9e9,
-        claims={},
     )
 
 

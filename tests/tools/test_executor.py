@@ -28,9 +28,10 @@ from app.errors import (
 )
 from app.identity.agent_token import AgentToken
 from app.memory import InProcessMemory
-from app.outbound import AddressPolicy, guarded_transport
+from app.outbound import AddressPolicy, AiohttpSender
 from app.sources.source import Authority
 from app.telemetry import Telemetry
+from app.tools.answer.body import is_stream
 from app.tools.answer.result import ToolResult
 from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor
@@ -140,11 +141,12 @@ async def provider(
     await database.migrate()
     audit = AuditLog(database, None)
     await audit.start()
-    async with guarded_transport(AddressPolicy(["127.0.0.0/8"])) as transport:
-        upstream = Upstream(transport, telemetry, failure_threshold=5, recovery_timeout=30, most_bytes=1_048_576)
-        made = Provider(telemetry, audit, upstream, passthrough, upstream_timeout)
-        yield made
-        await made.outcomes.stop()
+    sender = AiohttpSender(AddressPolicy(["127.0.0.0/8"]), most_bytes=1_048_576, endless=is_stream)
+    upstream = Upstream(sender, telemetry, failure_threshold=5, recovery_timeout=30)
+    made = Provider(telemetry, audit, upstream, passthrough, upstream_timeout)
+    yield made
+    await made.outcomes.stop()
+    await sender.aclose()
     await audit.stop()
     await database.dispose()
     telemetry.shutdown()

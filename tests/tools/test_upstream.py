@@ -12,10 +12,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, ToolsProviderError, Unavailable
-from app.outbound import AddressPolicy, AddressRefused, guarded_transport
+from app.outbound import AddressPolicy, AddressRefused, AiohttpSender, HttpAnswer
 from app.telemetry import Telemetry
+from app.tools.answer.body import is_stream
 from app.tools.request.plan import UpstreamRequest
-from app.tools.upstream import Upstream, UpstreamAnswer
+from app.tools.upstream import Upstream
 from tests.scripted import Answer, ok, redirect, scripted
 from tests.tools.builders import a_source
 
@@ -45,7 +46,7 @@ class Sender:
         server: int = 0,
         bearer: str | None = None,
         within: float = 20,
-    ) -> UpstreamAnswer:
+    ) -> HttpAnswer:
         request = a_request(request) if isinstance(request, str) else request
         deadline = asyncio.get_running_loop().time() + within
         source = a_source(slug)
@@ -68,11 +69,10 @@ class Sender:
 @pytest.fixture
 async def sender() -> AsyncIterator[Sender]:
     telemetry = Telemetry()
-    async with guarded_transport(AddressPolicy(["127.0.0.0/8"])) as transport:
-        upstream = Upstream(
-            transport, telemetry, failure_threshold=3, recovery_timeout=60, most_in_flight=2, most_bytes=MIB
-        )
-        yield Sender(upstream, telemetry)
+    sending = AiohttpSender(AddressPolicy(["127.0.0.0/8"]), most_bytes=MIB, endless=is_stream)
+    upstream = Upstream(sending, telemetry, failure_threshold=3, recovery_timeout=60, most_in_flight=2)
+    yield Sender(upstream, telemetry)
+    await sending.aclose()
     telemetry.shutdown()
 
 

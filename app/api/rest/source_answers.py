@@ -9,9 +9,8 @@ from pydantic import BaseModel, Field
 from app.curation.curation import ListedTool
 from app.differences.operations import Changes
 from app.differences.schemas import Impact
-from app.operation.naming import mcp_name, tool_id
-from app.operation.operation import Operation
-from app.operation.report import ReportItem
+from app.operation.operation import Operation, ReportItem
+from app.operation.text import mcp_name, tool_id
 from app.sources.forms import SourceRead
 
 

@@ -35,7 +35,7 @@ from app.api.rest.source_answers import (
     shown_changes,
 )
 from app.curation.overrides import ToolUpdate
-from app.operation.naming import is_slug, tool_id
+from app.operation.text import is_slug, tool_id
 from app.sources.forms import Offering, SourceCreate, SourceRead, SourceUpdate
 
 router = APIRouter(prefix="/api/v1/sources", tags=["sources"])

@@ -13,8 +13,8 @@ from app.identity.agent_token import AgentToken
 from app.memory import Kept, Memory
 from app.telemetry import Telemetry
 
-_MOST_TOKENS = 10_000
-_MOST_REFUSALS = 1_000
+_MOST_TOKENS = 10_000  # of a few kilobytes each
+_MOST_REFUSALS = 1_000  # each lasts for a second
 _REFUSED_FOR = 1.0  # seconds for which `exchange_audience_not_available` is not asked again
 
 # Not structlog: a line that LOG_LEVEL leaves out costs a twentieth here, on the path of every call.
@@ -64,7 +64,7 @@ class CachingExchanger:
             return token
 
     async def forget(self, agent: AgentToken, target: ExchangeTarget) -> None:
-        """Drop the cached token: the upstream would not have it."""
+        """Drop the cached token: the upstream did not accept it."""
         await self._tokens.forget(cache_key(agent, target, self._client_id))
 
     async def _share(self, key: bytes, agent: AgentToken, target: ExchangeTarget) -> ExchangedToken:
@@ -87,7 +87,8 @@ class CachingExchanger:
 
 
 def cache_key(agent: AgentToken, target: ExchangeTarget, client_id: str) -> bytes:
-    """Return SHA-256 over all that decides what comes back; each part with its length, so that no two sets collide.
+    """Return the SHA-256 of everything that decides what comes back, each part with its length so that no two sets
+    collide.
 
     The agent's whole token counts, never its subject: two tokens of one user may have different rights.
     """
@@ -100,9 +101,9 @@ def cache_key(agent: AgentToken, target: ExchangeTarget, client_id: str) -> byte
 
 
 def keep_until(exchanged_ends: float, agent_ends: float, *, now: float, buffer: float, max_age: float) -> float:
-    """Return when a cached token must not be used any more; not in the future means: use it once, do not keep it.
+    """Return when a cached token must no longer be used; if that is not in the future, it is used once and not kept.
 
-    The buffer is for the exchanged token alone: taking it from the agent token's end too would leave the last part of
-    that token's life without a cache.
+    The buffer is for the exchanged token alone: subtracting it from the agent token's end too would leave the last
+    part of that token's life without a cache.
     """
     return min(exchanged_ends - buffer, agent_ends, now + max_age)

@@ -11,17 +11,11 @@ from typing import Any, Literal
 
 import orjson
 
-from app.operation.media_types import is_media_type
-from app.tools.answer.streams import STREAMS, values_of
+from app.operation.media_types import STREAMS, is_media_type, kind_of
+from app.tools.answer.streams import values_of
 
 Kind = Literal["empty", "json", "text", "binary"]
 
-_TEXT_TYPES = frozenset(
-    {
-        *("application/json", "application/x-www-form-urlencoded", "application/xml", "application/yaml"),
-        *("application/x-yaml", "application/javascript", "application/sql", "application/graphql"),
-    }
-)
 _SENT = "[the token that was sent]"
 _SHORTEST = 16  # characters of a token's beginning that a cut answer may end with
 _CODECS = ("utf-8", "utf-16", "utf-32", "ascii", "iso8859", "cp", "gb", "big5", "euc", "shift_jis", "koi8")
@@ -172,8 +166,8 @@ def _content_type(header: str) -> _ContentType:
             charset = _codec(value.strip().strip('"'))
             break
     stream = media_type in STREAMS
-    json = media_type in {"", "application/json", "text/json"} or media_type.endswith("+json")
-    text = json or stream or media_type.startswith("text/") or media_type.endswith("+xml") or media_type in _TEXT_TYPES
+    json = not media_type or kind_of(media_type) == "json"
+    text = json or kind_of(media_type) in {"form", "text"}
     return _ContentType(media_type, charset, json, text, stream)
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.outbound import HttpAnswer
 from app.tools.answer.body import AnswerBody, Echo, Kind, media_type_of, read_body
 from app.tools.answer.html import text_of_html
-from app.tools.upstream import UpstreamAnswer
 
 LONGEST_ERROR = 8_000  # characters of an error that are worth a model's while
 
@@ -39,7 +39,7 @@ class ToolResult:
     headers: Mapping[str, str]
 
 
-def read_answer(answer: UpstreamAnswer, *, secret: str | None, duration_ms: float) -> ToolResult:
+def read_answer(answer: HttpAnswer, *, secret: str | None, duration_ms: float) -> ToolResult:
     """Make a result of the answer; a secret that was sent and comes back is taken out of it."""
     echo = Echo(secret)
     content_type = answer.headers.get("content-type")

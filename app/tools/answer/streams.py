@@ -8,12 +8,8 @@ from typing import Any
 
 import orjson
 
-from app.operation.media_types import essence
+from app.operation.media_types import EVENTS, SEQUENCE, essence
 
-_EVENTS = "text/event-stream"
-_SEQUENCE = "application/json-seq"
-_LINES = ("x-ndjson", "ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines")
-STREAMS = frozenset({_EVENTS, _SEQUENCE, *(f"application/{name}" for name in _LINES)})
 _MOST_VALUES = 10_000  # in one answer
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _RECORD_SEPARATOR = "\x1e"
@@ -47,10 +43,10 @@ def values_of(text: str, content_type: str, *, truncated: bool) -> StreamValues 
 
 
 def _values(text: str, name: str, *, whole: bool) -> Iterator[_Written]:
-    if name == _EVENTS:
+    if name == EVENTS:
         yield from _events(text, whole=whole)
         return
-    parts = text.split(_RECORD_SEPARATOR if name == _SEQUENCE else "\n")
+    parts = text.split(_RECORD_SEPARATOR if name == SEQUENCE else "\n")
     for part in parts if whole else parts[:-1]:
         if part.strip():
             yield orjson.loads(part), part.encode()

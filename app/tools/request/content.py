@@ -49,7 +49,7 @@ class _Part:
 
 @contextmanager
 def blaming(argument: str, violations: list[Violation]) -> Iterator[None]:
-    """Note what cannot be encoded as a violation of that argument, and go on."""
+    """Note what cannot be encoded as a violation of that argument, and continue."""
     try:
         yield
     except Unencodable as error:
@@ -57,7 +57,7 @@ def blaming(argument: str, violations: list[Violation]) -> Iterator[None]:
 
 
 def encode_body(body: Body, arguments: Mapping[str, Any], violations: list[Violation]) -> Content | None:
-    """Return the body; None where it may be left out and nothing is given for it."""
+    """Return the body; None if it may be left out and nothing is given for it."""
     if body.argument is None:
         given = [(field, arguments[field.argument]) for field in body.fields if field.argument in arguments]
         return _encode_fields(body, given, violations) if given or body.required else None
@@ -92,7 +92,7 @@ def _encode_whole(body: Body, argument: str, value: Value, violations: list[Viol
     if isinstance(value, str) and kind in {"text", "binary"}:
         return Content(_with_charset(body.media_type, value), _utf8(value))
     if kind == "text":
-        raise Unencodable("must be a text")
+        raise Unencodable("must be text")
     if kind == "binary":
         return Content(body.media_type, json_of(value))
     if not isinstance(value, dict):
@@ -123,7 +123,7 @@ def form_text(value: Mapping[str, Any]) -> str:
 
 
 def refuse_names(value: Mapping[str, Any], others: AbstractSet[str]) -> None:
-    """An exploded object brings names of its own, but not those of others."""
+    """Refuse an exploded object whose members have the names of other arguments."""
     for name in value:
         if name in others:
             raise Unencodable(f"must not have {name!r} in it: that is the name of another argument")
@@ -147,7 +147,7 @@ def _multipart(media_type: str, given: list[tuple[BodyField, Any]], violations: 
         with blaming(field.argument, violations):
             items = value if isinstance(value, list) and not _is_json(field) else [value]
             parts += [_part(field, item).written() for item in items if item is not None]
-    # A value cannot contain the digest of itself and all the others.
+    # No value can contain the digest of itself and all the others.
     boundary = hashlib.sha256(b"\0".join(parts)).hexdigest()
     data = b"".join(b"--%b\r\n%b\r\n" % (boundary.encode(), part) for part in parts) + b"--%b--\r\n" % boundary.encode()
     return Content(f"{essence(media_type)}; boundary={boundary}", data)
@@ -168,7 +168,7 @@ def _file(field: BodyField, value: Value) -> _Part:
     if not isinstance(media_type, str) or not is_media_type(media_type):
         raise Unencodable("must have a media type like image/png in `content_type`")
     if not isinstance(filename, str):
-        raise Unencodable("must have a text in `filename`")
+        raise Unencodable("must have text in `filename`")
     return _Part(field.name, _bytes(stated.get("content")), media_type, filename)
 
 

@@ -1,4 +1,4 @@
-"""Builds the request of one call. Pure: the operation says where each argument goes, and none can leave its place.
+"""Builds the request of one call. Pure: the operation says where each argument goes, and none can go elsewhere.
 
 The arguments have been checked against the tool's schema before, but nothing here relies on it.
 """
@@ -11,8 +11,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from app.errors import Violation
 from app.operation.media_types import kind_of
-from app.operation.operation import Location, Operation, Parameter, Value
-from app.operation.path_template import split_template
+from app.operation.operation import Location, Operation, Parameter, Value, split_template
 from app.operation.pointers import join
 from app.tools.arguments import invalid_arguments
 from app.tools.request.content import blaming, encode_body, form_text, refuse_names
@@ -44,7 +43,7 @@ class UpstreamRequest:
 
 @dataclass(frozen=True, slots=True)
 class RequestPlan:
-    """How one operation is called: all that no argument changes, worked out once. `plan_request` makes it."""
+    """How one operation is called: everything that no argument changes, worked out once by `plan_request`."""
 
     operation: Operation
     method: str
@@ -68,8 +67,8 @@ def plan_request(operation: Operation, base_url: str) -> RequestPlan:
     return RequestPlan(
         operation,
         operation.method.upper(),
-        f"{base.scheme}://{base.netloc}{base.path.rstrip('/')}",
-        base.query,
+        f"{base.scheme}://{base.netloc}{quote(base.path.rstrip('/'), safe=_LITERAL)}",
+        quote(base.query, safe=_LITERAL),
         tuple(zip(("", *names), (quote(each, safe=_LITERAL) for each in literals), strict=True)),
         _accept(operation.accept),
         parameters,
@@ -107,7 +106,7 @@ class _Building:
         self._arguments = arguments
 
     def check_names(self) -> None:
-        """Refuse arguments that nobody declared and note required ones that are not there."""
+        """Refuse undeclared arguments and note required ones that are missing."""
         for name in self._arguments:
             if name not in self._plan.known:
                 self.violations.append(Violation(join("", name), "is unknown"))
@@ -150,7 +149,7 @@ class _Building:
         return form_text(value)
 
     def headers(self) -> list[tuple[str, str]]:
-        """Return the headers but for the body's."""
+        """Return the headers except the body's."""
         headers = [("accept", self._plan.accept)]
         for parameter in self._given("header"):
             with blaming(parameter.argument, self.violations):

@@ -1,7 +1,7 @@
 """Parameter values as text in a URL or a header: the styles of OAS 3.1.1 section 4.8.12.2.3, built on RFC 6570.
 
-Whatever a value holds, it stays the value of its parameter: everything but unreserved characters is percent-encoded,
-and where a style has no encoding, what would be read as something else is refused.
+No value can be read as anything but the value of its parameter: all characters except unreserved ones are
+percent-encoded, and where a style has no encoding, what would be read as something else is refused.
 """
 
 import math
@@ -27,11 +27,11 @@ Encode = Callable[[str], str]
 
 
 class Unencodable(Exception):
-    """A value that cannot be sent where it belongs; the text says why, as `… cannot be sent` would be continued."""
+    """A value that cannot be sent where it belongs; the text follows the argument's name: `must be …`."""
 
 
 def text_of(value: Value) -> str:
-    """Return a scalar as text, and anything else as JSON: what a list in a list looks like is defined nowhere."""
+    """Return a scalar as text, and anything else as JSON: no standard defines a list in a list."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -57,7 +57,9 @@ def json_of(value: Value) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:
-        raise Unencodable("cannot be written as JSON: no lone surrogates, 64-bit integers, 250 levels") from None
+        raise Unencodable(
+            "cannot be written as JSON: it has lone surrogates, integers over 64 bits or more than 250 levels"
+        ) from None
 
 
 def percent_encoded(text: str, safe: str = "") -> str:
@@ -71,7 +73,7 @@ def percent_encoded(text: str, safe: str = "") -> str:
 
 
 def path_text(name: str, value: Value, style: Style, *, explode: bool) -> str:
-    """Return what stands in the path: styles simple, label and matrix."""
+    """Return the text for the path: styles simple, label and matrix."""
     if style == "matrix":
         return _matrix(percent_encoded(name), value, explode=explode)
     between = "." if style == "label" and explode else ","
@@ -89,9 +91,9 @@ def _matrix(name: str, value: Value, *, explode: bool) -> str:
 
 
 def header_text(value: Value, *, explode: bool) -> str:
-    """Return a header's value: style simple, where nothing is encoded, so that nothing unclear may be in it."""
+    """Return a header's value: style simple, where nothing is encoded, so nothing ambiguous is allowed."""
     words = _words(value, str, explode=explode)
-    if isinstance(value, dict | list) and any(_is_unclear(word, exploded=explode) for word in _parts(value)):
+    if isinstance(value, dict | list) and any(_is_ambiguous(word, exploded=explode) for word in _parts(value)):
         raise Unencodable("must not have commas in its items: they would be read as more items")
     return checked_header(",".join(words))
 
@@ -101,7 +103,7 @@ def _parts(value: dict[str, Any] | list[Any]) -> Iterator[str]:
         yield from (text_of(part) for part in item)
 
 
-def _is_unclear(word: str, *, exploded: bool) -> bool:
+def _is_ambiguous(word: str, *, exploded: bool) -> bool:
     return "," in word or (exploded and "=" in word)
 
 
@@ -139,7 +141,7 @@ def pairs(
 
 
 def _words(value: Value, encode: Encode, *, explode: bool) -> list[str]:
-    """Return the items of a list, or names and values of an object, which explode joins by `=`; null is no item."""
+    """Return the items of a list, or names and values of an object, which explode joins by `=`; null is not an item."""
     if isinstance(value, list):
         return [encode(text_of(item)) for item in value if item is not None]
     if not isinstance(value, dict):
@@ -151,7 +153,7 @@ def _words(value: Value, encode: Encode, *, explode: bool) -> list[str]:
 
 
 def _deep(key: str, value: Value) -> Iterator[tuple[str, str]]:
-    """`a[b]=c`. Deeper than that OAS defines nothing: objects go on in brackets, lists have empty ones."""
+    """`a[b]=c`. OAS defines nothing deeper: nested objects add brackets, lists have empty ones."""
     pending = [(key, value)]
     while pending:
         name, item = pending.pop(0)

@@ -4,12 +4,11 @@ import base64
 import codecs
 from typing import Any
 
-import httpx
 import orjson
 import pytest
 
+from app.outbound import HttpAnswer
 from app.tools.answer.result import ToolResult, read_answer
-from app.tools.upstream import UpstreamAnswer
 
 
 def result_of(
@@ -24,7 +23,7 @@ def result_of(
     said = {name.replace("_", "-"): value for name, value in headers.items()}
     if content_type is not None:
         said["content-type"] = content_type
-    answer = UpstreamAnswer(status, httpx.Headers(said), content, truncated)
+    answer = HttpAnswer(status, said, content, truncated)
     return read_answer(answer, secret=bearer, duration_ms=1.5)
 
 
@@ -68,6 +67,8 @@ def test_json_in_many_dresses(content: bytes, content_type: str | None, body: ob
         (b"x", "text/plain; charset=idna", "x"),
         (b"<a/>", "application/atom+xml", "<a/>"),
         (b"a: 1", "application/yaml", "a: 1"),
+        (b"a: 1", "application/openapi+yaml", "a: 1"),
+        (b"e30.e30.", "application/jwt", "e30.e30."),
         (b"a=1", "application/x-www-form-urlencoded", "a=1"),
         (b"just text", None, "just text"),
         (b"just text", "application/octet-stream", "just text"),

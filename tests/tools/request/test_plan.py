@@ -72,6 +72,7 @@ def test_without_arguments_there_is_little_to_send() -> None:
         ("https://api.example.com/v1/X", "/a/", "https://api.example.com/v1/X/a/"),
         ("http://127.0.0.1:8041/v1?key=1", "/a", "http://127.0.0.1:8041/v1/a?key=1"),
         ("https://api.example.com/v1?key=1", "/a?x=2?", "https://api.example.com/v1/a?key=1&x=2?"),
+        ('https://api.example.com/{v}/ü?q="', "/a", "https://api.example.com/%7Bv%7D/%C3%BC/a?q=%22"),
         ("https://api.example.com", "//evil.example/a", "https://api.example.com//evil.example/a"),
         ("https://api.example.com", "/a#b?c", "https://api.example.com/a"),
         ("https://api.example.com", '/a b/é"<>\\^`|', "https://api.example.com/a%20b/%C3%A9%22%3C%3E%5C%5E%60%7C"),

@@ -5,33 +5,29 @@ from dataclasses import dataclass, field, replace
 
 from openapi_pydantic.v3.v3_1 import Operation as ParsedOperation
 
-from app.openapi.answers import Answers
-from app.openapi.bodies import ReadBody, read_body
-from app.openapi.definitions import Definition
-from app.openapi.extensions import ToolWishes, tool_wishes
-from app.openapi.inputs import Input
-from app.openapi.parameters import Parameters
-from app.openapi.parts import Place, Unusable, parse
-from app.openapi.schemas import Schemas
-from app.openapi.servers import server_addresses
-from app.openapi.swagger2 import OF_BODY, Swagger2, another_body
-from app.operation.naming import argument_names
-from app.operation.operation import Body, Json, Operation, Parameter, Value
-from app.operation.path_template import split_template
+from app.openapi.operations import extensions, swagger2
+from app.openapi.operations.answers import Answers
+from app.openapi.operations.bodies import ReadBody, read_body
+from app.openapi.operations.parameters import Parameters
+from app.openapi.operations.parts import Input, Place, ToolWishes, Unusable, parse, server_addresses
+from app.openapi.schema.definitions import Definition
+from app.openapi.schema.schemas import Schemas
+from app.operation.operation import Body, Json, Operation, Parameter, Value, split_template
 from app.operation.pointers import Unresolvable, join, remark
-from app.operation.text import LONGEST_NAME, hides_something, shortened
+from app.operation.text import LONGEST_NAME, argument_names, hides_something, shortened
 
 _BODY = "body"
-_MOST_DEPENDENCIES = 400  # names in `dependentRequired`, which grow with the square of a body's fields
-_MOST_TAGS = 20
+_OF_BODY = frozenset({"body", "formData"})  # what `in` of a parameter may say in Swagger 2.0 besides a location
+_MOST_DEPENDENCIES = 400  # names in `dependentRequired`, which grow with the square of the number of fields
+_MOST_TAGS = 20  # of one operation: they select tools, and real operations have one or two
 _HEAD = ("operationId", "summary", "description", "tags", "deprecated")
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An operation without its name, and with the frame of its input schema, which the arguments will fill.
+    """An operation without a name, with the frame of its input schema, which the arguments will fill.
 
-    `wanted_name` is what its name is made of, if the document has anything to make it of.
+    `wanted_name` is what its name is made from, if the document says anything.
     """
 
     operation: Operation
@@ -42,7 +38,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class PathItem:
-    """What the operations of one path share: the Path Item Object and where it stands."""
+    """What the operations of one path share: the Path Item Object and where it is."""
 
     path: str
     raw: Json
@@ -59,34 +55,34 @@ class _Arguments:
 
 
 class Drafting:
-    """Reads the operations of one document, each for itself."""
+    """Reads the operations of one document, each independently."""
 
     def __init__(self, document: Json, schemas: Schemas, servers: Sequence[str]) -> None:
         self._schemas = schemas
-        self._swagger2 = Swagger2(document, schemas)
+        self._consumes = document.get("consumes")  # Swagger 2.0: where an operation has none
         self._parameters = Parameters(schemas)
-        self._answers = Answers(schemas.references)
+        self._answers = Answers(document, schemas.references)
         self._servers = tuple(servers)
 
     def draft(self, item: PathItem, method: str, raw: Value, pointer: str) -> Draft:
-        """Return the operation. Raises Unusable with the reason where it cannot be called at all."""
+        """Return the operation. Raises Unusable if it cannot be called at all."""
         notes: list[str] = []
         try:
             node, place = self._schemas.references.follow(raw, pointer)
         except Unresolvable as error:
             raise Unusable(str(error), pointer) from None
         if not isinstance(node, dict):
-            raise Unusable("it is no Operation Object", place)
+            raise Unusable("it is not an Operation Object", place)
         if node is not raw:
-            notes.append(remark("an operation that is a `$ref`, which OpenAPI does not know, was followed", pointer))
-        node = self._swagger2.with_content(node, place)
+            notes.append(remark("an operation that is a `$ref`, which OpenAPI does not allow, was followed", pointer))
         literals, template = split_template(item.path)
         if any(segment in {".", ".."} for segment in "{}".join(literals).split("/")):
             raise Unusable("its path has dot segments", item.pointer)
         head = parse(ParsedOperation, _head(node), place, notes)
-        wishes = tool_wishes(node)
+        wishes = extensions.tool_wishes(node) if any(key.startswith("x-") for key in node) else ToolWishes()
         arguments = self._arguments(item, node, place, template, notes)
         servers = self._own_servers(item, node, place, notes)
+        accept, shape = self._answers.of(node)
         operation = Operation(
             name="",
             method=method,
@@ -97,10 +93,10 @@ class Drafting:
             tags=tuple(shortened(tag, LONGEST_NAME) for tag in (head.tags or [])[:_MOST_TAGS]),
             deprecated=head.deprecated,
             input_schema=_frame(arguments),
-            output_schema=self._answers.shape(node.get("responses")),
+            output_schema=shape,
             parameters=arguments.parameters,
             body=arguments.body,
-            accept=self._answers.types(node.get("responses")),
+            accept=accept,
             server=servers[0] if servers else None,
             servers=servers,
             notes=tuple(notes),
@@ -118,18 +114,19 @@ class Drafting:
             for raw, where in ((item.raw, item.pointer), (node, place))
         ]
         places = self._parameters.merged(lists, notes)
-        of_body = [each for each in places if str(each.raw.get("in")) in OF_BODY]
+        of_body = [each for each in places if str(each.raw.get("in")) in _OF_BODY]
         read = self._parameters.read([each for each in places if each not in of_body], template, notes)
         return _named(read, self._body(node, place, of_body, notes))
 
     def _body(self, node: Json, place: str, of_body: list[Place], notes: list[str]) -> ReadBody | None:
         if node.get("requestBody") is None:
-            return self._swagger2.body(of_body, node, notes)
-        notes += map(another_body, of_body)
+            consumes = node.get("consumes") or self._consumes
+            return swagger2.body_of(of_body, consumes, self._schemas, notes) if of_body else None
+        notes += map(swagger2.another_body, of_body)
         return read_body(node["requestBody"], join(place, "requestBody"), self._schemas, notes)
 
     def _own_servers(self, item: PathItem, node: Json, place: str, notes: list[str]) -> tuple[str, ...]:
-        """Nothing, where the first is the document's own first: calls go there anyway."""
+        """Return the servers of its own; none if the first is the document's first, where calls go anyway."""
         for raw, where in ((node, place), (item.raw, item.pointer)):
             own = server_addresses(raw.get("servers"), join(where, "servers"), notes)
             if own:
@@ -188,7 +185,7 @@ def _frame(arguments: _Arguments) -> Json:
 
 
 def _dependencies(arguments: _Arguments) -> dict[str, list[str]]:
-    """Whoever gives one field of an optional body has to give those that the body requires."""
+    """Giving one field of an optional body makes those that the body requires necessary."""
     fields = [name for name, each in arguments.inputs.items() if each.location == _BODY]
     needed = [name for name in fields if arguments.inputs[name].once_given]
     if len(fields) * len(needed) > _MOST_DEPENDENCIES:

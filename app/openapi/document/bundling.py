@@ -1,8 +1,8 @@
-"""Puts a document of several files into one tree, so that whoever converts it has one document to look at.
+"""Puts a document of several files into one tree, so that the conversion sees a single document.
 
-The other files hang below the member `FILES` of the root, and the `$ref`s that lead to them become pointers into it.
-Only what the operations reach is followed: a broken link that nobody needs costs nothing and is never asked for. This
-module reads no file and fetches nothing: it says which addresses it needs and is given what stands there.
+The other files are members of `FILES` at the root, and the `$ref`s to them become pointers into it. Only what the
+operations reach is followed: a broken link that no operation needs costs nothing and is never requested. This module
+reads no files and fetches nothing: it names the addresses that it needs and is given what is there.
 """
 
 import posixpath
@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from app.errors import Invalid
-from app.openapi.limits import Limits, refused
-from app.openapi.reading import File, read_root, read_tree
+from app.openapi.document.reading import File, Limits, read_root, read_tree, refused
 from app.operation.operation import Json, Value
 from app.operation.pointers import FILES, LONGEST_CHAIN, join, step
 from app.operation.text import cleaned
 
-# For each address what stands there, or a sentence's end that says why it cannot be had.
+# For each address what is there, or the end of a sentence that says why it is not available.
 Load = Callable[[Sequence[str]], Sequence[File | str]]
 
 _LONGEST_ADDRESS = 2_000
@@ -58,9 +57,9 @@ _NOT_FOLLOWED = frozenset(  # data, prose, and what no tool is made of
 def read_bundled(root: File, address: str, load: Load, *, limits: Limits | None = None) -> Json:
     """Return the document in the file, with all files that its operations reach.
 
-    `address` is where it was found, for its relative references; empty when nobody knows. A file that cannot be had or
-    read leaves a text in its place, which says why. Raises Invalid("invalid_document") for the document itself and for
-    too many files.
+    `address` is where it was found, for its relative references; empty when unknown. A file that is not available or
+    cannot be read leaves a text in its place that says why. Raises Invalid("invalid_document") for the document itself
+    and for too many files.
     """
     limits = limits or Limits()
     document, nodes = read_root(root, limits)
@@ -73,9 +72,9 @@ def read_bundled(root: File, address: str, load: Load, *, limits: Limits | None 
 
 @dataclass(frozen=True, slots=True)
 class _Reference:
-    """The member `key` of `holder` names something; `base` is the address of the file that it stands in.
+    """The member `key` of `holder` is a reference; `base` is the address of the file that contains it.
 
-    `named`: it stands for the whole of an object whose members have names.
+    `named`: it replaces a whole object whose members have names.
     """
 
     holder: Json
@@ -86,7 +85,7 @@ class _Reference:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a reference leads to: a file, and a pointer in it; `node` is what stands there, None for nothing."""
+    """Where a reference points: a file, and a pointer in it; `node` is what is there, None for nothing."""
 
     address: str
     pointer: str
@@ -113,14 +112,14 @@ class _Bundle:
         return list(self._waiting)
 
     def take(self, address: str, found: File | str) -> None:
-        """Take what stands at a wanted address."""
+        """Take what is at a wanted address."""
         self._trees[address] = found if isinstance(found, str) else self._read(found)
         for reference in self._waiting.pop(address):
             self._settle(reference)
         self._follow()
 
     def document(self) -> Json:
-        """Return the root with everything in it. Before, nothing is changed: references are read where they stand."""
+        """Return the root with everything in it. Nothing is changed before: references are read where they are."""
         for reference, place in self._settled:
             if reference.named and isinstance(place.node, dict):
                 self._fill(reference, place)
@@ -132,7 +131,7 @@ class _Bundle:
         return self._root
 
     def _fill(self, reference: _Reference, place: _Place) -> None:
-        """Put a reference to each member in the place of a reference to all of them."""
+        """Replace a reference to all members by a reference to each of them."""
         self._nodes_left -= 2 * len(place.node)
         if self._nodes_left < 0:
             raise refused(f"has more than {self._limits.nodes:,} values (SOURCE_MAX_NODES)")
@@ -188,9 +187,9 @@ class _Bundle:
         self._waiting.setdefault(place, []).append(reference)
 
     def _located(self, base: str, text: str, *, through: bool) -> _Place | str:
-        """Return where the text leads to, or the address of a file that is needed to know.
+        """Return where the text points, or the address of a file that is needed to find out.
 
-        References in the middle of a pointer are followed; `through`: one at its end as well.
+        References in the middle of a pointer are followed; with `through`, one at its end too.
         """
         address, tokens = self._taken_apart(base, text)
         place = _Place(address, "", None)
@@ -219,7 +218,7 @@ class _Bundle:
             address = ""
         if not 0 < len(address) <= _LONGEST_ADDRESS:
             address = relative[:_LONGEST_ADDRESS]
-            self._trees.setdefault(address, "it is no address that could be asked for")
+            self._trees.setdefault(address, "it is not a valid address")
         return address, tokens
 
     def _pointer(self, place: _Place, *more: str) -> str:
@@ -235,7 +234,7 @@ class _Bundle:
 
 
 def _walked(address: str, node: Value, tokens: list[str]) -> tuple[_Place, list[str]]:
-    """Go as far as the tokens lead; return that place and the tokens that are left."""
+    """Follow the tokens as far as possible; return that place and the tokens that are left."""
     pointer = ""
     for number, token in enumerate(tokens):
         found = step(node, token)
@@ -250,7 +249,7 @@ def _normal(address: str) -> str:
 
 
 def _known_as(address: str, root: str) -> str:
-    """Return the address as seen from the document: relative where both come from one place."""
+    """Return the address as seen from the document: relative where both have the same origin."""
     return cleaned(unquote(_relative(address, root)))
 
 
@@ -266,5 +265,5 @@ def _relative(address: str, root: str) -> str:
 
 
 def _is_address(target: Value) -> bool:
-    """Whether a value of a discriminator's `mapping` is a reference and not the name of a schema."""
+    """Whether a value in a discriminator's `mapping` is a reference rather than the name of a schema."""
     return isinstance(target, str) and ("/" in target or "#" in target or target.endswith((".json", ".yaml", ".yml")))

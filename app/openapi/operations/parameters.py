@@ -7,12 +7,10 @@ from typing import get_args
 
 from openapi_pydantic.v3.v3_1 import Parameter as ParsedParameter
 
-from app.openapi.definitions import Definition
-from app.openapi.inputs import Input
-from app.openapi.parts import Place, Unusable, parse
-from app.openapi.schemas import Schemas
-from app.openapi.swagger2 import with_schema
-from app.operation.keywords import short_examples
+from app.openapi.operations import swagger2
+from app.openapi.operations.parts import Input, Place, Unusable, parse
+from app.openapi.schema.definitions import Definition
+from app.openapi.schema.schemas import Schemas, short_examples
 from app.operation.media_types import by_preference, is_media_type, kind_of
 from app.operation.operation import Location, Parameter, Style, Value
 from app.operation.pointers import Unresolvable, join, remark
@@ -63,7 +61,7 @@ _RESERVED_FAMILIES = ("proxy-", "sec-", "x-forwarded-")
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A parameter as any operation would take it; `unusable` says why none can."""
+    """A parameter as any operation would use it; `unusable` says why none can."""
 
     parameter: Parameter | None
     definition: Definition
@@ -72,7 +70,7 @@ class _Known:
 
 
 class Parameters:
-    """The parameters of one document, each read once however many operations share it."""
+    """The parameters of one document, each read once, no matter how many operations share it."""
 
     def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas
@@ -97,11 +95,11 @@ class Parameters:
         for name in dict.fromkeys(template):
             if name not in declared:
                 found.append(_undeclared(name))
-                notes.append(f"the path has {{{name}}}, which no parameter declares: taken for a text")
+                notes.append(f"the path has {{{name}}}, which no parameter declares: taken as text")
         return sorted(found, key=lambda each: _LOCATIONS.index(each[0].location))
 
     def merged(self, lists: Iterable[tuple[Value, str]], notes: list[str]) -> list[Place]:
-        """Return the parameters of the lists, later ones in the place of earlier ones."""
+        """Return the parameters of the lists; later ones replace earlier ones."""
         places: dict[tuple[str, str], Place] = {}
         for raw_list, pointer in lists:
             for number, raw in enumerate(raw_list if isinstance(raw_list, list) else ()):
@@ -129,7 +127,9 @@ class Parameters:
         return self._known[place.pointer]
 
     def _converted(self, stated: Place, notes: list[str]) -> _Known:
-        place = Place(with_schema(stated, str(stated.raw.get("in")), notes), stated.pointer)
+        place = stated
+        if stated.raw.keys().isdisjoint(("schema", "content")):
+            place = Place(swagger2.with_schema(stated, str(stated.raw.get("in")), notes), stated.pointer)
         content_type, raw_schema, where = _value_of(place, notes)
         if place.raw is not stated.raw:
             where = stated.pointer
@@ -178,7 +178,7 @@ def _require_whole_query(place: Place, content_type: str | None, notes: list[str
     if content_type is None or kind_of(content_type) not in {"form", "json", "text"}:
         raise Unusable("a whole query needs `content` that is a form, JSON or text", place.pointer)
     if "encoding" in (place.raw["content"][content_type] or ()):
-        notes.append(remark("`encoding` is not followed in a whole query", place.pointer))
+        notes.append(remark("`encoding` is ignored in a whole query", place.pointer))
 
 
 def _one_query(found: list[tuple[Parameter, Input]], notes: list[str]) -> list[tuple[Parameter, Input]]:
@@ -206,7 +206,7 @@ def _style(parsed: ParsedParameter, location: Location, pointer: str, notes: lis
         if style == parsed.style:
             return style
     if parsed.style is not None:
-        notes.append(remark(f"the style {parsed.style[:40]!r} is none of a {location} parameter", pointer))
+        notes.append(remark(f"a {location} parameter cannot have the style {parsed.style[:40]!r}", pointer))
     return known[0]
 
 
@@ -223,7 +223,7 @@ def _annotated(definition: Definition, parsed: ParsedParameter, place: Place, no
 
 
 def _not_empty(definition: Definition) -> Definition:
-    """An empty value would make another path of it."""
+    """An empty value would make it a different path."""
     types = definition.schema.get("type", "string")
     if "string" not in types or "enum" in definition.schema:
         return definition

@@ -1,12 +1,12 @@
 """What a document says of its tools in `x-mcp-*` extensions.
 
 No standard defines them. These are the names that generators of MCP servers read; `docs/guide/curation.md` lists them.
-A document is not trusted: it may make a tool plainer, hide it or call it more dangerous, and never the reverse.
+A document is not trusted: it may simplify a tool, hide it or call it more dangerous, but never the reverse.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
+from app.openapi.operations.parts import ToolWishes
 from app.operation.operation import Json, Value
 
 _OBJECTS = ("x-mcp", "x-speakeasy-mcp")
@@ -20,19 +20,8 @@ _HINTS = {  # what MCP calls it, what we call it, and the only value that a docu
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ToolWishes:
-    """What a document wants of the tool that an operation becomes; texts are as the document has them."""
-
-    name: str | None = None
-    title: str | None = None
-    description: str | None = None
-    hidden: bool = False
-    hints: dict[str, bool] = field(default_factory=dict)
-
-
 def tool_wishes(node: Json) -> ToolWishes:
-    """Return what the Operation Object says; whatever is of another type than it should be says nothing."""
+    """Return what the Operation Object says; values of the wrong type are ignored."""
     said = list(_said(node))
     hints = next((value for key, value in said if key == "annotations" and isinstance(value, dict)), {})
     return ToolWishes(
@@ -45,7 +34,7 @@ def tool_wishes(node: Json) -> ToolWishes:
 
 
 def _said(node: Json) -> Iterator[tuple[str, Value]]:
-    """Yield `x-mcp-name: …` and the `name` in `x-mcp: {…}` alike; the flat ones first."""
+    """Yield `x-mcp-name: …` and the `name` in `x-mcp: {…}` alike, the flat ones first."""
     for key, value in node.items():
         if key.startswith("x-mcp-"):
             yield key.removeprefix("x-mcp-"), value

@@ -1,6 +1,6 @@
 """Converted schemas, and the input schemas made of them: self-contained, within a budget of bytes.
 
-Too large a schema first loses words. If that is not enough, it starts from what is required and is given optional
+A schema that is too large first loses words. If that is not enough, it starts from what is required and gets optional
 members, from the root outwards, while there is room. No version refuses what the whole schema accepts.
 """
 
@@ -10,20 +10,19 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
-from app.operation.operation import Json, Value
-from app.operation.sizes import size_of
+from app.operation.operation import Json, Value, size_of
 from app.operation.text import shortened
 
-_SHORTENED = "Shortened."  # what a schema says that has more optional members than it shows
+_SHORTENED = "Shortened."  # in schemas that have more optional members than they show
 _LEGEND = f"Schemas that say `{_SHORTENED}` have more optional members, which may be sent as well."
 _MOST_NAMED = 10  # parts that are not shown in full, in a note
 _TERSE = 80  # characters of a description
 _EVERYTHING = 1_000_000  # levels or members: more than any schema has
-# Levels of optional members, and how many of one object: nothing but what is required, a glimpse, the nearer half, all.
+# Levels of optional members, and how many of each object: only what is required, a glimpse, two levels, everything.
 _OUTLINES = ((0, 0), (1, 12), (2, _EVERYTHING), (_EVERYTHING, _EVERYTHING))
 _LEAST, _REQUIRED, _GLIMPSE, _NEAR, _FULL, _WITH_WORDS = range(6)  # of `Definition.versions`
 _PROSE = frozenset({"examples", "title"})
-# What may refuse a value because another schema accepts more than before.
+# Keywords that may refuse a value because another schema accepts more than before.
 _TURNING = frozenset(
     {
         "contains",
@@ -46,7 +45,7 @@ Key = tuple[str, str]  # `properties` or `$defs`, and a name
 
 @dataclass(frozen=True)
 class Definition:
-    """A converted schema, the names of the definitions that it refers to, and what had to be left out of it.
+    """A converted schema, the names of the definitions that it refers to, and what had to be left out.
 
     `weight` is how many schemas are applied to one and the same value. `is_cut`: not all members are shown.
     """
@@ -74,7 +73,7 @@ class Definition:
 
     @cached_property
     def versions(self) -> tuple["Definition", ...]:
-        """What to show of it beside others that are cut: from the least to everything with short descriptions."""
+        """What can be shown of it beside others that are cut, from the least to everything with short descriptions."""
         required, *others = [_outlined(self.bare, levels, most) for levels, most in _OUTLINES]
         stub = Definition(_stub_of(self.schema), is_cut=True)
         least = required if required.size <= stub.size and not required.references else stub
@@ -221,7 +220,7 @@ class _Cut:
 
 
 def undescribed(closure: Closure, note: str) -> Closure:
-    """Return it with no more than the types of the arguments."""
+    """Return it with only the types of the arguments."""
     arguments = {name: _stub_of(each) for name, each in closure.schema["properties"].items()}
     schema = {keyword: value for keyword, value in closure.schema.items() if keyword != "$defs"}
     schema["properties"] = arguments

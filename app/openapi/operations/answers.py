@@ -1,16 +1,17 @@
 """What an operation answers: the media types to ask for in `Accept`, and the shape of its JSON."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import orjson
 
-from app.openapi.dialect import modernised
+from app.openapi.operations import swagger2
+from app.openapi.schema.schemas import modernised
 from app.operation.media_types import by_preference, is_media_type, kind_of
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable
 from app.operation.text import is_presentable, shortened
 
-_MOST = 5
+_MOST = 5  # media types in `Accept`
 _LARGEST_SHAPE = 1_024  # bytes; a list of tools is read before any of them is called
 _LONGEST_DESCRIPTION = 120  # characters
 _ATTEMPTS = ((8, True), (4, False), (2, False), (1, False))  # containers in containers; described or not
@@ -21,28 +22,48 @@ _COMBINATIONS = ("allOf", "anyOf", "oneOf")
 class Answers:
     """Reads the Responses Objects of one document."""
 
-    def __init__(self, references: References) -> None:
+    def __init__(self, document: Json, references: References) -> None:
+        self._produces = document.get("produces")
         self._references = references
         self._nodes: dict[int, Json] = {}
 
-    def types(self, responses: Value) -> tuple[str, ...]:
-        """Return the media types of the successful responses, the preferred ones first."""
-        if not isinstance(responses, dict):
-            return ()
+    def of(self, operation: Json) -> tuple[tuple[str, ...], Json | None]:
+        """Return the media types of the successful responses, the preferred ones first, and the shape of their JSON.
+
+        The shape is a schema without references; None if the answer may have several bodies or none. It says which
+        members there are and of what type, in keywords that all validators treat alike, and accepts everything that the
+        document accepts: no formats, bounds, patterns or `additionalProperties: false`, and what would take too many
+        bytes is left open, the innermost first.
+        """
+        contents = self._contents(operation)
+        return self._types(contents), self._shape(contents)
+
+    def _contents(self, operation: Json) -> dict[str, Json]:
+        """Return the Media Type Objects of each response by their names."""
+        stated = operation.get("responses")
+        stated = stated if isinstance(stated, dict) else {}
+        responses = {str(status): self._followed(raw) for status, raw in stated.items()}
+        produces = operation.get("produces") or self._produces
+        if produces is not None or any("schema" in response for response in responses.values()):
+            responses = swagger2.with_content(responses, produces)
+        return {status: _media_of(response.get("content")) for status, response in responses.items()}
+
+    def _followed(self, raw: Value) -> Json:
+        try:
+            response, _ = self._references.follow(raw, "")
+        except Unresolvable:
+            return {}
+        return response if isinstance(response, dict) else {}
+
+    def _types(self, contents: Mapping[str, Json]) -> tuple[str, ...]:
         found: dict[str, None] = {}
-        for status, raw in responses.items():
-            if str(status)[:1] == "2" or (status == "default" and not found):
-                found.update(dict.fromkeys(self._content(raw)))
+        for status, content in contents.items():
+            if status[:1] == "2" or (status == "default" and not found):
+                found.update(dict.fromkeys(content))
         return tuple(by_preference(found))[:_MOST]
 
-    def shape(self, responses: Value) -> Json | None:
-        """Return a schema of the JSON that success brings, without references; None if several bodies may come or none.
-
-        It says which members there are and of what type, in keywords on which all validators agree, and accepts
-        whatever the document accepts: no formats, bounds, patterns or `additionalProperties: false`, and what would
-        take too many bytes is left open, the innermost first.
-        """
-        raw = self._only_json(responses)
+    def _shape(self, contents: Mapping[str, Json]) -> Json | None:
+        raw = _only_json(contents)
         for depth, described in _ATTEMPTS if raw is not None else ():
             try:
                 shape = _Shape(self.node, described=described).of(raw, depth)
@@ -52,10 +73,10 @@ class Answers:
         return None
 
     def node(self, raw: Value) -> Json:
-        """Return the Schema Object, in 2020-12, that is meant; what is none, or leads nowhere, says nothing."""
+        """Return the Schema Object that is meant, in 2020-12; empty for anything else and for a broken reference."""
         if not isinstance(raw, dict):
             return {}
-        node = self._nodes.get(id(raw))  # the document outlives this, and with it every id
+        node = self._nodes.get(id(raw))  # the document outlives this, so ids stay valid
         if node is None:
             node = self._nodes[id(raw)] = self._modern(raw)
         return node
@@ -70,24 +91,18 @@ class Answers:
             return {}
         return modernised(target, _unsaid) if isinstance(target, dict) else {}
 
-    def _only_json(self, responses: Value) -> Value:
-        stated = responses.items() if isinstance(responses, dict) else ()
-        bodies = [content for status, raw in stated if str(status)[:1] == "2" and (content := self._content(raw))]
-        if len(bodies) != 1:
-            return None
-        media_type = by_preference(bodies[0])[0]
-        media = bodies[0][media_type]
-        return media.get("schema") if kind_of(media_type) == "json" and isinstance(media, dict) else None
 
-    def _content(self, raw: Value) -> Json:
-        try:
-            node, _ = self._references.follow(raw, "")
-        except Unresolvable:
-            return {}
-        content = node.get("content") if isinstance(node, dict) else None
-        if not isinstance(content, dict):
-            return {}
-        return {name: each for name, each in content.items() if is_media_type(name)}
+def _media_of(content: Value) -> Json:
+    return {name: each for name, each in content.items() if is_media_type(name)} if isinstance(content, dict) else {}
+
+
+def _only_json(contents: Mapping[str, Json]) -> Value:
+    bodies = [content for status, content in contents.items() if status[:1] == "2" and content]
+    if len(bodies) != 1:
+        return None
+    media_type = by_preference(bodies[0])[0]
+    media = bodies[0][media_type]
+    return media.get("schema") if kind_of(media_type) == "json" and isinstance(media, dict) else None
 
 
 class _TooLarge(Exception):
@@ -95,7 +110,7 @@ class _TooLarge(Exception):
 
 
 class _Shape:
-    """One attempt; it ends as soon as the bytes are used up, so that no document makes it long."""
+    """One attempt; it ends as soon as the bytes are used up, so that no document can make it long."""
 
     def __init__(self, node: Callable[[Value], Json], *, described: bool) -> None:
         self._node = node
@@ -133,7 +148,7 @@ class _Shape:
         if required and is_presentable(required):
             shape["required"] = required
         if len(members) == len(stated) and "patternProperties" not in node and "additionalProperties" in node:
-            others = self.of(node["additionalProperties"], depth)  # whose meaning hangs on all of the above
+            others = self.of(node["additionalProperties"], depth)  # its meaning depends on all of the above
             if others:
                 shape["additionalProperties"] = others
 
@@ -160,4 +175,4 @@ def _names(required: Value) -> list[str]:
 
 
 def _unsaid(_: str) -> None:
-    """No report tells of it: what an agent can ask for is as it was."""
+    """Not reported: it changes nothing about what an agent can request."""

@@ -1,23 +1,59 @@
 """Request Body Objects (OAS 3.1.1 section 4.8.13): which media type is sent, and what a caller may say for it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import NoneType
 
 from openapi_pydantic.v3.v3_1 import Encoding, MediaType, RequestBody
 
-from app.openapi.definitions import Definition
-from app.openapi.flattening import Members, members_of
-from app.openapi.inputs import FILE, FILES, Input, base64_of
-from app.openapi.parts import Unusable, parse
-from app.openapi.schemas import Schemas
+from app.openapi.operations.parts import Input, Unusable, parse
+from app.openapi.schema.definitions import Definition
+from app.openapi.schema.schemas import Schemas, is_nothing
 from app.operation.media_types import Kind, by_preference, concrete, essence, is_media_type, kind_of
-from app.operation.operation import Body, BodyField, Style, Value
-from app.operation.pointers import Unresolvable, join, remark
+from app.operation.operation import Body, BodyField, Json, Style, Value
+from app.operation.pointers import References, Unresolvable, join, remark
 from app.operation.text import hides_something, shortened
 
 _STYLES: tuple[Style, ...] = ("form", "spaceDelimited", "pipeDelimited", "deepObject")
 _MOST_LEVELS = 6  # of combinations and references in which a file is looked for
 _WHOLE = "body"
+_MOST_SCHEMAS = 200  # that one body is put together from
+_MORE_THAN_MEMBERS = (
+    "anyOf",
+    "const",
+    "dependencies",
+    "dependentRequired",
+    "dependentSchemas",
+    "discriminator",
+    "else",
+    "enum",
+    "if",
+    "not",
+    "oneOf",
+    "patternProperties",
+    "propertyNames",
+    "then",
+    "$dynamicRef",
+    "$recursiveRef",
+)
+_BASE64: Json = {"type": "string", "contentEncoding": "base64"}
+_FILE_MEMBERS: Json = {"content": _BASE64, "filename": {"type": "string"}, "content_type": {"type": "string"}}
+
+_FILE: Json = {
+    "description": "A file: its bytes in base64, alone or with a name and a media type.",
+    "anyOf": [
+        _BASE64,
+        {"type": "object", "properties": _FILE_MEMBERS, "required": ["content"], "additionalProperties": False},
+    ],
+}
+_FILES: Json = {"description": "Files.", "type": "array", "items": _FILE}
+
+
+@dataclass(slots=True)
+class Members:
+    """The members of an object by name, each with the schemas that apply to it and where they are."""
+
+    schemas: dict[str, list[tuple[Value, str]]] = field(default_factory=dict)
+    required: dict[str, None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +68,7 @@ class ReadBody:
 class Media:
     """The media type that is sent, and what the document says about it.
 
-    `schema` comes with its pointer. `members` is set where there is no schema but the members of one.
+    `schema` comes with its pointer. `members` is set where there are only members and no schema.
     """
 
     media_type: str
@@ -43,7 +79,7 @@ class Media:
 
 
 def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> ReadBody | None:
-    """Return the body, or None where the operation has none. A body that cannot be read is taken as any JSON."""
+    """Return the body, or None where the operation has none. A body that cannot be read is any JSON."""
     if raw is None:
         return None
     try:
@@ -66,7 +102,7 @@ def read_media(parsed: RequestBody, media: Media, schemas: Schemas, notes: list[
 def _chosen(content: Value, pointer: str, schemas: Schemas, notes: list[str]) -> Media:
     """Prefer JSON, then forms; but a form that carries files is sent as multipart where that is offered."""
     if not isinstance(content, dict):
-        raise Unusable("`content` is no object", pointer)
+        raise Unusable("`content` is not an object", pointer)
     usable = [name for name in content if is_media_type(name) and isinstance(content[name], dict | NoneType)]
     if not usable:
         raise Unusable("`content` names no media type", pointer)
@@ -77,7 +113,7 @@ def _chosen(content: Value, pointer: str, schemas: Schemas, notes: list[str]) ->
         chosen = next((name for name in multipart if _has_files(content[name], schemas)), chosen)
     raw, where = schemas.references.follow(content[chosen], join(pointer, "content", chosen))
     if raw is None or (isinstance(raw, dict) and raw.get("schema", {}) is None):
-        notes.append(remark("where a schema should be is null: any value is taken", where))
+        notes.append(remark("null in place of a schema: any value is accepted", where))
     raw = raw if isinstance(raw, dict) else {}
     parse(MediaType, {name: value for name, value in raw.items() if name not in {"schema", "encoding"}}, where, notes)
     return Media(chosen, (raw.get("schema"), join(where, "schema")), where, raw.get("encoding"))
@@ -152,14 +188,14 @@ class _Reader:
             return None
 
     def _encodings(self) -> tuple[BodyField, ...]:
-        """What the document says about members of a body that is one argument, whatever branch they are in."""
+        """What the document says about members of a body that is one argument, in any branch."""
         names = self._media.encoding
         return tuple(self._field(name, []) for name in names) if isinstance(names, dict) else ()
 
     def _as_file(self, definition: Definition, places: list[tuple[Value, str]]) -> Definition:
         plain = [self._followed(raw) for raw, _ in places]
         several = any(isinstance(raw, dict) and raw.get("type") == "array" for raw in plain)
-        file = Definition(FILES if several else FILE, notes=definition.notes)
+        file = Definition(_FILES if several else _FILE, notes=definition.notes)
         return file.described(description=definition.schema.get("description"))
 
     def _followed(self, raw: Value) -> Value:
@@ -191,7 +227,7 @@ class _Reader:
         raw = self._followed(self._media.schema[0])
         if isinstance(raw, dict) and (raw.get("type") in ("object", "array") or "properties" in raw):
             return self._whole(self._any())
-        return self._whole(Definition(base64_of(self._body.media_type)), binary=True)
+        return self._whole(Definition(_base64_of(self._body.media_type)), binary=True)
 
 
 def _encoded(field: BodyField, encoding: Encoding, kind: Kind) -> BodyField:
@@ -204,7 +240,7 @@ def _encoded(field: BodyField, encoding: Encoding, kind: Kind) -> BodyField:
 
 
 def _without_headers(raw: Value) -> Value:
-    """A caller has no say in the headers of a part."""
+    """Callers cannot set the headers of a part."""
     return {name: value for name, value in raw.items() if name != "headers"} if isinstance(raw, dict) else raw
 
 
@@ -225,7 +261,7 @@ def _together(definitions: list[Definition]) -> Definition:
 
 
 def _is_file(raw: Value, schemas: Schemas, levels: int = _MOST_LEVELS) -> bool:
-    """Whether a form's field takes bytes, or several times bytes."""
+    """Whether a form field takes a file or several files."""
     try:
         node, _ = schemas.references.follow(raw, "")
     except Unresolvable:
@@ -239,3 +275,49 @@ def _is_file(raw: Value, schemas: Schemas, levels: int = _MOST_LEVELS) -> bool:
     inner = [each for word in ("allOf", "anyOf", "oneOf") if isinstance(node.get(word), list) for each in node[word]]
     inner += [node["items"]] if node.get("type") == "array" and "items" in node else []
     return any(_is_file(each, schemas, levels - 1) for each in inner)
+
+
+def _base64_of(media_type: str) -> Json:
+    """Return the schema of a body of bytes."""
+    return {**_BASE64, "contentMediaType": media_type, "description": f"The body ({media_type}) in base64."}
+
+
+def members_of(raw: Value, pointer: str, references: References) -> Members | None:
+    """Return the members if the schema is an object with named members and no other constraint that matters."""
+    members = Members()
+    pending: list[tuple[Value, str]] = [(raw, pointer)]
+    for _ in range(_MOST_SCHEMAS):
+        if not pending:
+            return members if members.schemas else None
+        node, where = pending.pop(0)
+        if not isinstance(node, dict) or not _is_plain(node):
+            return None
+        parts = [(each, join(where, "allOf", number)) for number, each in enumerate(node.get("allOf") or ())]
+        if "$ref" in node:
+            try:
+                parts.insert(0, references.find(node["$ref"]))
+            except Unresolvable:
+                return None
+        pending[:0] = parts
+        _take(members, node, where)
+    return None
+
+
+def _take(members: Members, node: Json, where: str) -> None:
+    for name, schema in (node.get("properties") or {}).items():
+        members.schemas.setdefault(name, []).append((schema, join(where, "properties", name)))
+    names = node.get("required")
+    if isinstance(names, list):
+        members.required.update(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def _is_plain(node: Json) -> bool:
+    types = node.get("type", "object")
+    additional = node.get("additionalProperties")
+    return (
+        (types == "object" or (isinstance(types, list) and "object" in types))
+        and not any(keyword in node for keyword in _MORE_THAN_MEMBERS)
+        and (additional is False or is_nothing(additional))
+        and isinstance(node.get("properties") or {}, dict)
+        and isinstance(node.get("allOf") or [], list)
+    )

@@ -1,13 +1,14 @@
-"""YAML 1.2 to JSON values, built from the parser's events so that no limit is noticed too late.
+"""Bytes to a tree of JSON values, within limits: JSON, and YAML 1.2. Slow for large documents.
 
-The core schema of YAML 1.2: no dates, no `on` or `yes`, no base 60; keys are strings, whatever they look like. An alias
-shares what its anchor built, and counts as often as it stands for it.
+YAML is built from the parser's events, so that limits are noticed in time. Its core schema has no dates, no `on` or
+`yes`, no base 60; all keys are strings. An alias shares what its anchor built, and counts each time it is used.
 """
 
 import math
 import re
 from dataclasses import dataclass, field
 
+import orjson
 import yaml
 from yaml.events import (
     AliasEvent,
@@ -20,9 +21,12 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from app.openapi.limits import Limits, refused, too_deep
+from app.errors import Invalid, Violation
 from app.operation.operation import Json, Value
+from app.operation.pointers import join
 
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TAG = "tag:yaml.org,2002:"
 _TEXT_TAGS = {"!", f"{_TAG}str", f"{_TAG}binary", f"{_TAG}timestamp"}
 _PLAIN_TAGS = {f"{_TAG}{name}" for name in ("null", "bool", "int", "float")}
@@ -41,6 +45,93 @@ _UNSET: Value = object()
 _MERGE: Value = object()
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits for one document with all its files. Each is a setting `SOURCE_MAX_…`, which the refusal names.
+
+    The largest real documents have some 260,000 values and are 30 containers deep.
+    """
+
+    nodes: int = 1_000_000  # values; those behind a YAML alias count each time
+    alias_nodes: int = 250_000  # … of these, behind aliases
+    depth: int = 200  # nested containers
+    files: int = 5_000  # besides the document itself
+    operations: int = 10_000
+    tool_bytes: int = 32_768  # of one tool
+    list_bytes: int = 10_485_760  # of all tools of the document
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """The bytes of a document, or of a file that it refers to, as they came."""
+
+    data: bytes
+    content_type: str | None = None
+
+
+def read_root(file: File, limits: Limits) -> tuple[Json, int]:
+    """Return the document in the file and the number of its values. Raises Invalid("invalid_document")."""
+    tree, nodes = read_tree(file, limits)
+    if not isinstance(tree, dict):
+        raise refused(f"is {_kind(tree)} at the top, not an object with the fields of an OpenAPI document")
+    return tree, nodes
+
+
+def read_tree(file: File, limits: Limits) -> tuple[Value, int]:
+    """Return what the file holds and the number of its values. Raises Invalid("invalid_document")."""
+    data = file.data.removeprefix(_BYTE_ORDER_MARK)
+    start = data[:1_024].lstrip()[:1]
+    if not start:
+        raise refused("is empty")
+    if start == b"<":
+        raise refused("is HTML or XML; give the address of the OpenAPI document itself, in JSON or YAML")
+    if start in {b"{", b"["} and "yaml" not in (file.content_type or "").lower():
+        return _read_json(data, limits)
+    return _read_yaml(_decoded(data), limits)
+
+
+def _read_json(data: bytes, limits: Limits) -> tuple[Value, int]:
+    # Counted before anything is built; commas inside texts are only looked for where they decide.
+    if _marks(data) >= limits.nodes and _marks(_TEXT.sub(b"0", data)) >= limits.nodes:
+        raise refused(f"has more than {limits.nodes:,} values (SOURCE_MAX_NODES)")
+    try:
+        tree = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        if error.msg.startswith("depth limit"):
+            raise _too_deep(limits) from None
+        raise refused(f"is not valid JSON: {error}") from None
+    return tree, _counted(tree, limits)
+
+
+def _marks(data: bytes) -> int:
+    """Every value except the first follows a comma or the bracket of a container that is not empty."""
+    return sum(map(data.count, (b",", b"[", b"{"))) - data.count(b"[]") - data.count(b"{}")
+
+
+def _counted(tree: Value, limits: Limits) -> int:
+    pending: list[tuple[Value, int, str]] = [(tree, 1, "")]
+    count = 1
+    while pending:
+        node, depth, pointer = pending.pop()
+        if depth > limits.depth:
+            raise _too_deep(limits, pointer)
+        count += len(node)
+        items = node.items() if isinstance(node, dict) else enumerate(node)
+        pending.extend((item, depth + 1, join(pointer, key)) for key, item in items if isinstance(item, dict | list))
+    return count
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise refused(f"is not UTF-8 text: byte {error.start} cannot be read") from None
+
+
+def _kind(value: object) -> str:
+    return "a list" if isinstance(value, list) else "a single value"
+
+
 @dataclass(slots=True)
 class _Open:
     """A container that is being filled; `nodes` counts the values in it, those behind aliases included."""
@@ -52,16 +143,16 @@ class _Open:
     nodes: int = 1
 
 
-def read_yaml(text: str, limits: Limits) -> tuple[Value, int]:
+def _read_yaml(text: str, limits: Limits) -> tuple[Value, int]:
     """Return the one YAML document in the text and the number of its values. Raises Invalid("invalid_document")."""
     tree = _Tree(limits)
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             tree.take(event)
     except yaml.YAMLError as error:
-        if "nesting depth" in _told(error):  # the parser's own limit, which it may reach before we see the events
-            raise too_deep(limits) from None
-        raise refused(f"is neither valid JSON nor valid YAML: {_told(error)}") from None
+        if "nesting depth" in _problem_of(error):  # the parser's own limit, which may come before we see the events
+            raise _too_deep(limits) from None
+        raise refused(f"is neither valid JSON nor valid YAML: {_problem_of(error)}") from None
     return tree.root, tree.nodes
 
 
@@ -89,7 +180,7 @@ class _Tree:
         elif isinstance(event, DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                raise refused(f"is followed by another one {_line(event)}; give one document")
+                raise refused(f"is followed by another document {_line(event)}; give only one")
 
     def _scalar(self, event: ScalarEvent) -> None:
         parent = self._open[-1] if self._open else None
@@ -106,11 +197,11 @@ class _Tree:
 
     def _start(self, value: Json | list[Value], event: MappingStartEvent | SequenceStartEvent) -> None:
         if event.tag is not None and event.tag not in _COLLECTION_TAGS:
-            raise refused(f"uses the YAML tag {event.tag!r} {_line(event)}, which JSON has not")
+            raise refused(f"uses the YAML tag {event.tag!r} {_line(event)}, which JSON does not have")
         if self._open and isinstance(self._open[-1].value, dict) and self._open[-1].key is _UNSET:
-            raise refused(f"has a key that is no text {_line(event)}")
+            raise refused(f"has a key that is not text {_line(event)}")
         if len(self._open) >= self._limits.depth:
-            raise too_deep(self._limits)
+            raise _too_deep(self._limits)
         self._open.append(_Open(value, event.anchor))
 
     def _end(self) -> None:
@@ -127,7 +218,7 @@ class _Tree:
     def _alias(self, event: AliasEvent) -> None:
         where = _line(event)
         if event.anchor not in self._anchors or any(each.anchor == event.anchor for each in self._open):
-            raise refused(f"has an alias to something not finished before it {where}")
+            raise refused(f"has an alias to something that is not complete before it {where}")
         value, nodes = self._anchors[event.anchor]
         self._alias_nodes += nodes
         if self._alias_nodes > self._limits.alias_nodes:
@@ -137,7 +228,7 @@ class _Tree:
         parent = self._open[-1]
         if isinstance(parent.value, dict) and parent.key is _UNSET:
             if isinstance(value, dict | list):
-                raise refused(f"has a key that is no text {where}")
+                raise refused(f"has a key that is not text {where}")
             parent.key = value if isinstance(value, str) else str(value)
             return
         self._count(nodes)
@@ -167,7 +258,7 @@ class _Tree:
 def _to_merge(value: Value) -> list[Json]:
     sources = value if isinstance(value, list) else [value]
     if not all(isinstance(source, dict) for source in sources):
-        raise refused("merges (`<<`) something that is no mapping")
+        raise refused("merges (`<<`) something that is not a mapping")
     return sources
 
 
@@ -175,7 +266,7 @@ def _scalar_value(event: ScalarEvent) -> Value:
     if event.tag in _TEXT_TAGS or (event.tag is None and not event.implicit[0]):
         return event.value
     if event.tag is not None and event.tag not in _PLAIN_TAGS:
-        raise refused(f"uses the YAML tag {event.tag!r} {_line(event)}, which JSON has not")
+        raise refused(f"uses the YAML tag {event.tag!r} {_line(event)}, which JSON does not have")
     return _plain_value(event)
 
 
@@ -189,11 +280,11 @@ def _plain_value(event: ScalarEvent) -> Value:
         whole = int(text, 0 if text[:2] in {"0o", "0x"} else 10)
         if -(2**63) <= whole < 2**64:
             return whole
-        text = str(whole)  # what does not fit 64 bits is a float, as it is for the JSON parser
+        text = str(whole)  # beyond 64 bits it is a float, as for the JSON parser
     if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
         return float(text)
     if _FLOAT.fullmatch(text) or _NOT_FINITE.fullmatch(text):
-        raise refused(f"has the number {text[:40]} {_line(event)}, which JSON has not")
+        raise refused(f"has the number {text[:40]} {_line(event)}, which JSON does not have")
     return text
 
 
@@ -201,7 +292,17 @@ def _line(event: Event) -> str:
     return f"(line {event.start_mark.line + 1})" if event.start_mark is not None else ""
 
 
-def _told(error: yaml.YAMLError) -> str:
+def _problem_of(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or "it cannot be parsed"
     return f"{problem} (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else str(problem)
+
+
+def refused(why: str, pointer: str = "") -> Invalid:
+    """Return the error for a document that cannot be used as a whole: `The document …`."""
+    return Invalid("invalid_document", f"The document {why}.", [Violation(pointer, why)])
+
+
+def _too_deep(limits: Limits, pointer: str = "") -> Invalid:
+    """Return the error for a document that is nested deeper than it may be."""
+    return refused(f"is nested deeper than {limits.depth} levels (SOURCE_MAX_DEPTH)", pointer)

@@ -1,0 +1,127 @@
+"""Sends tool calls: exactly what was built, once, and reads the answer within a deadline and a size."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import aiohttp
+from yarl import URL
+
+from app.outbound.addresses import AddressPolicy
+from app.outbound.body import read_up_to
+from app.outbound.wire import open_session, wire_error
+
+Headers = Sequence[tuple[str, str]]
+
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """Status, headers (names in lower case) and decoded body of any answer, redirects and errors included.
+
+    `truncated`: the body went on, beyond the size or, where it may be endless, beyond the deadline.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    truncated: bool
+
+
+class Sender(Protocol):
+    """Sends the request of a call."""
+
+    async def send(
+        self, method: str, url: str, headers: Headers, content: bytes | None, *, deadline: float
+    ) -> HttpAnswer:
+        """Return the answer; `deadline` is a time of the event loop's clock.
+
+        Raises TimeoutError after it, AddressRefused, WireError, and BadAnswer (`answer_encoding_refused`).
+        """
+        ...
+
+
+class AiohttpSender:
+    """See Sender. Reads at most `most_bytes` of a body; `aclose` closes the connections.
+
+    `endless` tells by the content type whether a body may never end: of such a one, what came before the deadline is
+    an answer.
+    """
+
+    def __init__(self, policy: AddressPolicy, *, most_bytes: int, endless: Callable[[str | None], bool]) -> None:
+        self._session = open_session(policy)
+        self._most_bytes = most_bytes
+        self._endless = endless
+
+    async def send(
+        self, method: str, url: str, headers: Headers, content: bytes | None, *, deadline: float
+    ) -> HttpAnswer:
+        """See Sender."""
+        try:
+            async with (
+                asyncio.timeout_at(deadline) as limit,
+                exact_request(self._session, method, url, headers, content) as response,
+            ):
+                named = _named(response.raw_headers)
+                until = None
+                if self._endless(named.get("content-type")):
+                    until = deadline
+                    limit.reschedule(None)
+                body, truncated = await read_up_to(
+                    response.content.iter_any(), named.get("content-encoding", ""), self._most_bytes, until=until
+                )
+                return HttpAnswer(response.status, named, body, truncated)
+        except aiohttp.ClientError as error:
+            raise wire_error(error) from error
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+
+def exact_request(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: str,
+    headers: Headers,
+    content: bytes | None,
+    **options: Any,  # noqa: ANN401 - aiohttp's own
+) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    """Send the URL as it is spelled, and no header that is not there but what HTTP needs. Redirects are answers.
+
+    aiohttp would decode `%2C` and `%2e`, and an argument would leave its slot.
+    """
+    if method not in _REPEATABLE:
+        options["middlewares"] = (_never_twice,)
+        if not any(name.lower() == "content-type" for name, _ in headers):
+            options["skip_auto_headers"] = ("content-type",)  # not for every request: it costs as much as sending it
+    return session.request(
+        method, URL(url, encoded=True), headers=headers, data=content or None, allow_redirects=False, **options
+    )
+
+
+async def _never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending PUT and DELETE again when a kept connection breaks: they may have been carried out."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise wire_error(error) from error
+
+
+def _named(raw_headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return the headers by name; those that come several times are joined (RFC 9110 section 5.3)."""
+    named: dict[str, str] = {}
+    for raw_name, raw_value in raw_headers:
+        name, value = raw_name.decode("latin-1").lower(), _text(raw_value)
+        named[name] = f"{named[name]}, {value}" if name in named else value
+    return named
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")

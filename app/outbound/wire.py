@@ -1,0 +1,125 @@
+"""aiohttp as everything here uses it: connections to checked addresses only, sessions that add nothing of their own.
+
+No session has a timeout of its own: a timeout for each read does not limit a server that drips. Callers hold
+`asyncio.timeout` over the whole exchange.
+"""
+
+import ssl
+from functools import cache
+from socket import AF_UNSPEC, AddressFamily, socket
+from typing import Any
+
+import aiohttp
+import httpx
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.http_exceptions import LineTooLong
+
+from app.outbound.addresses import AddressPolicy, AddressRefused, refusal
+
+OWN_HEADERS = (("accept-encoding", "identity"), ("user-agent", "mcp-tools-provider"))
+
+_KEEP_ALIVE = 15.0  # seconds; common servers keep an idle connection longer, so few requests meet a closing one
+
+
+def open_session(policy: AddressPolicy | None) -> aiohttp.ClientSession:
+    """Return a session that reaches what the policy permits (None: any address); it raises AddressRefused.
+
+    It keeps no cookie, reads no proxy variables and leaves bodies as they come. It must be opened in a running event
+    loop.
+    """
+    return aiohttp.ClientSession(
+        connector=_connector() if policy is None else _guarded_connector(policy),
+        headers=OWN_HEADERS,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+        timeout=aiohttp.ClientTimeout(),
+    )
+
+
+def _connector(**options: Any) -> aiohttp.TCPConnector:  # noqa: ANN401 - aiohttp's own options
+    return aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE, ssl=_tls(), **options)
+
+
+def _guarded_connector(policy: AddressPolicy) -> aiohttp.TCPConnector:
+    gate = _Gate(policy)
+    return _connector(family=AF_UNSPEC, resolver=gate, socket_factory=gate.open_socket)
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+class _Gate(AbstractResolver):
+    """Looks names up, refuses inner addresses, and opens sockets to nothing that it has not checked.
+
+    The second check is on the address that is connected to, so neither a second answer of the name server (DNS
+    rebinding) nor a spelling that reaches aiohttp as an address slips through.
+    """
+
+    def __init__(self, policy: AddressPolicy) -> None:
+        self._policy = policy
+        self._names = aiohttp.ThreadedResolver()
+        self._checked: set[tuple[str, int]] = set()
+
+    async def resolve(self, host: str, port: int = 0, family: AddressFamily = AF_UNSPEC) -> list[ResolveResult]:
+        found = await self._names.resolve(host, port, family)
+        if not all(self._policy.permits(host, port, result["host"]) for result in found):
+            raise AddressRefused(refusal(host, port))
+        self._checked.update((result["host"], port) for result in found)
+        return found
+
+    def open_socket(self, address: tuple[Any, ...]) -> socket:
+        family, kind, protocol, _, (host, port, *_) = address
+        if (host, port) not in self._checked and not self._policy.permits(host, port, host):
+            raise AddressRefused(refusal("This address", port))
+        return socket(family, kind, protocol)
+
+    async def close(self) -> None:
+        await self._names.close()
+
+
+class WireError(Exception):
+    """An exchange failed below HTTP, or what came was not HTTP. The cause is aiohttp's error.
+
+    `reason` is a word for programs. The text can follow "the server cannot be used:" and names no address. `httpx_kind`
+    is what httpx calls it.
+    """
+
+    def __init__(self, reason: str, httpx_kind: type[httpx.TransportError], text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.httpx_kind = httpx_kind
+
+    @property
+    def connected(self) -> bool:
+        """Whether there was a connection, so that the request may have arrived."""
+        return self.httpx_kind is not httpx.ConnectError
+
+
+# The first row decides that fits the error, or anything it was raised from.
+_FAILURES: tuple[tuple[type[Exception], str, type[httpx.TransportError], str], ...] = (
+    (aiohttp.ConnectionTimeoutError, "no_connection", httpx.ConnectTimeout, "it did not accept a connection in time"),
+    (aiohttp.ServerTimeoutError, "slow", httpx.ReadTimeout, "it did not answer in time"),
+    (aiohttp.ClientConnectorDNSError, "name", httpx.ConnectError, "its name cannot be resolved"),
+    (aiohttp.ClientConnectorCertificateError, "certificate", httpx.ConnectError, "its TLS certificate is not trusted"),
+    (aiohttp.ClientSSLError, "tls", httpx.ConnectError, "it does not speak TLS as we do"),
+    (ConnectionRefusedError, "refused", httpx.ConnectError, "it accepts no connection"),
+    (aiohttp.ClientConnectorError, "no_route", httpx.ConnectError, "it accepts no connection"),
+    (aiohttp.ClientConnectionError, "hung_up", httpx.RemoteProtocolError, "it closed the connection without an answer"),
+    (aiohttp.ClientPayloadError, "early_end", httpx.ReadError, "it broke off in the middle of its answer"),
+    (LineTooLong, "header_too_large", httpx.RemoteProtocolError, "its answer is not HTTP"),
+    (aiohttp.ClientResponseError, "framing", httpx.RemoteProtocolError, "its answer is not HTTP"),
+)
+
+
+def wire_error(error: aiohttp.ClientError) -> WireError:
+    """Return what aiohttp's error means; raise it from that error."""
+    chain: list[BaseException] = [error]
+    while (cause := chain[-1].__cause__) is not None:
+        chain.append(cause)
+    for kind, reason, httpx_kind, text in _FAILURES:
+        if any(isinstance(each, kind) for each in chain):
+            return WireError(reason, httpx_kind, text)
+    return WireError("not_sent", httpx.TransportError, "the request could not be sent")
