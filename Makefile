@@ -38,7 +38,7 @@ check: $(VENV)/.installed-dev ## style, types, import order
 
 test: check ## every proof that fits in ten minutes
 	$(BIN)/pytest -m "not deep" --numprocesses 2 --dist loadscope --cov --cov-report=
-	$(BIN)/coverage report --include="app/identity/*,app/credentials/token_exchange/*,app/tools/request/plan.py,app/tools/executor.py" --fail-under=100
+	$(BIN)/coverage report --include="app/identity/*,app/memory/*,app/credentials/*,app/audit/outcome.py,app/tools/access.py,app/tools/request/plan.py,app/tools/executor.py" --fail-under=100
 	$(BIN)/coverage report | tail -n 1
 
 test-deep: test ## the long proofs: mutation, fuzz, soak

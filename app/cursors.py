@@ -1,4 +1,4 @@
-"""Cursors of lists that are answered page by page: opaque to callers, where the page before has ended for us."""
+"""Cursors of lists that come in pages: opaque to callers, to us the place where the page before ended."""
 
 import base64
 from collections.abc import Callable
@@ -7,14 +7,14 @@ from app.errors import Invalid
 
 
 def written(kind: str, place: str | int) -> str:
-    """Return a cursor for the place where a page has ended; `kind` says what sort of place it is."""
+    """Return a cursor for the place where a page ended; `kind` says what sort of place it is."""
     return base64.urlsafe_b64encode(f"{kind}:{place}".encode()).decode().rstrip("=")
 
 
 def read(cursor: str, kind: str, fits: Callable[[str], object] = bool) -> str:
     """Return the place that a cursor of that kind names.
 
-    Raises Invalid("cursor_invalid") for a cursor that is not ours: of another kind, or with a place that `fits` denies.
+    Raises Invalid("cursor_invalid") for a cursor that is not ours: another kind, or a place that `fits` rejects.
     """
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode()

@@ -27,18 +27,18 @@ from app.api.web.pages import Doors, pages_router, static_files
 from app.audit.log import AuditLog
 from app.audit.outcome import Outcomes
 from app.circuit_breaker import CircuitBreaker
+from app.credentials.credential import Means
 from app.credentials.token_exchange.audited import AuditedExchanger
 from app.credentials.token_exchange.caching import CachingExchanger
 from app.credentials.token_exchange.guarded import GuardedExchanger
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
-from app.credentials.upstream_auth import UpstreamAuth
 from app.database import Database
 from app.documents.apart import ReadingLimits
 from app.documents.fetching import Documents, reference_origins
 from app.errors import Unavailable
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
-from app.memory import InProcessMemory
+from app.memory import InProcessMemory, Memory
 from app.openapi.limits import Limits
 from app.outbound import AddressPolicy, guarded_client, guarded_transport, plain_client
 from app.settings import Settings
@@ -125,13 +125,12 @@ async def _composition(
         closing.push_async_callback(keys.aclose)
         memory = InProcessMemory()
         closing.push_async_callback(memory.aclose)
-        verifier = AgentTokenVerifier(keys, issuer=settings.issuer, audiences=settings.agent_audiences)
-        exchanger = _exchanger(settings, to_identity_provider, keys, telemetry, outcomes)
-        closing.push_async_callback(exchanger.aclose)
+        verifier = AgentTokenVerifier(keys, memory, issuer=settings.issuer, audiences=settings.agent_audiences)
+        exchanger = _exchanger(settings, to_identity_provider, keys, memory, telemetry, outcomes)
 
-        catalog = Catalog()
+        catalog = Catalog(Means(exchanger, settings.token_passthrough))
         upstream = _upstream(settings, to_upstreams, telemetry)
-        executor = _executor(settings, exchanger, upstream, outcomes, telemetry, verifier)
+        executor = _executor(settings, upstream, outcomes, telemetry, verifier)
         repository = SourceRepository(database)
         writing = _writing(repository, rules, outcomes, catalog, upstream)
         closing.push_async_callback(writing.aclose)
@@ -173,14 +172,12 @@ def _database(settings: Settings) -> Database:
 
 def _executor(
     settings: Settings,
-    exchanger: CachingExchanger,
     upstream: Upstream,
     outcomes: Outcomes,
     telemetry: Telemetry,
     verifier: AgentTokenVerifier,
 ) -> ToolExecutor:
     return ToolExecutor(
-        UpstreamAuth(exchanger, passthrough=settings.token_passthrough),
         upstream,
         outcomes,
         telemetry,
@@ -240,7 +237,12 @@ def _mcp_sessions(door: McpDoor) -> StreamableHTTPSessionManager:
 
 
 def _exchanger(
-    settings: Settings, client: httpx.AsyncClient, keys: JwksCache, telemetry: Telemetry, outcomes: Outcomes
+    settings: Settings,
+    client: httpx.AsyncClient,
+    keys: JwksCache,
+    memory: Memory,
+    telemetry: Telemetry,
+    outcomes: Outcomes,
 ) -> CachingExchanger:
     sender = KeycloakExchanger(
         client,
@@ -259,6 +261,7 @@ def _exchanger(
     )
     return CachingExchanger(
         GuardedExchanger(AuditedExchanger(sender, telemetry, outcomes), breaker),
+        memory,
         telemetry,
         client_id=settings.token_exchange_client_id,
         buffer=settings.token_exchange_cache_ttl_buffer,

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlmodel import SQLModel, select
 
 from app import migrations
-from app.audit.table import AUDIT_RECORDS
+from app.audit.record import AUDIT_RECORDS
 from app.database import Database
 from app.errors import Unavailable
 from app.sources.tables import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport

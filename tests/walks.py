@@ -2,7 +2,7 @@
 
 `python -m tests.walks` prints them. A file is walked when a function in it is called, by the interpreter's own trace,
 in this process, its threads, and the process that reads the document. A folder is a room below `app/`, with all that
-lies in it; the modules at the root of `app/` count as one more.
+lies in it; the modules at the root of `app/` belong to no room.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ from tests.servers import running
 
 PRODUCT = Path(__file__).parent.parent / "app"
 _ADDRESS = "http://localhost:8040"
+_ORDER = {"lines": [{"item_id": "margherita", "quantity": 2}]}  # arguments, as most calls have some
 
 _IN_THE_READER = """
 import sys, threading
@@ -52,8 +53,8 @@ class Walk:
 
     @property
     def folders(self) -> frozenset[str]:
-        """The rooms that the files lie in; `.` is the root."""
-        return frozenset(str(Path(file).parts[0]) if "/" in file else "." for file in self.files)
+        """The rooms that the files lie in."""
+        return frozenset(Path(file).parts[0] for file in self.files if "/" in file)
 
 
 @contextmanager
@@ -79,6 +80,8 @@ async def _walk(name: str, told: Path, work: Callable[[], Awaitable[httpx.Respon
     with _traced(files, told):
         answer = await work()
     assert answer.is_success, answer.text
+    body = answer.json()
+    assert not body.get("result", body).get("isError", body.get("is_error")), answer.text
     return Walk(name, frozenset(str(Path(file).relative_to(PRODUCT)) for file in files))
 
 
@@ -108,9 +111,9 @@ async def _walks(folder: Path, told: Path) -> list[Walk]:
                     "jsonrpc": "2.0",
                     "id": 1,
                     "method": "tools/call",
-                    "params": {"name": "pizzeria-backend__get_menu_items", "arguments": {}},
+                    "params": {"name": "pizzeria-backend__place_order", "arguments": _ORDER},
                 }
-                executed = {"tool_id": "pizzeria-backend/get_menu_items", "arguments": {}}
+                executed = {"tool_id": "pizzeria-backend/place_order", "arguments": _ORDER}
 
                 def register() -> Awaitable[httpx.Response]:
                     return client.post("/api/v1/sources", headers=admin, json=source)
@@ -125,6 +128,7 @@ async def _walks(folder: Path, told: Path) -> list[Walk]:
                     await _walk("a registration", told, register),
                     await _walk("a first call over REST", told, execute),
                     await _walk("a cached call over REST", told, execute),
+                    await _walk("a first call over MCP, its token cached", told, call),
                     await _walk("a cached call over MCP", told, call),
                 ]
 

@@ -1,15 +1,13 @@
-"""The audit log: takes records, and reads them back newest first."""
+"""The audit log: what was written, newest first."""
 
 import re
-from asyncio import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Select, false, select
 
 from app import cursors
-from app.audit.record import AuditRecord, Kind
-from app.audit.table import AUDIT_RECORDS, FIELDS
+from app.audit.record import AUDIT_RECORDS, FIELDS, AuditRecord, Kind
 from app.audit.writer import AuditWriter
 from app.database import Database
 from app.telemetry import Telemetry
@@ -42,30 +40,14 @@ class Page:
     next_cursor: str | None
 
 
-class AuditLog:
+class AuditLog(AuditWriter):
     """Every record goes to the database, and as a line to `file` when one is given (`AUDIT_LOG`)."""
 
     def __init__(
         self, database: Database, file: Path | None, *, telemetry: Telemetry | None = None, deadline: float = 2.0
     ) -> None:
+        super().__init__(database.engine, file, telemetry, deadline)
         self._database = database
-        self._writer = AuditWriter(database.engine, file, telemetry, deadline)
-
-    async def start(self) -> None:
-        """Begin to write."""
-        await self._writer.start()
-
-    async def stop(self) -> None:
-        """Write what is pending, then end."""
-        await self._writer.stop()
-
-    async def record(self, record: AuditRecord) -> None:
-        """Return when the record is durable; once called, it is written even if the caller is cancelled."""
-        await self._writer.submit(record)
-
-    def submit(self, record: AuditRecord) -> Future[None]:
-        """Like `record`, for a caller that cannot wait because it is being cancelled."""
-        return self._writer.submit(record)
 
     async def query(self, filters: AuditFilter | None = None, *, limit: int = 100, cursor: str | None = None) -> Page:
         """Return at most `limit` records (never more than 500).

@@ -1,11 +1,18 @@
-"""One audit record. It never carries arguments, tokens or secrets."""
+"""One audit record, and how it is stored. It never carries arguments, tokens or secrets."""
 
 import time
-from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
-from pydantic import Field
+from sqlalchemy import BigInteger, Integer, Table
+from sqlmodel import Field, SQLModel
+
+from app.logs import redact
+
+_BEGIN_OF_JWT = "eyJ"  # a caller may send its token in place of a name
+_LONGEST = 1_000  # characters of one field: a caller chooses the tool name that it asks for
+
 
 Kind = Literal["call", "refusal", "exchange", "admin"]
 
@@ -49,3 +56,52 @@ class AuditRecord:
     detail: Annotated[str | None, Field(description="More about how it ended.")] = None
     at: Annotated[float, Field(description="When, in seconds since the epoch.")] = field(default_factory=time.time)
     id: Annotated[str, Field(description="The id of the record.")] = field(default_factory=lambda: str(uuid4()))
+
+
+class AuditRow(SQLModel, table=True):
+    """A stored record: its fields, and `sequence` in the order of writing.
+
+    `id` is unique, so that a batch whose commit was not confirmed can be written again.
+    """
+
+    __tablename__ = "audit_records"
+
+    sequence: int | None = Field(
+        default=None,
+        primary_key=True,
+        sa_type=BigInteger().with_variant(Integer, "sqlite"),
+    )
+    id: str = Field(unique=True)
+    at: float
+    kind: str
+    action: str
+    outcome: str
+    door: str | None = None
+    subject: str | None = None
+    client_id: str | None = None
+    token_id: str | None = None
+    exchanged_token_id: str | None = None
+    source: str | None = None
+    tool: str | None = None
+    audience: str | None = None
+    passthrough: bool = False
+    upstream_status: int | None = None
+    duration_ms: float | None = None
+    trace_id: str | None = None
+    detail: str | None = None
+
+
+AUDIT_RECORDS: Table = SQLModel.metadata.tables["audit_records"]
+Row = dict[str, Any]
+FIELDS = tuple(field.name for field in fields(AuditRecord))
+
+
+def to_row(record: AuditRecord) -> Row:
+    """Return the record's fields with text that every database and JSON can hold, and without tokens."""
+    row: Row = {name: getattr(record, name) for name in FIELDS}
+    for name, value in row.items():
+        if isinstance(value, str) and (len(value) > _LONGEST or not value.isascii() or "\x00" in value):
+            row[name] = value[:_LONGEST].encode("utf-8", "replace").decode().replace("\x00", "")
+        if isinstance(value, str) and _BEGIN_OF_JWT in value:
+            row[name] = redact(row[name])
+    return row

@@ -15,8 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.audit.record import AuditRecord
-from app.audit.table import AUDIT_RECORDS, Row, to_row
+from app.audit.record import AUDIT_RECORDS, AuditRecord, Row, to_row
 from app.telemetry import Telemetry
 
 _BATCH = 500  # records of one transaction
@@ -67,8 +66,12 @@ class AuditWriter:
             await asyncio.wait([self._task])
         await self._disconnect()
 
+    async def record(self, record: AuditRecord) -> None:
+        """Return when the record is durable; once called, it is written even if the caller is cancelled."""
+        await self.submit(record)
+
     def submit(self, record: AuditRecord) -> asyncio.Future[None]:
-        """Take the record, whatever becomes of the caller; the future is done when the record is durable."""
+        """Like `record`, for a caller that does not wait; the future is done when the record is durable."""
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         row = to_row(record)
         if not self._running or len(self._pending) >= _MOST_PENDING:
@@ -183,5 +186,5 @@ def _read(file: Path) -> list[Row]:
         try:
             rows.append(orjson.loads(line))
         except orjson.JSONDecodeError:
-            _log.error("a line that was kept aside is no record", line=line.decode("utf-8", "replace"))
+            _log.error("a line that was kept aside is not a record", line=line.decode("utf-8", "replace"))
     return rows

@@ -100,18 +100,18 @@ class StatedHints(BaseModel):
 
 
 class ToolUpdate(BaseModel):
-    """What an admin may state about a tool. What is left out stays; null resets a field to what the document says."""
+    """What an admin may state about a tool. A field that is left out stays; null resets it to the document."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=left_out_stays)
 
     name: Name | None = Field(default=None, description="What the tool is called, behind the slug.")
     title: Title | None = Field(default=None, description="A short name for people.")
     description: Description | None = Field(default=None, description="What it does, for a model to choose by.")
-    hidden: bool | None = Field(default=None, description="Whether it is no tool.")
-    annotations: StatedHints | None = Field(default=None, description="What it does, where its method does not tell.")
+    hidden: bool | None = Field(default=None, description="Whether to leave it out of the tools.")
+    annotations: StatedHints | None = Field(default=None, description="What it does, where its method does not say.")
     arguments: Annotated[dict[str, ArgumentOverride], Field(max_length=_MOST_ARGUMENTS)] | None = Field(
         default=None,
-        description="What becomes of single arguments, by their names.",
+        description="What becomes of individual arguments, by name.",
     )
 
     def stated(self) -> dict[str, Any]:

@@ -19,7 +19,6 @@ class AgentToken:
     subject: str
     client_id: str | None
     token_id: str | None
-    audiences: frozenset[str]
     scopes: frozenset[str]
     roles: frozenset[str]
     expires_at: float

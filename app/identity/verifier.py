@@ -9,8 +9,8 @@ from app.errors import InvalidAgentToken, NotPermitted
 from app.identity.agent_token import AgentToken
 from app.identity.claims import LEEWAY, audiences_of, integer, strings_of, text_or_none
 from app.identity.jwks import JwksCache, SignatureRefused
-from app.identity.remembered import Remembered
 from app.identity.signed_claims import signed_claims
+from app.memory import Kept, Memory
 
 _MAX_LENGTH = 16_384
 _MAX_LIFE = 366 * 86_400  # seconds; a longer life is a mistake or an attempt
@@ -57,6 +57,7 @@ class AgentTokenVerifier:
     def __init__(
         self,
         keys: JwksCache,
+        memory: Memory,
         *,
         issuer: str,
         audiences: frozenset[str],
@@ -66,8 +67,8 @@ class AgentTokenVerifier:
         self._issuer = issuer
         self._audiences = audiences
         self._clock = clock
-        self._verified: Remembered[AgentToken] = Remembered(_MOST_REMEMBERED)
-        self._refused: Remembered[bool] = Remembered(_MOST_REFUSED)
+        self._verified: Kept[AgentToken] = memory.kept("verified_tokens", most=_MOST_REMEMBERED)
+        self._refused: Kept[bool] = memory.kept("refused_tokens", most=_MOST_REFUSED)
 
     async def verify(self, value: str) -> AgentToken:
         """Return the token when it is good.
@@ -81,17 +82,17 @@ class AgentTokenVerifier:
             raise InvalidAgentToken("token_invalid", _MALFORMED)
         digest = hashlib.sha256(value.encode("ascii")).digest()
         now = self._clock()
-        if self._refused.get(digest, now):
+        if await self._refused.get(digest, now):
             raise InvalidAgentToken("token_revoked", _REVOKED)
-        agent = self._verified.get(digest, now)
+        agent = await self._verified.get(digest, now)
         if agent is None:
             agent = await self._read(value, digest)
-            self._verified.keep(digest, agent, until=min(agent.expires_at, now + _REMEMBERED_FOR), now=now)
+            await self._verified.keep(digest, agent, until=min(agent.expires_at, now + _REMEMBERED_FOR), now=now)
         return agent
 
-    def refuse(self, agent: AgentToken) -> None:
+    async def refuse(self, agent: AgentToken) -> None:
         """The identity provider refused this token: `token_revoked` from the next request on."""
-        self._refused.keep(agent.digest, True, until=agent.expires_at + LEEWAY, now=self._clock())
+        await self._refused.keep(agent.digest, True, until=agent.expires_at + LEEWAY, now=self._clock())
 
     async def _read(self, value: str, digest: bytes) -> AgentToken:
         try:
@@ -108,7 +109,6 @@ class AgentTokenVerifier:
             subject=claims["sub"],
             client_id=text_or_none(claims.get("azp")),
             token_id=text_or_none(claims.get("jti")),
-            audiences=audiences_of(claims),
             scopes=frozenset((text_or_none(claims.get("scope")) or "").split()),
             roles=_realm_roles(claims),
             expires_at=float(claims["exp"]),

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Callable, Mapping
 
-from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
+from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, ValidationError
 
 from app.operation.operation import Value
 from app.operation.text import is_presentable
 
 _LARGEST_EXAMPLE = 200  # characters, for texts; longer ones cost more than they tell
-_PATTERNS = RegexOptions(size_limit=1_000_000)  # the engine that arguments are checked with: linear, so no look-around
+_PATTERNS = RegexOptions(size_limit=1_000_000)  # the linear engine: a document's pattern cannot be made to hang us
 
 SUBSCHEMAS = frozenset(
     {
@@ -33,13 +33,31 @@ IN_PLACE = frozenset(
 )  # about the same value
 
 
+class UnusableSchema(Exception):
+    """Nothing can be checked against the schema; the text is the kind of error that the validator raises."""
+
+
+def validator_of(schema: Value) -> Draft202012Validator:
+    """Return what checks values against a schema, for every schema here.
+
+    Formats stay annotations, as 2020-12 has it: an upstream knows best what it takes for a date. Nothing is fetched,
+    and messages do not repeat the value. Raises UnusableSchema.
+    """
+    try:
+        return Draft202012Validator(
+            schema, pattern_options=_PATTERNS, validate_formats=False, offline=True, mask="the value"
+        )
+    except (ValidationError, ReferencingError, ValueError) as error:
+        raise UnusableSchema(type(error).__name__) from error
+
+
 def is_pattern(text: Value) -> bool:
     """Whether arguments can be checked against the regular expression."""
     if not isinstance(text, str):
         return False
     try:
-        Draft202012Validator({"pattern": text}, pattern_options=_PATTERNS, offline=True)
-    except (ValidationError, ValueError):
+        validator_of({"pattern": text})
+    except UnusableSchema:
         return False
     return True
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 
 Kind = Literal["json", "form", "multipart", "text", "binary"]
@@ -27,6 +28,7 @@ def essence(media_type: str) -> str:
     return media_type.partition(";")[0].strip().lower()
 
 
+@lru_cache(maxsize=1_000)  # asked at every call, of the few that the documents name
 def kind_of(media_type: str) -> Kind:
     """Return how a value is written in that media type."""
     name = essence(media_type)

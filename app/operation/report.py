@@ -26,12 +26,14 @@ class ReportItem:
         ),
     ]
     status: Annotated[
-        Status, Field(description="`ready`: a tool; `degraded`: a tool with something lost; `skipped`: no tool.")
+        Status, Field(description="`ready`: a tool; `degraded`: a tool with something lost; `skipped`: not a tool.")
     ]
     reason: Annotated[str | None, Field(description="Why it is not `ready`.")]
-    name: Annotated[str | None, Field(description="What the tool is called, behind the slug; null for no tool.")]
+    name: Annotated[
+        str | None, Field(description="What the tool is called, behind the slug; null if it is not a tool.")
+    ]
     bytes: Annotated[int, Field(description="The size of the tool in lists of tools.")]
-    estimated_tokens: Annotated[int, Field(description="About how many tokens of a model that takes.")]
+    estimated_tokens: Annotated[int, Field(description="About how many tokens that is for a model.")]
 
 
 @dataclass(frozen=True, slots=True)

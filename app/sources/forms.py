@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from app.credentials.kinds import AuthType
 from app.curation.overrides import Overrides, left_out_stays
 from app.curation.selection import Selection
 from app.differences.operations import Changes
@@ -23,7 +24,6 @@ from app.operation.naming import SLUG
 from app.operation.operation import Operation
 from app.operation.report import ReportItem
 from app.outbound import AddressRefused, origin_of
-from app.sources.source import AuthType
 from app.sources.tables import Source
 
 Status = Literal["ready", "stale", "failed"]
@@ -61,7 +61,7 @@ class RefreshError:
 
     code: Annotated[str, Field(description="The code of the last failure.")]
     detail: Annotated[str, Field(description="What failed, and what to do about it.")]
-    since: Annotated[datetime, Field(description="When the first refresh of this row failed.")]
+    since: Annotated[datetime, Field(description="When the first of these refreshes failed.")]
     last_at: Annotated[datetime, Field(description="When the last one failed.")]
     attempts: Annotated[int, Field(description="How many failed in a row.")]
 
@@ -138,9 +138,11 @@ class SourceUpdate(BaseModel):
         description="Where its OpenAPI document is, to be fetched from there; of a document that is sent, where it "
         "is from.",
     )
+    # An object or a text in JSON, the bytes here.
     document: Document = Field(
         default=None,
-        description="The document itself: an object, or a text of JSON or YAML. A large one is uploaded as a file.",
+        description="The OpenAPI document itself: a JSON object, or a text of JSON or YAML. At most 1 MiB; larger "
+        "ones are uploaded as files.",
     )
     default_audience: Audience = Field(
         default=None,
@@ -174,7 +176,7 @@ class SourceUpdate(BaseModel):
         description="Seconds between two refreshes. Null: only on demand.",
     )
     selection: Selection | None = Field(default=None, description="Which operations become tools. Null: all.")
-    overrides: Overrides = Field(default=[], description="What is said of single tools. Replaced as a whole.")
+    overrides: Overrides = Field(default=[], description="What you state about individual tools. Replaced as a whole.")
 
     def stated(self) -> dict[str, Any]:
         """Return what was sent, for advice: of a document only that there was one."""
@@ -225,9 +227,9 @@ class SourceCreate(SourceUpdate):
 class OperationCounts(BaseModel):
     """How many operations of the document became tools, wholly or with something lost, and how many did not."""
 
-    ready: int = Field(description="How many became tools wholly.")
+    ready: int = Field(description="How many became tools with nothing lost.")
     degraded: int = Field(description="How many became tools with something lost.")
-    skipped: int = Field(description="How many became no tools.")
+    skipped: int = Field(description="How many did not become tools.")
 
 
 class UpstreamAuthRead(BaseModel):
@@ -241,8 +243,8 @@ class UpstreamAuthRead(BaseModel):
 class SourceWarning(BaseModel):
     """What an admin should know about a source that works as stated."""
 
-    code: str = Field(description="What it is about, for programs: `passthrough_source`.")
-    detail: str = Field(description="What it is about and what to do about it, for people.")
+    code: str = Field(description="What it is about, for programs.")
+    detail: str = Field(description="What to know, and what to do about it.")
 
 
 class SourceRead(BaseModel):
@@ -256,7 +258,7 @@ class SourceRead(BaseModel):
         description="Where its OpenAPI document is fetched from, or where an uploaded one is from; null where nobody "
         "said.",
     )
-    uploaded: bool = Field(description="Whether the document was sent, not fetched.")
+    uploaded: bool = Field(description="Whether the document was uploaded rather than fetched.")
     source_type: str = Field(description="What kind of document it has.")
     default_audience: str | None = Field(
         description="The client id of the upstream: calls carry a token exchanged for it. Null: no exchange.",
@@ -275,7 +277,7 @@ class SourceRead(BaseModel):
     labels: list[str] = Field(description="Words of your own.")
     refresh_every: int | None = Field(description="Seconds between two refreshes. Null: only on demand.")
     selection: dict[str, Any] = Field(description="Which operations become tools; empty: all.")
-    overrides: list[dict[str, Any]] = Field(description="What is said of single tools.")
+    overrides: list[dict[str, Any]] = Field(description="What admins stated about individual tools.")
     unmatched_overrides: list[dict[str, str]] = Field(
         description="Method and path of every override whose operation the document does not have now.",
     )
@@ -284,7 +286,7 @@ class SourceRead(BaseModel):
         "called.",
     )
     refresh_error: RefreshError | None = Field(description="Why it is `stale`; null when it is not.")
-    warnings: list[SourceWarning] = Field(description="What an admin should know about it, if anything.")
+    warnings: list[SourceWarning] = Field(description="What an admin should know about it.")
     operations: OperationCounts = Field(description="What became of the operations of its document, in numbers.")
     version: int = Field(description="Grows with each change; also the `ETag`.")
     created_at: datetime = Field(description="When it was registered.")

@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from app.credentials.credential import Terms
+from app.credentials.kinds import KINDS, AuthType, auth_type_of
 from app.errors import Invalid, NotPermitted
 from app.outbound import AddressPolicy, AddressRefused, origin_of
-from app.sources.source import Authority, AuthType, RegisteredSource
+from app.sources.source import Authority, RegisteredSource
 from app.sources.tables import Source
 
 _log = structlog.get_logger(__name__)
@@ -48,16 +50,12 @@ class SourceRules:
             await self._addresses.check_name(address)
 
     def check_auth(self, stated: str | None, audience: str | None) -> None:
-        """Raise Invalid for a token exchange without an audience."""
-        if stated == "token_exchange" and not audience:
-            raise Invalid(
-                "audience_required",
-                "`upstream_auth` token_exchange needs `default_audience`: the client id of the upstream.",
-            )
+        """Raise Invalid for a credential that cannot be had with what is stated."""
+        KINDS[auth_type_of(stated, audience)].check(Terms(audience))
 
     def check_passthrough(self, auth_type: AuthType) -> None:
         """Raise Invalid where the operator does not let agents' tokens through."""
-        if auth_type == "passthrough" and not self._passthrough_allowed:
+        if KINDS[auth_type].passes_agent_token and not self._passthrough_allowed:
             raise Invalid(
                 "passthrough_denied",
                 "This server passes no agent token through (TOKEN_PASSTHROUGH=deny). Set `default_audience`, "
@@ -77,7 +75,7 @@ class SourceRules:
         return replace(registered, other_servers=kept)
 
     def _is_covered(self, authority: Authority) -> bool:
-        if not self._origins or authority.auth_type != "token_exchange":
+        if not self._origins or not KINDS[authority.auth_type].bound_to_audience:
             return True
         return authority.origin in self._origins.get(str(authority.audience), ())
 

@@ -1,11 +1,9 @@
 """What a call needs to know of its source: a snapshot that never changes."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from app.credentials.kinds import AuthType
 from app.outbound import origin_of
-
-AuthType = Literal["token_exchange", "passthrough", "none"]
 
 
 @dataclass(frozen=True, slots=True)

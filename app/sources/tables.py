@@ -7,10 +7,11 @@ from uuid import uuid4
 from sqlalchemy import JSON
 from sqlmodel import Field, SQLModel
 
+from app.credentials.kinds import AuthType, auth_type_elsewhere, auth_type_of
 from app.curation.overrides import ToolOverride
 from app.curation.selection import Selection
 from app.database import UtcDateTime
-from app.sources.source import Authority, AuthType, RegisteredSource
+from app.sources.source import Authority, RegisteredSource
 
 
 class Source(SQLModel, table=True):
@@ -66,11 +67,7 @@ class Source(SQLModel, table=True):
     @property
     def upstream_auth_type(self) -> AuthType:
         """What an admin stated, else what follows from `default_audience`."""
-        match self.stated_auth_type:
-            case "token_exchange" | "passthrough" | "none" as stated:
-                return stated
-            case _:
-                return "token_exchange" if self.default_audience else "passthrough"
+        return auth_type_of(self.stated_auth_type, self.default_audience)
 
     def registered(self) -> RegisteredSource:
         """Return the snapshot that calls are made with."""
@@ -91,9 +88,7 @@ class Source(SQLModel, table=True):
 
 def _authority(number: int, server: dict[str, Any]) -> Authority:
     audience = server["default_audience"]
-    return Authority(
-        number, server["origin"], "token_exchange" if audience else "none", audience, tuple(server["scopes"])
-    )
+    return Authority(number, server["origin"], auth_type_elsewhere(audience), audience, tuple(server["scopes"]))
 
 
 class OperationRow(SQLModel, table=True):

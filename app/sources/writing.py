@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from app.audit.outcome import Door, Outcome, Outcomes
+from app.credentials.kinds import KINDS
 from app.identity.agent_token import AgentToken
 from app.operation.operation import Operation
 from app.sources.inventory import curated_of
@@ -126,4 +127,4 @@ def enter_source(outcome: Outcome, source: Source) -> None:
     """Note the source in the record, as it will be."""
     outcome.source = source.slug
     outcome.audience = source.default_audience
-    outcome.passthrough = source.upstream_auth_type == "passthrough"
+    outcome.passthrough = KINDS[source.upstream_auth_type].passes_agent_token

@@ -7,7 +7,7 @@ from app.telemetry import Telemetry
 from app.tools.catalog import Catalog, Tool
 
 _UNKNOWN = (
-    "There is no tool of that name that you may see. List the tools to find the exact name: tools/list over MCP, "
+    "There is no tool with that name that you may see. List the tools to find the exact name: tools/list over MCP, "
     "GET /api/v1/tools over REST."
 )
 

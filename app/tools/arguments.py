@@ -4,17 +4,20 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
 import structlog
-from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, ValidationError
+from jsonschema_rs import Draft202012Validator, ValidationError
 
-from app.errors import Violation
+from app.errors import Invalid, Violation
+from app.operation.keywords import UnusableSchema, validator_of
 from app.operation.operation import Json
+from app.operation.pointers import join
 from app.operation.visits import effort
-from app.tools.violations import invalid_arguments
+
+MOST_TOLD = 5  # violations that the detail of the failure tells itself
 
 _MOST_VIOLATIONS = 50
 _MOST_NAMES = 40  # names of arguments that one message lists
@@ -23,13 +26,21 @@ _MOST_EFFORT = 30_000  # to find all that is wrong; some hundred milliseconds at
 _DEEPEST = 128  # levels; the validator recurses on the C stack and kills the process some thousand levels down
 _ALTERNATIVES = {"anyOf", "oneOf"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_PATTERNS = RegexOptions(size_limit=1_000_000)  # the linear engine: a document's pattern cannot be made to hang us
 
 _log = structlog.get_logger(__name__)
 
 
+def invalid_arguments(violations: Sequence[Violation]) -> Invalid:
+    """Return the failure; its detail tells the first violations, and how many more there are."""
+    told = violations[:MOST_TOLD]
+    shown = "; ".join(f"{violation.pointer or 'the arguments'} {violation.detail}" for violation in told)
+    more = f"; and {len(violations) - len(told)} more" if len(violations) > len(told) else ""
+    end = "" if f"{shown}{more}".endswith("?") else "."
+    return Invalid("invalid_arguments", f"Nothing was sent. Correct these arguments: {shown}{more}{end}", violations)
+
+
 class ArgumentRules:
-    """What one tool accepts. The schema is compiled once, at the first need or by `compile`.
+    """What one tool accepts. The schema is compiled once, when it is first needed or by `compile`.
 
     `preset` are arguments that are sent as they are, unless the caller may give them and does.
     """
@@ -50,10 +61,10 @@ class ArgumentRules:
         """Return the validator; a schema that cannot be compiled is replaced by one that only knows the names."""
         if self._validator is None:
             try:
-                self._validator = _compile(self._schema)
-            except (ValidationError, ReferencingError, ValueError) as error:
-                _log.warning("an input schema is unusable, only argument names are checked", error=type(error).__name__)
-                self._validator = _compile(self._names_only())
+                self._validator = validator_of(self._schema)
+            except UnusableSchema as error:
+                _log.warning("an input schema is unusable, only argument names are checked", error=str(error))
+                self._validator = validator_of(self._names_only())
         return self._validator
 
     def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,11 +90,11 @@ class ArgumentRules:
 
     def _takes(self, name: str, value: Any, *, otherwise: bool) -> bool:  # noqa: ANN401 - any JSON value
         """Whether the argument may have that value; `otherwise` is for a schema that cannot be compiled."""
-        pointer = name.replace("~", "~0").replace("/", "~1").replace("%", "%25")
+        pointer = join("/properties", name).replace("%", "%25")
         schema = {key: value for key, value in self._schema.items() if key in {"$defs", "properties"}}
         try:
-            return _compile({**schema, "$ref": f"#/properties/{pointer}"}).is_valid(value)
-        except (ValidationError, ReferencingError, ValueError):
+            return validator_of({**schema, "$ref": f"#{pointer}"}).is_valid(value)
+        except UnusableSchema:
             return otherwise
 
     def _names_only(self) -> Json:
@@ -101,9 +112,9 @@ class ArgumentRules:
             yield from self._all_told(self.compile(), given)
 
     def _by_argument(self, given: Json) -> list[Violation]:
-        names = self._all_told(_compile(self._names_only()), given)
+        names = self._all_told(validator_of(self._names_only()), given)
         values = [
-            Violation(_pointer([name]), "does not fit the tool's input schema; it is too large to say where")
+            Violation(join("", name), "does not fit the tool's input schema; it is too large to say where")
             for name, value in given.items()
             if name in self._properties and not self._takes(name, value, otherwise=True)
         ]
@@ -114,13 +125,13 @@ class ArgumentRules:
             yield from self._told(error)
 
     def _told(self, error: ValidationError) -> Iterator[Violation]:
-        pointer = _pointer(error.instance_path)
+        pointer = join("", *error.instance_path)
         if error.kind.name == "required":
             name = error.kind.as_dict()["property"]
-            yield Violation(f"{pointer}{_pointer([name])}", "is required")
+            yield Violation(join(pointer, name), "is required")
         elif error.kind.name == "additionalProperties" and not error.instance_path:
             for name in error.kind.as_dict()["unexpected"]:
-                yield Violation(_pointer([name]), self._unknown(name))
+                yield Violation(join("", name), self._unknown(name))
         elif meant := _meant(error):
             for each in meant:
                 yield from self._told(each)
@@ -137,13 +148,6 @@ class ArgumentRules:
         return _short(f"is unknown; this tool takes {', '.join(names[:_MOST_NAMES])}")
 
 
-def _compile(schema: Json) -> Draft202012Validator:
-    # Formats stay annotations, as 2020-12 has it: an upstream knows best what it takes for a date. Nothing is fetched.
-    return Draft202012Validator(
-        schema, pattern_options=_PATTERNS, validate_formats=False, offline=True, mask="the value"
-    )
-
-
 def _meant(error: ValidationError) -> list[ValidationError]:
     """Return what keeps the value from the only alternative that has its type; empty when that is none or several."""
     near = [branch for branch in _branches(error) if not _other_types(branch, error)]
@@ -156,7 +160,7 @@ def _words(error: ValidationError) -> str:
         return f"the value is not one of {', '.join(options)}"
     types = [_other_types(branch, error) for branch in _branches(error)]
     if types and all(types):
-        return f"the value is of none of these types: {', '.join(dict.fromkeys(chain.from_iterable(types)))}"
+        return f"the value has none of these types: {', '.join(dict.fromkeys(chain.from_iterable(types)))}"
     return error.message
 
 
@@ -183,21 +187,21 @@ def _unusable(arguments: Mapping[str, Any]) -> Iterator[Violation]:
     while pending:
         path, container = pending.pop()
         if len(path) >= _DEEPEST:
-            yield Violation(_pointer(path), f"is nested deeper than {_DEEPEST} levels")
+            yield Violation(join("", *path), f"is nested deeper than {_DEEPEST} levels")
             continue
         for key, item in container.items() if isinstance(container, Mapping) else enumerate(container):
             if type(key) is str and not key.isascii() and _has_surrogate(key):
-                yield Violation(_pointer(path), "has a name with half a surrogate pair in it")
+                yield Violation(join("", *path), "has a name with half a surrogate pair in it")
             elif isinstance(item, dict | list):
                 pending.append(((*path, key), item))
             elif (detail := _unusable_scalar(item)) is not None:
-                yield Violation(_pointer((*path, key)), detail)
+                yield Violation(join("", *path, key), detail)
 
 
 def _unusable_scalar(value: object) -> str | None:
     if isinstance(value, str):
         unusable = not value.isascii() and _has_surrogate(value)
-        return "has half a surrogate pair in it, which is no Unicode text" if unusable else None
+        return "has half a surrogate pair in it, which is not Unicode text" if unusable else None
     if isinstance(value, float) and not math.isfinite(value):
         return "is not a finite number"
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
@@ -207,10 +211,6 @@ def _unusable_scalar(value: object) -> str | None:
 
 def _has_surrogate(text: str) -> bool:
     return _SURROGATE.search(text) is not None
-
-
-def _pointer(path: list[str | int] | tuple[str | int, ...]) -> str:
-    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
 
 
 def _short(text: str) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from app.credentials.credential import Credential, Means, Terms
+from app.credentials.kinds import KINDS
 from app.identity.agent_token import AgentToken
 from app.operation.naming import SEPARATOR, mcp_name, tool_id
 from app.operation.operation import Hints, Operation
@@ -19,7 +21,7 @@ _MOST_VIEWS = 256  # sets of roles whose list is remembered
 class Tool:
     """One operation of a source as agents see it. `tool_id` is `slug/operation`, `mcp_name` is `slug__operation`.
 
-    `authority` says which token its calls carry.
+    `authority` is where it is called, `credential` what its calls carry.
     """
 
     tool_id: str
@@ -27,6 +29,7 @@ class Tool:
     source: RegisteredSource
     operation: Operation
     authority: Authority
+    credential: Credential
     arguments: ArgumentRules
     request: RequestPlan
     output: OutputRules | None
@@ -46,9 +49,13 @@ class _Entry:
 
 
 class Catalog:
-    """What is registered now. Every change replaces a source whole, so that a call sees either the old or the new."""
+    """What is registered now. Every change replaces a source whole, so that a call sees either the old or the new.
 
-    def __init__(self) -> None:
+    `means` are those that credentials are made with.
+    """
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
         self._entries: Mapping[str, _Entry] = {}
         self._roles: frozenset[str] = frozenset()
         self._views: dict[frozenset[str], tuple[Tool, ...]] = {}
@@ -58,9 +65,9 @@ class Catalog:
 
         An operation at an origin that the source does not call is not shown, whoever has stored it.
         """
-        authorities = {authority.origin: authority for authority in source.authorities}
+        authorities = {each.origin: (each, self._credential(each)) for each in source.authorities}
         tools = {
-            operation.name: _tool(source, operation, authority)
+            operation.name: _tool(source, operation, *authority)
             for operation in operations
             if (authority := authorities.get(origin_of(operation.server or source.base_url))) is not None
         }
@@ -72,11 +79,11 @@ class Catalog:
         self._replace({other: entry for other, entry in self._entries.items() if other != slug})
 
     def find(self, tool_id: str) -> Tool | None:
-        """Return the tool of that id, whoever may see it."""
+        """Return the tool with that id, no matter who may see it."""
         return self._find(*tool_id.split("/", 1)) if "/" in tool_id else None
 
     def find_by_mcp_name(self, name: str) -> Tool | None:
-        """Return the tool of that MCP name, whoever may see it."""
+        """Return the tool with that MCP name, no matter who may see it."""
         slug, separator, operation = name.partition(SEPARATOR)
         return self._find(slug, operation) if separator else None
 
@@ -96,6 +103,9 @@ class Catalog:
             self._views[roles] = view
         return view
 
+    def _credential(self, authority: Authority) -> Credential:
+        return KINDS[authority.auth_type](Terms(authority.audience, authority.scopes), self._means)
+
     def _find(self, slug: str, operation: str) -> Tool | None:
         entry = self._entries.get(slug)
         return entry.tools.get(operation) if entry is not None else None
@@ -110,13 +120,14 @@ def _may_see(roles: frozenset[str], source: RegisteredSource) -> bool:
     return source.enabled and (not source.allowed_roles or not source.allowed_roles.isdisjoint(roles))
 
 
-def _tool(source: RegisteredSource, operation: Operation, authority: Authority) -> Tool:
+def _tool(source: RegisteredSource, operation: Operation, authority: Authority, credential: Credential) -> Tool:
     return Tool(
         tool_id=tool_id(source.slug, operation.name),
         mcp_name=mcp_name(source.slug, operation.name),
         source=source,
         operation=operation,
         authority=authority,
+        credential=credential,
         arguments=ArgumentRules(operation.input_schema, operation.preset),
         request=plan_request(operation, source.base_url),
         output=OutputRules(operation.output_schema) if operation.output_schema is not None else None,

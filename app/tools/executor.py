@@ -1,27 +1,20 @@
 """One call of a tool, from the arguments to the result, in order."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from time import perf_counter
 from typing import Any
 
 from app.audit.outcome import Door, Outcome, Outcomes
-from app.credentials.token_exchange.exchanger import ExchangeTarget
-from app.credentials.upstream_auth import Bearer, UpstreamAuth
-from app.errors import (
-    BadAnswer,
-    InvalidAgentToken,
-)
+from app.credentials.credential import Presented
+from app.errors import InvalidAgentToken
 from app.identity.agent_token import AgentToken
-from app.sources.source import Authority
 from app.telemetry import Telemetry
 from app.tools.answer.result import ToolResult, read_answer
 from app.tools.catalog import Tool
 from app.tools.request.plan import UpstreamRequest, build_request
 from app.tools.upstream import Upstream
-
-_NO_AUDIENCE = "This source says token_exchange but names no audience. An admin gives it a `default_audience`."
 
 
 class ToolExecutor:
@@ -32,16 +25,14 @@ class ToolExecutor:
 
     def __init__(
         self,
-        upstream_auth: UpstreamAuth,
         upstream: Upstream,
         audit: Outcomes,
         telemetry: Telemetry,
         *,
         upstream_timeout: float,
-        refuse: Callable[[AgentToken], None],
+        refuse: Callable[[AgentToken], Awaitable[None]],
         clock: Callable[[], float] = perf_counter,
     ) -> None:
-        self._upstream_auth = upstream_auth
         self._upstream = upstream
         self._audit = audit
         self._telemetry = telemetry
@@ -52,8 +43,8 @@ class ToolExecutor:
     async def execute(self, tool: Tool, arguments: Mapping[str, Any], agent: AgentToken, door: Door) -> ToolResult:
         """Return the upstream's answer, whatever its status; the call's audit record is durable by then.
 
-        That the agent may call the tool has been decided (access.py). Raises Invalid, and what the token exchange and
-        the upstream raise.
+        That the agent may call the tool has been decided (access.py). Raises Invalid, and what the credential and the
+        upstream raise.
         """
         with self._telemetry.span("execute_tool", **_attributes(tool, door)) as span:
             async with self._audit.outcome(
@@ -68,40 +59,38 @@ class ToolExecutor:
     async def _steps(self, call: Outcome, tool: Tool, arguments: Mapping[str, Any], agent: AgentToken) -> ToolResult:
         given = tool.arguments.check(arguments)
         request = build_request(tool.request, given)
-        target = _target(tool.authority)
-        bearer = await self._bearer_for(tool, agent, target)
-        result = await self._send(call, tool, request, bearer)
-        if result.upstream_status == 401 and target is not None and bearer is not None and bearer.cached:
-            # The upstream may know of a revocation that the cached token outlived: one new exchange tells.
-            self._upstream_auth.forget(agent, target)
+        presented = await self._presented(tool, agent)
+        result = await self._send(call, tool, request, presented)
+        if result.upstream_status == 401 and presented.cached:
+            # The upstream may know of a revocation that the cached token outlived: a new one tells.
+            await tool.credential.forget(agent)
             if tool.safe:
-                bearer = await self._bearer_for(tool, agent, target)
-                result = await self._send(call, tool, request, bearer)
+                presented = await self._presented(tool, agent)
+                result = await self._send(call, tool, request, presented)
         return result
 
-    async def _bearer_for(self, tool: Tool, agent: AgentToken, target: ExchangeTarget | None) -> Bearer | None:
-        if tool.authority.auth_type == "none":
-            return None
+    async def _presented(self, tool: Tool, agent: AgentToken) -> Presented:
         try:
-            return await self._upstream_auth.bearer_for(agent, target)
+            return await tool.credential.headers(agent)
         except InvalidAgentToken:
-            self._refuse(agent)
+            await self._refuse(agent)
             raise
 
-    async def _send(self, call: Outcome, tool: Tool, request: UpstreamRequest, bearer: Bearer | None) -> ToolResult:
-        if bearer is not None:
-            call.passthrough = bearer.passthrough
-            call.exchanged_token_id = None if bearer.passthrough else bearer.token_id
-            if bearer.passthrough:
-                self._telemetry.passthrough_called(source=tool.source.slug)
-        value = bearer.value if bearer is not None else None
+    async def _send(self, call: Outcome, tool: Tool, request: UpstreamRequest, presented: Presented) -> ToolResult:
+        call.passthrough, call.exchanged_token_id = presented.passthrough, presented.exchanged_token_id
+        if presented.passthrough:
+            self._telemetry.passthrough_called(source=tool.source.slug)
         started = self._clock()
         deadline = asyncio.get_running_loop().time() + self._upstream_timeout
         answer = await self._upstream.send(
-            request, source=tool.source, server=tool.authority.number, bearer=value, deadline=deadline
+            request,
+            source=tool.source,
+            server=tool.authority.number,
+            credential=presented.headers,
+            deadline=deadline,
         )
         call.upstream_status = answer.status
-        return read_answer(answer, bearer=value, duration_ms=round((self._clock() - started) * 1000, 3))
+        return read_answer(answer, secret=presented.secret, duration_ms=round((self._clock() - started) * 1000, 3))
 
     def _measure(self, tool: Tool, call: Outcome) -> None:
         self._telemetry.tool_called(source=tool.source.slug, outcome=call.code, seconds=call.seconds)
@@ -113,12 +102,3 @@ def _attributes(tool: Tool, door: Door) -> dict[str, str]:
         "tools_provider.tool": tool.tool_id,
         "tools_provider.door": door,
     }
-
-
-def _target(authority: Authority) -> ExchangeTarget | None:
-    """Return what to exchange for. None means pass-through, which only a source that says so may get."""
-    if authority.auth_type != "token_exchange":
-        return None
-    if authority.audience is None:
-        raise BadAnswer("exchange_audience_not_found", _NO_AUDIENCE)
-    return ExchangeTarget(authority.audience, authority.scopes)

@@ -1,13 +1,14 @@
-"""What a tool promises of its structured content, and how any answer keeps the promise.
+"""What a tool promises about its structured content, and how any answer keeps the promise.
 
-An API may answer otherwise than its document says, and errors have forms of their own. So the published schema has two
+An API may not answer as its document says, and errors have forms of their own. So the published schema has two
 branches: the documented shape, and `other_answer` around anything else. Which of them an answer takes is found by
 validating it, once, against the shape.
 """
 
 import structlog
-from jsonschema_rs import Draft202012Validator, ReferencingError, ValidationError
+from jsonschema_rs import Draft202012Validator
 
+from app.operation.keywords import UnusableSchema, validator_of
 from app.operation.operation import Json, Value
 
 OTHER = "other_answer"
@@ -17,7 +18,7 @@ _log = structlog.get_logger(__name__)
 
 
 class OutputRules:
-    """The promise of one tool. The shape is compiled once, at the first need."""
+    """The promise of one tool. The shape is compiled once, when it is first needed."""
 
     __slots__ = ("_shape", "_validator", "is_object", "published")
 
@@ -36,12 +37,12 @@ class OutputRules:
 
     def _compile(self) -> Draft202012Validator:
         try:
-            return Draft202012Validator(self._shape, validate_formats=False, offline=True)
-        except (ValidationError, ReferencingError, ValueError) as error:
-            _log.warning("an output schema is unusable, no answer will fit it", error=type(error).__name__)
-            return Draft202012Validator(False)
+            return validator_of(self._shape)
+        except UnusableSchema as error:
+            _log.warning("an output schema is unusable, no answer will fit it", error=str(error))
+            return validator_of(False)
 
 
 def otherwise(body: Value) -> Json:
-    """Return what takes the branch for answers that are not as documented; None stands for what is no JSON."""
+    """Return what takes the branch for answers that are not as documented; None stands for what is not JSON."""
     return {OTHER: body}

@@ -5,6 +5,7 @@ calls in flight, so that a hanging upstream takes nothing from the others.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -15,8 +16,10 @@ from app.errors import BadAnswer, DeadlineExceeded, Invalid, Unavailable
 from app.outbound import OWN_HEADERS, read_up_to
 from app.sources.source import RegisteredSource
 from app.telemetry import Telemetry, trace_headers
-from app.tools.answer.streams import is_stream
+from app.tools.answer.body import is_stream
 from app.tools.request.plan import UpstreamRequest
+
+Headers = Sequence[tuple[str, str]]  # names in lower case
 
 _MOST_IN_FLIGHT = 64  # calls to one origin of a source
 
@@ -72,19 +75,20 @@ class Upstream:
         *,
         source: RegisteredSource,
         server: int = 0,
-        bearer: str | None,
+        credential: Headers,
         deadline: float,
     ) -> UpstreamAnswer:
         """Return the answer, whatever its status; `deadline` is a time of the event loop's clock.
 
-        `server` is the number of the authority that is called (see Authority).
+        `server` is the number of the authority that is called (see Authority). The headers of `credential` win over
+        those of the request.
 
         Raises BadAnswer, DeadlineExceeded or Unavailable with an `upstream_…` code. Never sends twice.
         """
         lane = self._lane(source.slug, server)
         try:
             with lane.breaker.attempt() as attempt:
-                return await self._attempt(lane, attempt, request, bearer, deadline)
+                return await self._attempt(lane, attempt, request, credential, deadline)
         except CircuitOpen as refusal:
             raise Unavailable(
                 "upstream_circuit_open",
@@ -100,13 +104,13 @@ class Upstream:
             self._telemetry.breaker_removed(_breaker_name(*key))
 
     async def _attempt(
-        self, lane: _Lane, attempt: Attempt, request: UpstreamRequest, bearer: str | None, deadline: float
+        self, lane: _Lane, attempt: Attempt, request: UpstreamRequest, credential: Headers, deadline: float
     ) -> UpstreamAnswer:
         sent = False
         try:
             async with asyncio.timeout_at(deadline) as limit, lane.slots:
                 sent = True
-                answer = await self._exchange(request, bearer, limit)
+                answer = await self._exchange(request, credential, limit)
         except TimeoutError:
             if not sent:
                 raise DeadlineExceeded("upstream_timeout", _BUSY) from None
@@ -121,9 +125,9 @@ class Upstream:
             attempt.succeeded()
         return answer
 
-    async def _exchange(self, request: UpstreamRequest, bearer: str | None, limit: asyncio.Timeout) -> UpstreamAnswer:
+    async def _exchange(self, request: UpstreamRequest, credential: Headers, limit: asyncio.Timeout) -> UpstreamAnswer:
         try:
-            response = await self._transport.handle_async_request(_outgoing(request, bearer))
+            response = await self._transport.handle_async_request(_outgoing(request, credential))
             until = None
             if is_stream(response.headers.get("content-type")):  # what came in time is an answer
                 until = limit.when()
@@ -168,18 +172,20 @@ def _breaker_name(slug: str, server: int) -> str:
     return f"upstream:{slug}/{server}" if server else f"upstream:{slug}"
 
 
-def _outgoing(request: UpstreamRequest, bearer: str | None) -> httpx.Request:
+def _outgoing(request: UpstreamRequest, credential: Headers) -> httpx.Request:
     try:
-        return httpx.Request(request.method, request.url, headers=_headers(request, bearer), content=request.content)
+        return httpx.Request(
+            request.method, request.url, headers=_headers(request, credential), content=request.content
+        )
     except httpx.InvalidURL as error:
         raise Invalid("invalid_arguments", _TOO_LONG) from error
 
 
-def _headers(request: UpstreamRequest, bearer: str | None) -> list[tuple[str, str]]:
-    stated = {"authorization", *(name.lower() for name, _ in request.headers)}
+def _headers(request: UpstreamRequest, credential: Headers) -> list[tuple[str, str]]:
+    ours = {"authorization", *(name for name, _ in credential)}
+    stated = {*ours, *(name.lower() for name, _ in request.headers)}
     headers = [header for header in OWN_HEADERS if header[0] not in stated]
-    headers += [header for header in request.headers if header[0].lower() != "authorization"]
-    if bearer is not None:
-        headers.append(("authorization", f"Bearer {bearer}"))
+    headers += [header for header in request.headers if header[0].lower() not in ours]
+    headers.extend(credential)
     headers.extend(trace_headers().items())
     return headers

@@ -15,10 +15,10 @@ from app.credentials.token_exchange.caching import CachingExchanger
 from app.credentials.token_exchange.exchanger import ExchangeTarget
 from app.credentials.token_exchange.guarded import GuardedExchanger
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
-from app.credentials.upstream_auth import UpstreamAuth
 from app.identity.agent_token import AgentToken
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
+from app.memory import InProcessMemory
 from app.telemetry import Telemetry
 from tests.clock import Clock
 from tests.issuer import EXCHANGE_CLIENT, SECRET, Issuer
@@ -59,9 +59,17 @@ class Agents:
 
 
 @pytest.fixture
-def agents(issuer: Issuer, keys: JwksCache, clock: Clock) -> Agents:
+async def memory(anyio_backend: str) -> AsyncGenerator[InProcessMemory]:
+    memory = InProcessMemory()
+    yield memory
+    await memory.aclose()
+
+
+@pytest.fixture
+def agents(issuer: Issuer, keys: JwksCache, memory: InProcessMemory, clock: Clock) -> Agents:
     audiences = frozenset({EXCHANGE_CLIENT})
-    return Agents(issuer, AgentTokenVerifier(keys, issuer=issuer.issuer, audiences=audiences, clock=clock))
+    verifier = AgentTokenVerifier(keys, memory, issuer=issuer.issuer, audiences=audiences, clock=clock)
+    return Agents(issuer, verifier)
 
 
 @pytest.fixture
@@ -107,21 +115,20 @@ def breaker(telemetry: Telemetry, clock: Clock) -> CircuitBreaker:
 
 
 @pytest.fixture
-async def exchanger(
-    keycloak: KeycloakExchanger, breaker: CircuitBreaker, telemetry: Telemetry, audit: Recorded, clock: Clock
-) -> AsyncGenerator[CachingExchanger]:
-    caching = CachingExchanger(
+def exchanger(
+    keycloak: KeycloakExchanger,
+    memory: InProcessMemory,
+    breaker: CircuitBreaker,
+    telemetry: Telemetry,
+    audit: Recorded,
+    clock: Clock,
+) -> CachingExchanger:
+    return CachingExchanger(
         GuardedExchanger(AuditedExchanger(keycloak, telemetry, Outcomes(audit.record)), breaker),
+        memory,
         telemetry,
         client_id=EXCHANGE_CLIENT,
         buffer=BUFFER,
         max_age=MAX_AGE,
         clock=clock,
     )
-    yield caching
-    await caching.aclose()
-
-
-@pytest.fixture
-def upstream_auth(exchanger: CachingExchanger) -> UpstreamAuth:
-    return UpstreamAuth(exchanger, passthrough="allow")

@@ -17,6 +17,7 @@ from app.credentials.token_exchange.exchanger import ExchangeTarget
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.errors import BadAnswer, InvalidAgentToken, NotPermitted, ToolsProviderError, Unavailable
 from app.identity.agent_token import AgentToken
+from app.memory import InProcessMemory
 from app.telemetry import Telemetry
 from tests.clock import Clock
 from tests.credentials.conftest import MAX_AGE, PIZZERIA, Agents, Recorded
@@ -151,7 +152,6 @@ def key_of(part: Parts) -> bytes:
         subject="the same",
         client_id="the same",
         token_id=None,
-        audiences=frozenset(),
         scopes=frozenset(),
         roles=frozenset(),
         expires_at=0,
@@ -294,7 +294,7 @@ async def test_a_forgotten_token_is_exchanged_anew(exchanger: CachingExchanger, 
     agent = await agents.agent()
     await exchanger.exchange(agent, PIZZERIA)
     await exchanger.exchange(agent, INVENTORY)
-    exchanger.forget(agent, PIZZERIA)
+    await exchanger.forget(agent, PIZZERIA)
     assert not (await exchanger.exchange(agent, PIZZERIA)).cached
     assert (await exchanger.exchange(agent, INVENTORY)).cached
 
@@ -303,7 +303,14 @@ async def test_no_more_tokens_are_kept_than_allowed(
     keycloak: KeycloakExchanger, telemetry: Telemetry, agents: Agents, clock: Clock
 ) -> None:
     exchanger = CachingExchanger(
-        keycloak, telemetry, client_id=EXCHANGE_CLIENT, buffer=0, max_age=60, most=2, clock=clock
+        keycloak,
+        InProcessMemory(),
+        telemetry,
+        client_id=EXCHANGE_CLIENT,
+        buffer=0,
+        max_age=60,
+        most=2,
+        clock=clock,
     )
     agent = await agents.agent()
     for target in (PIZZERIA, INVENTORY, ExchangeTarget("third")):
@@ -328,14 +335,14 @@ async def test_cached_tokens_are_served_while_the_identity_provider_is_down(
 
 
 async def test_closing_ends_what_is_under_way(
-    exchanger: CachingExchanger, agents: Agents, issuer: Issuer, audit: Recorded
+    exchanger: CachingExchanger, memory: InProcessMemory, agents: Agents, issuer: Issuer, audit: Recorded
 ) -> None:
     agent = await agents.agent()
     issuer.exchange = lambda _: Answer(silent=True)
     before = asyncio.all_tasks()
     waiting = asyncio.ensure_future(exchanger.exchange(agent, PIZZERIA))
     await arrival(issuer)
-    await exchanger.aclose()
+    await memory.aclose()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert audit.outcomes == ["cancelled"]

@@ -2,6 +2,7 @@ import pytest
 
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
+from app.memory import InProcessMemory
 from tests.clock import Clock
 from tests.issuer import EXCHANGE_CLIENT, Issuer
 from tests.issuer_fixtures import anyio_backend, client, clock, issuer, keys, realm_url, stand
@@ -12,4 +13,4 @@ __all__ = ["anyio_backend", "client", "clock", "issuer", "keys", "realm_url", "s
 @pytest.fixture
 def verifier(keys: JwksCache, issuer: Issuer, clock: Clock) -> AgentTokenVerifier:
     audiences = frozenset({EXCHANGE_CLIENT, "http://localhost:8040/mcp"})
-    return AgentTokenVerifier(keys, issuer=issuer.issuer, audiences=audiences, clock=clock)
+    return AgentTokenVerifier(keys, InProcessMemory(), issuer=issuer.issuer, audiences=audiences, clock=clock)

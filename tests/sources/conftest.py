@@ -114,7 +114,6 @@ def agent(*roles: str) -> AgentToken:
         subject=f"user-{'-'.join(roles)}",
         client_id="frontend",
         token_id="jti-1",
-        audiences=frozenset({"us"}),
         scopes=frozenset(),
         roles=frozenset(roles),
         expires_at=9e9,

@@ -4,9 +4,14 @@ import hashlib
 import time
 from typing import Any
 
+from app.credentials.credential import Means
+from app.credentials.token_exchange.caching import CachingExchanger
+from app.credentials.token_exchange.exchanger import ExchangedToken, ExchangeTarget
 from app.identity.agent_token import AgentToken
+from app.memory import InProcessMemory
 from app.operation.operation import Body, Location, Operation, Parameter, Style
 from app.sources.source import RegisteredSource
+from app.telemetry import Telemetry
 
 
 def an_agent(value: str = "agent-token", **changes: Any) -> AgentToken:
@@ -17,7 +22,6 @@ def an_agent(value: str = "agent-token", **changes: Any) -> AgentToken:
         "subject": "f7b1",
         "client_id": "tools-provider-frontend",
         "token_id": "jti-agent",
-        "audiences": frozenset({"tools-provider-token-exchange"}),
         "scopes": frozenset({"openid"}),
         "roles": frozenset({"customer"}),
         "expires_at": time.time() + 300,
@@ -84,3 +88,16 @@ def an_operation(
         accept=("application/json",),
         server=None,
     )
+
+
+class NoIssuer:
+    """Stands for an identity provider that nobody should ask."""
+
+    async def exchange(self, agent: AgentToken, target: ExchangeTarget) -> ExchangedToken:
+        raise AssertionError(f"{agent.subject} asks for {target.audience}")
+
+
+def some_means() -> Means:
+    """Means for tests in which no credential is asked for."""
+    exchanger = CachingExchanger(NoIssuer(), InProcessMemory(), Telemetry(), client_id="x", buffer=0, max_age=60)
+    return Means(exchanger, passthrough="allow")

@@ -10,7 +10,7 @@ from app.errors import InsufficientScope, NotFound
 from app.telemetry import Telemetry
 from app.tools.access import Access
 from app.tools.catalog import Catalog
-from tests.tools.builders import a_source, an_agent, an_operation
+from tests.tools.builders import a_source, an_agent, an_operation, some_means
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +30,7 @@ def telemetry() -> Telemetry:
 
 @pytest.fixture
 def catalog() -> Catalog:
-    return Catalog()
+    return Catalog(some_means())
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ async def test_an_unknown_tool_is_not_found_and_recorded(
     with pytest.raises(NotFound) as refused:
         access.decide(an_agent(), tool, "rest")
     assert refused.value.code == "tool_not_found"
-    assert refused.value.detail.startswith("There is no tool of that name that you may see.")
+    assert refused.value.detail.startswith("There is no tool with that name that you may see.")
     await access.refused(refused.value, an_agent(), tool, "rest")
     (record,) = records
     assert (record.kind, record.action, record.door) == ("refusal", "execute", "rest")

@@ -61,7 +61,7 @@ def test_an_unknown_name_without_a_likeness_gets_the_names_there_are() -> None:
             {"/x": 'the value is not one of "small", "large"'},
         ),
         ([{"type": "integer", "minimum": 1}, {"type": "null"}], 0, {"/x": "the value is less than the minimum of 1"}),
-        ([{"type": "integer"}, {"type": "null"}], "1", {"/x": "the value is of none of these types: integer, null"}),
+        ([{"type": "integer"}, {"type": "null"}], "1", {"/x": "the value has none of these types: integer, null"}),
         ([{"type": "object", "required": ["a"]}, {"type": "null"}], {}, {"/x/a": "is required"}),
         ([{"anyOf": [{"const": "a"}, {"type": "null"}]}, {"type": "integer"}], "b", {"/x": '"a" was expected'}),
     ],
@@ -118,7 +118,7 @@ def test_null_for_an_unknown_argument_is_still_unknown() -> None:
         (float("-inf"), "is not a finite number"),
         (2**64, "is an integer of more than 64 bits; send it as a string if the tool takes one"),
         (-(2**63) - 1, "is an integer of more than 64 bits; send it as a string if the tool takes one"),
-        ("x\ud800", "has half a surrogate pair in it, which is no Unicode text"),
+        ("x\ud800", "has half a surrogate pair in it, which is not Unicode text"),
         ({"x\udfff": 1}, "has a name with half a surrogate pair in it"),
     ],
 )

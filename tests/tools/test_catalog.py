@@ -6,12 +6,12 @@ import pytest
 
 from app.sources.source import Authority
 from app.tools.catalog import Catalog
-from tests.tools.builders import a_source, an_agent, an_operation
+from tests.tools.builders import a_source, an_agent, an_operation, some_means
 
 
 @pytest.fixture
 def catalog() -> Catalog:
-    return Catalog()
+    return Catalog(some_means())
 
 
 def listed(catalog: Catalog, *roles: str) -> list[str]:

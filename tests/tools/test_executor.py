@@ -13,9 +13,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from app.audit.log import AuditLog
 from app.audit.outcome import Outcomes
 from app.audit.record import AuditRecord
+from app.credentials.credential import Means
 from app.credentials.token_exchange.caching import CachingExchanger
 from app.credentials.token_exchange.exchanger import ExchangedToken, ExchangeTarget
-from app.credentials.upstream_auth import UpstreamAuth
 from app.database import Database
 from app.errors import (
     BadAnswer,
@@ -27,6 +27,7 @@ from app.errors import (
     Unavailable,
 )
 from app.identity.agent_token import AgentToken
+from app.memory import InProcessMemory
 from app.outbound import AddressPolicy, guarded_transport
 from app.sources.source import Authority
 from app.telemetry import Telemetry
@@ -74,20 +75,22 @@ class Provider:
         self.clock = Clock(1_000)
         self.issuing = Issuing(self.clock)
         self.refused: list[AgentToken] = []
-        self.catalog = Catalog()
         self.audit = audit
         self.outcomes = Outcomes(audit.record, self.clock)
         self.telemetry = telemetry
-        self._exchanger = CachingExchanger(self.issuing, telemetry, client_id="x", buffer=0, max_age=60)
+        exchanger = CachingExchanger(self.issuing, InProcessMemory(), telemetry, client_id="x", buffer=0, max_age=60)
+        self.catalog = Catalog(Means(exchanger, passthrough))
         self.executor = ToolExecutor(
-            UpstreamAuth(self._exchanger, passthrough=passthrough),
             upstream,
             self.outcomes,
             telemetry,
             upstream_timeout=upstream_timeout,
-            refuse=self.refused.append,
+            refuse=self._refuse,
             clock=self.clock,
         )
+
+    async def _refuse(self, agent: AgentToken) -> None:
+        self.refused.append(agent)
 
     def show(self, server: Scripted, method: str = "get", **source: Any) -> None:
         operation = an_operation("get_menu", method=method, properties=MENU)

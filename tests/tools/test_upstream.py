@@ -49,7 +49,8 @@ class Sender:
         request = a_request(request) if isinstance(request, str) else request
         deadline = asyncio.get_running_loop().time() + within
         source = a_source(slug)
-        return await self.upstream.send(request, source=source, server=server, bearer=bearer, deadline=deadline)
+        credential = () if bearer is None else (("authorization", f"Bearer {bearer}"),)
+        return await self.upstream.send(request, source=source, server=server, credential=credential, deadline=deadline)
 
     async def failure(self, request: UpstreamRequest | str, **options: object) -> ToolsProviderError:
         with pytest.raises(ToolsProviderError) as failure:

@@ -1,4 +1,4 @@
-"""Who sends a request, and the use cases that main.py has put together: both as what routes ask FastAPI for, too."""
+"""Who sent a request, and the use cases that main.py has put together; both also as what routes ask FastAPI for."""
 
 import re
 from collections.abc import Callable, Coroutine
@@ -36,7 +36,7 @@ PUBLIC = {"security": list[object]()}  # of routes that take no token, in our ow
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """The collaborators of the doors."""
+    """What the doors work with."""
 
     verifier: AgentTokenVerifier
     outcomes: Outcomes
@@ -72,7 +72,7 @@ def _bearer_of(scope: Scope) -> str:
     """
     if b"access_token" in scope["query_string"] and _names_a_token(scope["query_string"]):
         raise InvalidAgentToken(
-            "token_invalid", "Send the token in the Authorization header only: an address ends up in logs."
+            "token_invalid", "Send the token in the Authorization header only: addresses end up in logs."
         )
     values = [value for name, value in scope["headers"] if name == b"authorization"]
     if not values or values == [b""]:
@@ -90,7 +90,7 @@ def _names_a_token(query: bytes) -> bool:
 
 
 async def _agent(request: Request, _: Annotated[object, Security(_documented)]) -> AgentToken:
-    # From api/http/entry.py, which lets nothing below /api/ pass without; a KeyError is safer than a second opinion.
+    # Set by api/http/entry.py, without which nothing below /api/ gets here; a KeyError is safer than a second opinion.
     return cast("AgentToken", request.scope["agent"])
 
 
@@ -101,7 +101,7 @@ async def _admin(request: Request, agent: Agent) -> AgentToken:
     composition = composition_of(request.scope)
     if agent.roles.isdisjoint(composition.admin_roles):
         refusal = NotPermitted(
-            "role_required", f"This takes one of the realm roles: {', '.join(sorted(composition.admin_roles))}."
+            "role_required", f"This needs one of the realm roles: {', '.join(sorted(composition.admin_roles))}."
         )
         await composition.outcomes.refused(refusal, "rest", action="administer", agent=agent)
         raise refusal

@@ -1,4 +1,4 @@
-"""Stops the work of a request whose client has gone, so that the upstream call behind it stops too."""
+"""Stops the work of a request whose client has left, so that the upstream call behind it stops too."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -16,8 +16,8 @@ async def unless_gone(
 ) -> T:
     """Return what `work` returns; when the client leaves first, cancel `work`, wait for its end, raise ClientGone.
 
-    The request's body must have been read: from then on all that `receive` can bring is the client's leaving. Servers
-    also report that after a complete answer; work that sends it itself says so by `answered` and is left to end.
+    The request's body must have been read: from then on `receive` can only report that the client has left. Servers
+    also report that after a complete answer; work that sends the answer itself says so by `answered` and may finish.
     """
     leaving = asyncio.timeout(None)
     watcher = asyncio.ensure_future(_end(leaving, receive, answered))

@@ -1,6 +1,6 @@
-"""What every request passes first: its failures become problems, its answer gets the security headers.
+"""What every request passes first: failures become problems, and every answer gets the security headers.
 
-A request of the REST door also says here who sends it, how large it is, and which trace it joins.
+For the REST door it also establishes who sent the request, how large it is and which trace it joins.
 """
 
 import re
@@ -36,7 +36,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Entry:
-    """Stands before every route. Below `/api/` nothing passes without an agent token, routes yet to come included.
+    """Stands before every route. Below `/api/` nothing passes without an agent token, whatever routes are added.
 
     The verified token is `scope["agent"]`, a JSON body is `scope["json"]` (and still readable by the route). A body
     that is a file is left to its route.
@@ -68,7 +68,7 @@ class Entry:
             _log.info("client_gone", path=scope["path"])
         except ToolsProviderError as error:
             await self._problems.render(error)(scope, receive, answer)
-        except Exception:  # noqa: BLE001 - the outermost place: whatever it is, the caller gets a problem
+        except Exception:  # noqa: BLE001 - the outermost place: whatever went wrong, the caller gets a problem
             _log.exception("internal_error", path=scope["path"], trace_id=current_trace_id())
             if not answer.status:
                 await internal_error()(scope, receive, answer)

@@ -1,6 +1,7 @@
-"""Pages of lists. Of tools, at both doors, a cursor names the last one that was shown:
+"""Pages of lists.
 
-tools that come or go between two pages shift nothing, no other tool is shown twice or left out.
+A cursor of tools names the last one that was shown, at both doors. Tools that come or go between two pages therefore
+shift nothing: no other tool is shown twice or left out.
 """
 
 from bisect import bisect_right
@@ -23,11 +24,9 @@ def page_of(tools: Sequence[Tool], cursor: str | None, limit: int) -> tuple[Sequ
 
     `tools` is in the catalog's order. Raises Invalid("cursor_invalid") for a cursor that is not ours.
     """
-    start = (
-        0
-        if cursor is None
-        else bisect_right(tools, _place(cursors.read(cursor, _CURSOR)), key=lambda tool: _place(tool.tool_id))
-    )
+    start = 0
+    if cursor is not None:
+        start = bisect_right(tools, _place(cursors.read(cursor, _CURSOR)), key=lambda tool: _place(tool.tool_id))
     page = tools[start : start + limit]
     more = start + limit < len(tools)
     return page, cursors.written(_CURSOR, page[-1].tool_id) if more else None

@@ -1,7 +1,7 @@
 """Failures as `application/problem+json` (RFC 9457), and the challenges that go with 401 and 403 (RFC 6750, RFC 9728).
 
 Every answer that is not a success is made here, so that each one has a stable `code`, a `detail` that says what to do
-and a `trace_id`, and none has anything that the caller sent or that lies inside.
+and a `trace_id`, and none repeats what the caller sent or reveals internals.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ _HTTP_CODES: Mapping[int, tuple[str, str]] = {
     405: ("method_not_allowed", "This address does not take that method; the Allow header says which it takes."),
     400: ("invalid_request", "The request could not be read. Send a JSON body in UTF-8."),
 }
-_WORDS: Mapping[str, str] = {"missing": "is required", "extra_forbidden": "is no field that can be sent here"}
+_WORDS: Mapping[str, str] = {"missing": "is required", "extra_forbidden": "is an unknown field"}
 
 
 class Problems:
@@ -65,7 +65,7 @@ class Problems:
         self._resource_metadata = resource_metadata
 
     def render(self, error: ToolsProviderError) -> Response:
-        """Return the answer that a failure gets, with its challenge or its `Retry-After`."""
+        """Return the answer to a failure, with its challenge or its `Retry-After`."""
         headers: dict[str, str] = {}
         if isinstance(error, InvalidAgentToken | InsufficientScope):
             headers["WWW-Authenticate"] = self._challenge(error)
@@ -75,7 +75,7 @@ class Problems:
         return problem(status_of(type(error)), error.code, error.detail, violations, headers)
 
     def install(self, app: FastAPI) -> None:
-        """Make every failure below `app` answer with a problem, FastAPI's own ones too."""
+        """Make every failure in `app` answer with a problem, FastAPI's own included."""
         app.add_exception_handler(ToolsProviderError, self._on_failure)
         app.add_exception_handler(RequestValidationError, _on_invalid_request)
         app.add_exception_handler(HTTPException, _on_http_exception)
@@ -97,7 +97,7 @@ class Problems:
 
 
 def status_of(failure: type[ToolsProviderError]) -> int:
-    """Return the HTTP status that failures of a class get."""
+    """Return the HTTP status of failures of a class."""
     return next(_STATUSES[kind] for kind in failure.__mro__ if kind in _STATUSES)
 
 
@@ -122,14 +122,14 @@ def problem(
 
 
 def internal_error() -> Response:
-    """Return the answer to a failure that nobody foresaw."""
-    return problem(500, "internal_error", "Something failed here. Give the trace_id to whoever runs this server.")
+    """Return the answer to an unforeseen failure."""
+    return problem(500, "internal_error", "Something went wrong here. Give the trace_id to whoever runs this server.")
 
 
 async def _on_invalid_request(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what this handler is installed for
     violations = [_violation(item) for item in error.errors()]
-    return problem(422, "invalid_request", "The request does not fit; `violations` says where and why.", violations)
+    return problem(422, "invalid_request", "The request is not valid; `violations` says where and why.", violations)
 
 
 def _violation(item: Mapping[str, Any]) -> Violation:

@@ -39,7 +39,7 @@ class McpEntry:
         self._problems = problems
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # RFC 9110 section 5.5: white space around a value is no part of it; httptools leaves it there.
+        # RFC 9110 section 5.5: white space around a value is not part of it; httptools leaves it there.
         scope["headers"] = headers = [(name, value.strip()) for name, value in scope["headers"]]
         refused = self._misdirected(headers)
         if refused is not None:
@@ -100,7 +100,9 @@ class McpEntry:
         # DNS rebinding: a page of a stranger reaches us under its own name, and says so in Host and Origin.
         hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
         if len(hosts) != 1 or _host_name(hosts[0]) not in self._hosts:
-            return problem(421, "host_refused", "This is not the host of that name. Use the address in PUBLIC_URL.")
+            return problem(
+                421, "host_refused", "This server does not answer for that host. Use the address in PUBLIC_URL."
+            )
         origins = [value.decode("latin-1") for name, value in headers if name == b"origin"]
         if any(origin.lower() != self._origin for origin in origins):
             return problem(403, "origin_refused", "Pages of other origins may not use this server.")

@@ -18,12 +18,12 @@ from app.errors import Invalid, ToolsProviderError, Unavailable
 from app.telemetry import current_trace_id
 from app.tools.answer.errors import summary_of
 from app.tools.answer.result import LONGEST_ERROR, ToolResult
+from app.tools.arguments import MOST_TOLD
 from app.tools.catalog import Tool
 from app.tools.output import OutputRules, otherwise
-from app.tools.violations import MOST_TOLD
 
 _CUT = "The answer is longer than this; the rest was cut off. Ask for less, by a filter or a page size."
-_CUT_ERROR = "It says more than this; the rest was cut off."
+_CUT_ERROR = "There was more; the rest was cut off."
 _FEW_CONTAINERS = 200  # cannot be nested too deep
 _OUTER_LEVELS = 16  # containers that the SDK, and we, put around structured content
 _NOTHING = object()
@@ -84,7 +84,7 @@ def _content(result: ToolResult, tool: Tool) -> list[ContentBlock]:
 
 def _binary(body: dict[str, Any], tool: Tool) -> list[ContentBlock]:
     media_type, data = body["content_type"], body.get("base64")
-    if data is None:  # half an image is none
+    if data is None:  # half an image is no image
         return [TextContent(text=orjson.dumps(body).decode())]
     if media_type.startswith("image/"):
         return [ImageContent(data=data, mime_type=media_type)]

@@ -32,7 +32,7 @@ LIST_LIFE_MS = 30_000
 _INSTRUCTIONS = (
     "Each tool is one operation of an HTTP API and runs with the rights of the signed-in user. A result with isError "
     "says in its text what to do. In structured content, other_answer holds what the API answered when that is an "
-    "error or not as documented; null there means that it was no JSON."
+    "error or not as documented; null there means that it was not JSON."
 )
 _log = structlog.get_logger(__name__)
 

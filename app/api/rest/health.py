@@ -1,4 +1,4 @@
-"""For whoever runs the server: is it alive, can it serve, and its metrics. No address and no secret is shown."""
+"""For whoever runs the server: is it alive, can it serve, and its metrics. They show no address and no secret."""
 
 from typing import Literal
 
@@ -18,7 +18,9 @@ class Health(BaseModel):
     status: Literal["alive"] = Field(default="alive", description="Always `alive`: a dead process does not answer.")
 
 
-@router.get("/health", summary="The process is alive", openapi_extra=PUBLIC, response_description="It is alive.")
+@router.get(
+    "/health", summary="Tell whether the process is alive", openapi_extra=PUBLIC, response_description="It is alive."
+)
 async def get_health() -> Health:
     """Answer, whatever the state of the servers around."""
     return Health()
@@ -26,7 +28,7 @@ async def get_health() -> Health:
 
 @router.get(
     "/ready",
-    summary="Calls can be served",
+    summary="Tell whether calls can be served",
     openapi_extra=PUBLIC,
     response_model=ReadinessState,
     response_description="Calls can be served.",
@@ -40,13 +42,13 @@ async def get_readiness(request: Request) -> Response:
 
 @router.get(
     "/metrics",
-    summary="Metrics in the Prometheus text format",
+    summary="Get the metrics in the Prometheus text format",
     openapi_extra=PUBLIC,
     response_class=PlainTextResponse,
     response_description="Every metric, by name.",
 )
 async def get_metrics(request: Request) -> Response:
-    """Answer with every metric."""
+    """Answer with every metric, in numbers since the start."""
     return Response(
         composition_of(request.scope).telemetry.render_prometheus(),
         media_type="text/plain; version=0.0.4; charset=utf-8",

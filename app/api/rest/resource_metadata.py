@@ -34,7 +34,7 @@ def metadata_router(resource: str, issuer: str) -> APIRouter:
 
     @router.get(
         f"{_WELL_KNOWN}/mcp",
-        summary="Protected resource metadata of the MCP door",
+        summary="Get the protected resource metadata of the MCP door",
         openapi_extra=PUBLIC,
         response_description="The metadata.",
     )

@@ -35,7 +35,7 @@ class ToolDifference(BaseModel):
     pointer: str | None = Field(
         description="Where, as a JSON Pointer into the input schema of the tool; null where it is not about that.",
     )
-    before: Any = Field(description="What was there; null for nothing, or for what is too large to show.")
+    before: Any = Field(description="What was there; null if nothing was, or if it is too large to show.")
     after: Any = Field(description="What is there now; null as before.")
 
 
@@ -91,7 +91,7 @@ class ReportAnswer(BaseModel):
 
     items: list[ReportItem] = Field(description="What became of each operation.")
     changes: LastChanges | None = Field(
-        description="What the last reading that changed anything has changed; null for nothing since the registration.",
+        description="What the last reading that changed anything changed; null if nothing has since the registration.",
     )
     next_cursor: None = Field(default=None, description="Always null: there is only one page.")
 
@@ -100,18 +100,18 @@ class CuratedToolAnswer(BaseModel):
     """An operation and what an admin made of it."""
 
     operation: str | None = Field(
-        description="Its name by the document, under which it is changed here; null for an override whose operation "
-        "is not there now.",
+        description="Its name in the document, which these routes use; null for an override whose operation is not "
+        "there now.",
     )
-    tool_id: str | None = Field(description="What REST calls the tool; null where it is no tool.")
-    name: str | None = Field(description="What MCP calls the tool; null where it is no tool.")
+    tool_id: str | None = Field(description="What REST calls the tool; null where it is not a tool.")
+    name: str | None = Field(description="What MCP calls the tool; null where it is not a tool.")
     method: str = Field(description="The HTTP method of the operation.")
     path: str = Field(description="The path template of the operation.")
     status: Literal["ready", "degraded", "skipped"] = Field(
-        description="`ready`: a tool; `degraded`: a tool with something lost; `skipped`: no tool.",
+        description="`ready`: a tool; `degraded`: a tool with something lost; `skipped`: not a tool.",
     )
     reason: str | None = Field(description="Why it is not `ready`.")
-    override: dict[str, Any] | None = Field(description="What an admin said of it; null for nothing.")
+    override: dict[str, Any] | None = Field(description="What an admin stated about it; null if nothing.")
 
 
 class CuratedToolsAnswer(BaseModel):

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from app.api.http.bodies import FormRoute, read_body, read_json, read_parts
 from app.api.http.dependencies import Admin, Sources, composition_of
 from app.api.http.entry import ADMIN_BYTES
-from app.api.rest.failures import ADMIN, BODY, CALLER, CHANGED, DOCUMENT, PARAMETERS, SOURCE, Responses, failures
+from app.api.rest.failures import ADMIN, AUDIENCES, CALLER, CHANGED, DOCUMENT, PARAMETERS, SOURCE, Responses, failures
 from app.api.rest.source_answers import RegisteredAnswer
 from app.api.rest.sources import TAGGED, IfMatch, SourceKey, etag, registered, versions
 from app.errors import TooLarge, UnsupportedMediaType
@@ -20,11 +20,11 @@ from app.sources.forms import SourceCreate, SourceRead, SourceUpdate
 
 _PARTS = ("source", "document")
 _ALSO = frozenset({"", "application/octet-stream", "application/x-www-form-urlencoded"})  # the last one is curl's own
-_KINDS: dict[int | str, Any] = {
+_KINDS: dict[str, Any] = {
     "application/json": {"schema": {"type": "object"}},
     "application/yaml": {"schema": {"type": "string"}},
 }
-_DOWNLOAD: Responses = {200: {"content": _KINDS, **TAGGED[200]}}
+_GIVEN_BACK: Responses = {200: {**TAGGED[200], "content": _KINDS}}
 _BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
@@ -70,8 +70,18 @@ async def _document(request: Request, _: Admin) -> bytes:
     "/{source}/document",
     summary="Upload the document of a source",
     response_description="The source, as it is now.",
-    responses=TAGGED | failures(CALLER, ADMIN, SOURCE, BODY, CHANGED, DOCUMENT, {422: ("invalid_overrides",)}),
-    openapi_extra={"requestBody": {"required": True, "content": {**_KINDS, **_BINARY}}},
+    responses=TAGGED
+    | failures(
+        CALLER,
+        ADMIN,
+        SOURCE,
+        PARAMETERS,
+        CHANGED,
+        DOCUMENT,
+        AUDIENCES,
+        {415: ("unsupported_media_type",), 422: ("invalid_overrides",)},
+    ),
+    openapi_extra={"requestBody": {"description": "The document.", "required": True, "content": _KINDS | _BINARY}},
 )
 async def upload_source_document(
     source: SourceKey,
@@ -89,10 +99,10 @@ async def upload_source_document(
 
 @router.get(
     "/{source}/document",
-    summary="Download the document of a source",
-    response_description="The document that was uploaded, as it was sent.",
+    summary="Show the uploaded document of a source",
     response_class=Response,
-    responses=_DOWNLOAD | failures(CALLER, ADMIN, SOURCE, PARAMETERS, {404: ("document_not_kept",)}),
+    response_description="The document, as it was sent.",
+    responses=_GIVEN_BACK | failures(CALLER, ADMIN, SOURCE, PARAMETERS, {404: ("document_not_kept",)}),
 )
 async def get_source_document(source: SourceKey, _: Admin, sources: Sources) -> Response:
     """Give back the document that was uploaded, as it was sent."""

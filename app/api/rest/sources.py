@@ -1,7 +1,7 @@
 """`/api/v1/sources`: admins register, change, refresh and remove sources."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
@@ -42,7 +42,7 @@ router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
 
 _CURSOR = "after"
 _EXAMPLE = {"name": "Pizzeria", "url": "https://pizzeria.example.com/openapi.json", "default_audience": "pizzeria"}
-_FORM = {
+_MULTIPART: dict[str, Any] = {
     "multipart/form-data": {
         "schema": {
             "type": "object",
@@ -58,7 +58,7 @@ _FORM = {
 _VERSION_TAG = re.compile(r'"[0-9]{1,18}"')
 
 SourceKey = Annotated[str, Path(description="The id or the slug of the source.")]
-OperationName = Annotated[str, Path(description="The name of the operation by the document, as lists have it.")]
+OperationName = Annotated[str, Path(description="The name of the operation in the document, as lists show it.")]
 _ETAG = {"ETag": {"description": "The version of the source, for `If-Match`.", "schema": {"type": "string"}}}
 _LOCATION = {"Location": {"description": "Where the source is.", "schema": {"type": "string"}}}
 TAGGED: Responses = {200: {"headers": _ETAG}}
@@ -83,7 +83,7 @@ IfMatch = Annotated[
     | failures(
         CALLER, ADMIN, BODY, DOCUMENT, AUDIENCES, {409: ("slug_taken",), 422: ("slug_required", "invalid_overrides")}
     ),
-    openapi_extra={"requestBody": {"content": {"application/json": {"example": _EXAMPLE}, **_FORM}}},
+    openapi_extra={"requestBody": {"content": {"application/json": {"example": _EXAMPLE}} | _MULTIPART}},
 )
 async def register_source(create: SourceCreate, admin: Admin, sources: Sources, response: Response) -> RegisteredAnswer:
     """Register a source: its document is fetched, unless it was sent, and its operations become tools at once."""

@@ -75,7 +75,7 @@ class ExecuteAnswer(BaseModel):
     )
     result: Any = Field(
         description="The body: JSON as it came, streams as a list, other text as a string, anything else as "
-        "`{content_type, bytes, base64}`. Of an error page only the words."
+        "`{content_type, bytes, base64}`. Of an error page, only the words."
     )
     truncated: bool = Field(description="Whether the upstream had more to say than is shown.")
     duration_ms: float = Field(description="How long the upstream took, in milliseconds.")
@@ -83,7 +83,7 @@ class ExecuteAnswer(BaseModel):
 
 
 class _DirectRoute(APIRoute):
-    """A route that FastAPI documents but does not handle: the path of a call reads and renders JSON once."""
+    """A route that FastAPI documents but does not handle, so that a call reads and renders its JSON only once."""
 
     def get_route_handler(self) -> Any:  # noqa: ANN401 - Starlette's type is private
         return self.endpoint
@@ -132,7 +132,7 @@ async def list_tools(
 async def get_tool(
     tool_id: Annotated[str, Path(description="The tool: `slug/operation`.")], agent: Agent, request: Request
 ) -> ToolDetail:
-    """Answer 404 for what the caller may not see, as for what does not exist."""
+    """Show what a tool takes and answers. One that the caller may not see is 404, like one that does not exist."""
     tool = composition_of(request.scope).access.see(agent, tool_id, "rest")
     return ToolDetail(
         **_summary(tool),
@@ -182,7 +182,7 @@ def _asked(body: object) -> tuple[str, Mapping[str, Any]]:
         raise _misfit(Violation("", "must be a JSON object: {tool_id, arguments}"))
     tool_id, arguments = body.get("tool_id"), body.get("arguments")
     if not isinstance(tool_id, str):
-        raise _misfit(Violation("/tool_id", "is required, a string"))
+        raise _misfit(Violation("/tool_id", "is required and must be a string"))
     if arguments is not None and not isinstance(arguments, dict):
         raise _misfit(Violation("/arguments", "must be an object of arguments by name"))
     if unknown := sorted(body.keys() - {"tool_id", "arguments"}):
@@ -191,11 +191,11 @@ def _asked(body: object) -> tuple[str, Mapping[str, Any]]:
 
 
 def _misfit(violation: Violation) -> Invalid:
-    return Invalid("invalid_request", "The request does not fit; `violations` says where and why.", [violation])
+    return Invalid("invalid_request", "The request is not valid; `violations` says where and why.", [violation])
 
 
 def _rendered(tool_id: str, result: ToolResult) -> bytes:
-    # JSON of the upstream is spliced in as it came: parsing and writing it again would cost more than all the rest.
+    # JSON of the upstream is spliced in as it came: parsing and rendering it again would cost more than the rest.
     body: object = orjson.Fragment(result.raw) if result.kind == "json" else result.body
     return orjson.dumps(
         {

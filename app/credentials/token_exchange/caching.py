@@ -1,16 +1,16 @@
 """Keeps exchanged tokens for a while, and lets callers of the same exchange share it."""
 
-import asyncio
 import hashlib
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from app.credentials.token_exchange.exchanger import ExchangedToken, ExchangeTarget, TokenExchanger
 from app.errors import NotPermitted
 from app.identity.agent_token import AgentToken
-from app.identity.remembered import Remembered
+from app.memory import Kept, Memory
 from app.telemetry import Telemetry
 
 _MOST_TOKENS = 10_000
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class CachingExchanger:
-    """Asks `exchanger` only for tokens that it has not. `buffer` and `max_age` are in seconds (see `keep_until`).
+    """Asks `exchanger` only for tokens that it does not have. `buffer` and `max_age` are in seconds (see `keep_until`).
 
     `client_id` is the exchange client, `clock` gives seconds since the epoch. Tokens live in memory only.
     """
@@ -30,6 +30,7 @@ class CachingExchanger:
     def __init__(
         self,
         exchanger: TokenExchanger,
+        memory: Memory,
         telemetry: Telemetry,
         *,
         client_id: str,
@@ -44,14 +45,13 @@ class CachingExchanger:
         self._buffer = buffer
         self._max_age = max_age
         self._clock = clock
-        self._tokens: Remembered[ExchangedToken] = Remembered(most)
-        self._refusals: Remembered[str] = Remembered(_MOST_REFUSALS)
-        self._flights: dict[bytes, asyncio.Task[ExchangedToken]] = {}
+        self._tokens: Kept[ExchangedToken] = memory.kept("exchanged_tokens", most=most)
+        self._refusals: Kept[str] = memory.kept("unavailable_audiences", most=_MOST_REFUSALS)
 
     async def exchange(self, agent: AgentToken, target: ExchangeTarget) -> ExchangedToken:
         """See TokenExchanger. A caller that gives up does not end the exchange that others wait for."""
         key = cache_key(agent, target, self._client_id)
-        token = self._tokens.get(key, self._clock())
+        token = await self._tokens.get(key, self._clock())
         attributes: dict[str, str | bool | float] = {
             "token_exchange.audience": target.audience,
             "token_exchange.cache_hit": token is not None,
@@ -63,31 +63,14 @@ class CachingExchanger:
             _log.debug("Token exchange cache hit for audience '%s'", target.audience)
             return token
 
-    def forget(self, agent: AgentToken, target: ExchangeTarget) -> None:
+    async def forget(self, agent: AgentToken, target: ExchangeTarget) -> None:
         """Drop the cached token: the upstream would not have it."""
-        self._tokens.forget(cache_key(agent, target, self._client_id))
-
-    async def aclose(self) -> None:
-        """End the exchanges that are under way."""
-        flights = list(self._flights.values())
-        for flight in flights:
-            flight.cancel()
-        if flights:
-            await asyncio.wait(flights)
+        await self._tokens.forget(cache_key(agent, target, self._client_id))
 
     async def _share(self, key: bytes, agent: AgentToken, target: ExchangeTarget) -> ExchangedToken:
-        if refusal := self._refusals.get(key, self._clock()):
+        if refusal := await self._refusals.get(key, self._clock()):
             raise NotPermitted("exchange_audience_not_available", refusal)
-        flight = self._flights.get(key)
-        if flight is None:
-            flight = self._flights[key] = asyncio.create_task(self._fetch(key, agent, target))
-            flight.add_done_callback(lambda landed: self._land(key, landed))
-        return await asyncio.shield(flight)
-
-    def _land(self, key: bytes, flight: asyncio.Task[ExchangedToken]) -> None:
-        del self._flights[key]
-        if not flight.cancelled():
-            flight.exception()  # when every caller has given up, asyncio would complain that nobody looked at it
+        return await self._tokens.once(key, partial(self._fetch, key, agent, target))
 
     async def _fetch(self, key: bytes, agent: AgentToken, target: ExchangeTarget) -> ExchangedToken:
         try:
@@ -95,11 +78,11 @@ class CachingExchanger:
         except NotPermitted as refusal:
             if refusal.code == "exchange_audience_not_available":
                 now = self._clock()
-                self._refusals.keep(key, refusal.detail, until=now + _REFUSED_FOR, now=now)
+                await self._refusals.keep(key, refusal.detail, until=now + _REFUSED_FOR, now=now)
             raise
         now = self._clock()
         until = keep_until(token.expires_at, agent.expires_at, now=now, buffer=self._buffer, max_age=self._max_age)
-        self._tokens.keep(key, replace(token, cached=True), until=until, now=now)
+        await self._tokens.keep(key, replace(token, cached=True), until=until, now=now)
         return token
 
 
@@ -117,7 +100,7 @@ def cache_key(agent: AgentToken, target: ExchangeTarget, client_id: str) -> byte
 
 
 def keep_until(exchanged_ends: float, agent_ends: float, *, now: float, buffer: float, max_age: float) -> float:
-    """Return when a cached token must not be used any more; not in the future means: use it once, keep it not.
+    """Return when a cached token must not be used any more; not in the future means: use it once, do not keep it.
 
     The buffer is for the exchanged token alone: taking it from the agent token's end too would leave the last part of
     that token's life without a cache.

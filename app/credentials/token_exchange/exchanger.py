@@ -32,7 +32,6 @@ class ExchangedToken:
     value: str = field(repr=False)
     expires_at: float
     token_id: str | None = None
-    scopes: frozenset[str] = frozenset()
     cached: bool = False
 
 

@@ -53,7 +53,6 @@ class IssuedTokenCheck:
             value=value,
             expires_at=self._end(answer.get("expires_in"), claims["exp"]),
             token_id=text_or_none(claims.get("jti")),
-            scopes=frozenset(target.scopes if granted is None else granted.split()),
         )
 
     def _check_claims(self, claims: Mapping[str, Any], agent: AgentToken, target: ExchangeTarget) -> None:
@@ -64,9 +63,9 @@ class IssuedTokenCheck:
         if target.audience not in audiences_of(claims):
             raise _unusable("it is not for the audience that was asked for")
         if claims.get("sub") != agent.subject:
-            raise _unusable("it is another user's")
+            raise _unusable("it belongs to another user")
         if claims.get("typ") != "Bearer" or "cnf" in claims:
-            raise _unusable("it is no plain access token")
+            raise _unusable("it is not a plain access token")
         if expires is None or expires + LEEWAY <= now:
             raise _unusable("it has expired or does not say when it will")
         if not_before is None or not_before > now + LEEWAY:
@@ -89,7 +88,7 @@ def _bearer(answer: Mapping[str, Any]) -> str:
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise _unusable("its token_type is not Bearer")
     if answer.get("issued_token_type", _ACCESS_TOKEN) not in (_ACCESS_TOKEN, _JWT):
-        raise _unusable("it is no access token by its issued_token_type")
+        raise _unusable("its issued_token_type is not that of an access token")
     return value
 
 

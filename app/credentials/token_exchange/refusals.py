@@ -39,9 +39,9 @@ _SWITCH = (
     "Exchange: On. The audience's own client needs no switch."
 )
 _AUDIENCE_NOT_AVAILABLE = (
-    "The identity provider gives this user no token for the audience {audience}. Either the user lacks the role that "
-    "opens it (ask for that role), or the configuration lacks it: in Keycloak, Clients > {client} > Client scopes must "
-    "hold a client scope with an Audience mapper for {audience}: as Default, or as Optional with Include in token "
+    "The identity provider does not give this user a token for the audience {audience}. Either the user lacks the role "
+    "that opens it (ask for that role), or the configuration lacks it: in Keycloak, Clients > {client} > Client scopes "
+    "must hold a client scope with an Audience mapper for {audience}: as Default, or as Optional with Include in token "
     "scope on and named in the source's `scopes`."
 )
 _SECRET = (
@@ -60,7 +60,7 @@ _AUDIENCE_UNKNOWN = (
     "The identity provider has no client {audience}. Correct the source's `default_audience`, or create the client."
 )
 _SCOPES = (
-    "The exchange client has not all of the scopes that the source asks for ({scopes}). In Keycloak, add them under "
+    "The exchange client does not have all the scopes that the source asks for ({scopes}). In Keycloak, add them under "
     "Clients > {client} > Client scopes as Optional, or correct the source's `scopes`."
 )
 _CONSENT = (
@@ -115,7 +115,7 @@ _ROWS = (
         "",
         BadAnswer,
         "exchange_not_enabled",
-        "The identity provider knows no token exchange. Keycloak needs version 26.2 or later, with its feature "
+        "The identity provider does not support token exchange. Keycloak needs version 26.2 or later, with the feature "
         "token-exchange-standard on, which is the default.",
     ),
     Refusal(403, "access_denied", "Client not allowed to exchange", BadAnswer, "exchange_not_enabled", _SWITCH),
@@ -175,7 +175,7 @@ _ROWS = (
         "HTTPS required",
         BadAnswer,
         "https_required",
-        "The realm demands HTTPS. Set KEYCLOAK_URL to an https address, or change Realm settings > Require SSL.",
+        "The realm requires HTTPS. Set KEYCLOAK_URL to an https address, or change Realm settings > Require SSL.",
     ),
     Refusal(None, "", "", BadAnswer, "exchange_policy_refused", _POLICY),
 )

@@ -1,4 +1,7 @@
-"""The body of an answer as a JSON value, as a text, or as a description of what is neither."""
+"""The body of an answer as a JSON value, as a text, or as a description of what is neither.
+
+The secret that the call carried is taken out of it: that is for the upstream, not for the agent.
+"""
 
 import base64
 import codecs
@@ -9,8 +12,7 @@ from typing import Any, Literal
 import orjson
 
 from app.operation.media_types import is_media_type
-from app.tools.answer.echo import Echo
-from app.tools.answer.streams import is_stream, values_of
+from app.tools.answer.streams import STREAMS, values_of
 
 Kind = Literal["empty", "json", "text", "binary"]
 
@@ -20,11 +22,52 @@ _TEXT_TYPES = frozenset(
         *("application/x-yaml", "application/javascript", "application/sql", "application/graphql"),
     }
 )
+_SENT = "[the token that was sent]"
+_SHORTEST = 16  # characters of a token's beginning that a cut answer may end with
 _CODECS = ("utf-8", "utf-16", "utf-32", "ascii", "iso8859", "cp", "gb", "big5", "euc", "shift_jis", "koi8")
 _MARKS = {
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
     "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
 }
+
+
+class Echo:
+    """What to look for; a call without a token has none."""
+
+    def __init__(self, secret: str | None) -> None:
+        self._secret = secret or ""
+
+    def out_of_text(self, text: str) -> str:
+        """Return the text without the token."""
+        return text.replace(self._secret, _SENT) if self._secret else text
+
+    def out_of(self, content: bytes, *, truncated: bool = False) -> bytes:
+        """Return the content without the token, and without its beginning where the content was cut inside of it."""
+        if not self._secret:
+            return content
+        token = self._secret.encode()
+        content = content.replace(token, _SENT.encode())
+        if truncated:
+            for length in range(len(token) - 1, _SHORTEST - 1, -1):
+                if content.endswith(token[:length]):
+                    return content[:-length] + _SENT.encode()
+        return content
+
+    def out_of_json(self, data: bytes) -> tuple[Any, bytes]:
+        """Return JSON, parsed and as it came, without the token, whichever of its characters are escaped.
+
+        Raises orjson.JSONDecodeError.
+        """
+        data = self.out_of(data)
+        body = orjson.loads(data)
+        if self._secret and b"\\u" in data:
+            try:
+                plain = orjson.dumps(body)
+            except orjson.JSONEncodeError:  # nested too deep to be written again: what is escaped stays
+                return body, data
+            if (without := self.out_of(plain)) != plain:
+                return orjson.loads(without), without
+        return body, data
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +95,7 @@ class _ContentType:
 def read_body(content: bytes, content_type: str | None, *, truncated: bool, echo: Echo) -> AnswerBody:
     """Return what the content is, without a token that the upstream echoes.
 
-    Of what was truncated only texts and streams are of use: half a JSON value is told as text, half a file is only
+    Of what was truncated only texts and streams are of use: half a JSON value is returned as text, half a file is only
     described, and half a character or event at the end is left out.
     """
     stated = _content_type(content_type or "")
@@ -64,7 +107,7 @@ def read_body(content: bytes, content_type: str | None, *, truncated: bool, echo
         try:
             return AnswerBody("json", *echo.out_of_json(content.removeprefix(codecs.BOM_UTF8)), truncated=False)
         except orjson.JSONDecodeError:
-            pass  # NaN, an error page: what is no JSON is told as text
+            pass  # NaN, an error page: anything that is not JSON is returned as text
     content = echo.out_of(content, truncated=truncated)
     text = _text(content, stated, truncated=truncated)
     if text is None:
@@ -85,6 +128,11 @@ def _stream(text: str, stated: _ContentType, truncated: bool, echo: Echo) -> Ans
 def media_type_of(content_type: str | None) -> str:
     """Return the media type alone, in lower case; empty where none, or nonsense, is stated."""
     return _content_type(content_type or "").media_type
+
+
+def is_stream(content_type: str | None) -> bool:
+    """Whether the body may never end, and each part of it is of use without the rest."""
+    return _content_type(content_type or "").stream
 
 
 def _described(content: bytes, media_type: str, *, whole: bool) -> dict[str, Any]:
@@ -123,7 +171,7 @@ def _content_type(header: str) -> _ContentType:
         if name.strip() == "charset":
             charset = _codec(value.strip().strip('"'))
             break
-    stream = is_stream(media_type)
+    stream = media_type in STREAMS
     json = media_type in {"", "application/json", "text/json"} or media_type.endswith("+json")
     text = json or stream or media_type.startswith("text/") or media_type.endswith("+xml") or media_type in _TEXT_TYPES
     return _ContentType(media_type, charset, json, text, stream)

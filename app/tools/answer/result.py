@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.tools.answer.body import AnswerBody, Kind, media_type_of, read_body
-from app.tools.answer.echo import Echo
+from app.tools.answer.body import AnswerBody, Echo, Kind, media_type_of, read_body
 from app.tools.answer.html import text_of_html
 from app.tools.upstream import UpstreamAnswer
 
@@ -40,9 +39,9 @@ class ToolResult:
     headers: Mapping[str, str]
 
 
-def read_answer(answer: UpstreamAnswer, *, bearer: str | None, duration_ms: float) -> ToolResult:
-    """Make a result of the answer; a bearer that the upstream echoes is taken out of it."""
-    echo = Echo(bearer)
+def read_answer(answer: UpstreamAnswer, *, secret: str | None, duration_ms: float) -> ToolResult:
+    """Make a result of the answer; a secret that was sent and comes back is taken out of it."""
+    echo = Echo(secret)
     content_type = answer.headers.get("content-type")
     body = read_body(answer.content, content_type, truncated=answer.truncated, echo=echo)
     is_error = answer.status >= 400

@@ -13,7 +13,7 @@ from app.operation.media_types import essence
 _EVENTS = "text/event-stream"
 _SEQUENCE = "application/json-seq"
 _LINES = ("x-ndjson", "ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines")
-_STREAMS = frozenset({_EVENTS, _SEQUENCE, *(f"application/{name}" for name in _LINES)})
+STREAMS = frozenset({_EVENTS, _SEQUENCE, *(f"application/{name}" for name in _LINES)})
 _MOST_VALUES = 10_000  # in one answer
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _RECORD_SEPARATOR = "\x1e"
@@ -30,13 +30,8 @@ class StreamValues:
     truncated: bool
 
 
-def is_stream(content_type: str | None) -> bool:
-    """Whether the body may never end, and each part of it is of use without the rest."""
-    return content_type is not None and essence(content_type) in _STREAMS
-
-
 def values_of(text: str, content_type: str, *, truncated: bool) -> StreamValues | None:
-    """Return what the stream holds; None where a line is no JSON.
+    """Return what the stream holds; None where a line is not JSON.
 
     Of a truncated text the last, unfinished value is left out. A server-sent event is `{data}`, with `event` and `id`
     where it has them; `data` is parsed where it is JSON.

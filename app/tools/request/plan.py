@@ -14,6 +14,7 @@ from app.operation.media_types import kind_of
 from app.operation.operation import Location, Operation, Parameter, Value
 from app.operation.path_template import split_template
 from app.operation.pointers import join
+from app.tools.arguments import invalid_arguments
 from app.tools.request.content import blaming, encode_body, form_text, refuse_names
 from app.tools.request.styles import (
     Unencodable,
@@ -25,7 +26,6 @@ from app.tools.request.styles import (
     percent_encoded,
     text_of,
 )
-from app.tools.violations import invalid_arguments
 
 _LITERAL = "/?%:@!$&'()*+,;=~"  # besides letters, digits and `_.-`: what a template may hold as it is
 _NO_SEGMENT = {"", ".", ".."}

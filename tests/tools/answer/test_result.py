@@ -25,7 +25,7 @@ def result_of(
     if content_type is not None:
         said["content-type"] = content_type
     answer = UpstreamAnswer(status, httpx.Headers(said), content, truncated)
-    return read_answer(answer, bearer=bearer, duration_ms=1.5)
+    return read_answer(answer, secret=bearer, duration_ms=1.5)
 
 
 def test_json_is_parsed_and_can_be_spliced_as_it_came() -> None:

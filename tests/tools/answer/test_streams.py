@@ -3,7 +3,8 @@
 import orjson
 import pytest
 
-from app.tools.answer.streams import StreamValues, is_stream, values_of
+from app.tools.answer.body import is_stream
+from app.tools.answer.streams import StreamValues, values_of
 
 EVENTS = "text/event-stream"
 
