@@ -166,16 +166,17 @@ def test_a_malformed_form_is_refused_while_others_are_answered(
 def answered_while(
     work: Callable[[], httpx.Response], provider: RunningProvider, admin: Headers, expected: set[int]
 ) -> int:
-    """How many others were answered meanwhile, each within a second."""
+    """How many others were answered meanwhile; none waited for most of the work, however slow the machine is."""
     ended: list[httpx.Response] = []
     working = threading.Thread(target=lambda: ended.append(work()))
     working.start()
-    answered = 0
+    began = time.monotonic()
+    waits: list[float] = []
     while working.is_alive():
         started = time.monotonic()
         assert provider.http.get("/api/v1/tools", headers=admin).status_code == 200
-        assert time.monotonic() - started < 1
-        answered += 1
+        waits.append(time.monotonic() - started)
     working.join()
     assert ended[0].status_code in expected, ended[0].text
-    return answered
+    assert max(waits) < max(1, (time.monotonic() - began) / 2)
+    return len(waits)
