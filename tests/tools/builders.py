@@ -25,7 +25,6 @@ def an_agent(value: str = "agent-token", **changes: Any) -> AgentToken:
         "scopes": frozenset({"openid"}),
         "roles": frozenset({"customer"}),
         "expires_at": time.time() + 300,
-        "claims": {},
     }
     return AgentToken(**fields | changes)
 
