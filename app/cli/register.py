@@ -1,5 +1,6 @@
 """`tools-provider register`: a document at an address or in a file becomes a source with tools."""
 
+import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,11 @@ from app.operation.text import cleaned
 
 _SOURCES = "/api/v1/sources"
 _MOST_BYTES = 200_000_000  # of a file and those beside it; what a server takes is its setting
+_CARRIED = {  # by calls, for each type of `upstream_auth`
+    "token_exchange": "a token for {}",
+    "passthrough": "the agent's own token",
+    "none": "no token",
+}
 
 
 def register(  # noqa: PLR0913 - the options of a command
@@ -59,9 +65,12 @@ def register(  # noqa: PLR0913 - the options of a command
         **({"base_url": base_url} if base_url else {}),
     }
     client = connect(server, token_file, user, password_file)
-    if not is_url:
-        source["document"] = content.decode(errors="replace")
-    registered = client.post(_SOURCES, json=source)
+    if is_url:
+        registered = client.post(_SOURCES, json=source)
+    else:  # a form: its part `source` as JSON, its part `document` the file as it is
+        part = (Path(document).name, content)
+        parts = {"source": (None, json.dumps(source), "application/json"), "document": part}
+        registered = client.post(_SOURCES, files=parts)
     _tell(registered)
 
 
@@ -83,10 +92,9 @@ def _title(file: Path) -> str:
 
 
 def _tell(registered: dict[str, Any]) -> None:
-    slug, tools = registered["slug"], registered["tools"]
+    slug, tools, auth = registered["slug"], registered["tools"], registered["upstream_auth"]["type"]
     show(registered["name"], [ReportItem(**item) for item in registered["report"]], len(tools), partial(tool_id, slug))
-    auth, audience = registered["upstream_auth"]["type"], registered["default_audience"]
-    carried = f"calls carry a token for {audience}" if auth == "token_exchange" else f"upstream_auth {auth}"
-    sys.stdout.write(cleaned(f"Registered as {slug}: {registered['base_url']}, {carried}\n"))
-    for warning in registered.get("warnings", ()):
+    carried = _CARRIED.get(auth, f"what {auth} provides").format(registered["default_audience"])
+    sys.stdout.write(cleaned(f"Registered as {slug}: {registered['base_url']}, calls carry {carried}\n"))
+    for warning in registered["warnings"]:
         sys.stderr.write(cleaned(f"Warning: {warning['code']}: {warning['detail']}\n"))
