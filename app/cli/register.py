@@ -32,6 +32,11 @@ _CARRIED = {  # by calls, for each type of `upstream_auth`
     "none": "no token",
 }
 _MOST_BYTES = 200_000_000  # of a file and those beside it; what a server takes is its setting
+_CARRIED = {  # by calls, for each type of `upstream_auth`
+    "token_exchange": "a token for {}",
+    "passthrough": "the agent's own token",
+    "none": "no token",
+}
 
 
 def register(  # noqa: PLR0913 - the options of a command
