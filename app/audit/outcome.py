@@ -62,6 +62,7 @@ class Outcomes:
         """Record what was refused before any work began; returns when it is durable, at once if it is only counted."""
         outcome = Outcome(self, "refusal", action, agent, door)
         outcome.code, outcome.source, outcome.tool = error.code, source, tool
+        outcome.detail = error.detail
         await self.keep(outcome.record())
 
     async def keep(self, record: AuditRecord) -> None:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field, replace
 from types import NoneType
 
-from openapi_pydantic.v3.v3_1 import Encoding, MediaType, RequestBody
-
+from app.openapi.operations.objects import EncodingObject, RequestBodyObject
 from app.openapi.operations.parts import Input, Unusable, parse
 from app.openapi.schema.definitions import Definition
 from app.openapi.schema.schemas import Schemas, is_nothing
@@ -85,16 +84,15 @@ def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> R
     try:
         node, place = schemas.references.follow(raw, pointer)
         content = node.get("content") if isinstance(node, dict) else None
-        stated = {**node, "content": {}} if isinstance(node, dict) else node
-        parsed = parse(RequestBody, stated, place, notes)
+        parsed = parse(RequestBodyObject, node, place, notes)
         media = _chosen(content, place, schemas, notes)
     except (Unresolvable, Unusable) as error:
         notes.append(remark(f"the body is taken as any JSON: {error}", pointer))
-        parsed, media = RequestBody(content={}), Media("application/json", (None, pointer), pointer)
+        parsed, media = RequestBodyObject(), Media("application/json", (None, pointer), pointer)
     return read_media(parsed, media, schemas, notes)
 
 
-def read_media(parsed: RequestBody, media: Media, schemas: Schemas, notes: list[str]) -> ReadBody:
+def read_media(parsed: RequestBodyObject, media: Media, schemas: Schemas, notes: list[str]) -> ReadBody:
     """Return the body that is sent in that media type."""
     return _Reader(parsed, media, schemas, notes).read()
 
@@ -115,7 +113,6 @@ def _chosen(content: Value, pointer: str, schemas: Schemas, notes: list[str]) ->
     if raw is None or (isinstance(raw, dict) and raw.get("schema", {}) is None):
         notes.append(remark("null in place of a schema: any value is accepted", where))
     raw = raw if isinstance(raw, dict) else {}
-    parse(MediaType, {name: value for name, value in raw.items() if name not in {"schema", "encoding"}}, where, notes)
     return Media(chosen, (raw.get("schema"), join(where, "schema")), where, raw.get("encoding"))
 
 
@@ -126,7 +123,7 @@ def _has_files(media: Value, schemas: Schemas) -> bool:
 
 
 class _Reader:
-    def __init__(self, parsed: RequestBody, media: Media, schemas: Schemas, notes: list[str]) -> None:
+    def __init__(self, parsed: RequestBodyObject, media: Media, schemas: Schemas, notes: list[str]) -> None:
         self._parsed = parsed
         self._media = media
         self._schemas = schemas
@@ -176,13 +173,13 @@ class _Reader:
         )
         return field if encoding is None else _encoded(field, encoding, self._kind)
 
-    def _encoding(self, name: str) -> Encoding | None:
+    def _encoding(self, name: str) -> EncodingObject | None:
         encodings = self._media.encoding
         if not isinstance(encodings, dict) or name not in encodings:
             return None
         where = join(self._media.pointer, "encoding", name)
         try:
-            return parse(Encoding, _without_headers(encodings[name]), where, self._notes)
+            return parse(EncodingObject, encodings[name], where, self._notes)
         except Unusable as error:
             self._notes.append(remark(f"an encoding was left out: {error}", where))
             return None
@@ -230,18 +227,13 @@ class _Reader:
         return self._whole(Definition(_base64_of(self._body.media_type)), binary=True)
 
 
-def _encoded(field: BodyField, encoding: Encoding, kind: Kind) -> BodyField:
-    stated = [each.strip() for each in (encoding.contentType or "").split(",")]
+def _encoded(field: BodyField, encoding: EncodingObject, kind: Kind) -> BodyField:
+    stated = [each.strip() for each in (encoding.content_type or "").split(",")]
     content_type = next((each for each in stated if is_media_type(each) and "*" not in essence(each)), None)
-    if kind == "multipart" or not encoding.model_fields_set & {"style", "explode", "allowReserved"}:
+    if kind == "multipart" or not encoding.model_fields_set & {"style", "explode", "allow_reserved"}:
         return replace(field, content_type=content_type)
     style = next((style for style in _STYLES if style == encoding.style), _STYLES[0])
     return replace(field, style=style, explode=style == "form" if encoding.explode is None else encoding.explode)
-
-
-def _without_headers(raw: Value) -> Value:
-    """Callers cannot set the headers of a part."""
-    return {name: value for name, value in raw.items() if name != "headers"} if isinstance(raw, dict) else raw
 
 
 def _together(definitions: list[Definition]) -> Definition:

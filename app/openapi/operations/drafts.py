@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from openapi_pydantic.v3.v3_1 import Operation as ParsedOperation
-
 from app.openapi.operations import extensions, swagger2
 from app.openapi.operations.answers import Answers
 from app.openapi.operations.bodies import ReadBody, read_body
+from app.openapi.operations.objects import OperationObject
 from app.openapi.operations.parameters import Parameters
 from app.openapi.operations.parts import Input, Place, ToolWishes, Unusable, parse, server_addresses
 from app.openapi.schema.definitions import Definition
@@ -78,7 +77,7 @@ class Drafting:
         literals, template = split_template(item.path)
         if any(segment in {".", ".."} for segment in "{}".join(literals).split("/")):
             raise Unusable("its path has dot segments", item.pointer)
-        head = parse(ParsedOperation, _head(node), place, notes)
+        head = parse(OperationObject, _head(node), place, notes)
         wishes = extensions.tool_wishes(node) if any(key.startswith("x-") for key in node) else ToolWishes()
         arguments = self._arguments(item, node, place, template, notes)
         servers = self._own_servers(item, node, place, notes)
@@ -87,7 +86,7 @@ class Drafting:
             name="",
             method=method,
             path=item.path,
-            operation_id=head.operationId,
+            operation_id=head.operation_id,
             title=shortened(wishes.title or head.summary or "", LONGEST_NAME) or None,
             description=_description(wishes, head, item, method, place, notes),
             tags=tuple(shortened(tag, LONGEST_NAME) for tag in (head.tags or [])[:_MOST_TAGS]),
@@ -104,7 +103,7 @@ class Drafting:
             stated_hints=wishes.hints,
         )
         schemas = {name: each.schema for name, each in arguments.inputs.items()}
-        return Draft(operation, wishes.name or head.operationId, schemas, place)
+        return Draft(operation, wishes.name or head.operation_id, schemas, place)
 
     def _arguments(
         self, item: PathItem, node: Json, place: str, template: Sequence[str], notes: list[str]
@@ -142,7 +141,7 @@ def _head(node: Json) -> Json:
 
 
 def _description(
-    wishes: ToolWishes, head: ParsedOperation, item: PathItem, method: str, place: str, notes: list[str]
+    wishes: ToolWishes, head: OperationObject, item: PathItem, method: str, place: str, notes: list[str]
 ) -> str:
     if hides_something(f"{wishes.title}{wishes.description}{head.summary}{head.description}"):
         notes.append(remark("invisible or control characters were taken out of its description", place))

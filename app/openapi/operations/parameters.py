@@ -5,9 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from openapi_pydantic.v3.v3_1 import Parameter as ParsedParameter
-
 from app.openapi.operations import swagger2
+from app.openapi.operations.objects import ParameterObject
 from app.openapi.operations.parts import Input, Place, Unusable, parse
 from app.openapi.schema.definitions import Definition
 from app.openapi.schema.schemas import Schemas, short_examples
@@ -135,11 +134,9 @@ class Parameters:
             where = stated.pointer
         fields = {name: value for name, value in place.raw.items() if name not in {"schema", "content"}}
         definition = self._schemas.read(raw_schema, where)
-        whole_query = fields.get("in") == "querystring"  # which the parser does not know
-        known = {**fields, "in": "query"} if whole_query else fields
-        parsed = parse(ParsedParameter, {**known, "schema": definition.schema}, place.pointer, notes)
-        location: Location = "querystring" if whole_query else parsed.param_in.value
-        if whole_query:
+        parsed = parse(ParameterObject, fields, place.pointer, notes)
+        location = parsed.location
+        if location == "querystring":
             _require_whole_query(place, content_type, notes)
         if location == "header" and parsed.name.lower() in _SET_BY_US:
             return _Known(None, definition, ())
@@ -154,7 +151,7 @@ class Parameters:
             required=parsed.required or location == "path",
             style=style,
             explode=parsed.explode if parsed.explode is not None else style == "form",
-            allow_reserved=location == "query" and bool(getattr(parsed, "allowReserved", False)),
+            allow_reserved=location == "query" and parsed.allow_reserved,
             content_type=content_type,
         )
         shown = _annotated(definition, parsed, place, notes)
@@ -200,7 +197,7 @@ def _require_sendable(name: str, location: Location, pointer: str) -> None:
         raise Unusable("its name has invisible characters", pointer)
 
 
-def _style(parsed: ParsedParameter, location: Location, pointer: str, notes: list[str]) -> Style:
+def _style(parsed: ParameterObject, location: Location, pointer: str, notes: list[str]) -> Style:
     known = _STYLES[location]
     for style in known:
         if style == parsed.style:
@@ -210,7 +207,7 @@ def _style(parsed: ParsedParameter, location: Location, pointer: str, notes: lis
     return known[0]
 
 
-def _annotated(definition: Definition, parsed: ParsedParameter, place: Place, notes: list[str]) -> Definition:
+def _annotated(definition: Definition, parsed: ParameterObject, place: Place, notes: list[str]) -> Definition:
     description = parsed.description or ""
     if hides_something(description):
         notes.append(remark("invisible or control characters were taken out of `description`", place.pointer))

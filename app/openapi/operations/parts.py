@@ -1,22 +1,20 @@
 """What the parts of an operation have in common: where they are, what is read from them, and how they are parsed.
 
-openapi-pydantic parses them one by one, so that a bad part costs only itself. Server Objects are read here too.
+They are parsed one by one, so that a bad part costs only itself. Server Objects are read here too.
 """
 
 import re
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from openapi_pydantic.v3.v3_1 import Server
 from pydantic import BaseModel, ValidationError
 
+from app.openapi.operations.objects import ServerObject
 from app.openapi.schema.definitions import Definition
 from app.operation.operation import Json, Value
 from app.operation.pointers import join, remark
 
 _Part = TypeVar("_Part", bound=BaseModel)
-_FOR_PEOPLE = {"example", "examples", "externalDocs"}  # never a reason to refuse anything
-_BY_SCHEMAS = "schema"  # converted and checked in schemas.py: the parser knows fewer schemas than are valid
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 _UNSENDABLE = re.compile(r"[\x00-\x20\x7f\\]")
 
@@ -69,7 +67,7 @@ def parse(model: type[_Part], raw: Value, pointer: str, notes: list[str]) -> _Pa
     """
     if not isinstance(raw, dict):
         raise Unusable("it is not an object", pointer)
-    fields: Json = {name: value for name, value in raw.items() if name not in _FOR_PEOPLE and not name.startswith("x-")}
+    fields: Json = dict(raw)
     while True:
         try:
             return model.model_validate(fields)
@@ -79,8 +77,7 @@ def parse(model: type[_Part], raw: Value, pointer: str, notes: list[str]) -> _Pa
         if name not in fields or name in _required(model):
             raise Unusable(f"`{name}`: {error['msg']}", pointer)
         del fields[name]
-        if name != _BY_SCHEMAS:
-            notes.append(remark(f"`{name}` cannot be used and was left out: {error['msg']}", join(pointer, name)))
+        notes.append(remark(f"`{name}` cannot be used and was left out: {error['msg']}", join(pointer, name)))
 
 
 def _required(model: type[BaseModel]) -> set[str]:
@@ -95,7 +92,7 @@ def server_addresses(raw: Value, pointer: str, notes: list[str]) -> tuple[str, .
     addresses = []
     for number, each in enumerate(raw if isinstance(raw, list) else ()):
         try:
-            address = _expanded(parse(Server, _with_text_defaults(each), join(pointer, number), notes))
+            address = _expanded(parse(ServerObject, _with_text_defaults(each), join(pointer, number), notes))
         except Unusable:
             continue
         if address is not None and not _UNSENDABLE.search(address):
@@ -118,7 +115,7 @@ def _with_text_default(variable: Json) -> Json:
     return {"default": None if default is None else str(default), "enum": allowed or None}
 
 
-def _expanded(server: Server) -> str | None:
+def _expanded(server: ServerObject) -> str | None:
     variables = server.variables or {}
     address = _VARIABLE.sub(lambda match: _value(variables, match), server.url.strip())
     return None if _VARIABLE.search(address) else address

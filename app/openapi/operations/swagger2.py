@@ -6,9 +6,8 @@ author wrote it. `definitions`, `parameters` and `responses` are found like anyt
 
 from collections.abc import Mapping, Sequence
 
-from openapi_pydantic.v3.v3_1 import RequestBody
-
 from app.openapi.operations.bodies import Media, Members, ReadBody, read_media
+from app.openapi.operations.objects import RequestBodyObject
 from app.openapi.operations.parts import Place
 from app.openapi.schema.schemas import Schemas
 from app.operation.media_types import by_preference, is_media_type, kind_of
@@ -81,10 +80,9 @@ def body_of(places: Sequence[Place], consumes: Value, schemas: Schemas, notes: l
     return read_media(parsed, media, schemas, notes)
 
 
-def _whole(place: Place, consumes: Sequence[str]) -> tuple[RequestBody, Media]:
+def _whole(place: Place, consumes: Sequence[str]) -> tuple[RequestBodyObject, Media]:
     description = place.raw.get("description")
-    parsed = RequestBody(
-        content={},
+    parsed = RequestBodyObject(
         required=place.raw.get("required") is True,
         description=description if isinstance(description, str) else None,
     )
@@ -92,7 +90,7 @@ def _whole(place: Place, consumes: Sequence[str]) -> tuple[RequestBody, Media]:
     return parsed, Media((consumes or [_JSON])[0], schema, place.pointer)
 
 
-def _form(places: Sequence[Place], consumes: Sequence[str], notes: list[str]) -> tuple[RequestBody, Media]:
+def _form(places: Sequence[Place], consumes: Sequence[str], notes: list[str]) -> tuple[RequestBodyObject, Media]:
     stated = [name for name in consumes if kind_of(name) in {"form", "multipart"}]
     if any(place.raw.get("type") == "file" for place in places):
         stated = [name for name in stated if kind_of(name) == "multipart"] or [_MULTIPART]
@@ -109,7 +107,7 @@ def _form(places: Sequence[Place], consumes: Sequence[str], notes: list[str]) ->
             members.required[name] = None
         if "style" in field:
             encoding[name] = {"style": field["style"], "explode": field["explode"]}
-    parsed = RequestBody(content={}, required=bool(members.required))
+    parsed = RequestBodyObject(required=bool(members.required))
     return parsed, Media(media_type, (None, places[0].pointer), places[0].pointer, encoding, members)
 
 
