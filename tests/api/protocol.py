@@ -53,9 +53,11 @@ def post(provider: RunningProvider, headers: Headers, method: str, era: str = MO
 
 @contextmanager
 def sent_raw(provider: RunningProvider, path: str, headers: Headers, body: bytes) -> Iterator[socket.socket]:
-    """Send a POST as it is written here, header values included; the connection closes with the block."""
+    """Send a POST of JSON as it is written here, header values included; the connection closes with the block."""
     address = urlsplit(provider.address)
-    lines = {"Host": address.netloc, "Content-Length": str(len(body)), **headers}
+    stated = {name.lower() for name in headers}
+    kind = {} if "content-type" in stated else {"Content-Type": "application/json"}
+    lines = {"Host": address.netloc, "Content-Length": str(len(body)), **kind, **headers}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     with socket.create_connection((str(address.hostname), address.port or 0), timeout=30) as connection:
         connection.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body)

@@ -57,6 +57,7 @@ def test_three_hundred_clients_that_never_finish_keep_nobody_waiting(
     provider: RunningProvider, probe: Probe, agent: Headers
 ) -> None:
     head = f"POST /api/v1/tools/execute HTTP/1.1\r\nHost: x\r\nAuthorization: {agent['Authorization']}\r\n"
+    head += "Content-Type: application/json\r\n"
     beginnings = [b"GET /api/v1/tools HTTP/1.1\r\nHost: x\r\nX: ", f"{head}Content-Length: 9999\r\n\r\n{{".encode()]
     address = urlsplit(provider.address)
     with ExitStack() as open_now:

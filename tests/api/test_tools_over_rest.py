@@ -12,6 +12,7 @@ from tests.api.protocol import MODERN, message, post
 from tests.installation import Headers, RunningProvider, Token, bearer
 
 EXECUTE = "/api/v1/tools/execute"
+AS_JSON = {"Content-Type": "application/json"}
 
 
 def test_a_call_gives_what_the_upstream_answered(provider: RunningProvider, probe: Probe, agent: Headers) -> None:
@@ -95,7 +96,7 @@ def test_null_for_an_optional_argument_counts_as_left_out(
 def test_a_request_that_does_not_fit_says_where(
     provider: RunningProvider, agent: Headers, body: bytes, pointer: str
 ) -> None:
-    answer = provider.http.post(EXECUTE, content=body, headers=agent)
+    answer = provider.http.post(EXECUTE, content=body, headers={**agent, **AS_JSON})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert [violation["pointer"] for violation in answer.json()["violations"]] == [pointer]
 
@@ -118,7 +119,7 @@ def test_json_that_readers_could_differ_on_is_refused(
     provider: RunningProvider, agent: Headers, arguments: bytes
 ) -> None:
     body = b'{"tool_id": "probe/echo", "arguments": ' + arguments + b"}"
-    answer = provider.http.post(EXECUTE, content=body, headers=agent)
+    answer = provider.http.post(EXECUTE, content=body, headers={**agent, **AS_JSON})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_json")
 
 
@@ -151,7 +152,7 @@ HEAVY: dict[str, bytes] = {
 def test_a_heavy_body_keeps_no_other_caller_waiting(
     provider: RunningProvider, probe: Probe, agent: Headers, body: bytes, door: str
 ) -> None:
-    path, headers = EXECUTE, agent
+    path, headers = EXECUTE, {**agent, **AS_JSON}
     content = b'{"tool_id": "probe/echo", "arguments": {"number": ' + body + b"}}"
     if door != "rest":
         called, own = message("tools/call", door, name="probe__echo", arguments={"number": "HERE"})

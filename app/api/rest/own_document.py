@@ -1,9 +1,9 @@
 """Our own OpenAPI document: what it says beside the routes."""
 
+from operator import attrgetter
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
 from app.api.rest.failures import Problem
@@ -35,7 +35,7 @@ class DescribedApi(FastAPI):
             license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
             servers=[{"url": public_url, "description": "This server."}],
             openapi_tags=[{"name": name, "description": text} for name, text in _TAGS.items()],
-            generate_unique_id_function=_name_of,
+            generate_unique_id_function=attrgetter("name"),
             **options,
         )
 
@@ -46,10 +46,6 @@ class DescribedApi(FastAPI):
         if document is not made_before:
             _complete(document)
         return document
-
-
-def _name_of(route: APIRoute) -> str:
-    return route.name
 
 
 def _complete(document: dict[str, Any]) -> None:
