@@ -228,7 +228,7 @@ async def test_an_uploaded_document_has_files_only_where_its_url_is(here: Folder
     here.files["/spec/a.json"] = PATH_ITEM
     content = json.dumps(here.files["/spec/openapi.json"]).encode()
     alone = reasons(await read(None, uploaded=content))
-    assert "state its `url`" in str(alone["a"])
+    assert "give its `url`" in str(alone["a"])
     assert "SOURCE_REF_ORIGINS" in str(alone["b"])
     assert here.asked == []
     assert set(reasons(await read(here.url, uploaded=content)).values()) == {None}
