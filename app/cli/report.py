@@ -46,12 +46,16 @@ def show(title: str, report: Sequence[ReportItem], tools: int, called: Callable[
         console.print("\nThe largest", style="bold")
         console.print(_table(sorted(report, key=lambda item: -item.bytes)[:_WORST], called))
     console.print(
-        f"\n{cleaned(title)}: {sums['operations']:,} operations, "
-        f"{sums['tools']:,} tools ({sums['ready']:,} ready, {sums['degraded']:,} degraded), "
+        f"\n{cleaned(title)}: {_counted(sums['operations'], 'operation')}, "
+        f"{_counted(sums['tools'], 'tool')} ({sums['ready']:,} ready, {sums['degraded']:,} degraded), "
         f"{sums['skipped']:,} skipped; {sums['bytes']:,} bytes, about {sums['estimated_tokens']:,} tokens",
         markup=False,
         highlight=False,
     )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _table(items: Sequence[ReportItem], called: Callable[[str], str]) -> Table:

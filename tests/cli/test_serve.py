@@ -199,7 +199,7 @@ def test_it_says_that_it_is_not_ready_before_it_stops_listening(
 def call(address: str, agent: Headers, door: str) -> int:
     if door == "rest":
         body: dict[str, Any] = {"tool_id": "probe/wait", "arguments": {}}
-        headers: Headers = {}
+        headers: Headers = {"content-type": "application/json"}
         path = "/api/v1/tools/execute"
     else:
         body, headers = message("tools/call", name="probe__wait", arguments={})
