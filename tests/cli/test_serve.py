@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli import cli
 from app.settings import Settings
+from seed.ports import free_port
 from tests.api.probe import WAIT_SECONDS, Probe
 from tests.api.protocol import message
 from tests.installation import EXCHANGE_SECRET, EmbeddedIdentityProvider, Headers, RunningProvider, settings_for
@@ -103,8 +104,7 @@ def serving(
     identity_provider: EmbeddedIdentityProvider, folder: Path, **settings: str
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The command, its standard error in `log`, and its address; it is ready."""
-    with listener() as free:
-        port = free.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(  # noqa: S603

@@ -1,6 +1,6 @@
 """What a bounded memory keeps, and what it drops."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.identity.remembered import Remembered
@@ -52,7 +52,6 @@ def test_a_forgotten_value_is_gone_and_forgetting_twice_is_harmless() -> None:
     assert memory.get(b"a", 0) is None
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.binary(max_size=1), st.integers(0, 20)), max_size=60), st.integers(1, 5))
 def test_there_are_never_more_than_allowed(kept: list[tuple[bytes, int]], most: int) -> None:
     memory: Remembered[int] = Remembered(most)
