@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install install-dev demo test test-deep check keycloak lock
+.PHONY: help install install-dev demo test test-all test-deep check keycloak lock
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,11 +36,19 @@ check: $(VENV)/.installed-dev ## style, types, import order
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: check ## every proof that fits in ten minutes
-	$(BIN)/pytest -m "not deep" --numprocesses 2 --dist loadscope --cov --cov-report=
+# Each test is run by one of the three: without a mark by `test`, `extended` by `test-all`, `deep` by `test-deep`.
+# `make test test-all` runs nothing twice, since make makes `test` once; `make test-all` alone runs it, too.
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadscope
+test: export COVERAGE_FILE = .cache/coverage.$(shell echo $$PPID)
+test: check ## the core of everything, and the contract on a real Keycloak: at most 8 minutes on two cores
+	$(PYTEST) -m "not extended and not deep" --cov --cov-report=
 	$(BIN)/coverage report --include="app/identity/*,app/memory/*,app/credentials/*,app/audit/outcome.py,app/tools/access.py,app/tools/request/plan.py,app/tools/executor.py" --fail-under=100
 	$(BIN)/coverage report | tail -n 1
+	@rm $(COVERAGE_FILE)
 
-test-deep: test ## the long proofs: mutation, fuzz, soak
+test-all: test ## … and everything else but the long proofs: at most 40 minutes
+	$(PYTEST) -m "extended and not deep"
+
+test-deep: $(VENV)/.installed-dev ## the long proofs: more of the corpus, compose on Keycloak, mutation
 	$(BIN)/pytest -m deep
 	$(BIN)/python -m tests.mutation

@@ -16,10 +16,13 @@ def register(cli: typer.Typer) -> None:
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the last step; fail if one did not do it.")] = False,
     keycloak: Annotated[bool, typer.Option("--keycloak", help="Play on a real Keycloak.")] = False,
+    any_ports: Annotated[
+        bool, typer.Option("--any-ports", help="Listen on any free ports instead of the usual ones.")
+    ] = False,
 ) -> None:
     """Watch an agent call a real HTTP API through MCP with its user's delegated identity."""
     run = importlib.import_module("seed.demo.run")  # here, so that `serve` does not pay for the demo's imports
-    raise typer.Exit(run.run_demo(once=once, keycloak=keycloak))
+    raise typer.Exit(run.run_demo(once=once, keycloak=keycloak, any_ports=any_ports))
 
 
 def dev_idp(

@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import engine
 from xdist.scheduler import LoadScopeScheduling
 
 from app.database import Database
@@ -18,7 +20,13 @@ from tests.databases import PostgresqlCluster, postgresql_cluster, postgresql_pr
 from tests.installation import EmbeddedIdentityProvider, Headers, RunningProvider, Token, bearer, settings_for
 from tests.servers import address_of, listener, running
 
-TOGETHER = {"keycloak": "keycloak", "demo": "demo", "agents": "demo"}  # folders that share an expensive server or ports
+SHRINK_SECONDS = 20  # a counterexample is made smaller for at most that long; by itself Hypothesis takes minutes
+
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # for busy machines
+settings.load_profile("patient")
+engine.MAX_SHRINKING_SECONDS = SHRINK_SECONDS  # there is no setting for it
+
+TOGETHER = {"keycloak": "keycloak"}  # folders that share an expensive server
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]

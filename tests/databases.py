@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from itertools import count
 from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]
+
+from seed.ports import free_port
 
 
 def postgresql_programs() -> Path | None:
@@ -45,8 +46,7 @@ class PostgresqlCluster:
 def postgresql_cluster(programs: Path) -> Iterator[PostgresqlCluster]:
     """Run a cluster of its own in a folder of its own; PostgreSQL refuses to run as root, so root lends it a user."""
     user = _unprivileged_user() if os.getuid() == 0 else None
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     home = Path(tempfile.mkdtemp(prefix="postgresql-"))
     if user is not None:
         shutil.chown(home, user)

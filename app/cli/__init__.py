@@ -2,12 +2,21 @@
 
 import importlib
 import importlib.util
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
 from app.cli.call import call
 from app.cli.convert import convert
 from app.cli.register import register
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"tools-provider {version('mcp-tools-provider')}")
+        raise typer.Exit
+
 
 cli = typer.Typer(
     name="tools-provider",
@@ -21,10 +30,25 @@ cli.command()(register)
 cli.command()(call)
 
 
+@cli.callback()
+def tools_provider(
+    _: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Whatever comes before the name of a command."""
+
+
 @cli.command()
-def serve() -> None:
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default: HOST.", show_default=False)] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on; default: PORT.", min=0, max=65535, show_default=False)
+    ] = None,
+) -> None:
     """Serve the REST and MCP doors. Every setting comes from the environment or `.env`."""
-    importlib.import_module("app.cli.serve").serve()  # here, so that `convert` does not pay for the server's imports
+    command = importlib.import_module("app.cli.serve")  # here, so that `convert` does not pay for the server's imports
+    command.serve(host, port)
 
 
 def main() -> None:

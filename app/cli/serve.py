@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 import uvicorn
@@ -17,12 +17,16 @@ from app.main import create_app
 from app.settings import Settings
 
 GRACE = 8  # seconds that calls in flight get after SIGTERM; container engines kill after 10
-_UNUSABLE = 2  # exit status for settings and addresses that cannot be used
+_FAILED, _UNUSABLE = 1, 2  # exit status when it cannot start, and for settings and addresses that cannot be used
 
 
-def serve() -> None:
-    """Serve until a signal ends it; exits with 2 for settings and addresses that cannot be used."""
-    settings = _settings()
+def serve(host: str | None = None, port: int | None = None) -> None:
+    """Serve until a signal ends it; host and port go before their settings.
+
+    Exits with 1 when it cannot start, with 2 for settings and addresses that cannot be used.
+    """
+    given = {"host": host, "port": port}
+    settings = _settings({name: value for name, value in given.items() if value is not None})
     try:
         app = create_app(settings)
     except ValueError as error:  # a setting that only its reader can judge
@@ -32,8 +36,10 @@ def serve() -> None:
     host, port, *_ = listener.getsockname()
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     server = _Server(app, f"Tools provider on {address}, known as {settings.public_url}")
-    server.run(sockets=[listener])
-    raise typer.Exit(0 if server.started else 1)
+    try:
+        server.run(sockets=[listener])
+    except SystemExit:  # uvicorn ends a start that failed with a status of its own
+        raise typer.Exit(_FAILED) from None
 
 
 class _Server(uvicorn.Server):
@@ -72,9 +78,9 @@ class _Server(uvicorn.Server):
             composition.readiness.stopping = True
 
 
-def _settings() -> Settings:
+def _settings(given: dict[str, Any]) -> Settings:
     try:
-        return Settings()
+        return Settings(**given)
     except ValidationError as error:
         _give_up(
             "\n".join(_complaint(str(item["loc"][0]) if item["loc"] else "", item["msg"]) for item in error.errors())

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,17 +27,18 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 CAST = ("admin", "johndoe", "chef")
 
 
-def run_demo(*, once: bool, keycloak: bool) -> int:
+def run_demo(*, once: bool, keycloak: bool, any_ports: bool) -> int:
     """Play the demo and, unless `once`, keep serving until a signal; returns the exit code of the process."""
     stage = Stage(terminal())
+    choose_ports = Ports.free if any_ports else Ports.usual
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends Keycloak while it is starting, too
     try:
         if keycloak:
             stage.say("Starting Keycloak. The first time it is fetched and built, which takes a few minutes.")
             with running_keycloak(read_realm()) as server:
                 port = urlsplit(server.url).port or 80
-                return asyncio.run(Demo(stage, once, f"Keycloak {server.version}").on(port))
-        return asyncio.run(Demo(stage, once, "embedded, development only").on_embedded())
+                return asyncio.run(Demo(stage, once, f"Keycloak {server.version}", choose_ports).on(port))
+        return asyncio.run(Demo(stage, once, "embedded, development only", choose_ports).on_embedded())
     except (KeycloakUnavailable, ProviderFailed, ServerFailed, OSError) as error:
         stage.failed(str(error))
         return FAILED
@@ -50,10 +52,17 @@ def run_demo(*, once: bool, keycloak: bool) -> int:
 class Demo:
     """One run, before an identity provider that is described by `identity_provider`."""
 
-    def __init__(self, stage: Stage, once: bool, identity_provider: str) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        once: bool,
+        identity_provider: str,
+        choose_ports: Callable[[], Ports],
+    ) -> None:
         self._stage = stage
         self._once = once
         self._identity_provider = identity_provider
+        self._choose_ports = choose_ports
 
     async def on_embedded(self) -> int:
         """Run on the embedded identity provider."""
@@ -66,7 +75,7 @@ class Demo:
         """Run on the identity provider that listens on that port."""
         _cancel_on_signals()
         started = time.monotonic()
-        ports = Ports.free()
+        ports = self._choose_ports()
         with tempfile.TemporaryDirectory(prefix="tools-provider-demo-") as folder:
             async with running_stack(Path(folder), ports, identity_port) as stack:
                 self._introduce(stack)

@@ -14,6 +14,7 @@ from seed.keycloak import read_realm
 from seed.opening_hours.app import OpeningHoursSettings, create_opening_hours
 from seed.pizzeria.app import API as PIZZERIA
 from seed.pizzeria.app import PizzeriaSettings, create_pizzeria
+from seed.ports import free_port
 from seed.serving import listener_on, serving
 
 SOURCES_FILE = Path(__file__).parents[1] / "sources.json"
@@ -34,10 +35,15 @@ class Ports:
     moved: tuple[int, ...]
 
     @classmethod
-    def free(cls, usual: Mapping[str, int] = PORTS) -> "Ports":
+    def usual(cls, usual: Mapping[str, int] = PORTS) -> "Ports":
         """The usual ports, and any free one in place of each that is taken."""
-        chosen = {name: port if _is_free(port) else _any_free() for name, port in usual.items()}
+        chosen = {name: port if _is_free(port) else free_port() for name, port in usual.items()}
         return cls(**chosen, moved=tuple(port for name, port in usual.items() if chosen[name] != port))
+
+    @classmethod
+    def free(cls) -> "Ports":
+        """Any free ports, which leaves the usual ones alone."""
+        return cls(**{name: free_port() for name in PORTS}, moved=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +143,3 @@ def _is_free(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _any_free() -> int:
-    with listener_on() as listener:
-        port: int = listener.getsockname()[1]
-        return port

@@ -7,6 +7,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from seed.turns import turn
+
 VERSION = "26.7.3"  # the first without CVE-2026-93999
 ARTIFACT = f"org.keycloak:keycloak-quarkus-dist:{VERSION}:zip"
 MAVEN_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
@@ -37,13 +39,13 @@ def built_distribution() -> Path:
         raise KeycloakUnavailable(f"Keycloak needs {' and '.join(missing)} on the PATH")
     cache = cache_folder()
     home = _home(cache)
-    if _built(cache).is_file():
-        return home
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix="new-") as folder:
-        fresh = _unpacked(_fetched(Path(folder)), Path(folder))
-        _build(fresh)
-        _put_in_place(fresh, home)
+    with turn(cache / "lock"):
+        if not _built(cache).is_file():
+            with tempfile.TemporaryDirectory(dir=cache, prefix="new-") as folder:
+                fresh = _unpacked(_fetched(Path(folder)), Path(folder))
+                _build(fresh)
+                shutil.rmtree(home, ignore_errors=True)  # what an interrupted build left
+                fresh.rename(home)
     return home
 
 
@@ -76,15 +78,6 @@ def _build(home: Path) -> None:
     print("building Keycloak once …", flush=True)
     _run([str(home / "bin" / "kc.sh"), "build", *BUILD_OPTIONS], "Keycloak could not be built")
     (home / ".built").write_text(" ".join(BUILD_OPTIONS), encoding="utf-8")
-
-
-def _put_in_place(fresh: Path, home: Path) -> None:
-    shutil.rmtree(home, ignore_errors=True)  # what an earlier version or an interrupted build left
-    try:
-        fresh.rename(home)
-    except OSError:
-        if not (home / ".built").is_file():  # otherwise another process has put the same one there meanwhile
-            raise
 
 
 def _run(command: list[str], failure: str) -> None:

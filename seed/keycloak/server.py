@@ -20,10 +20,10 @@ from typing import Any
 
 from seed.keycloak import REALM_FILE, read_realm
 from seed.keycloak.distribution import VERSION, KeycloakUnavailable, built_distribution
+from seed.ports import HOST, free_port
 
 ADMIN, ADMIN_PASSWORD = "admin", "admin"
-START_SECONDS = 240  # 11 on an idle machine, 75 on a crowded one
-HOST = "127.0.0.1"
+START_SECONDS = 600  # 11 on an idle machine, more than 240 where six programs shared each of two cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def running_keycloak(realm: Mapping[str, Any], port: int = 0) -> Generator[Runni
     if port:
         _refuse_taken(port)
     home = built_distribution()
-    port, management_port = port or _free_port(), _free_port()
+    port, management_port = port or free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="keycloak-") as folder:
         run = _run_folder(Path(folder), home, realm)
         with (run / "server.log").open("w") as log:
@@ -96,12 +96,6 @@ def _environment() -> dict[str, str]:
     admin = {"KC_BOOTSTRAP_ADMIN_USERNAME": ADMIN, "KC_BOOTSTRAP_ADMIN_PASSWORD": ADMIN_PASSWORD}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("KC_", "KEYCLOAK_"))}
     return inherited | admin
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])
 
 
 def _refuse_taken(port: int) -> None:

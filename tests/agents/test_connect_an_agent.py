@@ -21,6 +21,9 @@ PROGRAM = re.compile(
 PROGRAMS = {found["requirement"]: found["code"] for found in PROGRAM.finditer(GUIDE.read_text(encoding="utf-8"))}
 
 
+pytestmark = pytest.mark.extended
+
+
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Demo]:
     with staying_demo() as demo:
@@ -37,15 +40,19 @@ def test_the_guide_has_a_program_for_every_python_framework() -> None:
     assert set(PROGRAMS) == {"langchain-mcp-adapters", "openai-agents", "pydantic-ai-slim", "mcp"}
 
 
-@pytest.mark.timeout(300)  # the first run makes the framework's environment
+@pytest.fixture
+def python(framework: str) -> Path:
+    """What has the framework."""
+    return Path(sys.executable) if framework in OURS else python_with(LOCKS / f"{framework}.txt")
+
+
 @pytest.mark.parametrize("framework", sorted(PROGRAMS))
 def test_a_program_of_the_guide_lists_the_tools_and_reads_the_menu(
-    framework: str, demo: Demo, token: str, tmp_path: Path
+    framework: str, python: Path, demo: Demo, token: str, tmp_path: Path
 ) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAMS[framework], encoding="utf-8")
     environment = {**os.environ, "TOOLS_PROVIDER_TOKEN": token, "TOOLS_PROVIDER_URL": demo.mcp_url}
-    python = Path(sys.executable) if framework in OURS else python_with(LOCKS / f"{framework}.txt")
     run = subprocess.run(  # noqa: S603
         [python, program], env=environment, capture_output=True, text=True, check=False
     )

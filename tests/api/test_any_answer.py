@@ -112,7 +112,7 @@ def strict(text: str) -> Any:
     return json.loads(text, parse_constant=refuse)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(answer=answers() | st.binary(max_size=200))
 @example(answer=b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\n\r\n" + b"[" * 900 + b"]" * 900)
 @example(answer=b"HTTP/1.1 200 X\r\nContent-Type: text/plain\r\n\r\n" + b"\x00" * 5_000)

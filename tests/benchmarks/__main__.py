@@ -13,8 +13,9 @@ from pathlib import Path
 
 import httpx
 
+from seed.ports import free_port
 from tests.benchmarks.load import Load, answer_of, call_request, cpu_seconds, put_load, resident_mb
-from tests.benchmarks.processes import COMMAND, LOAD, SERVERS, free_port, process, provider
+from tests.benchmarks.processes import COMMAND, LOAD, SERVERS, process, provider
 
 LIBRARIES = [
     "mcp.server.lowlevel.server",

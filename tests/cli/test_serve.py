@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli import cli
 from app.settings import Settings
+from seed.ports import free_port
 from tests.api.probe import WAIT_SECONDS, Probe
 from tests.api.protocol import message
 from tests.installation import EXCHANGE_SECRET, EmbeddedIdentityProvider, Headers, RunningProvider, settings_for
@@ -84,7 +86,7 @@ def test_a_database_that_cannot_be_had_at_the_start_is_told_in_words(tmp_path: P
         run = subprocess.run(  # noqa: S603
             [COMMAND, "serve"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60
         )
-    assert run.returncode != 0
+    assert run.returncode == 1
     assert "DATABASE_URL: the database cannot be used" in run.stderr
     assert "hunter2" not in run.stderr
 
@@ -100,15 +102,14 @@ def test_a_port_that_is_taken_is_named(serve: Callable[..., Result]) -> None:
 
 @contextmanager
 def serving(
-    identity_provider: EmbeddedIdentityProvider, folder: Path, **settings: str
+    identity_provider: EmbeddedIdentityProvider, folder: Path, *options: str, **settings: str
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command, its standard error in `log`, and its address; it is ready."""
-    with listener() as free:
-        port = free.getsockname()[1]
+    """The command, its standard error in `log`, and its address; it is ready. `{port}` in an option is the port."""
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(  # noqa: S603
-            [COMMAND, "serve"],
+            [COMMAND, "serve", *(option.format(port=port) for option in options)],
             cwd=folder,
             env={
                 "PATH": os.environ["PATH"],
@@ -130,6 +131,36 @@ def serving(
     finally:
         process.kill()
         process.wait()
+
+
+def test_host_and_port_of_the_command_line_go_before_their_settings(
+    identity_provider: EmbeddedIdentityProvider, tmp_path: Path
+) -> None:
+    options = ("--host", "127.0.0.1", "--port", "{port}")
+    with serving(identity_provider, tmp_path, *options, HOST="256.256.256.256", PORT="many") as (_, address):
+        assert httpx.get(f"{address}/health", trust_env=False).status_code == 200
+    assert f"Tools provider on {address}" in (tmp_path / "log").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--host", "256.256.256.256", "Cannot listen on 256.256.256.256"),
+        ("--port", "65536", "'--port'"),
+        ("--port", "many", "'--port'"),
+    ],
+)
+def test_a_host_or_port_that_cannot_be_used_is_told(option: str, value: str, said: str, tmp_path: Path) -> None:
+    run = subprocess.run(  # noqa: S603
+        [COMMAND, "serve", option, value], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert run.returncode == 2
+    assert said in run.stderr
+
+
+def test_the_program_tells_its_version() -> None:
+    run = subprocess.run([COMMAND, "--version"], capture_output=True, text=True, check=True)  # noqa: S603
+    assert run.stdout == f"tools-provider {version('mcp-tools-provider')}\n"
 
 
 def until_ready(process: subprocess.Popen[str], address: str) -> None:

@@ -4,7 +4,6 @@ to free ones of the loopback interface."""
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,17 +16,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from seed.ports import HOST, free_port
 from tests.compose.description import ROOT, services, stages
 
 BIN = Path(sys.executable).parent
-HOST = "127.0.0.1"
-START_SECONDS = 240
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])
+START_SECONDS = 600
 
 
 def inherited() -> dict[str, str]:

@@ -18,8 +18,8 @@ from tests.compose.processes import Composition, need_postgres, provider, runnin
 from tests.docs.pages import blocks
 
 ISSUERS = [
-    pytest.param(False, id="embedded issuer", marks=pytest.mark.timeout(300)),
-    pytest.param(True, id="Keycloak", marks=[pytest.mark.deep, pytest.mark.timeout(600)]),
+    pytest.param(False, id="embedded issuer"),
+    pytest.param(True, id="Keycloak", marks=pytest.mark.deep),
 ]
 
 

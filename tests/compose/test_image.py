@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from seed.ports import HOST, free_port
 from tests.compose.description import ROOT, stages
-from tests.compose.processes import HOST, answers, free_port, inherited, process
+from tests.compose.processes import answers, inherited, process
+from tests.environments import INSTALL_SECONDS
 
 pytestmark = [pytest.mark.deep, pytest.mark.timeout(600)]
 
@@ -27,7 +29,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 copy(ROOT / name, source / name)
         else:
             command = rest.replace("/opt/venv", str(environment)).replace("python -m", f"{sys.executable} -m")
-            subprocess.run(["bash", "-ec", command], cwd=source, env=inherited(), check=True)  # noqa: S603, S607
+            subprocess.run(["bash", "-ec", command], cwd=source, env=inherited(), check=True, timeout=INSTALL_SECONDS)  # noqa: S603, S607
     return environment
 
 

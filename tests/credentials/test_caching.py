@@ -5,7 +5,7 @@ import gc
 import logging
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -118,7 +118,6 @@ async def test_what_would_end_at_once_is_used_once(
     assert len(issuer.forms) == 2
 
 
-@settings(deadline=None)
 @given(
     exchanged=st.floats(0, 1e10),
     agent=st.floats(0, 1e10),
@@ -159,7 +158,6 @@ def key_of(part: Parts) -> bytes:
     return cache_key(agent, ExchangeTarget(audience, tuple(scopes)), client_id)
 
 
-@settings(deadline=None)
 @given(parts, parts)
 def test_keys_are_equal_exactly_when_everything_is(one: Parts, other: Parts) -> None:
     assert (key_of(one) == key_of(other)) == (one == other)

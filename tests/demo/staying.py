@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-COMMAND = str(Path(sys.executable).with_name("tools-provider"))
+COMMAND = (str(Path(sys.executable).with_name("tools-provider")), "demo", "--any-ports")  # others may play, too
 STAYS = "The provider's log:"
 END_SECONDS = 30
 
@@ -53,7 +53,7 @@ class Demo:
 def staying_demo(until: str = STAYS) -> Iterator[Demo]:
     """A demo that has printed a line with `until`."""
     process = subprocess.Popen(  # noqa: S603
-        [COMMAND, "demo"],
+        [*COMMAND],
         cwd=ROOT,
         env=clean_environment(),
         text=True,

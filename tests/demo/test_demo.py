@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import re
 import shutil
 import signal
@@ -14,15 +13,18 @@ import pytest
 from rich.console import Console
 
 from seed.demo.run import FAILED, Demo
-from seed.demo.stack import Ports
+from seed.demo.stack import PORTS, Ports
 from seed.demo.stage import WIDTH, Stage
 from seed.demo.story import STEPS
 from seed.identity_provider import create_identity_provider
 from seed.keycloak import read_realm
-from seed.keycloak.distribution import VERSION, missing_programs
+from seed.keycloak.distribution import VERSION, built_distribution, missing_programs
 from seed.serving import listener_on, serving
+from tests.closing_lines import in_ci
 from tests.demo import staying
 from tests.docs.pages import blocks
+
+PLAY_SECONDS = 300
 
 
 def listens(port: int) -> bool:
@@ -32,12 +34,13 @@ def listens(port: int) -> bool:
 
 def once(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603
-        [staying.COMMAND, "demo", "--once", *options],
+        [*staying.COMMAND, "--once", *options],
         cwd=staying.ROOT,
         env=staying.clean_environment(),
         capture_output=True,
         text=True,
         check=False,
+        timeout=PLAY_SECONDS,
     )
 
 
@@ -59,12 +62,19 @@ def test_every_step_does_what_it_says(played: subprocess.CompletedProcess[str]) 
     assert "✗" not in played.stdout
 
 
+@pytest.fixture
+def keycloak_at_hand() -> None:
+    """Keycloak is fetched and built the first time, which takes longer than playing on it."""
+    if missing := missing_programs():
+        (pytest.fail if in_ci() else pytest.skip)(f"Keycloak needs {' and '.join(missing)}")
+    built_distribution()
+
+
 @pytest.mark.deep
 @pytest.mark.keycloak
-@pytest.mark.timeout(600)  # the first time Keycloak is fetched and built
+@pytest.mark.timeout(PLAY_SECONDS)
+@pytest.mark.usefixtures("keycloak_at_hand")
 def test_every_step_does_what_it_says_on_a_real_keycloak() -> None:
-    if missing := missing_programs():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"Keycloak needs {' and '.join(missing)}")
     played = once("--keycloak")
     assert played.returncode == 0, played.stdout + played.stderr
     assert f"Keycloak {VERSION}, realm tools-provider" in played.stdout
@@ -118,6 +128,10 @@ def test_the_printed_lines_work_as_they_are(staying_demo: staying.Demo) -> None:
     assert "tools_provider_token_exchange_count_total" in metric
 
 
+def test_it_can_leave_the_usual_ports_alone(staying_demo: staying.Demo) -> None:
+    assert set(staying_demo.ports) & set(PORTS.values()) == set()
+
+
 def test_it_ends_in_order_when_told_to(staying_demo: staying.Demo) -> None:
     ports = staying_demo.ports
     assert len(ports) == 4
@@ -139,7 +153,7 @@ def test_a_taken_port_is_replaced_and_told() -> None:
         taken_port, free_port = taken.getsockname()[1], free.getsockname()[1]
         free.close()
         usual = {"provider": free_port, "identity": free_port, "pizzeria": taken_port, "opening_hours": free_port}
-        ports = Ports.free(usual)
+        ports = Ports.usual(usual)
     assert ports.provider == free_port
     assert ports.pizzeria != taken_port
     assert ports.moved == (taken_port,)
@@ -151,7 +165,12 @@ async def test_a_step_that_does_not_do_what_it_says_fails_the_demo_and_is_named(
     johndoe = next(user for user in realm["users"] if user["username"] == "johndoe")
     johndoe["clientRoles"]["pizzeria-backend"] = ["chef", "customer"]
     seen = io.StringIO()
-    demo = Demo(Stage(Console(file=seen, width=WIDTH, highlight=False)), once=True, identity_provider="too generous")
+    demo = Demo(
+        Stage(Console(file=seen, width=WIDTH, highlight=False)),
+        once=True,
+        identity_provider="too generous",
+        choose_ports=Ports.free,
+    )
     listener = listener_on()
     async with serving(create_identity_provider(realm), listener):
         assert await demo.on(listener.getsockname()[1]) == FAILED

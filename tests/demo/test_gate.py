@@ -9,15 +9,10 @@ import pytest
 from fastapi import FastAPI, Request
 
 from seed.demo.gate import Gate
+from seed.ports import free_port
 from seed.serving import listener_on, serving
 
 pytestmark = pytest.mark.anyio
-
-
-def free_port() -> int:
-    with listener_on() as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Echo:

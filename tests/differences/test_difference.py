@@ -281,21 +281,21 @@ def two_orders(draw: st.DrawFn) -> tuple[Json, Json]:
     return schema, shuffled(schema, draw)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(ROOTS)
 def test_nothing_differs_from_itself(schema: Json) -> None:
     assert schema_differences(schema, schema) == []
     assert compare([with_schema(schema)], [with_schema(schema)]) == ()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(two_orders())
 def test_order_is_no_change(schemas: tuple[Json, Json]) -> None:
     before, after = schemas
     assert compare([with_schema(before)], [with_schema(after)]) == ()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(ROOTS, ROOTS)
 def test_every_other_schema_is_told(before: Json, after: Json) -> None:
     differences = schema_differences(before, after)
@@ -303,7 +303,7 @@ def test_every_other_schema_is_told(before: Json, after: Json) -> None:
     assert "safe" not in {each.impact for each in differences}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(ROOTS, st.sampled_from(["new", "other"]), SCHEMAS)
 def test_one_more_optional_argument_widens_and_without_it_is_breaking(schema: Json, name: str, added: Any) -> None:
     properties = schema.get("properties", {})

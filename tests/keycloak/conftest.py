@@ -19,7 +19,7 @@ from tests.servers import running
 
 HERE = Path(__file__).parent
 REASON = pytest.StashKey[str]()
-SIDES = ["embedded", pytest.param("keycloak", marks=[pytest.mark.keycloak, pytest.mark.timeout(300)])]
+SIDES = ["embedded", pytest.param("keycloak", marks=pytest.mark.keycloak)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Any
 import jsonschema_rs
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.openapi.document.reading import Limits
@@ -77,7 +77,7 @@ def the_tool(schema: Any, definitions: Json, most: int) -> tuple[Operation, str]
     return conversion.operations[0], conversion.report[0].reason or ""
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(
     combinations(leaves() | objects(leaves())),
     st.fixed_dictionaries({"X": objects(leaves()), "Y": objects(leaves()) | combinations(leaves())}),

@@ -57,7 +57,6 @@ KEYS = st.tuples(st.sampled_from(["GET", "POST"]), st.text("ab/{}é", max_size=4
 IDENTIFIERS = st.none() | st.text("aA_/b ", max_size=4) | st.sampled_from(["x" * 70, "list_6b51d431"])
 
 
-@settings(deadline=None)
 @given(st.dictionaries(KEYS, IDENTIFIERS, min_size=1, max_size=30), st.randoms())
 def test_names_are_unique_fit_and_do_not_depend_on_the_order(
     wanted: dict[tuple[str, str], str | None], random: Any
@@ -72,7 +71,6 @@ def test_names_are_unique_fit_and_do_not_depend_on_the_order(
     assert operation_names(dict(items), slug="shop") == names
 
 
-@settings(deadline=None)
 @given(st.dictionaries(KEYS, IDENTIFIERS, min_size=2, max_size=20))
 def test_a_refresh_renames_nothing_whatever_comes_or_goes(wanted: dict[tuple[str, str], str | None]) -> None:
     half = dict(list(wanted.items())[: len(wanted) // 2])
@@ -82,7 +80,6 @@ def test_a_refresh_renames_nothing_whatever_comes_or_goes(wanted: dict[tuple[str
     assert len({name.lower() for name in after.values()}) == len(wanted)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(KEYS, IDENTIFIERS, min_size=2, max_size=20), st.integers(1, 19))
 def test_without_what_was_assigned_only_who_meets_a_namesake_is_renamed(
     wanted: dict[tuple[str, str], str | None], kept: int
@@ -105,7 +102,7 @@ def names_in(document: Json, **options: Any) -> dict[tuple[str, str], str]:
     return {(each.method, each.path): each.name for each in converted(document, **options).operations}
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.dictionaries(KEYS, IDENTIFIERS, min_size=1, max_size=12), st.randoms(), st.integers(0, 11))
 def test_shuffling_a_document_or_taking_from_it_renames_no_tool(
     wanted: dict[tuple[str, str], str | None], random: Any, gone: int

@@ -168,7 +168,7 @@ VALUES = st.recursive(
 
 
 COUNTABLE = 2_000  # one after the other
-PATIENTLY = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+PATIENTLY = settings(max_examples=50, suppress_health_check=list(HealthCheck))
 
 
 def applied_in_place(root: Json, schema: Json) -> list[Any]:

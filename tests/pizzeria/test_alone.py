@@ -1,6 +1,5 @@
 """Both upstreams run as programs of their own, and describe themselves."""
 
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,14 +11,9 @@ import pytest
 
 from seed.opening_hours.app import OpeningHoursSettings, create_opening_hours
 from seed.pizzeria.app import PizzeriaSettings, create_pizzeria
+from seed.ports import free_port
 
 ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from seed.ports import HOST, free_port
 from tests.api.protocol import client_of
-from tests.compose.processes import HOST, answers, free_port, inherited, process
+from tests.compose.processes import answers, inherited, process
 from tests.environments import python_with
 from tests.installation import Headers, RunningProvider
 

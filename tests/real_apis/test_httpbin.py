@@ -10,7 +10,7 @@ from tests.api.protocol import client_of
 from tests.installation import Headers, RunningProvider
 from tests.real_apis.conftest import Call, Server
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.anyio, pytest.mark.extended]
 
 
 @pytest.fixture(scope="module")

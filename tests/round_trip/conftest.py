@@ -1,12 +1,11 @@
 """The judge, and what it judged in all."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from tests.closing_lines import ROUND_TRIPS
+from tests.closing_lines import ROUND_TRIPS, in_ci
 from tests.round_trip.judging import Judge, missing_program, running_judge
 
 
@@ -19,10 +18,10 @@ class Tally:
 
 
 @pytest.fixture(scope="session")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
+def judge() -> Iterator[Judge]:
     if (program := missing_program()) is not None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"The judge of requests needs {program}.")
-    with running_judge(tmp_path_factory.mktemp("judge")) as running:
+        (pytest.fail if in_ci() else pytest.skip)(f"The judge of requests needs {program}.")
+    with running_judge() as running:
         yield running
 
 

@@ -5,6 +5,7 @@ that the schema allows. So it passes a request exactly when it reads from it wha
 """
 
 import base64
+import hashlib
 import json
 import os
 import shutil
@@ -17,8 +18,11 @@ from urllib.parse import quote
 
 from app.operation.operation import Json
 from app.tools.request.plan import UpstreamRequest
+from seed.turns import turn
 
-PROGRAM = Path(__file__).with_name("judge")
+SOURCE = Path(__file__).with_name("judge")
+CACHE = Path(__file__).parents[2] / ".cache" / "judge"
+BUILD_SECONDS = 900  # libraries have to be fetched, and a slow machine took two minutes to compile them
 ORIGIN = "http://upstream.example"
 _AS_THEY_CAME = {"path", "cookie"}  # kin-openapi leaves percent-encoding there to its callers
 
@@ -50,13 +54,24 @@ def missing_program() -> str | None:
     return None if shutil.which("go") else "go"
 
 
+def built_judge() -> Path:
+    """The program; built when there is none of this source yet, by one process at a time."""
+    source = b"".join(file.read_bytes() for file in sorted(SOURCE.iterdir()))
+    program = CACHE / f"judge-{hashlib.sha256(source).hexdigest()[:12]}"
+    with turn(CACHE / "lock"):
+        if not program.exists():
+            fresh = program.with_suffix(".new")
+            build = ["go", "build", "-trimpath", "-o", str(fresh), "."]
+            environment = os.environ | {"GOTOOLCHAIN": "local"}
+            subprocess.run(build, cwd=SOURCE, env=environment, check=True, timeout=BUILD_SECONDS)  # noqa: S603
+            fresh.rename(program)
+    return program
+
+
 @contextmanager
-def running_judge(folder: Path) -> Iterator[Judge]:
-    """Build the judge into the folder (the first time it is fetched as well) and let it run during the block."""
-    program = folder / "judge"
-    build = ["go", "build", "-trimpath", "-o", str(program), "."]
-    subprocess.run(build, cwd=PROGRAM, env=os.environ | {"GOTOOLCHAIN": "local"}, check=True)  # noqa: S603
-    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603
+def running_judge() -> Iterator[Judge]:
+    """Let the judge run during the block."""
+    with subprocess.Popen([built_judge()], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603
         try:
             yield Judge(process)
         finally:

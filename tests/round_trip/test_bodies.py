@@ -22,7 +22,7 @@ BYTES = st.binary(max_size=200)
 # This reader takes white space off the ends of a filename.
 NAME_CHARACTERS = st.characters(exclude_categories=["C"], exclude_characters='"\\')
 FILENAMES = st.text(NAME_CHARACTERS, min_size=1, max_size=20).filter(lambda name: name == name.strip())
-CASES = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+CASES = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 
 ENCODINGS: dict[str, Json | None] = {
     "by default": None,

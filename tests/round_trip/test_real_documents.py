@@ -207,7 +207,7 @@ def round_trips(wanted: int, judge: Judge, tally: Tally) -> None:
 
 def some_round_trips(each: Described, judge: Judge, tally: Tally) -> None:
     @given(arguments_of(each))
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, database=None, suppress_health_check=list(HealthCheck))
     def one(arguments: Json) -> None:
         if one_round_trip(each, arguments, judge):
             tally.judged += 1

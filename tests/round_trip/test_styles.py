@@ -148,7 +148,7 @@ def test_what_a_caller_says_is_what_another_implementation_reads(cell: Cell, jud
     rules = ArgumentRules(operation.input_schema)
 
     @given(cell.values())
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
     def one(value: Any) -> None:
         try:
             request = build_request(plan_request(operation, ORIGIN), rules.check({"value": value}))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import Invalid, Violation
@@ -240,7 +240,6 @@ def test_in_the_style_matrix_an_empty_value_still_has_its_name(value: Any, writt
 
 
 @pytest.mark.parametrize("content_type", [None, "application/json", "text/plain"])
-@settings(deadline=None)
 @given(value=st.text(max_size=6) | st.lists(st.sampled_from([".", "/", "..", "", "%2e", "?", "#"]), max_size=3))
 def test_a_value_never_leaves_its_place(content_type: str | None, value: Any) -> None:
     given = {
