@@ -83,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        strict_content_type=False,  # api/http/entry.py looks at it
         telemetry=_NO_NATIVE_TELEMETRY,
     )
     app.add_middleware(Entry, problems=problems)

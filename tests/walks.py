@@ -12,6 +12,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from inspect import CO_OPTIMIZED  # has a function, and no body of a class or module
 from pathlib import Path
 from types import FrameType
 
@@ -31,10 +32,11 @@ _ORDER = {"lines": [{"item_id": "margherita", "quantity": 2}]}  # arguments, as 
 
 _IN_THE_READER = """
 import sys, threading
+from inspect import CO_OPTIMIZED
 seen = set()
 def note(frame, event, argument):
     code = frame.f_code
-    if event == "call" and code.co_filename.startswith({product!r}) and code.co_name != "<module>":
+    if event == "call" and code.co_filename.startswith({product!r}) and code.co_flags & CO_OPTIMIZED:
         if code.co_filename not in seen:
             seen.add(code.co_filename)
             with open({told!r}, "a") as file:
@@ -61,7 +63,7 @@ class Walk:
 def _traced(files: set[str], told: Path) -> Iterator[None]:
     def note(frame: FrameType, event: str, _argument: object) -> None:
         code = frame.f_code
-        if event == "call" and code.co_filename.startswith(f"{PRODUCT}/") and code.co_name != "<module>":
+        if event == "call" and code.co_filename.startswith(f"{PRODUCT}/") and code.co_flags & CO_OPTIMIZED:
             files.add(code.co_filename)
 
     told.write_text("")
@@ -124,6 +126,9 @@ async def _walks(folder: Path, told: Path) -> list[Walk]:
                 def call() -> Awaitable[httpx.Response]:
                     return client.post("/mcp", headers=mcp, json=called)
 
+                (
+                    await client.get("/api/v1/sources", headers=admin)
+                ).raise_for_status()  # the admin's token is known now
                 return [
                     await _walk("a registration", told, register),
                     await _walk("a first call over REST", told, execute),

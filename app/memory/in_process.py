@@ -1,8 +1,8 @@
 """Remembers within one process, and forgets everything at its end."""
 
 import asyncio
-from collections import OrderedDict, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -16,7 +16,6 @@ class InProcessMemory:
 
     def __init__(self) -> None:
         self.leases = _Leases()
-        self.signals = _Signals()
         self._kept: dict[str, _Kept[Any]] = {}
 
     def kept(self, name: str, *, most: int) -> "_Kept[Any]":
@@ -81,17 +80,3 @@ class _Leases:
     async def held(self, key: str) -> AsyncIterator[None]:
         async with self._locks.setdefault(key, asyncio.Lock()):
             yield
-
-
-class _Signals:
-    def __init__(self) -> None:
-        self._listeners: defaultdict[str, list[Callable[[str], Awaitable[None]]]] = defaultdict(list)
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-
-    def listen(self, topic: str, hear: Callable[[str], Awaitable[None]]) -> None:
-        self._listeners[topic].append(hear)
-
-    async def send(self, topic: str, key: str) -> None:
-        async with self._turns[topic]:
-            for hear in self._listeners[topic]:
-                await hear(key)

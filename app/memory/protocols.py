@@ -1,6 +1,6 @@
 """What can be remembered. Whatever an implementation does, tests/memory/ holds it to what is promised here."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
@@ -41,29 +41,11 @@ class Leases(Protocol):
         ...
 
 
-class Signals(Protocol):
-    """Tell whoever listens that something has changed; what it is now, they look up themselves."""
-
-    def listen(self, topic: str, hear: Callable[[str], Awaitable[None]]) -> None:
-        """Call `hear` with the key of every signal on that topic, one after another in the order they were sent.
-
-        `hear` must not send on the same topic.
-        """
-        ...
-
-    async def send(self, topic: str, key: str) -> None:
-        """Say that what `key` names has changed. On return every listener of this process has heard it."""
-        ...
-
-
 class Memory(Protocol):
     """All of it. Each kept memory has a name: asked for again by it, the values are the same."""
 
     @property
     def leases(self) -> Leases: ...
-
-    @property
-    def signals(self) -> Signals: ...
 
     def kept(self, name: str, *, most: int) -> Kept[Any]:
         """Return the memory of that name, which holds at most `most` values."""

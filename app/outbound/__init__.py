@@ -8,8 +8,8 @@ reads proxy variables or changes the spelling of a URL. Only this package knows 
 from app.outbound.addresses import AddressPolicy, AddressRefused, origin_of
 from app.outbound.body import Allowance, read_bounded, read_up_to
 from app.outbound.clients import guarded_client, plain_client
-from app.outbound.sender import AiohttpSender, Headers, HttpAnswer, Sender
-from app.outbound.wire import WireError
+from app.outbound.sender import AiohttpSender, HttpAnswer, Sender
+from app.outbound.wire import Headers, WireError
 
 __all__ = [
     "AddressPolicy",

@@ -10,8 +10,7 @@ import aiohttp
 import httpx
 
 from app.outbound.addresses import AddressPolicy
-from app.outbound.sender import exact_request
-from app.outbound.wire import OWN_HEADERS, WireError, open_session, wire_error
+from app.outbound.wire import OWN_HEADERS, WireError, exact_request, open_session, wire_error
 
 
 def guarded_client(policy: AddressPolicy) -> httpx.AsyncClient:

@@ -2,20 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import aiohttp
-from yarl import URL
 
 from app.outbound.addresses import AddressPolicy
 from app.outbound.body import read_up_to
-from app.outbound.wire import open_session, wire_error
-
-Headers = Sequence[tuple[str, str]]
-
-_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+from app.outbound.wire import Headers, exact_request, open_session, wire_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,35 +74,6 @@ class AiohttpSender:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._session.close()
-
-
-def exact_request(
-    session: aiohttp.ClientSession,
-    method: str,
-    url: str,
-    headers: Headers,
-    content: bytes | None,
-    **options: Any,  # noqa: ANN401 - aiohttp's own
-) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-    """Send the URL as it is spelled, and no header that is not there but what HTTP needs. Redirects are answers.
-
-    aiohttp would decode `%2C` and `%2e`, and an argument would leave its slot.
-    """
-    if method not in _REPEATABLE:
-        options["middlewares"] = (_never_twice,)
-        if not any(name.lower() == "content-type" for name, _ in headers):
-            options["skip_auto_headers"] = ("content-type",)  # not for every request: it costs as much as sending it
-    return session.request(
-        method, URL(url, encoded=True), headers=headers, data=content or None, allow_redirects=False, **options
-    )
-
-
-async def _never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending PUT and DELETE again when a kept connection breaks: they may have been carried out."""
-    try:
-        return await handler(request)
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise wire_error(error) from error
 
 
 def _named(raw_headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -1,10 +1,12 @@
-"""aiohttp as everything here uses it: connections to checked addresses only, sessions that add nothing of their own.
+"""aiohttp as everything here uses it: connections to checked addresses only, requests sent exactly as they are.
 
 No session has a timeout of its own: a timeout for each read does not limit a server that drips. Callers hold
 `asyncio.timeout` over the whole exchange.
 """
 
 import ssl
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import cache
 from socket import AF_UNSPEC, AddressFamily, socket
 from typing import Any
@@ -13,12 +15,16 @@ import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.http_exceptions import LineTooLong
+from yarl import URL
 
 from app.outbound.addresses import AddressPolicy, AddressRefused, refusal
 
 OWN_HEADERS = (("accept-encoding", "identity"), ("user-agent", "mcp-tools-provider"))
 
+Headers = Sequence[tuple[str, str]]
+
 _KEEP_ALIVE = 15.0  # seconds; common servers keep an idle connection longer, so few requests meet a closing one
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def open_session(policy: AddressPolicy | None) -> aiohttp.ClientSession:
@@ -35,6 +41,35 @@ def open_session(policy: AddressPolicy | None) -> aiohttp.ClientSession:
         trust_env=False,
         timeout=aiohttp.ClientTimeout(),
     )
+
+
+def exact_request(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: str,
+    headers: Headers,
+    content: bytes | None,
+    **options: Any,  # noqa: ANN401 - aiohttp's own
+) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    """Send the URL as it is spelled, and no header that is not there but what HTTP needs. Redirects are answers.
+
+    aiohttp would decode `%2C` and `%2e`, and an argument would leave its slot.
+    """
+    if method not in _REPEATABLE:
+        options["middlewares"] = (_never_twice,)
+        if not any(name.lower() == "content-type" for name, _ in headers):
+            options["skip_auto_headers"] = ("content-type",)  # not for every request: it costs as much as sending it
+    return session.request(
+        method, URL(url, encoded=True), headers=headers, data=content or None, allow_redirects=False, **options
+    )
+
+
+async def _never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending PUT and DELETE again when a kept connection breaks: they may have been carried out."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise wire_error(error) from error
 
 
 def _connector(**options: Any) -> aiohttp.TCPConnector:  # noqa: ANN401 - aiohttp's own options

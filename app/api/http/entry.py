@@ -107,7 +107,7 @@ def _is_file(scope: Scope) -> bool:
 def _check_media_type(scope: Scope, hint: str) -> None:
     headers = Headers(scope=scope)
     sent = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-    if sent and not is_json(headers.get("content-type")):
+    if sent and not is_json(headers.get("content-type", "application/json")):
         raise UnsupportedMediaType(
             "unsupported_media_type", f"This takes JSON: send it with Content-Type: application/json.{hint}"
         )
