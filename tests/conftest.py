@@ -15,10 +15,10 @@ from app.main import create_app
 from seed.identity_provider import create_identity_provider
 from seed.keycloak import read_realm
 from seed.pizzeria.app import PizzeriaSettings, create_pizzeria
-from tests.closing_lines import closing_lines
-from tests.databases import PostgresqlCluster, postgresql_cluster, postgresql_programs
-from tests.installation import EmbeddedIdentityProvider, Headers, RunningProvider, Token, bearer, settings_for
-from tests.servers import address_of, listener, running
+from tests.support.closing_lines import closing_lines
+from tests.support.databases import PostgresqlCluster, postgresql_cluster, postgresql_programs
+from tests.support.installation import EmbeddedIdentityProvider, Headers, RunningProvider, Token, bearer, settings_for
+from tests.support.servers import address_of, listener, running
 
 SHRINK_SECONDS = 20  # a counterexample is made smaller for at most that long; by itself Hypothesis takes minutes
 

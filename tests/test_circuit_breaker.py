@@ -7,7 +7,7 @@ import pytest
 
 from app.circuit_breaker import CircuitBreaker, CircuitOpen
 from app.telemetry import BreakerState
-from tests.clock import Clock
+from tests.support.clock import Clock
 
 THRESHOLD = 3
 RECOVERY = 30.0

@@ -19,7 +19,7 @@ from app.outbound import (
     read_bounded,
     read_up_to,
 )
-from tests.scripted import Scripted, ok, redirect, scripted
+from tests.support.scripted import Scripted, ok, redirect, scripted
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from app.outbound import AddressPolicy, AiohttpSender, HttpAnswer, WireError
-from tests.scripted import Answer, ok, scripted
+from tests.support.scripted import Answer, ok, scripted
 
 pytestmark = pytest.mark.anyio
 

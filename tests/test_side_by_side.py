@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from seed.ports import RANGE, free_port
-from tests.servers import listener
+from tests.support.servers import listener
 
 IN_TURN = "import sys; from pathlib import Path; from seed.turns import turn\nwith turn(Path(sys.argv[1])): {}"
 ROOT = Path(__file__).parents[1]

@@ -23,8 +23,8 @@ from app.main import create_app
 from seed.identity_provider import create_identity_provider
 from seed.keycloak import read_realm
 from seed.pizzeria.app import PizzeriaSettings, create_pizzeria
-from tests.installation import EmbeddedIdentityProvider, bearer, settings_for
-from tests.servers import running
+from tests.support.installation import EmbeddedIdentityProvider, bearer, settings_for
+from tests.support.servers import running
 
 PRODUCT = Path(__file__).parent.parent / "app"
 _ADDRESS = "http://localhost:8040"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.demo.staying import ROOT, Demo, staying_demo
-from tests.environments import python_with
+from tests.support.environments import python_with
 
 LOCKS = Path(__file__).parent / "locks"
 OURS = {"mcp"}  # what needs nothing beyond our own environment

@@ -8,7 +8,7 @@ import pytest
 
 from app.main import create_app
 from tests.api.probe import Probe
-from tests.installation import (
+from tests.support.installation import (
     EmbeddedIdentityProvider,
     Headers,
     RunningProvider,
@@ -16,7 +16,7 @@ from tests.installation import (
     bearer,
     settings_for,
 )
-from tests.servers import address_of, listener, running
+from tests.support.servers import address_of, listener, running
 
 Start = Callable[..., RunningProvider]
 

@@ -12,7 +12,7 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.installation import Headers, RunningProvider
+from tests.support.installation import Headers, RunningProvider
 
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.api.probe import Probe
-from tests.installation import EXCHANGE_CLIENT, EmbeddedIdentityProvider, Headers, RunningProvider, bearer
-from tests.raw import raw_upstream
+from tests.support.installation import EXCHANGE_CLIENT, EmbeddedIdentityProvider, Headers, RunningProvider, bearer
+from tests.support.raw import raw_upstream
 
 ADMIN_CALLS = [
     ("POST", "/api/v1/sources"),

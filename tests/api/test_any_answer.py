@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from tests.api.probe import Probe
 from tests.api.protocol import ERAS, post
-from tests.installation import Headers, RunningProvider
-from tests.scripted import scripted
+from tests.support.installation import Headers, RunningProvider
+from tests.support.scripted import scripted
 
 MOST_BYTES = 4_096
 LARGEST_ANSWER = 16 * MOST_BYTES + 32_768  # as JSON in JSON, with the largest headers that are passed on

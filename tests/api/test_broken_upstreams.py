@@ -17,9 +17,9 @@ import pytest
 from tests.api.conftest import Start
 from tests.api.probe import WAIT_SECONDS, Probe
 from tests.api.protocol import ERAS, message, post, sent_raw
-from tests.installation import EmbeddedIdentityProvider, Headers, RunningProvider, bearer
-from tests.raw import Raw, raw_upstream
-from tests.scripted import Answer, ok
+from tests.support.installation import EmbeddedIdentityProvider, Headers, RunningProvider, bearer
+from tests.support.raw import Raw, raw_upstream
+from tests.support.scripted import Answer, ok
 from tests.tools.test_upstream import BROKEN, HANGING, MIB, head, reset, saying
 
 DOORS = ["rest", *ERAS]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.api.probe import Probe
 from tests.api.protocol import client_of
-from tests.installation import Headers, RunningProvider
+from tests.support.installation import Headers, RunningProvider
 
 pytestmark = pytest.mark.anyio
 

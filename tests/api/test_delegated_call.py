@@ -5,7 +5,7 @@ import jwt
 import pytest
 
 from tests.api.protocol import ERAS, post
-from tests.installation import AGENT_CLIENT, EmbeddedIdentityProvider, Headers, RunningProvider, Token, bearer
+from tests.support.installation import AGENT_CLIENT, EmbeddedIdentityProvider, Headers, RunningProvider, Token, bearer
 
 
 @pytest.fixture(scope="module", autouse=True)

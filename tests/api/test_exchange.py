@@ -14,9 +14,9 @@ import pytest
 from tests.api.conftest import Start
 from tests.api.probe import Probe
 from tests.api.protocol import ERAS, post, sent_raw
-from tests.installation import Headers, RunningProvider, bearer
-from tests.issuer import EXCHANGE_CLIENT, REALM, SECRET, Answer, Issuer
-from tests.servers import running
+from tests.support.installation import Headers, RunningProvider, bearer
+from tests.support.issuer import EXCHANGE_CLIENT, REALM, SECRET, Answer, Issuer
+from tests.support.servers import running
 
 AUDIENCE = "probe-api"
 DOORS = ["rest", *ERAS]

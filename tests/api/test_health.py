@@ -8,8 +8,8 @@ import pytest
 
 from app.main import create_app
 from tests.api.probe import Probe
-from tests.installation import EmbeddedIdentityProvider, Headers, RunningProvider, settings_for
-from tests.servers import address_of, listener, running
+from tests.support.installation import EmbeddedIdentityProvider, Headers, RunningProvider, settings_for
+from tests.support.servers import address_of, listener, running
 
 
 def test_a_running_provider_is_alive_and_ready(provider: RunningProvider, probe: Probe, agent: Headers) -> None:

@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.api.conftest import Start
 from tests.api.probe import Probe
 from tests.api.protocol import ERAS, post
-from tests.installation import EXCHANGE_CLIENT, EmbeddedIdentityProvider, Headers, RunningProvider, bearer
-from tests.issuer import EXCHANGE_CLIENT as EXCHANGE_CLIENT_THERE
-from tests.issuer import REALM, Answer, Issuer
-from tests.raw import raw_upstream
-from tests.servers import running
+from tests.support.installation import EXCHANGE_CLIENT, EmbeddedIdentityProvider, Headers, RunningProvider, bearer
+from tests.support.issuer import EXCHANGE_CLIENT as EXCHANGE_CLIENT_THERE
+from tests.support.issuer import REALM, Answer, Issuer
+from tests.support.raw import raw_upstream
+from tests.support.servers import running
 
 ROGUE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 DOORS = ["rest", "rest-list", *ERAS]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.api.probe import WAIT_SECONDS, Probe
 from tests.api.protocol import ERAS, message, sent_raw
-from tests.installation import Headers, RunningProvider
+from tests.support.installation import Headers, RunningProvider
 
 
 def request_of(door: str) -> tuple[str, bytes, Headers]:

@@ -9,7 +9,7 @@ from mcp_types import TextContent
 
 from tests.api.probe import Probe
 from tests.api.protocol import client_of
-from tests.installation import Headers, RunningProvider, Token, bearer
+from tests.support.installation import Headers, RunningProvider, Token, bearer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("probe")]
 MODES = ["auto", "2026-07-28", "legacy"]

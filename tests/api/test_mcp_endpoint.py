@@ -7,7 +7,7 @@ import pytest
 
 from tests.api.probe import Probe
 from tests.api.protocol import ACCEPT, ERAS, MODERN, message, post, sent_raw
-from tests.installation import EmbeddedIdentityProvider, Headers, RunningProvider
+from tests.support.installation import EmbeddedIdentityProvider, Headers, RunningProvider
 
 METADATA = "/.well-known/oauth-protected-resource"
 

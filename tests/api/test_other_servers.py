@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.api.protocol import ERAS, post
-from tests.installation import Headers, RunningProvider, Token, bearer
-from tests.servers import running
+from tests.support.installation import Headers, RunningProvider, Token, bearer
+from tests.support.servers import running
 
 
 @dataclass

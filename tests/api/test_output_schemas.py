@@ -8,7 +8,7 @@ from mcp_types import TextContent
 
 from tests.api.probe import Probe
 from tests.api.protocol import ERAS, LEGACY, MODERN, client_of, post
-from tests.installation import Headers, RunningProvider
+from tests.support.installation import Headers, RunningProvider
 
 MODES = ["auto", "2026-07-28", "legacy"]
 MARGHERITA = {"name": "Margherita", "price": 8.5}

@@ -6,7 +6,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from tests.installation import RunningProvider
+from tests.support.installation import RunningProvider
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 PAGES = pytest.mark.parametrize("path", ["/", "/docs"])

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.installation import RunningProvider
+from tests.support.installation import RunningProvider
 
 pytestmark = pytest.mark.extended
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.api.probe import Probe
-from tests.installation import Headers, RunningProvider
+from tests.support.installation import Headers, RunningProvider
 
 
 def test_a_wrong_method_says_which_ones_are_right(provider: RunningProvider, admin: Headers) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.main import create_app
-from tests.installation import EmbeddedIdentityProvider, settings_for
+from tests.support.installation import EmbeddedIdentityProvider, settings_for
 
 pytestmark = pytest.mark.anyio
 

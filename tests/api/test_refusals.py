@@ -8,7 +8,7 @@ import httpx
 
 from app.audit.outcome import EACH_BY_ITSELF
 from tests.api.protocol import ERAS, post
-from tests.installation import Headers, RunningProvider, bearer
+from tests.support.installation import Headers, RunningProvider, bearer
 
 FLOOD = 400
 

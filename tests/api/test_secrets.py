@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.api.probe import Probe
 from tests.api.protocol import ERAS, message, post
 from tests.cli.test_serve import serving
-from tests.installation import (
+from tests.support.installation import (
     EXCHANGE_SECRET,
     EmbeddedIdentityProvider,
     Headers,
@@ -22,7 +22,7 @@ from tests.installation import (
     bearer,
     settings_for,
 )
-from tests.raw import Raw, raw_upstream
+from tests.support.raw import Raw, raw_upstream
 
 DOORS = ["rest", *ERAS]
 PRIVATE = "private-argument-of-somebody"

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from tests.api.protocol import ERAS, MODERN, post
-from tests.installation import Headers, RunningProvider
-from tests.raw import Raw, raw_upstream
-from tests.scripted import ok
+from tests.support.installation import Headers, RunningProvider
+from tests.support.raw import Raw, raw_upstream
+from tests.support.scripted import ok
 
 DOORS = ["rest", *ERAS]
 RESERVED = [

@@ -12,8 +12,8 @@ import pytest
 
 from tests.api.probe import Probe
 from tests.api.protocol import ERAS, MODERN, client_of, post
-from tests.installation import Headers, RunningProvider
-from tests.scripted import Answer, scripted
+from tests.support.installation import Headers, RunningProvider
+from tests.support.scripted import Answer, scripted
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.api.probe import Probe
 from tests.api.protocol import MODERN, message, post
-from tests.installation import Headers, RunningProvider, Token, bearer
+from tests.support.installation import Headers, RunningProvider, Token, bearer
 
 EXECUTE = "/api/v1/tools/execute"
 AS_JSON = {"Content-Type": "application/json"}

@@ -9,7 +9,7 @@ import pytest
 
 from tests.api.probe import Probe
 from tests.api.protocol import ERAS, post
-from tests.installation import Headers, RunningProvider
+from tests.support.installation import Headers, RunningProvider
 
 BODIES: dict[str, tuple[bytes, str, Any]] = {
     "object": (b'{"a": 1.50}', "application/json", {"a": 1.5}),

@@ -10,8 +10,8 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.installation import Headers, RunningProvider
-from tests.servers import address_of, listener, running
+from tests.support.installation import Headers, RunningProvider
+from tests.support.servers import address_of, listener, running
 
 ARRAY = {"type": "array", "items": {"type": "integer"}}
 OBJECT = {"type": "object", "properties": {"k": {"type": "string"}, "n": {"type": "integer"}}}

@@ -8,7 +8,7 @@ import pytest
 from app.audit.outcome import EACH_BY_ITSELF, Outcome, Outcomes
 from app.audit.record import AuditRecord
 from app.errors import Invalid, NotFound, NotPermitted, ToolsProviderError, Unavailable
-from tests.clock import Clock
+from tests.support.clock import Clock
 from tests.tools.builders import an_agent
 
 pytestmark = pytest.mark.anyio

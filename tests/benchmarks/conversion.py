@@ -10,8 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.environments import python_with
 from tests.openapi.corpus import DOCUMENTS, ROOT, RealDocument
+from tests.support.environments import python_with
 
 LOCK = Path(__file__).parent / "locks" / "fastmcp.txt"
 PATIENCE = 120  # seconds for one document

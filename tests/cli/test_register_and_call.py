@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from app.cli.client import is_loopback
-from tests.installation import PASSWORD, EmbeddedIdentityProvider, RunningProvider, Token
-from tests.servers import running
+from tests.support.installation import PASSWORD, EmbeddedIdentityProvider, RunningProvider, Token
+from tests.support.servers import running
 
 COMMAND = Path(sys.executable).with_name("tools-provider")
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -22,8 +22,8 @@ from app.settings import Settings
 from seed.ports import free_port
 from tests.api.probe import WAIT_SECONDS, Probe
 from tests.api.protocol import message
-from tests.installation import EXCHANGE_SECRET, EmbeddedIdentityProvider, Headers, RunningProvider, settings_for
-from tests.servers import listener
+from tests.support.installation import EXCHANGE_SECRET, EmbeddedIdentityProvider, Headers, RunningProvider, settings_for
+from tests.support.servers import listener
 
 COMMAND = Path(sys.executable).with_name("tools-provider")
 CALLS = 20

@@ -10,7 +10,7 @@ import pytest
 from seed.ports import HOST, free_port
 from tests.compose.description import ROOT, stages
 from tests.compose.processes import answers, inherited, process
-from tests.environments import INSTALL_SECONDS
+from tests.support.environments import INSTALL_SECONDS
 
 pytestmark = [pytest.mark.deep, pytest.mark.timeout(600)]
 

@@ -19,9 +19,9 @@ from app.errors import BadAnswer, InvalidAgentToken, NotPermitted, ToolsProvider
 from app.identity.agent_token import AgentToken
 from app.memory import InProcessMemory
 from app.telemetry import Telemetry
-from tests.clock import Clock
 from tests.credentials.conftest import MAX_AGE, PIZZERIA, Agents, Recorded
-from tests.issuer import EXCHANGE_CLIENT, Answer, Issuer
+from tests.support.clock import Clock
+from tests.support.issuer import EXCHANGE_CLIENT, Answer, Issuer
 
 pytestmark = pytest.mark.anyio
 

@@ -13,9 +13,9 @@ from app.credentials.token_exchange.guarded import GuardedExchanger
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.errors import ToolsProviderError, Unavailable
 from app.telemetry import Telemetry
-from tests.clock import Clock
 from tests.credentials.conftest import PIZZERIA, THRESHOLD, Agents, Recorded
-from tests.issuer import Answer, Issuer
+from tests.support.clock import Clock
+from tests.support.issuer import Answer, Issuer
 
 pytestmark = pytest.mark.anyio
 

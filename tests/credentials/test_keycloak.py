@@ -11,10 +11,10 @@ from app.credentials.token_exchange.exchanger import ExchangeTarget
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.errors import BadAnswer, InvalidAgentToken, NotPermitted, ToolsProviderError, Unavailable
 from app.identity.jwks import JwksCache
-from tests.clock import Clock
 from tests.credentials.conftest import PIZZERIA, Agents
-from tests.issuer import EXCHANGE_CLIENT, REALM, SECRET, USER, Answer, Issuer, private_key
-from tests.servers import address_of, listener
+from tests.support.clock import Clock
+from tests.support.issuer import EXCHANGE_CLIENT, REALM, SECRET, USER, Answer, Issuer, private_key
+from tests.support.servers import address_of, listener
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ from app.credentials.kinds import KINDS, AuthType, auth_type_elsewhere, auth_typ
 from app.credentials.token_exchange.caching import CachingExchanger
 from app.errors import BadAnswer, Invalid, NotPermitted
 from tests.credentials.conftest import Agents, Recorded
-from tests.issuer import Issuer
+from tests.support.issuer import Issuer
 
 pytestmark = pytest.mark.anyio
 

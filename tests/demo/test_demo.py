@@ -20,9 +20,9 @@ from seed.identity_provider import create_identity_provider
 from seed.keycloak import read_realm
 from seed.keycloak.distribution import VERSION, built_distribution, missing_programs
 from seed.serving import listener_on, serving
-from tests.closing_lines import in_ci
 from tests.demo import staying
 from tests.docs.pages import blocks
+from tests.support.closing_lines import in_ci
 
 PLAY_SECONDS = 300
 

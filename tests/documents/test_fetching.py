@@ -14,8 +14,8 @@ from app.documents.fetching import Documents
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, TooLarge, ToolsProviderError
 from app.operation.operation import Conversion
 from app.outbound import AddressPolicy, AddressRefused, guarded_client
-from tests.scripted import Answer, ok, redirect, scripted
 from tests.sources.conftest import document
+from tests.support.scripted import Answer, ok, redirect, scripted
 
 pytestmark = pytest.mark.anyio
 

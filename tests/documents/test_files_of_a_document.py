@@ -15,8 +15,8 @@ from app.documents.fetching import Documents, Found, reference_origins
 from app.errors import BadAnswer, Invalid, TooLarge
 from app.operation.operation import Conversion
 from app.outbound import AddressPolicy, guarded_client
-from tests.scripted import Answer, Scripted, ok, redirect, scripted
 from tests.sources.conftest import document
+from tests.support.scripted import Answer, Scripted, ok, redirect, scripted
 
 pytestmark = pytest.mark.anyio
 

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from tests.documents.test_fetching import bomb, drip, endless, half, hang, headers_forever, reset
-from tests.installation import Headers, RunningProvider, Token, bearer
-from tests.raw import Raw, raw_upstream
-from tests.scripted import Answer, ok, redirect
 from tests.sources.conftest import document
+from tests.support.installation import Headers, RunningProvider, Token, bearer
+from tests.support.raw import Raw, raw_upstream
+from tests.support.scripted import Answer, ok, redirect
 from tests.test_outbound import INNER
 
 FETCH_SECONDS = 1.0

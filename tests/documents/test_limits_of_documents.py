@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.installation import Headers, RunningProvider
 from tests.sources.conftest import document
+from tests.support.installation import Headers, RunningProvider
 
 BASE_URL = "http://127.0.0.1:9"
 LIMITS = {

@@ -3,9 +3,9 @@ import pytest
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
 from app.memory import InProcessMemory
-from tests.clock import Clock
-from tests.issuer import EXCHANGE_CLIENT, Issuer
-from tests.issuer_fixtures import anyio_backend, client, clock, issuer, keys, realm_url, stand
+from tests.support.clock import Clock
+from tests.support.issuer import EXCHANGE_CLIENT, Issuer
+from tests.support.issuer_fixtures import anyio_backend, client, clock, issuer, keys, realm_url, stand
 
 __all__ = ["anyio_backend", "client", "clock", "issuer", "keys", "realm_url", "stand"]
 

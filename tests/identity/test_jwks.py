@@ -13,9 +13,9 @@ from jwt.algorithms import RSAAlgorithm
 from app.errors import Unavailable
 from app.identity.jwks import JwksCache, SignatureRefused
 from app.identity.verifier import AgentTokenVerifier
-from tests.clock import Clock
-from tests.issuer import REALM, Answer, Issuer, jwk_of, private_key
-from tests.servers import address_of, listener, running
+from tests.support.clock import Clock
+from tests.support.issuer import REALM, Answer, Issuer, jwk_of, private_key
+from tests.support.servers import address_of, listener, running
 
 pytestmark = pytest.mark.anyio
 

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives import serialization
 
 from app.errors import InvalidAgentToken, NotPermitted, Unavailable
 from app.identity.verifier import AgentTokenVerifier
-from tests.clock import Clock
-from tests.issuer import USER, Answer, Issuer, jwk_of, private_key, segment, signed
+from tests.support.clock import Clock
+from tests.support.issuer import USER, Answer, Issuer, jwk_of, private_key, segment, signed
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ import pytest
 
 from seed.identity_provider import create_identity_provider
 from seed.keycloak import read_realm
-from tests.servers import running
+from tests.support.servers import running
 
 REALM = "/realms/tools-provider"
 ENDPOINTS = f"{REALM}/protocol/openid-connect"

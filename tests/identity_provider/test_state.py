@@ -10,7 +10,7 @@ from seed.identity_provider import create_identity_provider
 from seed.identity_provider.realm import RealmError
 from seed.keycloak import read_realm
 from tests.identity_provider.conftest import ENDPOINTS, REALM, Embedded
-from tests.servers import running
+from tests.support.servers import running
 
 
 def kid_of(token: str) -> str:

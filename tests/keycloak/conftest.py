@@ -11,11 +11,11 @@ import pytest
 from seed.identity_provider import create_identity_provider
 from seed.keycloak.distribution import KeycloakUnavailable
 from seed.keycloak.server import running_keycloak
-from tests.closing_lines import RAN_ON_KEYCLOAK, in_ci, why_no_keycloak
 from tests.keycloak.administration import Administration, EmbeddedAdministration, KeycloakAdministration
 from tests.keycloak.contract_realm import contract_realm
 from tests.keycloak.wire import Wire
-from tests.servers import running
+from tests.support.closing_lines import RAN_ON_KEYCLOAK, in_ci, why_no_keycloak
+from tests.support.servers import running
 
 HERE = Path(__file__).parent
 REASON = pytest.StashKey[str]()

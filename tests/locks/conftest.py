@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.closing_lines import in_ci
 from tests.locks.wheels import Shelf
+from tests.support.closing_lines import in_ci
 
 OF_PYTHON_3_11 = "23.2.1"
 BROUGHT = ensurepip.version()  # what this Python makes environments with

@@ -9,8 +9,8 @@ from typing import cast
 import pytest
 from packaging.markers import default_environment
 
-from tests.environments import ROOT, python_with
 from tests.locks.closure import Environment, Locked, holes, metadata_in, read_lock
+from tests.support.environments import ROOT, python_with
 
 HERE = metadata_in(Path(sysconfig.get_path("purelib")))
 GROUPS = {"requirements.lock": ["build"], "requirements-dev.lock": ["build", "dev"]}

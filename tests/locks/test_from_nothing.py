@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.environments import ROOT
 from tests.locks.conftest import make_environment
+from tests.support.environments import ROOT
 
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(1_500)]
 

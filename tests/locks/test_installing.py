@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.compose.description import stages
-from tests.environments import ROOT
 from tests.locks.closure import metadata_in
 from tests.locks.conftest import OF_PYTHON_3_11, make_environment
 from tests.locks.wheels import Shelf
+from tests.support.environments import ROOT
 
 SECONDS = 90
 TINY = ("alpha==1.0", "beta==1.0", "gamma==1.0")

@@ -10,8 +10,8 @@ import pytest
 from seed.ports import HOST, free_port
 from tests.api.protocol import client_of
 from tests.compose.processes import answers, inherited, process
-from tests.environments import python_with
-from tests.installation import Headers, RunningProvider
+from tests.support.environments import python_with
+from tests.support.installation import Headers, RunningProvider
 
 LOCKS = Path(__file__).parent / "locks"
 Call = Callable[..., Any]

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.installation import Headers, RunningProvider
 from tests.real_apis.conftest import Call, Server
+from tests.support.installation import Headers, RunningProvider
 
 pytestmark = [pytest.mark.anyio, pytest.mark.deep, pytest.mark.timeout(600)]
 PLACE = {"tenant": "default_tenant", "database": "shop"}

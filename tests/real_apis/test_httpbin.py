@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.api.protocol import client_of
-from tests.installation import Headers, RunningProvider
 from tests.real_apis.conftest import Call, Server
+from tests.support.installation import Headers, RunningProvider
 
 pytestmark = [pytest.mark.anyio, pytest.mark.extended]
 

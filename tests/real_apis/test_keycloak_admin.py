@@ -16,10 +16,10 @@ from seed.keycloak import read_realm
 from seed.keycloak.distribution import missing_programs
 from seed.keycloak.server import RunningKeycloak, running_keycloak
 from tests.api.protocol import client_of
-from tests.installation import AGENT_CLIENT, EXCHANGE_SECRET, PASSWORD, Headers, RunningProvider, bearer
 from tests.openapi.corpus import named
 from tests.real_apis.conftest import Server, as_answered
-from tests.servers import address_of, listener, running
+from tests.support.installation import AGENT_CLIENT, EXCHANGE_SECRET, PASSWORD, Headers, RunningProvider, bearer
+from tests.support.servers import address_of, listener, running
 
 pytestmark = [pytest.mark.anyio, pytest.mark.deep, pytest.mark.keycloak, pytest.mark.timeout(600)]
 REALM = "tools-provider"

@@ -7,9 +7,9 @@ import pytest
 
 from seed.opening_hours.app import OpeningHoursSettings, create_opening_hours
 from tests.api.protocol import client_of
-from tests.installation import EmbeddedIdentityProvider, Headers, RunningProvider, Token, bearer
 from tests.real_apis.conftest import Call
-from tests.servers import running
+from tests.support.installation import EmbeddedIdentityProvider, Headers, RunningProvider, Token, bearer
+from tests.support.servers import running
 
 pytestmark = pytest.mark.anyio
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.closing_lines import ROUND_TRIPS, in_ci
 from tests.round_trip.judging import Judge, missing_program, running_judge
+from tests.support.closing_lines import ROUND_TRIPS, in_ci
 
 
 @dataclass(slots=True)

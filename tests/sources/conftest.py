@@ -24,7 +24,7 @@ from app.sources.source import RegisteredSource
 from app.sources.tables import Source
 from app.sources.use_cases import UseCases, use_cases
 from app.sources.writing import Writing
-from tests.scripted import Answer, Scripted, ok, scripted
+from tests.support.scripted import Answer, Scripted, ok, scripted
 
 
 def document(*paths: str, servers: list[str] | None = None, **more: Any) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.installation import Headers, RunningProvider
 from tests.sources.conftest import document
+from tests.support.installation import Headers, RunningProvider
 
 BASE_URL = "http://127.0.0.1:9"
 HEAD = "openapi: 3.1.0\ninfo: {title: B, version: '1'}\npaths: {}\n"

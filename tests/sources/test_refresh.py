@@ -10,8 +10,8 @@ import pytest
 from app.errors import BadAnswer, Invalid, NotPermitted, ToolsProviderError
 from app.sources.forms import SourceUpdate
 from app.sources.schedule import RefreshSchedule, due_at
-from tests.clock import Clock
 from tests.sources.conftest import ADMIN, MANAGER, MakeWorld, Site, World, a_source_row, document
+from tests.support.clock import Clock
 
 pytestmark = pytest.mark.anyio
 

@@ -13,8 +13,8 @@ from app.errors import Conflict, Invalid, NotFound, NotPermitted, PreconditionFa
 from app.outbound import AddressRefused
 from app.sources.forms import SourceCreate, SourceUpdate
 from app.sources.tables import OperationRow, SourceReport
-from tests.scripted import redirect
 from tests.sources.conftest import ADMIN, MANAGER, MakeWorld, Site, World, document
+from tests.support.scripted import redirect
 
 pytestmark = pytest.mark.anyio
 

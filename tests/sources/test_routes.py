@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.installation import Headers, RunningProvider, Token, bearer
-from tests.scripted import redirect
 from tests.sources.conftest import Site, document
+from tests.support.installation import Headers, RunningProvider, Token, bearer
+from tests.support.scripted import redirect
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.installation import Headers, RunningProvider, Token, bearer
 from tests.sources.conftest import Site, document
+from tests.support.installation import Headers, RunningProvider, Token, bearer
 
 pytestmark = pytest.mark.anyio
 

@@ -36,8 +36,8 @@ from app.tools.answer.result import ToolResult
 from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor
 from app.tools.upstream import Upstream
-from tests.clock import Clock
-from tests.scripted import Scripted, ok, scripted
+from tests.support.clock import Clock
+from tests.support.scripted import Scripted, ok, scripted
 from tests.tools.builders import a_source, an_agent, an_operation
 
 pytestmark = pytest.mark.anyio

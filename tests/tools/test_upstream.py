@@ -17,7 +17,7 @@ from app.telemetry import Telemetry
 from app.tools.answer.body import is_stream
 from app.tools.request.plan import UpstreamRequest
 from app.tools.upstream import Upstream
-from tests.scripted import Answer, ok, redirect, scripted
+from tests.support.scripted import Answer, ok, redirect, scripted
 from tests.tools.builders import a_source
 
 pytestmark = pytest.mark.anyio

@@ -8,9 +8,9 @@ from starlette.types import Receive, Scope, Send
 
 from app.identity.jwks import JwksCache
 from app.outbound import plain_client
-from tests.clock import Clock
-from tests.issuer import REALM, Issuer
-from tests.servers import running
+from tests.support.clock import Clock
+from tests.support.issuer import REALM, Issuer
+from tests.support.servers import running
 
 
 class Stand:

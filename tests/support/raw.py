@@ -8,7 +8,7 @@ from typing import Any
 
 from anyio.from_thread import start_blocking_portal
 
-from tests.scripted import Answer, Scripted, ok, scripted
+from tests.support.scripted import Answer, Scripted, ok, scripted
 
 DOCUMENT_PATH = "/openapi.json"
 
