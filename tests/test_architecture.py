@@ -10,6 +10,8 @@ from statistics import quantiles
 
 import pytest
 
+from tests.walks import walks
+
 ROOT = Path(__file__).parent.parent
 PRODUCT = sorted((ROOT / "app").rglob("*.py"))
 MODULES = sorted([*PRODUCT, *(ROOT / "seed").rglob("*.py")])
@@ -19,6 +21,8 @@ MODULE_LINES = 400
 MODULE_LINES_P90 = 250
 FUNCTION_LINES = 50
 FUNCTION_LINES_P90 = 20
+CALL_FILES, CALL_ROOMS = 30, 7
+REGISTRATION_FILES = 49
 
 
 def name_of(path: Path) -> str:
@@ -119,3 +123,13 @@ def test_only_the_doors_catch_everything(path: Path) -> None:
         and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"}))
     ]
     assert broad == []
+
+
+def test_a_call_and_a_registration_walk_through_few_files() -> None:
+    walked = {walk.name: walk for walk in walks()}
+    for door in ("REST", "MCP"):
+        call = walked[f"a cached call over {door}"]
+        assert 0 < len(call.files) <= CALL_FILES, sorted(call.files)
+        assert 0 < len(call.folders) <= CALL_ROOMS
+    registration = walked["a registration"]
+    assert 0 < len(registration.files) <= REGISTRATION_FILES, sorted(registration.files)

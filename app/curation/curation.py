@@ -51,8 +51,8 @@ class Curated:
         return tuple(_reported(item, tools.get((item.method, item.path))) for item in items)
 
 
-def curate(operations: Sequence[Operation], selection: Selection, overrides: Iterable[ToolOverride]) -> Curated:
-    """Return the operations under the selection and the overrides."""
+def curate(operations: Sequence[Operation], selection: Selection | None, overrides: Iterable[ToolOverride]) -> Curated:
+    """Return the operations under the selection (None: all) and the overrides."""
     bound = {override.key: override for override in overrides}
     tools = tuple(_curated(operation, bound.get(_key(operation)), selection) for operation in operations)
     there = {_key(operation) for operation in operations}
@@ -151,9 +151,10 @@ def _against_name(override: ToolOverride, holder: Key, slug: str) -> Iterator[st
         yield f"belongs to {' '.join(holder)}"
 
 
-def _curated(operation: Operation, override: ToolOverride | None, selection: Selection) -> CuratedTool:
+def _curated(operation: Operation, override: ToolOverride | None, selection: Selection | None) -> CuratedTool:
     result, misfits = (operation, ()) if override is None else shaped(operation, override)
-    reason = selection.reason_against(result, {operation.operation_id or "", operation.name, result.name})
+    names = {operation.operation_id or "", operation.name, result.name}
+    reason = None if selection is None else selection.reason_against(result, names)
     reason = reason or _reason_to_hide(operation, override)
     if reason is None and any(misfit.grave for misfit in misfits):
         reason = f"Its override no longer fits the document: {_listing(misfits)}. Correct or delete it."

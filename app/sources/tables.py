@@ -55,9 +55,9 @@ class Source(SQLModel, table=True):
     fingerprint: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))
 
     @property
-    def stated_selection(self) -> Selection:
+    def stated_selection(self) -> Selection | None:
         """Which operations an admin chose."""
-        return Selection.model_validate(self.selection)
+        return Selection.model_validate(self.selection) if self.selection else None
 
     @property
     def stated_overrides(self) -> list[ToolOverride]:
