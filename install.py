@@ -82,22 +82,24 @@ class Environment:
     def install(self, lock: Path) -> int:
         """Install what the lock says; returns how many distributions were not there yet. Raises Failed."""
         asked = sum(line[:1].isalnum() for line in lock.read_text(encoding="utf-8").splitlines())
-        return self._install(asked, *AS_LOCKED, str(lock))
+        return self._install(*AS_LOCKED, str(lock), asked=asked)
 
     def add(self, project: Path) -> None:
         """Install a project so that what is edited there counts. Raises Failed."""
-        self._install(1, *IN_PLACE, str(project))
+        self._install(*IN_PLACE, str(project))
 
     def check(self) -> None:
         """See that each distribution has what it asks for. Raises Failed."""
         self._pip(lambda _: "checking", "check")
 
-    def _install(self, asked: int, *arguments: str) -> int:
+    def _install(self, *arguments: str, asked: int = 0) -> int:
         before, writes = self._recorded(), 0
 
         def progress(said: str) -> str:
             nonlocal writes
             writes = next((line.count(",") + 1 for line in said.splitlines() if line.startswith(WRITES)), 0)
+            if not asked:
+                return "adding the project"
             if writes:
                 return f"{len(self._recorded() - before)} of {writes} installed"
             return f"{sum(line.startswith(READS) for line in said.splitlines())} of {asked} collected"
