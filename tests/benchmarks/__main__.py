@@ -28,7 +28,6 @@ LIBRARIES = [
     "aiosqlite",
     "alembic",
     "uvicorn",
-    "openapi_pydantic",
     "opentelemetry.sdk.trace",
     "opentelemetry.sdk.metrics",
     "pybreaker",
