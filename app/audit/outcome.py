@@ -62,7 +62,7 @@ class Outcomes:
         """Record what was refused before any work began; returns when it is durable, at once if it is only counted."""
         outcome = Outcome(self, "refusal", action, agent, door)
         outcome.code, outcome.source, outcome.tool = error.code, source, tool
-        outcome.detail = error.detail
+        outcome.detail = _detail_of(error)
         await self.keep(outcome.record())
 
     async def keep(self, record: AuditRecord) -> None:
@@ -174,8 +174,7 @@ class Outcome:
             self.code = error.code
             if self._kind == "call":
                 self._kind = "refusal" if isinstance(error, _REFUSALS) else "call"
-                # The detail of wrong arguments names them, so it stays out.
-                self.detail = None if isinstance(error, Invalid) else error.detail
+                self.detail = _detail_of(error)
         else:
             self.code = "cancelled" if isinstance(error, asyncio.CancelledError) else "internal_error"
 
@@ -200,3 +199,8 @@ class Outcome:
             trace_id=current_trace_id(),
             detail=self.detail,
         )
+
+
+def _detail_of(error: ToolsProviderError) -> str | None:
+    """Return what an auditor may read; the detail of wrong arguments names them, so it stays out."""
+    return None if isinstance(error, Invalid) else error.detail

@@ -146,14 +146,14 @@ async def test_a_flood_of_refused_calls_is_counted_and_other_calls_are_not(audit
     for _ in range(3 * EACH_BY_ITSELF):
         with pytest.raises(Invalid):
             await fail(a_call(audit), Invalid("invalid_arguments", ""))
-        await audit.refused(NotFound("tool_not_found", ""), "rest", action="execute", agent=an_agent())
+        await audit.refused(NotFound("tool_not_found", "No such tool."), "rest", action="execute", agent=an_agent())
         async with a_call(audit):
             pass
     await audit.stop()
     assert kept.outcomes.count(("call", "ok")) == 3 * EACH_BY_ITSELF
-    for code, door in (("invalid_arguments", "mcp"), ("tool_not_found", "rest")):
+    for code, door, said in (("invalid_arguments", "mcp", None), ("tool_not_found", "rest", "No such tool.")):
         details = [record.detail for record in kept.records if (record.outcome, record.door) == (code, door)]
-        assert details == [*[None] * EACH_BY_ITSELF, f"{2 * EACH_BY_ITSELF} more like this within 1 s"]
+        assert details == [*[said] * EACH_BY_ITSELF, f"{2 * EACH_BY_ITSELF} more like this within 1 s"]
 
 
 async def test_refusals_of_different_people_do_not_hide_each_other(audit: Outcomes, kept: Kept) -> None:
