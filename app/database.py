@@ -50,7 +50,7 @@ class Database:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
-        """Open a session; what is not committed is rolled back. Raises Unavailable when the database cannot be had."""
+        """Open a session; what is not committed is rolled back. Raises Unavailable without a database."""
         with _unavailable():
             async with AsyncSession(self.engine, expire_on_commit=False) as session:
                 yield session
@@ -58,7 +58,7 @@ class Database:
     async def migrate(self) -> None:
         """Bring the schema up to date, in one transaction; processes that start together wait for one another.
 
-        Raises Unavailable when the database cannot be had.
+        Raises Unavailable when the database cannot be reached.
         """
         with _unavailable():
             if _is_sqlite(self._url):

@@ -169,7 +169,7 @@ def _database(settings: Settings) -> Database:
     try:
         return Database(settings.database_url.get_secret_value())
     except ArgumentError:
-        raise ValueError("DATABASE_URL: this is no database URL. Use sqlite:///… or postgresql://….") from None
+        raise ValueError("DATABASE_URL: this is not a database URL. Use sqlite:///… or postgresql://….") from None
 
 
 def _executor(

@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     def _address(cls, value: str) -> str:
         parts = urlsplit(value)
         if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
-            raise ValueError("this is no address such as https://host or http://host:port")
+            raise ValueError("this is not an address such as https://host or http://host:port")
         return value.rstrip("/")
 
     @field_validator("log_level", mode="before")
@@ -104,7 +104,7 @@ class Settings(BaseSettings):
                 try:
                     values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
                 except (OSError, UnicodeDecodeError) as error:
-                    reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+                    reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
                     raise ValueError(f"{name.upper()}_FILE: {path} cannot be read ({reason}).") from None
         return values
 

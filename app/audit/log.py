@@ -52,7 +52,7 @@ class AuditLog(AuditWriter):
     async def query(self, filters: AuditFilter | None = None, *, limit: int = 100, cursor: str | None = None) -> Page:
         """Return at most `limit` records (never more than 500).
 
-        Raises Invalid for a cursor that is not ours, and Unavailable when the database cannot be had.
+        Raises Invalid for a cursor that is not ours, and Unavailable when the database cannot be reached.
         """
         limit = max(1, min(limit, MOST_PER_PAGE))
         statement = _select(filters or AuditFilter()).order_by(AUDIT_RECORDS.c.sequence.desc()).limit(limit + 1)

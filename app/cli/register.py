@@ -26,11 +26,6 @@ from app.operation.operation import ReportItem
 from app.operation.text import cleaned, tool_id
 
 _SOURCES = "/api/v1/sources"
-_CARRIED = {  # by calls, for each type of `upstream_auth`
-    "token_exchange": "a token for {}",
-    "passthrough": "the agent's own token",
-    "none": "no token",
-}
 _MOST_BYTES = 200_000_000  # of a file and those beside it; what a server takes is its setting
 _CARRIED = {  # by calls, for each type of `upstream_auth`
     "token_exchange": "a token for {}",

@@ -50,7 +50,7 @@ class SourceRules:
             await self._addresses.check_name(address)
 
     def check_auth(self, stated: str | None, audience: str | None) -> None:
-        """Raise Invalid for a credential that cannot be had with what is stated."""
+        """Raise Invalid for a credential that cannot work with what is stated."""
         KINDS[auth_type_of(stated, audience)].check(Terms(audience))
 
     def check_passthrough(self, auth_type: AuthType) -> None:

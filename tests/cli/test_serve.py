@@ -51,7 +51,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
         ({"ALLOWED_UPSTREAMS": "not an origin"}, "ALLOWED_UPSTREAMS: 'not an origin'"),
         ({"AUDIENCE_ORIGINS": "audience"}, "AUDIENCE_ORIGINS: 'audience'"),
         ({"TOKEN_EXCHANGE_CLIENT_SECRET_FILE": "missing"}, "TOKEN_EXCHANGE_CLIENT_SECRET_FILE: missing cannot be read"),
-        ({"DATABASE_URL_FILE": sys.executable}, "it is no UTF-8 text"),
+        ({"DATABASE_URL_FILE": sys.executable}, "it is not UTF-8 text"),
         ({"DATABASE_URL": "mysql://user:hunter2@db/x"}, "DATABASE_URL: "),
         ({"DATABASE_URL": "hunter2"}, "DATABASE_URL: "),
         ({"KEYCLOAK_URL": "localhost:8041"}, "KEYCLOAK_URL: this is no address"),

@@ -75,7 +75,7 @@ _WHEN: Mapping[str, str] = {
     "document_not_kept": "the document is fetched from its `url`, not kept here",
     "document_too_complex": "reading the document takes too much time or memory",
     "document_too_large": "the document is over its limit",
-    "document_unreachable": "the document's server cannot be had, or did not answer 200",
+    "document_unreachable": "the document's server cannot be reached, or did not answer 200",
     "document_timeout": "the document did not come in time",
 }
 _HEADERS = {

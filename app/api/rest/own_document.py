@@ -71,7 +71,7 @@ def _of_parameter(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _drop_titles(node: Any) -> None:  # noqa: ANN401 - any JSON value
-    """Drop the titles that pydantic makes of names: they only repeat them. A property called `title` is no text."""
+    """Drop the titles that pydantic makes of names: they only repeat them. A property called `title` is not text."""
     if isinstance(node, list):
         for each in node:
             _drop_titles(each)

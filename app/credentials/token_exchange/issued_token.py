@@ -36,7 +36,7 @@ class IssuedTokenCheck:
         """Return the token of a token endpoint's answer (RFC 8693 section 2.2.1).
 
         Raises BadAnswer (`exchange_result_invalid`), NotPermitted (`exchange_scope_not_granted`), and Unavailable
-        while the issuer's keys cannot be had.
+        while the issuer's keys are not available.
         """
         value = _bearer(answer)
         if value == agent.value:
