@@ -60,7 +60,7 @@ def postgresql() -> Iterator[PostgresqlCluster]:
         yield cluster
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.extended)])
 async def database_url(request: pytest.FixtureRequest, anyio_backend: str, tmp_path: Path) -> str:
     """An empty database of each kind."""
     if request.param == "sqlite":

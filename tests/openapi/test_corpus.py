@@ -31,9 +31,12 @@ print(time.process_time(), int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/s
 """
 
 
-pytestmark = pytest.mark.skipif(
-    not DOCUMENTS, reason="The real documents are not here: set CORPUS to the folder `specs` of a corpus."
-)
+pytestmark = [
+    pytest.mark.extended,
+    pytest.mark.skipif(
+        not DOCUMENTS, reason="The real documents are not here: set CORPUS to the folder `specs` of a corpus."
+    ),
+]
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: each.name)
 
 

@@ -217,6 +217,7 @@ def some_round_trips(each: Described, judge: Judge, tally: Tally) -> None:
     one()
 
 
+@pytest.mark.extended
 def test_what_an_agent_says_to_tools_of_real_documents_is_what_their_servers_read(judge: Judge, tally: Tally) -> None:
     round_trips(A_FEW, judge, tally)
     assert tally.discarded < tally.judged
