@@ -54,10 +54,10 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
         ({"DATABASE_URL_FILE": sys.executable}, "it is not UTF-8 text"),
         ({"DATABASE_URL": "mysql://user:hunter2@db/x"}, "DATABASE_URL: "),
         ({"DATABASE_URL": "hunter2"}, "DATABASE_URL: "),
-        ({"KEYCLOAK_URL": "localhost:8041"}, "KEYCLOAK_URL: this is no address"),
-        ({"PUBLIC_URL": "tools.example.com"}, "PUBLIC_URL: this is no address"),
+        ({"KEYCLOAK_URL": "localhost:8041"}, "KEYCLOAK_URL: this is not an address"),
+        ({"PUBLIC_URL": "tools.example.com"}, "PUBLIC_URL: this is not an address"),
         ({"PUBLIC_URL": "https://[tools"}, "PUBLIC_URL: "),
-        ({"OIDC_ISSUER": "https:///realms/test"}, "OIDC_ISSUER: this is no address"),
+        ({"OIDC_ISSUER": "https:///realms/test"}, "OIDC_ISSUER: this is not an address"),
         ({"HOST": "256.256.256.256"}, "Cannot listen on 256.256.256.256"),
     ],
 )
