@@ -110,14 +110,15 @@ def base_url_of(url: str, stated: str | None, servers: Sequence[str], request: M
     for address in absolute:
         if origin_of(address) == own:
             return address.rstrip("/")
-    elsewhere = absolute[0] if absolute else "https://…"
-    corrected = orjson.dumps({**request, "base_url": elsewhere}).decode()
+    corrected = orjson.dumps({**request, "base_url": absolute[0] if absolute else "https://…"}).decode()
     origin = f"The document comes from {own}" if own else "The document was uploaded"
-    raise Invalid(
-        "base_url_refused",
-        f"{origin}, but its server is {elsewhere if absolute else 'no http(s) address'}. Tokens "
-        f"go to another origin only if you say so. If that server is right, send: {corrected}",
-    )
+    if absolute:
+        why = (
+            f"but its server is {absolute[0]}. Tokens go to another origin only if you say so. If that server is right"
+        )
+    else:
+        why = "and it names no server with an http(s) address. To say where calls go"
+    raise Invalid("base_url_refused", f"{origin}, {why}, send: {corrected}")
 
 
 def curated_of(source: Source, operations: Sequence[Operation]) -> Curated:

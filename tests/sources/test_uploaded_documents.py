@@ -62,6 +62,10 @@ def test_a_document_is_registered_by_value(content: Any, rest: httpx.Client) -> 
 def test_where_calls_go_is_for_the_admin_to_say(rest: httpx.Client) -> None:
     content = document("/a", servers=["https://api.example.com/v2"])
     body = {"name": "Up", "document": content}
+    nowhere = rest.post("/sources", json=body | {"document": document("/a")})
+    assert refusal(nowhere) == (422, "base_url_refused")
+    assert "it names no server" in nowhere.json()["detail"]
+    assert '"base_url":"https://…"' in nowhere.json()["detail"]
     refused = rest.post("/sources", json=body)
     assert refusal(refused) == (422, "base_url_refused")
     corrected = json.loads(refused.json()["detail"].partition("send: ")[2])
