@@ -21,7 +21,6 @@ from app.tools.tool_json import tool_json
 _REFUSED = 1  # exit status: the document cannot be used
 _UNUSABLE = 2  # … and: the file cannot be read
 _DEFAULT_SLUG = "document"
-_MOST_BYTES = 200_000_000  # of all files together; what a server takes is its setting
 
 
 def convert(
@@ -42,7 +41,7 @@ def convert(
     errors = Console(stderr=True)
     try:
         with _shown(errors, "Reading"):
-            source = read_local(document, root=root, max_bytes=_MOST_BYTES)
+            source = read_local(document, root=root)
         with _shown(errors, "Converting"):
             slug = slug or slugged(source.title) or _DEFAULT_SLUG
             conversion = source.converted(slug)

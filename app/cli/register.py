@@ -26,7 +26,6 @@ from app.operation.operation import ReportItem
 from app.operation.text import cleaned, tool_id
 
 _SOURCES = "/api/v1/sources"
-_MOST_BYTES = 200_000_000  # of a file and those beside it; what a server takes is its setting
 _CARRIED = {  # by calls, for each type of `upstream_auth`
     "token_exchange": "a token for {}",
     "passthrough": "the agent's own token",
@@ -83,7 +82,7 @@ def _read(file: Path) -> bytes:
 def _title(file: Path) -> str:
     """Return the title that the document states, else the file's name: whether it is a document, the server judges."""
     try:
-        title = read_local(file, max_bytes=_MOST_BYTES).title
+        title = read_local(file).title
     except (OSError, ToolsProviderError):
         return file.stem
     return cleaned(title).strip()[:200] or file.stem

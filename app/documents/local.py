@@ -15,6 +15,7 @@ from app.openapi.document.bundling import read_bundled
 from app.openapi.document.reading import File, Limits, refused
 from app.operation.operation import Conversion, Json
 
+_MOST_BYTES = 200_000_000  # of all files together; what a server takes is its setting
 _ENDINGS = frozenset({".json", ".yaml", ".yml"})
 _CHECKOUT = ".git"
 _HERE = "file:///"
@@ -39,7 +40,7 @@ class LocalDocument:
 
 
 def read_local(
-    document: Path, *, root: Path | None = None, max_bytes: int, limits: Limits | None = None
+    document: Path, *, root: Path | None = None, max_bytes: int = _MOST_BYTES, limits: Limits | None = None
 ) -> LocalDocument:
     """Return the document; `root` is the folder that must contain its other files.
 
