@@ -72,7 +72,7 @@ class SourceRules:
             registered = replace(registered, enabled=False)
         elif len(kept) < len(others):
             _log.warning("a source lacks servers that AUDIENCE_ORIGINS does not list", source=source.slug)
-        return replace(registered, other_servers=kept)
+        return replace(registered, authorities=(own, *kept))
 
     def _is_covered(self, authority: Authority) -> bool:
         if not self._origins or not KINDS[authority.auth_type].bound_to_audience:
@@ -84,7 +84,7 @@ class SourceRules:
 
         Two origins with one audience would get the same token, and each could use it at the other.
         """
-        authorities = source.registered().authorities
+        authorities = source.authorities
         origins = [authority.origin for authority in authorities]
         audiences = [authority.audience for authority in authorities if authority.audience is not None]
         for name, values in (("origin", origins), ("audience", audiences)):

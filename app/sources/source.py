@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from app.credentials.kinds import AuthType
-from app.outbound import origin_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,23 +18,13 @@ class Authority:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredSource:
-    """A source as calls are made with it."""
+    """A source as calls are made with it. `authorities` are every origin that is called, its own first."""
 
     id: str
     slug: str
     name: str
     base_url: str
-    default_audience: str | None
-    scopes: tuple[str, ...]
-    upstream_auth_type: AuthType
+    authorities: tuple[Authority, ...]
     allowed_roles: frozenset[str]
     required_scopes: frozenset[str]
     enabled: bool
-    other_servers: tuple[Authority, ...] = ()
-
-    @property
-    def authorities(self) -> tuple[Authority, ...]:
-        """Every origin that is called, its own first."""
-        origin = origin_of(self.base_url)
-        own = Authority(0, origin, self.upstream_auth_type, self.default_audience, self.scopes)
-        return (own, *self.other_servers)

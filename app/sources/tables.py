@@ -11,6 +11,7 @@ from app.credentials.kinds import AuthType, auth_type_elsewhere, auth_type_of
 from app.curation.overrides import ToolOverride
 from app.curation.selection import Selection
 from app.database import UtcDateTime
+from app.outbound import origin_of
 from app.sources.source import Authority, RegisteredSource
 
 
@@ -69,6 +70,13 @@ class Source(SQLModel, table=True):
         """What an admin stated, else what follows from `default_audience`."""
         return auth_type_of(self.stated_auth_type, self.default_audience)
 
+    @property
+    def authorities(self) -> tuple[Authority, ...]:
+        """Every origin that is called, its own first."""
+        origin, scopes = origin_of(self.base_url), tuple(self.scopes)
+        own = Authority(0, origin, self.upstream_auth_type, self.default_audience, scopes)
+        return (own, *(_authority(number, each) for number, each in enumerate(self.other_servers, 1)))
+
     def registered(self) -> RegisteredSource:
         """Return the snapshot that calls are made with."""
         return RegisteredSource(
@@ -76,13 +84,10 @@ class Source(SQLModel, table=True):
             slug=self.slug,
             name=self.name,
             base_url=self.base_url,
-            default_audience=self.default_audience,
-            scopes=tuple(self.scopes),
-            upstream_auth_type=self.upstream_auth_type,
+            authorities=self.authorities,
             allowed_roles=frozenset(self.allowed_roles),
             required_scopes=frozenset(self.required_scopes),
             enabled=self.enabled,
-            other_servers=tuple(_authority(number, each) for number, each in enumerate(self.other_servers, 1)),
         )
 
 

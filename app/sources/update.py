@@ -72,7 +72,7 @@ class Update:
             revision = await self._revised(key, update, if_match)
         async with self._writing.edit() as edit:
             source = await edit.sources.existing(key, if_match)
-            held = source.registered().authorities
+            held = source.authorities
             if revision is not None and revision.version != source.version:
                 raise changed_meanwhile()
             operations = await self._store(edit.sources, source, update, revision, outcome)

@@ -97,7 +97,7 @@ class Writing:
         """Check what was not `held` before, and remember which origins may have tokens of which audiences."""
         self._rules.check_other_servers(source)
         before = {(authority.audience, authority.origin) for authority in held}
-        for authority in source.registered().authorities:
+        for authority in source.authorities:
             if authority.audience is not None and (authority.audience, authority.origin) not in before:
                 self._rules.check_audience(authority, await sources.origins(authority.audience), admin.roles)
                 await sources.add_origin(authority.audience, authority.origin)

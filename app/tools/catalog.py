@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from app.credentials.credential import Credential, Means, Terms
 from app.credentials.kinds import KINDS
@@ -17,11 +18,12 @@ from app.tools.request.plan import RequestPlan, plan_request
 _MOST_VIEWS = 256  # sets of roles whose list is remembered
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tool:
     """One operation of a source as agents see it. `tool_id` is `slug/operation`, `mcp_name` is `slug__operation`.
 
-    `authority` is where it is called, `credential` what its calls carry.
+    `authority` is where it is called, `credential` what its calls carry. What no argument changes is worked out once,
+    when it is first needed: of a large source, few tools are ever called.
     """
 
     tool_id: str
@@ -30,10 +32,27 @@ class Tool:
     operation: Operation
     authority: Authority
     credential: Credential
-    arguments: ArgumentRules
-    request: RequestPlan
-    output: OutputRules | None
-    hints: Hints
+
+    @cached_property
+    def arguments(self) -> ArgumentRules:
+        """What it accepts."""
+        return ArgumentRules(self.operation.input_schema, self.operation.preset)
+
+    @cached_property
+    def request(self) -> RequestPlan:
+        """How it is called."""
+        return plan_request(self.operation, self.source.base_url)
+
+    @cached_property
+    def output(self) -> OutputRules | None:
+        """What it promises about its answers; None for nothing."""
+        schema = self.operation.output_schema
+        return OutputRules(schema) if schema is not None else None
+
+    @cached_property
+    def hints(self) -> Hints:
+        """What a caller may expect of calling it."""
+        return self.operation.hints
 
     @property
     def safe(self) -> bool:
@@ -128,8 +147,4 @@ def _tool(source: RegisteredSource, operation: Operation, authority: Authority, 
         operation=operation,
         authority=authority,
         credential=credential,
-        arguments=ArgumentRules(operation.input_schema, operation.preset),
-        request=plan_request(operation, source.base_url),
-        output=OutputRules(operation.output_schema) if operation.output_schema is not None else None,
-        hints=operation.hints,
     )

@@ -337,7 +337,7 @@ async def test_a_server_can_be_taken_away_while_the_document_cannot_be_had(
     allowed = [{"origin": other_site.origin, "default_audience": "ranges", "scopes": ["read"]}]
     registered = await world.register(site.url, slug="s", other_servers=allowed)
     assert sorted(world.tools("s")) == ["menu", "ranges"]
-    assert world.shown["s"][0].other_servers[0].scopes == ("read",)
+    assert world.shown["s"][0].authorities[1].scopes == ("read",)
     site.break_down()
     with pytest.raises(ToolsProviderError):
         await world.sources.refresh("s", ADMIN)
@@ -391,7 +391,7 @@ async def test_what_the_operators_list_no_longer_covers_is_called_no_more(
         restarted = make_world(listed)
         await restarted.writing.load_all()
         shown = restarted.shown["s"][0]
-        assert (shown.enabled, len(shown.other_servers)) == (enabled, servers), listed
+        assert (shown.enabled, len(shown.authorities) - 1) == (enabled, servers), listed
 
 
 async def test_no_audience_and_no_origin_is_stated_twice(world: World, site: Site, other_site: Site) -> None:

@@ -12,6 +12,7 @@ from app.database import Database
 from app.errors import Conflict, Invalid, NotFound, NotPermitted, PreconditionFailed, ToolsProviderError
 from app.outbound import AddressRefused
 from app.sources.forms import SourceCreate, SourceUpdate
+from app.sources.source import Authority
 from app.sources.tables import OperationRow, SourceReport
 from tests.sources.conftest import ADMIN, MANAGER, MakeWorld, Site, World, document
 from tests.support.scripted import redirect
@@ -32,8 +33,8 @@ async def test_registering_shows_the_tools_and_stores_the_source(world: World, s
     assert [operation.path for operation in registered.operations] == ["/menu", "/orders"]
     assert world.tools("pizzeria-backend") == [operation.name for operation in registered.operations]
     shown = world.shown["pizzeria-backend"][0]
-    assert (shown.id, shown.base_url, shown.default_audience) == (registered.source.id, site.origin, "pizzeria-backend")
-    assert (shown.upstream_auth_type, shown.scopes) == ("token_exchange", ("menu:read",))
+    assert (shown.id, shown.base_url) == (registered.source.id, site.origin)
+    assert shown.authorities == (Authority(0, site.origin, "token_exchange", "pizzeria-backend", ("menu:read",)),)
     assert await world.sources.queries.find(registered.source.id) == registered.source
     assert await world.sources.queries.find("pizzeria-backend") == registered.source
 
@@ -64,7 +65,7 @@ async def test_how_calls_authenticate_follows_from_the_audience_unless_it_is_sta
 ) -> None:
     source = (await world.register(site.url, **values)).source
     assert (source.upstream_auth.type, source.default_audience) == (auth_type, audience)
-    assert world.shown[source.slug][0].upstream_auth_type == auth_type
+    assert world.shown[source.slug][0].authorities[0].auth_type == auth_type
 
 
 async def test_the_slug_is_the_audience_then_the_name_then_must_be_stated(world: World, site: Site) -> None:
@@ -181,7 +182,7 @@ async def test_an_audience_cannot_be_taken_over_by_a_change(world: World, site: 
         with pytest.raises(NotPermitted) as refused:
             await world.sources.update(key, change(**changes), MANAGER)
         assert refused.value.code == "audience_origin_conflict"
-    assert world.shown["evil"][0].default_audience is None
+    assert world.shown["evil"][0].authorities[0].audience is None
     assert world.shown["moving"][0].base_url == site.origin
     assert (await world.sources.queries.find("moving")).url == site.url
 
@@ -212,7 +213,7 @@ async def test_the_guides_switch_to_pass_through_and_back(world: World, site: Si
     for audience, auth_type in [("", "passthrough"), ("api", "token_exchange"), (None, "passthrough")]:
         updated = await world.sources.update(source.id, change(default_audience=audience), ADMIN)
         assert updated.upstream_auth.type == auth_type
-        assert world.shown["api"][0].upstream_auth_type == auth_type
+        assert world.shown["api"][0].authorities[0].auth_type == auth_type
         assert world.tools("api") == ["menu", "orders"]
     assert site.scripted.connections == 1
 
@@ -233,7 +234,7 @@ async def test_an_explicit_exchange_keeps_its_audience(world: World, site: Site)
         await world.sources.update("s", change(default_audience=""), ADMIN)
     assert refused.value.code == "audience_required"
     await world.sources.update("s", change(default_audience="", upstream_auth=None), ADMIN)
-    assert world.shown["s"][0].upstream_auth_type == "passthrough"
+    assert world.shown["s"][0].authorities[0].auth_type == "passthrough"
 
 
 async def test_a_new_url_is_read_at_once(world: World, site: Site, other_site: Site) -> None:

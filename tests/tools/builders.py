@@ -5,12 +5,14 @@ import time
 from typing import Any
 
 from app.credentials.credential import Means
+from app.credentials.kinds import AuthType
 from app.credentials.token_exchange.caching import CachingExchanger
 from app.credentials.token_exchange.exchanger import ExchangedToken, ExchangeTarget
 from app.identity.agent_token import AgentToken
 from app.memory import InProcessMemory
 from app.operation.operation import Body, Location, Operation, Parameter, Style
-from app.sources.source import RegisteredSource
+from app.outbound import origin_of
+from app.sources.source import Authority, RegisteredSource
 from app.telemetry import Telemetry
 
 
@@ -29,15 +31,23 @@ def an_agent(value: str = "agent-token", **changes: Any) -> AgentToken:
     return AgentToken(**fields | changes)
 
 
-def a_source(slug: str = "pizzeria", base_url: str = "http://127.0.0.1:9", **changes: Any) -> RegisteredSource:
+def a_source(
+    slug: str = "pizzeria",
+    base_url: str = "http://127.0.0.1:9",
+    *,
+    default_audience: str | None = "pizzeria-backend",
+    upstream_auth_type: AuthType = "token_exchange",
+    scopes: tuple[str, ...] = (),
+    other_servers: tuple[Authority, ...] = (),
+    **changes: Any,
+) -> RegisteredSource:
+    own = Authority(0, origin_of(base_url), upstream_auth_type, default_audience, scopes)
     fields: dict[str, Any] = {
         "id": f"id-of-{slug}",
         "slug": slug,
         "name": slug,
         "base_url": base_url,
-        "default_audience": "pizzeria-backend",
-        "scopes": (),
-        "upstream_auth_type": "token_exchange",
+        "authorities": (own, *other_servers),
         "allowed_roles": frozenset(),
         "required_scopes": frozenset(),
         "enabled": True,
