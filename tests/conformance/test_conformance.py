@@ -64,17 +64,8 @@ def checks(address: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     said = {}
     for requirements in REQUIREMENTS:
         folder = tmp_path_factory.mktemp("suite")
-        command = [
-            node.program,
-            suite,
-            "server",
-            "--url",
-            f"{address}/mcp",
-            "--requirements",
-            requirements,
-            "-o",
-            folder,
-        ]
+        asked = ["--url", f"{address}/mcp", "--requirements", requirements, "-o", str(folder)]
+        command = [str(node.program), str(suite), "server", *asked]
         subprocess.run(command, capture_output=True, check=False, timeout=SUITE_SECONDS)  # noqa: S603 - 1: see checks
         said[requirements] = list(_read(folder))
     return said
