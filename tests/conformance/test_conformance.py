@@ -60,7 +60,7 @@ def address(identity_provider: EmbeddedIdentityProvider, tmp_path_factory: pytes
 def checks(address: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Check]]:
     """What the suite says of each set of requirements."""
     node = node_with(FOLDER)
-    suite = node.packages / "@modelcontextprotocol" / "conformance" / "dist" / "index.js"
+    suite = node.home / "node_modules" / "@modelcontextprotocol" / "conformance" / "dist" / "index.js"
     said = {}
     for requirements in REQUIREMENTS:
         folder = tmp_path_factory.mktemp("suite")

