@@ -5,16 +5,18 @@ No session has a timeout of its own: a timeout for each read does not limit a se
 """
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import cache
+from functools import cache, partial
 from socket import AF_UNSPEC, AddressFamily, socket
 from typing import Any
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import RawResponseMessage
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from yarl import URL
 
 from app.outbound.addresses import AddressPolicy, AddressRefused, refusal
@@ -25,6 +27,7 @@ Headers = Sequence[tuple[str, str]]
 
 _KEEP_ALIVE = 15.0  # seconds; common servers keep an idle connection longer, so few requests meet a closing one
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+_MOST_INTERIM = 1_000  # answers of 1xx before one that ends the exchange
 
 
 def open_session(policy: AddressPolicy | None) -> aiohttp.ClientSession:
@@ -34,7 +37,7 @@ def open_session(policy: AddressPolicy | None) -> aiohttp.ClientSession:
     loop.
     """
     return aiohttp.ClientSession(
-        connector=_connector() if policy is None else _guarded_connector(policy),
+        connector=_Connector() if policy is None else _guarded_connector(policy),
         headers=OWN_HEADERS,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
@@ -72,13 +75,65 @@ async def _never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
         raise wire_error(error) from error
 
 
-def _connector(**options: Any) -> aiohttp.TCPConnector:  # noqa: ANN401 - aiohttp's own options
-    return aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE, ssl=_tls(), **options)
+class _Connector(aiohttp.TCPConnector):
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own options
+        super().__init__(limit=0, keepalive_timeout=_KEEP_ALIVE, ssl=_tls(), **options)
+        protocol: Callable[..., ResponseHandler] = _Conversation
+        self._factory = partial(protocol, loop=self._loop)
 
 
 def _guarded_connector(policy: AddressPolicy) -> aiohttp.TCPConnector:
     gate = _Gate(policy)
-    return _connector(family=AF_UNSPEC, resolver=gate, socket_factory=gate.open_socket)
+    return _Connector(family=AF_UNSPEC, resolver=gate, socket_factory=gate.open_socket)
+
+
+class _Conversation(ResponseHandler):
+    """One connection: a request, its answer, and only then the next request, which may be another user's.
+
+    aiohttp's own hands an answer that nobody asked for to the next request, queues any number of 1xx answers, waits on
+    when chunks are wrong in the middle of a body, and lets a server that reads nothing keep the connection for ever
+    (docs/decisions/0015).
+    """
+
+    _awaited = False  # a request is under way, and its answer has not begun
+    _interim = 0
+
+    def set_response_params(self, **params: Any) -> None:  # noqa: ANN401 - aiohttp's own
+        """A request is about to be sent."""
+        self._awaited, self._interim = True, 0
+        super().set_response_params(**params)
+
+    def data_received(self, data: bytes) -> None:
+        payload = self._payload
+        if data and not self._awaited and (payload is None or payload.is_eof()):
+            self.abort()
+            return
+        super().data_received(data)
+        if self.exception() is not None and payload is not None and not payload.is_eof():
+            payload.set_exception(aiohttp.ClientPayloadError("the framing of the body is wrong"))
+
+    def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
+        """Take the head of an answer."""
+        message, _ = data
+        if not self._awaited:
+            self.force_close()
+        elif 100 <= message.code < 200 and message.code != 101:
+            self._interim += 1
+            if self._interim > _MOST_INTERIM and self.exception() is None:
+                self.set_exception(BadHttpMessage("more 1xx answers than any server needs"))
+        else:
+            self._awaited = False
+            if message.code == 204 and _announces_a_body(message):
+                self.force_close()
+            super().feed_data(data, size)
+
+    def close(self) -> None:
+        """Drop what has not been sent yet."""
+        self.abort()
+
+
+def _announces_a_body(head: RawResponseMessage) -> bool:
+    return "transfer-encoding" in head.headers or head.headers.get("content-length", "0") != "0"
 
 
 @cache
@@ -96,18 +151,19 @@ class _Gate(AbstractResolver):
     def __init__(self, policy: AddressPolicy) -> None:
         self._policy = policy
         self._names = aiohttp.ThreadedResolver()
-        self._checked: set[tuple[str, int]] = set()
+        self._inner: set[tuple[str, int]] = set()  # of names that the operator allows, wherever they lead
 
     async def resolve(self, host: str, port: int = 0, family: AddressFamily = AF_UNSPEC) -> list[ResolveResult]:
         found = await self._names.resolve(host, port, family)
-        if not all(self._policy.permits(host, port, result["host"]) for result in found):
+        addresses = [result["host"] for result in found]
+        if not all(self._policy.permits(host, port, address) for address in addresses):
             raise AddressRefused(refusal(host, port))
-        self._checked.update((result["host"], port) for result in found)
+        self._inner.update((each, port) for each in addresses if not self._policy.permits(each, port, each))
         return found
 
     def open_socket(self, address: tuple[Any, ...]) -> socket:
         family, kind, protocol, _, (host, port, *_) = address
-        if (host, port) not in self._checked and not self._policy.permits(host, port, host):
+        if (host, port) not in self._inner and not self._policy.permits(host, port, host):
             raise AddressRefused(refusal("This address", port))
         return socket(family, kind, protocol)
 

@@ -275,6 +275,24 @@ async def test_a_compressed_bomb_takes_no_memory(sender: Sender) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
 
 
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+async def test_no_content_is_no_broken_gzip(sender: Sender, method: str) -> None:
+    async with scripted(ok(b"", "Content-Encoding: gzip")) as server:
+        assert (await sender.send(a_request(server.address, method))).content == b""
+
+
+async def test_compressed_bodies_of_nothing_end_at_their_size(sender: Sender) -> None:
+    lines = head("Content-Encoding: gzip", "Connection: close")
+    begin = zlib.compressobj(wbits=zlib.MAX_WBITS | 16).flush(zlib.Z_SYNC_FLUSH)
+    async with scripted(saying(lines + begin, forever=b"\0\0\0\xff\xff" * 10_000)) as server:
+        answer = await sender.send(server.address)
+        assert (answer.content, answer.truncated) == (b"", True)
+    async with scripted(saying(lines, forever=gzip.compress(b"") * 1_000)) as server:
+        failure = await sender.failure(server.address)
+    assert failure.code == "upstream_broken"
+    assert "1000 pieces" in failure.detail
+
+
 async def test_an_ordinary_gzip_is_unpacked_although_not_asked_for(sender: Sender) -> None:
     async with scripted(ok(gzip.compress(b"menu"), "Content-Encoding: gzip")) as server:
         assert (await sender.send(server.address)).content == b"menu"
