@@ -145,7 +145,7 @@ async def _slot(lane: _Lane, deadline: float) -> None:
 
 
 def _failure(error: WireError) -> BadAnswer:
-    if error.connected:
+    if error.cause.connected:
         return BadAnswer("upstream_broken", _BROKEN)
     return BadAnswer("upstream_unreachable", _UNREACHABLE)
 
