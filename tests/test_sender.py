@@ -89,8 +89,8 @@ async def test_what_breaks_after_connecting_has_a_word(sender: AiohttpSender, na
     answer, reason = FAILURES[name]
     async with scripted(answer) as server:
         failed = await failure(sender, server.address)
-    assert failed.reason == reason
-    assert failed.connected
+    assert failed.cause.reason == reason
+    assert failed.cause.connected
     assert "127.0.0.1" not in str(failed)
 
 
@@ -108,8 +108,8 @@ async def test_what_prevents_a_connection_has_a_word(
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         failed = await failure(sender, url(unused.getsockname()[1]))
-    assert failed.reason == reason
-    assert not failed.connected
+    assert failed.cause.reason == reason
+    assert not failed.cause.connected
     assert "127.0.0.1" not in str(failed)
 
 
@@ -140,8 +140,8 @@ async def test_what_prevents_a_secure_connection_has_a_word(
     context = self_signed(tmp_path) if tls else None
     async with await asyncio.start_server(plain, "127.0.0.1", 0, ssl=context) as server:
         failed = await failure(sender, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
-    assert failed.reason == reason
-    assert not failed.connected
+    assert failed.cause.reason == reason
+    assert not failed.cause.connected
 
 
 async def test_a_body_may_be_left_before_its_end_and_the_next_call_is_answered(sender: AiohttpSender) -> None:
@@ -170,6 +170,17 @@ async def test_what_a_server_says_unasked_is_never_the_answer_to_the_next_call(s
             assert server.connections == connections
 
 
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
+async def test_a_body_where_none_may_be_is_no_answer_to_anyone(sender: AiohttpSender, method: str, status: int) -> None:
+    inner = ok(b"of another")
+    said = f"HTTP/1.1 {status} X\r\nContent-Length: {len(inner)}\r\n\r\n".encode() + inner
+    async with scripted(said) as server:
+        for connections in (1, 2):
+            deadline = asyncio.get_running_loop().time() + 20
+            answer = await sender.send(method, server.address, (), None, deadline=deadline)
+            assert (answer.status, answer.content, server.connections) == (status, b"", connections)
+
+
 async def test_after_a_204_that_announces_a_body_the_connection_is_not_used_again(sender: AiohttpSender) -> None:
     async with scripted(b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n") as server:
         for connections in (1, 2):
@@ -192,7 +203,7 @@ async def test_a_wrong_chunk_in_the_middle_of_a_body_ends_the_call_at_once() -> 
     sender = AiohttpSender(AddressPolicy(["127.0.0.0/8"]), most_bytes=1_000, endless=endless)
     try:
         async with scripted(chunks) as server:
-            assert (await failure(sender, server.address)).connected
+            assert (await failure(sender, server.address)).cause.reason == "early_end"
     finally:
         await sender.aclose()
 
