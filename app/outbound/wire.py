@@ -108,13 +108,13 @@ class _Conversation(ResponseHandler):
         super().set_response_params(**params)
 
     def data_received(self, data: bytes) -> None:
-        """Take heads by themselves, so that a body where none may be (HEAD, 204, 304) does not spoil the answer."""
-        start = 0
-        while self._awaited and self.exception() is None and (end := data.find(_END_OF_HEAD, start)) >= 0:
-            self._take(data[start : end + len(_END_OF_HEAD)])
-            start = end + len(_END_OF_HEAD)
-        if start < len(data) or not data:
-            self._take(data[start:])
+        """Take a head by itself, so that a body where none may be (HEAD, 204, 304) does not spoil the answer."""
+        if self._awaited and (end := data.find(_END_OF_HEAD) + len(_END_OF_HEAD)) >= len(_END_OF_HEAD):
+            self._take(data[:end])
+            data = data[end:]
+            if not data:
+                return
+        self._take(data)
 
     def _take(self, data: bytes) -> None:
         payload = self._payload
