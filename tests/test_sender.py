@@ -197,3 +197,10 @@ async def test_more_than_one_answer_is_one_answer_and_the_next_call_is_not_spoil
         await heard.wait()
         following = await sender.send(method, server.address, (), None, deadline=deadline)
     assert (following.status, following.content) == (200, b"next")
+
+
+async def test_chunks_that_cannot_be_read_are_told_when_they_come_after_the_head(sender: AiohttpSender) -> None:
+    async with scripted(saying(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n")) as server:
+        failed = await failure(sender, server.address)
+    assert failed.cause.reason == "framing"
+    assert "chunk size" in failed.cause.detail

@@ -16,7 +16,7 @@ import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.http import RawResponseMessage
+from aiohttp.http import HttpProcessingError, RawResponseMessage
 from yarl import URL
 
 from app.outbound.addresses import AddressPolicy, AddressRefused, refusal
@@ -25,6 +25,7 @@ from app.outbound.causes import TellingSSLObject, cause_of
 OWN_HEADERS = (("accept-encoding", "identity"), ("user-agent", "mcp-tools-provider"))
 
 Headers = Sequence[tuple[str, str]]
+BROKEN = (aiohttp.ClientError, HttpProcessingError)  # what aiohttp raises when an exchange fails
 
 _KEEP_ALIVE = 15.0  # seconds; common servers keep an idle connection longer, so few requests meet a closing one
 _END_OF_HEAD = b"\r\n\r\n"
@@ -131,6 +132,8 @@ class _OneAnswer(ResponseHandler):
             data = data[end:]
         if self._body is None or not self._body.is_eof():
             super().data_received(data)
+            if self._body is not None and isinstance(broken := self.exception(), HttpProcessingError):
+                self._body.set_exception(broken)  # aiohttp tells only whoever waits for a head
         elif data:
             self._end()
 
