@@ -31,6 +31,7 @@ from app.credentials.credential import Means
 from app.credentials.token_exchange.audited import AuditedExchanger
 from app.credentials.token_exchange.caching import CachingExchanger
 from app.credentials.token_exchange.guarded import GuardedExchanger
+from app.credentials.token_exchange.issued_token import IssuedTokenCheck
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.database import Database
 from app.documents.apart import ReadingLimits
@@ -127,7 +128,7 @@ async def _composition(
         closing.push_async_callback(keys.aclose)
         memory = InProcessMemory()
         closing.push_async_callback(memory.aclose)
-        verifier = AgentTokenVerifier(keys, memory, issuer=settings.issuer, audiences=settings.agent_audiences)
+        verifier = _verifier(settings, keys, memory)
         exchanger = _exchanger(settings, to_identity_provider, keys, memory, telemetry, outcomes)
 
         catalog = Catalog(Means(exchanger, settings.token_passthrough))
@@ -170,6 +171,17 @@ def _database(settings: Settings) -> Database:
         return Database(settings.database_url.get_secret_value())
     except ArgumentError:
         raise ValueError("DATABASE_URL: this is not a database URL. Use sqlite:///… or postgresql://….") from None
+
+
+def _verifier(settings: Settings, keys: JwksCache, memory: Memory) -> AgentTokenVerifier:
+    return AgentTokenVerifier(
+        keys,
+        memory,
+        issuer=settings.issuer,
+        audiences=settings.agent_audiences,
+        leeway=settings.clock_leeway,
+        max_length=settings.token_max_bytes,
+    )
 
 
 def _executor(
@@ -249,9 +261,8 @@ def _exchanger(
 ) -> CachingExchanger:
     sender = KeycloakExchanger(
         client,
-        keys,
+        IssuedTokenCheck(keys, issuer=settings.issuer, leeway=settings.clock_leeway),
         realm_url=settings.realm_url,
-        issuer=settings.issuer,
         client_id=settings.token_exchange_client_id,
         client_secret=settings.token_exchange_client_secret.get_secret_value(),
         timeout=settings.token_exchange_timeout,

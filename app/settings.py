@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     token_exchange_cache_max_age: float = Field(default=60, ge=0)
     token_exchange_timeout: float = Field(default=10.0, gt=0)
     accepted_audiences: CommaList = ()
+    clock_leeway: float = Field(default=30, ge=0, le=300)  # RFC 7519 section 4.1.4: a few minutes at most
+    token_max_bytes: int = Field(default=65_536, ge=1_024, le=1_048_576)
     admin_roles: CommaList = ("admin", "manager")
     token_passthrough: Literal["allow", "deny"] = "allow"
 

@@ -14,6 +14,7 @@ from app.credentials.token_exchange.audited import AuditedExchanger
 from app.credentials.token_exchange.caching import CachingExchanger
 from app.credentials.token_exchange.exchanger import ExchangeTarget
 from app.credentials.token_exchange.guarded import GuardedExchanger
+from app.credentials.token_exchange.issued_token import IssuedTokenCheck
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.identity.agent_token import AgentToken
 from app.identity.jwks import JwksCache
@@ -28,6 +29,7 @@ __all__ = ["anyio_backend", "client", "clock", "issuer", "keys", "realm_url", "s
 
 PIZZERIA = ExchangeTarget("pizzeria-backend")
 TIMEOUT = 5.0
+LEEWAY = 30.0
 THRESHOLD = 3
 BUFFER = 60.0
 MAX_AGE = 100.0
@@ -68,7 +70,9 @@ async def memory(anyio_backend: str) -> AsyncGenerator[InProcessMemory]:
 @pytest.fixture
 def agents(issuer: Issuer, keys: JwksCache, memory: InProcessMemory, clock: Clock) -> Agents:
     audiences = frozenset({EXCHANGE_CLIENT})
-    verifier = AgentTokenVerifier(keys, memory, issuer=issuer.issuer, audiences=audiences, clock=clock)
+    verifier = AgentTokenVerifier(
+        keys, memory, issuer=issuer.issuer, audiences=audiences, leeway=LEEWAY, max_length=16_384, clock=clock
+    )
     return Agents(issuer, verifier)
 
 
@@ -88,14 +92,16 @@ def telemetry(spans: InMemorySpanExporter) -> Telemetry:
 
 
 @pytest.fixture
-def keycloak(
-    client: httpx.AsyncClient, keys: JwksCache, realm_url: str, issuer: Issuer, clock: Clock
-) -> KeycloakExchanger:
+def check(keys: JwksCache, issuer: Issuer, clock: Clock) -> IssuedTokenCheck:
+    return IssuedTokenCheck(keys, issuer=issuer.issuer, leeway=LEEWAY, clock=clock)
+
+
+@pytest.fixture
+def keycloak(client: httpx.AsyncClient, check: IssuedTokenCheck, realm_url: str, clock: Clock) -> KeycloakExchanger:
     return KeycloakExchanger(
         client,
-        keys,
+        check,
         realm_url=realm_url,
-        issuer=issuer.issuer,
         client_id=EXCHANGE_CLIENT,
         client_secret=SECRET,
         timeout=TIMEOUT,

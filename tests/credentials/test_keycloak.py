@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from app.credentials.token_exchange.exchanger import ExchangeTarget
+from app.credentials.token_exchange.issued_token import IssuedTokenCheck
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.errors import BadAnswer, InvalidAgentToken, NotPermitted, ToolsProviderError, Unavailable
-from app.identity.jwks import JwksCache
 from tests.credentials.conftest import PIZZERIA, Agents
 from tests.support.clock import Clock
 from tests.support.issuer import EXCHANGE_CLIENT, REALM, SECRET, USER, Answer, Issuer, private_key
@@ -281,22 +281,25 @@ async def test_an_identity_provider_that_cannot_answer_is_unavailable(
 
 
 async def test_an_identity_provider_that_is_not_there_is_unreachable(
-    client: httpx.AsyncClient, keys: JwksCache, agents: Agents, issuer: Issuer
+    client: httpx.AsyncClient, check: IssuedTokenCheck, agents: Agents, issuer: Issuer
 ) -> None:
     with contextlib.closing(listener()) as closed:
         keycloak = KeycloakExchanger(
-            client, keys, realm_url=address_of(closed), issuer="i", client_id="c", client_secret=SECRET, timeout=5
+            client,
+            check,
+            realm_url=address_of(closed),
+            client_id="c",
+            client_secret=SECRET,
+            timeout=5,
         )
         assert (await failure(keycloak, agents)).code == "idp_unreachable"
 
 
 async def test_the_whole_exchange_has_one_deadline(
-    client: httpx.AsyncClient, keys: JwksCache, realm_url: str, agents: Agents, issuer: Issuer
+    client: httpx.AsyncClient, check: IssuedTokenCheck, realm_url: str, agents: Agents, issuer: Issuer
 ) -> None:
     issuer.exchange = lambda _: Answer(silent=True)
-    keycloak = KeycloakExchanger(
-        client, keys, realm_url=realm_url, issuer="i", client_id="c", client_secret=SECRET, timeout=0.2
-    )
+    keycloak = KeycloakExchanger(client, check, realm_url=realm_url, client_id="c", client_secret=SECRET, timeout=0.2)
     failed = await failure(keycloak, agents)
     assert failed.code == "idp_unreachable"
     assert "TOKEN_EXCHANGE_TIMEOUT" in failed.detail
@@ -331,10 +334,10 @@ LIES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "an ID token by its claim": ({"typ": "ID"}, {}, NO_ACCESS_TOKEN),
     "no typ": ({"typ": None}, {}, NO_ACCESS_TOKEN),
     "bound to a key": ({"cnf": {"jkt": "x"}}, {}, NO_ACCESS_TOKEN),
-    "expired": ({"exp": NOW - 10}, {}, ENDED),
+    "expired": ({"exp": NOW - 30}, {}, ENDED),
     "no exp": ({"exp": None}, {}, ENDED),
     "exp is text": ({"exp": "soon"}, {}, ENDED),
-    "not valid yet": ({"nbf": NOW + 11}, {}, NOT_YET),
+    "not valid yet": ({"nbf": NOW + 31}, {}, NOT_YET),
     "nbf is text": ({"nbf": "soon"}, {}, NOT_YET),
 }
 
@@ -378,8 +381,8 @@ async def test_the_agent_s_own_token_is_no_result(keycloak: KeycloakExchanger, a
     ("claims", "members"),
     [
         ({"aud": ["account", "pizzeria-backend"]}, {}),
-        ({"exp": NOW - 9}, {}),
-        ({"nbf": NOW + 10}, {}),
+        ({"exp": NOW - 29}, {}),
+        ({"nbf": NOW + 30}, {}),
         ({}, {"token_type": "bearer"}),
         ({}, {"issued_token_type": "urn:ietf:params:oauth:token-type:jwt"}),
         ({}, {"issued_token_type": None}),

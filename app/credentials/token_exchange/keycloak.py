@@ -14,7 +14,6 @@ from app.credentials.token_exchange.issued_token import IssuedTokenCheck
 from app.credentials.token_exchange.refusals import refusal_of
 from app.errors import BadAnswer, TooLarge, Unavailable
 from app.identity.agent_token import AgentToken
-from app.identity.jwks import JwksCache
 from app.outbound import read_bounded
 
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -46,10 +45,9 @@ class KeycloakExchanger:
     def __init__(
         self,
         client: httpx.AsyncClient,
-        keys: JwksCache,
+        check: IssuedTokenCheck,
         *,
         realm_url: str,
-        issuer: str,
         client_id: str,
         client_secret: str,
         timeout: float,
@@ -61,7 +59,7 @@ class KeycloakExchanger:
         self._client_secret = client_secret
         self._timeout = timeout
         self._clock = clock
-        self._check = IssuedTokenCheck(keys, issuer=issuer, clock=clock)
+        self._check = check
 
     async def exchange(self, agent: AgentToken, target: ExchangeTarget) -> ExchangedToken:
         """See TokenExchanger; never circuit_open."""
