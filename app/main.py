@@ -37,6 +37,7 @@ from app.database import Database
 from app.documents.apart import ReadingLimits
 from app.documents.fetching import Documents, reference_origins
 from app.errors import Unavailable
+from app.identity.issuer_watch import IssuerWatch
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
 from app.memory import InProcessMemory, Memory
@@ -128,8 +129,11 @@ async def _composition(
         closing.push_async_callback(keys.aclose)
         memory = InProcessMemory()
         closing.push_async_callback(memory.aclose)
-        verifier = _verifier(settings, keys, memory)
-        exchanger = _exchanger(settings, to_identity_provider, keys, memory, telemetry, outcomes)
+        watch = IssuerWatch(to_identity_provider, settings.realm_url, settings.issuer)
+        await closing.enter_async_context(watch.running())
+        verifier = _verifier(settings, keys, watch, memory)
+        keycloak = _keycloak(settings, to_identity_provider, keys, watch)
+        exchanger = _exchanger(settings, keycloak, memory, telemetry, outcomes)
 
         catalog = Catalog(Means(exchanger, settings.token_passthrough))
         upstream = _upstream(settings, sender, telemetry)
@@ -173,9 +177,10 @@ def _database(settings: Settings) -> Database:
         raise ValueError("DATABASE_URL: this is not a database URL. Use sqlite:///… or postgresql://….") from None
 
 
-def _verifier(settings: Settings, keys: JwksCache, memory: Memory) -> AgentTokenVerifier:
+def _verifier(settings: Settings, keys: JwksCache, watch: IssuerWatch, memory: Memory) -> AgentTokenVerifier:
     return AgentTokenVerifier(
         keys,
+        watch,
         memory,
         issuer=settings.issuer,
         audiences=settings.agent_audiences,
@@ -251,22 +256,21 @@ def _mcp_sessions(door: McpDoor) -> StreamableHTTPSessionManager:
     )
 
 
-def _exchanger(
-    settings: Settings,
-    client: httpx.AsyncClient,
-    keys: JwksCache,
-    memory: Memory,
-    telemetry: Telemetry,
-    outcomes: Outcomes,
-) -> CachingExchanger:
-    sender = KeycloakExchanger(
+def _keycloak(settings: Settings, client: httpx.AsyncClient, keys: JwksCache, watch: IssuerWatch) -> KeycloakExchanger:
+    return KeycloakExchanger(
         client,
         IssuedTokenCheck(keys, issuer=settings.issuer, leeway=settings.clock_leeway),
+        watch,
         realm_url=settings.realm_url,
         client_id=settings.token_exchange_client_id,
         client_secret=settings.token_exchange_client_secret.get_secret_value(),
         timeout=settings.token_exchange_timeout,
     )
+
+
+def _exchanger(
+    settings: Settings, keycloak: KeycloakExchanger, memory: Memory, telemetry: Telemetry, outcomes: Outcomes
+) -> CachingExchanger:
     breaker = CircuitBreaker(
         "identity_provider",
         failure_threshold=settings.circuit_breaker_failure_threshold,
@@ -274,7 +278,7 @@ def _exchanger(
         on_change=telemetry.breaker_changed,
     )
     return CachingExchanger(
-        GuardedExchanger(AuditedExchanger(sender, telemetry, outcomes), breaker),
+        GuardedExchanger(AuditedExchanger(keycloak, telemetry, outcomes), breaker),
         memory,
         telemetry,
         client_id=settings.token_exchange_client_id,

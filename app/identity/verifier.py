@@ -8,6 +8,7 @@ from typing import Any
 from app.errors import InvalidAgentToken, NotPermitted
 from app.identity.agent_token import AgentToken
 from app.identity.claims import audiences_of, integer, name_or_none, strings_of, text_or_none
+from app.identity.issuer_watch import IssuerWatch, issuer_mismatch
 from app.identity.jwks import JwksCache, SignatureRefused
 from app.identity.signed_claims import signed_claims
 from app.memory import Kept, Memory
@@ -64,6 +65,7 @@ class AgentTokenVerifier:
     def __init__(
         self,
         keys: JwksCache,
+        watch: IssuerWatch,
         memory: Memory,
         *,
         issuer: str,
@@ -73,6 +75,7 @@ class AgentTokenVerifier:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._keys = keys
+        self._watch = watch
         self._issuer = issuer
         self._audiences = audiences
         self._leeway = leeway
@@ -84,8 +87,8 @@ class AgentTokenVerifier:
     async def verify(self, value: str) -> AgentToken:
         """Return the token if it is good.
 
-        Raises InvalidAgentToken with a `token_…` or `clock_skew` code, NotPermitted (`delegation_too_deep`), and
-        Unavailable (`idp_unreachable`) while the issuer's keys cannot be fetched.
+        Raises InvalidAgentToken with a `token_…` or `clock_skew` code, NotPermitted (`delegation_too_deep`), BadAnswer
+        (`issuer_mismatch_at_provider`), and Unavailable while the issuer's keys cannot be fetched.
         """
         if not value:
             raise InvalidAgentToken("token_missing", _MISSING)
@@ -112,6 +115,7 @@ class AgentTokenVerifier:
             claims = await signed_claims(value, self._keys)
         except SignatureRefused as refused:
             raise InvalidAgentToken(refused.code, refused.detail) from None
+        await self._check_issuer(claims)
         self._check_kind(claims)
         self._check_times(claims)
         self._check_parties(claims)
@@ -128,9 +132,15 @@ class AgentTokenVerifier:
             expires_at=float(claims["exp"]),
         )
 
+    async def _check_issuer(self, claims: dict[str, Any]) -> None:
+        stated = claims.get("iss")
+        if stated == self._issuer:
+            return
+        if await self._watch.names(stated):
+            raise issuer_mismatch()
+        raise InvalidAgentToken("token_issuer_mismatch", _WRONG_ISSUER.format(issuer=self._issuer))
+
     def _check_kind(self, claims: dict[str, Any]) -> None:
-        if claims.get("iss") != self._issuer:
-            raise InvalidAgentToken("token_issuer_mismatch", _WRONG_ISSUER.format(issuer=self._issuer))
         if "cnf" in claims:
             raise InvalidAgentToken("token_type_refused", _BOUND_TO_KEY)
         if claims.get("typ") != "Bearer":

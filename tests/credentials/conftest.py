@@ -17,15 +17,16 @@ from app.credentials.token_exchange.guarded import GuardedExchanger
 from app.credentials.token_exchange.issued_token import IssuedTokenCheck
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.identity.agent_token import AgentToken
+from app.identity.issuer_watch import IssuerWatch
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
 from app.memory import InProcessMemory
 from app.telemetry import Telemetry
 from tests.support.clock import Clock
 from tests.support.issuer import EXCHANGE_CLIENT, SECRET, Issuer
-from tests.support.issuer_fixtures import anyio_backend, client, clock, issuer, keys, realm_url, stand
+from tests.support.issuer_fixtures import anyio_backend, client, clock, issuer, keys, realm_url, stand, watch
 
-__all__ = ["anyio_backend", "client", "clock", "issuer", "keys", "realm_url", "stand"]
+__all__ = ["anyio_backend", "client", "clock", "issuer", "keys", "realm_url", "stand", "watch"]
 
 PIZZERIA = ExchangeTarget("pizzeria-backend")
 TIMEOUT = 5.0
@@ -68,10 +69,10 @@ async def memory(anyio_backend: str) -> AsyncGenerator[InProcessMemory]:
 
 
 @pytest.fixture
-def agents(issuer: Issuer, keys: JwksCache, memory: InProcessMemory, clock: Clock) -> Agents:
+def agents(issuer: Issuer, keys: JwksCache, watch: IssuerWatch, memory: InProcessMemory, clock: Clock) -> Agents:
     audiences = frozenset({EXCHANGE_CLIENT})
     verifier = AgentTokenVerifier(
-        keys, memory, issuer=issuer.issuer, audiences=audiences, leeway=LEEWAY, max_length=16_384, clock=clock
+        keys, watch, memory, issuer=issuer.issuer, audiences=audiences, leeway=LEEWAY, max_length=16_384, clock=clock
     )
     return Agents(issuer, verifier)
 
@@ -97,10 +98,13 @@ def check(keys: JwksCache, issuer: Issuer, clock: Clock) -> IssuedTokenCheck:
 
 
 @pytest.fixture
-def keycloak(client: httpx.AsyncClient, check: IssuedTokenCheck, realm_url: str, clock: Clock) -> KeycloakExchanger:
+def keycloak(
+    client: httpx.AsyncClient, check: IssuedTokenCheck, watch: IssuerWatch, realm_url: str, clock: Clock
+) -> KeycloakExchanger:
     return KeycloakExchanger(
         client,
         check,
+        watch,
         realm_url=realm_url,
         client_id=EXCHANGE_CLIENT,
         client_secret=SECRET,

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-import orjson
 
 from app.credentials.token_exchange.exchanger import AnswerUnreadable, ExchangedToken, ExchangeTarget
 from app.credentials.token_exchange.issued_token import IssuedTokenCheck
 from app.credentials.token_exchange.refusals import refusal_of
-from app.errors import BadAnswer, TooLarge, Unavailable
+from app.errors import BadAnswer, InvalidAgentToken, TooLarge, Unavailable
 from app.identity.agent_token import AgentToken
+from app.identity.issuer_watch import IssuerWatch, issuer_mismatch
+from app.identity.published import FOREIGN, error_of, first_words, members_of
 from app.outbound import read_bounded
 
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -46,6 +47,7 @@ class KeycloakExchanger:
         self,
         client: httpx.AsyncClient,
         check: IssuedTokenCheck,
+        watch: IssuerWatch,
         *,
         realm_url: str,
         client_id: str,
@@ -60,6 +62,7 @@ class KeycloakExchanger:
         self._timeout = timeout
         self._clock = clock
         self._check = check
+        self._watch = watch
 
     async def exchange(self, agent: AgentToken, target: ExchangeTarget) -> ExchangedToken:
         """See TokenExchanger; never circuit_open."""
@@ -69,8 +72,14 @@ class KeycloakExchanger:
                 token = await self._check.accept(self._read(status, headers, body, target), agent, target)
         except TimeoutError:
             raise Unavailable("idp_unreachable", _SLOW) from None
-        except httpx.HTTPError:
+        except httpx.HTTPError as error:
+            cause = f"{type(error).__name__}: {error}"
+            _log.warning("the identity provider cannot be reached", extra={"error": cause, "url": self._url})
             raise Unavailable("idp_unreachable", _UNREACHABLE) from None
+        except InvalidAgentToken:
+            if await self._watch.differs():
+                raise issuer_mismatch() from None
+            raise
         _log.debug(
             "Token exchange successful for audience '%s', expires in %ds",
             target.audience,
@@ -100,7 +109,7 @@ class KeycloakExchanger:
             try:
                 body = await read_bounded(response, _MAX_BYTES)
             except (BadAnswer, TooLarge):
-                raise AnswerUnreadable(_UNREADABLE) from None
+                raise self._unreadable(response.status_code, b"") from None
         return response.status_code, response.headers, body
 
     def _read(self, status: int, headers: httpx.Headers, body: bytes, target: ExchangeTarget) -> dict[str, Any]:
@@ -109,12 +118,13 @@ class KeycloakExchanger:
             raise Unavailable("idp_overloaded", _OVERLOADED, _retry_after(headers))
         if status >= 500:
             raise Unavailable("idp_broken", _BROKEN, _retry_after(headers))
-        members = _members(body)
+        members = members_of(body)
         if status == 200 and members is not None:
             return members
-        if not 400 <= status < 500:
-            raise AnswerUnreadable(_UNREADABLE)
-        error, description = (_text((members or {}).get(name)) for name in ("error", "error_description"))
+        refused = error_of(body)
+        if not 400 <= status < 500 or refused is None:
+            raise self._unreadable(status, body)
+        error, description = refused
         refusal = refusal_of(status, error, description, target, self._client_id)
         _log.info(
             "token exchange refused",
@@ -122,17 +132,12 @@ class KeycloakExchanger:
         )
         raise refusal
 
-
-def _members(body: bytes) -> dict[str, Any] | None:
-    try:
-        members = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    return members if isinstance(members, dict) else None
-
-
-def _text(member: object) -> str:
-    return member[:300] if isinstance(member, str) else ""
+    def _unreadable(self, status: int, body: bytes) -> AnswerUnreadable:
+        told = {"status": status, "answer": first_words(body), "url": self._url}
+        _log.warning("what answered the exchange is not Keycloak", extra=told)
+        if 400 <= status < 500:
+            return AnswerUnreadable("idp_foreign_answer", FOREIGN.format(status=status))
+        return AnswerUnreadable("idp_broken", _UNREADABLE)
 
 
 def _retry_after(headers: httpx.Headers) -> float:
