@@ -1,7 +1,8 @@
 """Builds the object graph. Nothing else constructs collaborators."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 
@@ -101,6 +102,13 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
+@dataclass(frozen=True, slots=True)
+class _IdentityProvider:
+    client: httpx.AsyncClient
+    keys: JwksCache
+    watch: IssuerWatch
+
+
 @asynccontextmanager
 async def _composition(
     settings: Settings,
@@ -121,19 +129,14 @@ async def _composition(
         outcomes = Outcomes(audit.record)
         closing.push_async_callback(outcomes.stop)
 
-        to_identity_provider = await closing.enter_async_context(plain_client())
+        identity_provider = await closing.enter_async_context(_identity_provider(settings))
         to_documents = await closing.enter_async_context(guarded_client(policy))
         sender = AiohttpSender(policy, most_bytes=settings.upstream_max_bytes, endless=is_stream)
         closing.push_async_callback(sender.aclose)
-        keys = JwksCache(to_identity_provider, settings.realm_url)
-        closing.push_async_callback(keys.aclose)
         memory = InProcessMemory()
         closing.push_async_callback(memory.aclose)
-        watch = IssuerWatch(to_identity_provider, settings.realm_url, settings.issuer)
-        await closing.enter_async_context(watch.running())
-        verifier = _verifier(settings, keys, watch, memory)
-        keycloak = _keycloak(settings, to_identity_provider, keys, watch)
-        exchanger = _exchanger(settings, keycloak, memory, telemetry, outcomes)
+        verifier = _verifier(settings, identity_provider, memory)
+        exchanger = _exchanger(settings, _keycloak(settings, identity_provider), memory, telemetry, outcomes)
 
         catalog = Catalog(Means(exchanger, settings.token_passthrough))
         upstream = _upstream(settings, sender, telemetry)
@@ -157,7 +160,7 @@ async def _composition(
             sources=registered,
             audit=audit,
             telemetry=telemetry,
-            readiness=Readiness(database, keys, telemetry),
+            readiness=Readiness(database, identity_provider.keys, telemetry),
             mcp_transport=sessions.handle_request,
         )
 
@@ -177,10 +180,20 @@ def _database(settings: Settings) -> Database:
         raise ValueError("DATABASE_URL: this is not a database URL. Use sqlite:///… or postgresql://….") from None
 
 
-def _verifier(settings: Settings, keys: JwksCache, watch: IssuerWatch, memory: Memory) -> AgentTokenVerifier:
+@asynccontextmanager
+async def _identity_provider(settings: Settings) -> AsyncIterator[_IdentityProvider]:
+    async with (
+        plain_client() as client,
+        aclosing(JwksCache(client, settings.realm_url)) as keys,
+        IssuerWatch(client, settings.realm_url, settings.issuer).running() as watch,
+    ):
+        yield _IdentityProvider(client, keys, watch)
+
+
+def _verifier(settings: Settings, provider: _IdentityProvider, memory: Memory) -> AgentTokenVerifier:
     return AgentTokenVerifier(
-        keys,
-        watch,
+        provider.keys,
+        provider.watch,
         memory,
         issuer=settings.issuer,
         audiences=settings.agent_audiences,
@@ -256,11 +269,11 @@ def _mcp_sessions(door: McpDoor) -> StreamableHTTPSessionManager:
     )
 
 
-def _keycloak(settings: Settings, client: httpx.AsyncClient, keys: JwksCache, watch: IssuerWatch) -> KeycloakExchanger:
+def _keycloak(settings: Settings, provider: _IdentityProvider) -> KeycloakExchanger:
     return KeycloakExchanger(
-        client,
-        IssuedTokenCheck(keys, issuer=settings.issuer, leeway=settings.clock_leeway),
-        watch,
+        provider.client,
+        IssuedTokenCheck(provider.keys, issuer=settings.issuer, leeway=settings.clock_leeway),
+        provider.watch,
         realm_url=settings.realm_url,
         client_id=settings.token_exchange_client_id,
         client_secret=settings.token_exchange_client_secret.get_secret_value(),

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Self
 
 import httpx
 
@@ -51,11 +52,11 @@ class IssuerWatch:
         self._found: str | None = None
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[Self]:
         """Compare now and every ten minutes while the block lasts; nobody waits for it."""
         task = asyncio.create_task(self._compare_for_ever(), name="issuer-watch")
         try:
-            yield
+            yield self
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError):

@@ -8,7 +8,7 @@ import httpx
 import orjson
 
 from app.errors import BadAnswer, TooLarge, Unavailable
-from app.outbound import read_bounded
+from app.outbound import cause_of, read_bounded
 
 FOREIGN = (
     "Something else answered in the identity provider's place (HTTP {status} without Keycloak's JSON), so this is no "
@@ -47,7 +47,7 @@ async def published(client: httpx.AsyncClient, url: str, seconds: float) -> dict
     except TimeoutError:
         raise NotPublished(f"no answer within {seconds:g} s") from None
     except httpx.HTTPError as error:
-        raise NotPublished(f"{type(error).__name__}: {error}") from error
+        raise NotPublished(cause_of(error).detail) from error
     except (BadAnswer, TooLarge) as error:
         raise NotPublished(error.detail, response.status_code) from None
     status = response.status_code

@@ -382,7 +382,7 @@ async def test_an_identity_provider_that_is_not_there_is_unreachable(
         assert (await failure(keycloak, agents)).code == "idp_unreachable"
     logged = caplog.records[-1]
     assert logged.message == "the identity provider cannot be reached"
-    assert logged.__dict__["error"] == "ConnectError: it accepts no connection"
+    assert logged.__dict__["error"] == "it refuses connections (nothing listens there, or a firewall refuses)"
     assert logged.__dict__["url"].endswith("/protocol/openid-connect/token")
 
 

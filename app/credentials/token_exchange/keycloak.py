@@ -15,7 +15,7 @@ from app.errors import BadAnswer, InvalidAgentToken, TooLarge, Unavailable
 from app.identity.agent_token import AgentToken
 from app.identity.issuer_watch import IssuerWatch, issuer_mismatch
 from app.identity.published import FOREIGN, error_of, first_words, members_of
-from app.outbound import read_bounded
+from app.outbound import cause_of, read_bounded
 
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -73,8 +73,8 @@ class KeycloakExchanger:
         except TimeoutError:
             raise Unavailable("idp_unreachable", _SLOW) from None
         except httpx.HTTPError as error:
-            cause = f"{type(error).__name__}: {error}"
-            _log.warning("the identity provider cannot be reached", extra={"error": cause, "url": self._url})
+            told = {"error": cause_of(error).detail, "url": self._url}
+            _log.warning("the identity provider cannot be reached", extra=told)
             raise Unavailable("idp_unreachable", _UNREACHABLE) from None
         except InvalidAgentToken:
             if await self._watch.differs():
