@@ -175,7 +175,7 @@ async def _migrate(database: Database) -> None:
 
 def _database(settings: Settings) -> Database:
     try:
-        return Database(settings.database_url.get_secret_value())
+        return Database(settings.database_url.get_secret_value(), current_url=settings.current_database_url)
     except ArgumentError:
         raise ValueError("DATABASE_URL: this is not a database URL. Use sqlite:///… or postgresql://….") from None
 
@@ -276,7 +276,7 @@ def _keycloak(settings: Settings, provider: _IdentityProvider) -> KeycloakExchan
         provider.watch,
         realm_url=settings.realm_url,
         client_id=settings.token_exchange_client_id,
-        client_secret=settings.token_exchange_client_secret.get_secret_value(),
+        client_secret=settings.exchange_secret,
         timeout=settings.token_exchange_timeout,
     )
 

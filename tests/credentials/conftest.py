@@ -107,7 +107,7 @@ def keycloak(
         watch,
         realm_url=realm_url,
         client_id=EXCHANGE_CLIENT,
-        client_secret=SECRET,
+        client_secret=lambda: SECRET,
         timeout=TIMEOUT,
         clock=clock,
     )

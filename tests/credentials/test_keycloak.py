@@ -376,7 +376,7 @@ async def test_an_identity_provider_that_is_not_there_is_unreachable(
             watch,
             realm_url=address_of(closed),
             client_id="c",
-            client_secret=SECRET,
+            client_secret=lambda: SECRET,
             timeout=5,
         )
         assert (await failure(keycloak, agents)).code == "idp_unreachable"
@@ -396,7 +396,7 @@ async def test_the_whole_exchange_has_one_deadline(
 ) -> None:
     issuer.exchange = lambda _: Answer(silent=True)
     keycloak = KeycloakExchanger(
-        client, check, watch, realm_url=realm_url, client_id="c", client_secret=SECRET, timeout=0.2
+        client, check, watch, realm_url=realm_url, client_id="c", client_secret=lambda: SECRET, timeout=0.2
     )
     failed = await failure(keycloak, agents)
     assert failed.code == "idp_unreachable"

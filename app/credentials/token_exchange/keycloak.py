@@ -40,7 +40,8 @@ _log = logging.getLogger(__name__)
 class KeycloakExchanger:
     """Exchanges at the token endpoint below `realm_url`, as the confidential client `client_id`.
 
-    `timeout` is in seconds and for the whole exchange, checks included. `clock` gives seconds since the epoch.
+    `client_secret` is asked for at each exchange, because it may have been replaced. `timeout` is in seconds and for
+    the whole exchange, checks included. `clock` gives seconds since the epoch.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class KeycloakExchanger:
         *,
         realm_url: str,
         client_id: str,
-        client_secret: str,
+        client_secret: Callable[[], str],
         timeout: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -91,7 +92,7 @@ class KeycloakExchanger:
         form = {
             "grant_type": _GRANT,
             "client_id": self._client_id,
-            "client_secret": self._client_secret,
+            "client_secret": self._client_secret(),
             "subject_token": agent.value,
             "subject_token_type": _ACCESS_TOKEN,
             "requested_token_type": _ACCESS_TOKEN,
