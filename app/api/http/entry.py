@@ -12,7 +12,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.http.bodies import ClientGone, is_json, is_multipart, read_body, read_json, replayed
 from app.api.http.dependencies import agent_of, composition_of
 from app.api.http.problems import Problems, internal_error
-from app.errors import InvalidAgentToken, NotPermitted, TooLarge, ToolsProviderError, UnsupportedMediaType
+from app.errors import (
+    BadAnswer,
+    InvalidAgentToken,
+    NotPermitted,
+    TooLarge,
+    ToolsProviderError,
+    UnsupportedMediaType,
+)
 from app.telemetry import current_trace_id
 
 EXECUTE = "/api/v1/tools/execute"
@@ -77,7 +84,7 @@ class Entry:
         composition = composition_of(scope)
         try:
             scope["agent"] = await agent_of(scope)
-        except (InvalidAgentToken, NotPermitted) as error:
+        except (BadAnswer, InvalidAgentToken, NotPermitted) as error:
             await composition.outcomes.refused(error, "rest")
             raise
         await self._app(scope, await _with_body(scope, receive), send)
