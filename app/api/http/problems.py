@@ -4,7 +4,7 @@ Every answer that is not a success is made here, so that each one has a stable `
 and a `trace_id`, and none repeats what the caller sent or reveals internals.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from math import ceil
 from typing import Any
@@ -36,6 +36,8 @@ from app.telemetry import current_trace_id
 
 MCP_SCOPE = "mcp:tools"
 
+Form = Callable[[int, str, str, Sequence[Violation], Mapping[str, str]], Response]  # as `problem` is one
+
 _STATUSES: Mapping[type[ToolsProviderError], int] = {
     InvalidAgentToken: 401,
     NotPermitted: 403,
@@ -64,15 +66,15 @@ class Problems:
     def __init__(self, resource_metadata: str) -> None:
         self._resource_metadata = resource_metadata
 
-    def render(self, error: ToolsProviderError) -> Response:
-        """Return the answer to a failure, with its challenge or its `Retry-After`."""
+    def render(self, error: ToolsProviderError, form: Form | None = None) -> Response:
+        """Return the answer to a failure, with its challenge or its `Retry-After`, in that form or as a problem."""
         headers: dict[str, str] = {}
         if isinstance(error, InvalidAgentToken | InsufficientScope):
             headers["WWW-Authenticate"] = self._challenge(error)
         if isinstance(error, Unavailable):
             headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
         violations = error.violations if isinstance(error, Invalid) else ()
-        return problem(status_of(type(error)), error.code, error.detail, violations, headers)
+        return (form or problem)(status_of(type(error)), error.code, error.detail, violations, headers)
 
     def install(self, app: FastAPI) -> None:
         """Make every failure in `app` answer with a problem, FastAPI's own included."""

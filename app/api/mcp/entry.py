@@ -5,19 +5,21 @@ one tool.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from mcp_types import PARSE_ERROR
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.http.bodies import read_body, read_json, replayed
 from app.api.http.dependencies import Composition, agent_of, composition_of
 from app.api.http.disconnect import unless_gone
-from app.api.http.problems import Problems, problem
-from app.errors import Invalid, NotFound, ToolsProviderError, Unavailable
+from app.api.http.problems import Problems
+from app.api.mcp.results import refusal_message
+from app.api.mcp.unreadable import call_apart
+from app.errors import Invalid, NotFound, TooLarge, ToolsProviderError, Unavailable
 from app.identity.agent_token import AgentToken
 
 MCP_BYTES = 4 * 1024 * 1024
@@ -29,7 +31,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 class McpEntry:
     """Lets requests with an acceptable agent token through to the SDK, with the token as `scope["agent"]`.
 
-    Of a message that calls a tool, `scope["tool"]` is the tool, or NotFound.
+    Of a message that calls a tool, `scope["tool"]` is the tool, or NotFound. A refusal is a JSON-RPC error response.
     """
 
     def __init__(self, public_url: str, problems: Problems) -> None:
@@ -46,14 +48,15 @@ class McpEntry:
             await refused(scope, receive, send)
             return
         composition = composition_of(scope)
-        with composition.telemetry.remote_parent(headers):
+        telemetry = composition.telemetry
+        with telemetry.remote_parent(headers), telemetry.span("POST /mcp"):
             try:
-                agent = await agent_of(scope)
+                scope["agent"] = agent = await agent_of(scope)
             except ToolsProviderError as error:
-                refused = await self._refuse(composition, error, record=not isinstance(error, Unavailable))
-                await refused(scope, receive, send)
+                if not isinstance(error, Unavailable):
+                    await composition.outcomes.refused(error, "mcp")
+                await self._problems.render(error, refusal_message)(scope, receive, send)
                 return
-            scope["agent"] = agent
             await self._authenticated(composition, agent, scope, receive, send)
 
     async def _authenticated(
@@ -61,38 +64,39 @@ class McpEntry:
     ) -> None:
         if scope["method"] != "POST":
             detail = "There are no sessions and no streams here; POST each message."
-            await problem(405, "method_not_allowed", detail, headers={"Allow": "POST"})(scope, receive, send)
+            headers = {"Allow": "POST"}
+            await refusal_message(405, "method_not_allowed", detail, headers=headers)(scope, receive, send)
             return
-        body = await read_body(scope, receive, MCP_BYTES)
         try:
-            message = read_json(body)
+            message, body = _read(await read_body(scope, receive, MCP_BYTES), scope)
         except Invalid as error:
-            await _parse_error(error)(scope, receive, send)
+            await refusal_message(400, error.code, error.detail)(scope, receive, send)
             return
-        if (asked := _called_tool(message)) is not None:
-            refused = await self._decide(composition, agent, asked, scope)
-            if refused is not None:
-                await refused(scope, receive, send)
-                return
+        except TooLarge as error:
+            await self._problems.render(error, refusal_message)(scope, receive, send)
+            return
+        refused = await self._decide(composition, agent, _call_of(message), scope)
+        if refused is not None:
+            await refused(scope, receive, send)
+            return
         answer = _Answer(send)
         transport = composition.mcp_transport
         await unless_gone(receive, transport(scope, replayed(body, receive), answer), lambda: answer.complete)
 
-    async def _refuse(self, composition: Composition, error: ToolsProviderError, *, record: bool) -> Response:
-        with composition.telemetry.span("refuse /mcp"):
-            if record:
-                await composition.outcomes.refused(error, "mcp")
-            return self._problems.render(error)
-
-    async def _decide(self, composition: Composition, agent: AgentToken, asked: str, scope: Scope) -> Response | None:
+    async def _decide(
+        self, composition: Composition, agent: AgentToken, call: Mapping[str, Any] | None, scope: Scope
+    ) -> Response | None:
         """Only now can the answer still be a 403 that names the scopes; what is unknown is left to the SDK to say."""
+        asked = None if call is None else call.get("name")
+        if call is None or not isinstance(asked, str):
+            return None
         try:
             scope["tool"] = composition.access.decide(agent, asked, "mcp")
         except ToolsProviderError as refusal:
-            with composition.telemetry.span("refuse /mcp"):
+            with composition.telemetry.remote_parent(_trace_of(call)):
                 await composition.access.refused(refusal, agent, asked, "mcp")
                 if not isinstance(refusal, NotFound):
-                    return self._problems.render(refusal)
+                    return self._problems.render(refusal, refusal_message)
             scope["tool"] = refusal
         return None
 
@@ -100,31 +104,57 @@ class McpEntry:
         # DNS rebinding: a page of a stranger reaches us under its own name, and says so in Host and Origin.
         hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
         if len(hosts) != 1 or _host_name(hosts[0]) not in self._hosts:
-            return problem(
+            return refusal_message(
                 421, "host_refused", "This server does not answer for that host. Use the address in PUBLIC_URL."
             )
         origins = [value.decode("latin-1") for name, value in headers if name == b"origin"]
         if any(origin.lower() != self._origin for origin in origins):
-            return problem(403, "origin_refused", "Pages of other origins may not use this server.")
+            return refusal_message(403, "origin_refused", "Pages of other origins may not use this server.")
         return None
 
 
-def _called_tool(message: object) -> str | None:
+def _read(body: bytes, scope: Scope) -> tuple[object, bytes]:
+    """Return the message, and the body that says it to the SDK.
+
+    Of a call whose arguments cannot be read, these are `scope["arguments"]`, with Unusable in them. Raises what
+    `read_json` raises for what is not one message.
+    """
+    try:
+        message = read_json(body)
+        _check_arguments(message)
+    except (Invalid, TooLarge):
+        apart = call_apart(body)
+        if apart is None:
+            raise
+        message, scope["arguments"] = apart
+        body = orjson.dumps(message)
+    return message, body
+
+
+def _check_arguments(message: object) -> None:
+    call = _call_of(message)
+    if call is not None and not isinstance(call.get("arguments", {}), dict | None):
+        raise Invalid("invalid_request", "The arguments of a call must be an object.")
+
+
+def _call_of(message: object) -> dict[str, Any] | None:
+    """Return the `params` of a message that calls a tool."""
     if not isinstance(message, dict) or message.get("method") != "tools/call":
         return None
     params = message.get("params")
-    name = params.get("name") if isinstance(params, dict) else None
-    return name if isinstance(name, str) else None
+    return params if isinstance(params, dict) else None
+
+
+def _trace_of(call: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
+    """Return the trace that the call's `_meta` names, as a header; the SDK lets it go before the request's own."""
+    meta = call.get("_meta")
+    parent = meta.get("traceparent") if isinstance(meta, dict) else None
+    return [(b"traceparent", parent.encode("latin-1", "replace"))] if isinstance(parent, str) else []
 
 
 def _host_name(netloc: str) -> str:
     match = _HOST.fullmatch(netloc)
     return match[1].lower() if match is not None else ""
-
-
-def _parse_error(error: Invalid) -> Response:
-    body = {"jsonrpc": "2.0", "id": None, "error": {"code": PARSE_ERROR, "message": error.detail}}
-    return Response(orjson.dumps(body), 400, media_type="application/json")
 
 
 class _Answer:
