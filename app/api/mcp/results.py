@@ -132,7 +132,7 @@ def _is_silent(result: ToolResult) -> bool:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(shortened(text, _LONGEST_HEADLINE).split())
+    return " ".join(shortened(text[: 4 * _LONGEST_HEADLINE], _LONGEST_HEADLINE).split())
 
 
 def _facts(result: ToolResult) -> list[str]:

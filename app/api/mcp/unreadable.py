@@ -40,7 +40,8 @@ def call_apart(body: bytes) -> tuple[dict[str, Any], Arguments] | None:
     if not isinstance(params, dict):
         return None
     try:
-        rest = read_json(orjson.dumps({**message, "params": {**params, "arguments": {}}}))
+        rest = {**message, "params": {**params, "arguments": {}}}
+        read_json(orjson.dumps(rest, option=orjson.OPT_PASSTHROUGH_DATACLASS))  # which Unusable is
     except (TypeError, Invalid, TooLarge):
         return None
     return rest, _judged(params.get("arguments"))

@@ -22,7 +22,6 @@ _SHORTEST = 16  # characters of a token's beginning that a cut answer may end wi
 _CODECS = ("utf-8", "utf-16", "utf-32", "ascii", "iso8859", "cp", "gb", "big5", "euc", "shift_jis", "koi8")
 _DIGITS = bytes(ord("0" if byte in b"0123456789" else " ") for byte in range(256))
 _LONG = b"0" * 19  # every integer of fewer digits fits 64 bits
-_LONGEST_INTEGER = 4_300  # digits that Python converts
 _MARKS = {
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
     "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
@@ -69,7 +68,7 @@ class Echo:
 
 
 def _exactly(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """Parse JSON without turning integers beyond 64 bits into other numbers; one of thousands of digits is their text.
+    """Parse JSON without turning integers beyond 64 bits into other numbers.
 
     Raises orjson.JSONDecodeError.
     """
@@ -77,13 +76,9 @@ def _exactly(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
     if _LONG not in data.translate(_DIGITS):
         return body
     try:
-        return json.loads(data, parse_int=_integer)
+        return json.loads(data)
     except RecursionError:  # deeper than structured content may be; the text has it
         return body
-
-
-def _integer(digits: str) -> int | str:
-    return int(digits) if len(digits) <= _LONGEST_INTEGER else digits
 
 
 @dataclass(frozen=True, slots=True)

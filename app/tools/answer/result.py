@@ -29,13 +29,13 @@ _LONGEST_HEADER = 2_000  # characters
 _MOST_HEADERS = 20
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 _PAGE_STARTS = ("<!doctype html", "<html")
-_NOT_MODIFIED = 304  # a 3xx that leads nowhere else
+_REDIRECTS = frozenset({300, 301, 302, 303, 305, 307, 308})
 _SEE_OTHER = 303  # the only redirect that also says: done (RFC 9110 section 15.4.4)
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """The answer to one call. An upstream's 3xx, 4xx or 5xx is a result with `is_error`, no exception.
+    """The answer to one call. An upstream's redirect, 4xx or 5xx is a result with `is_error`, no exception.
 
     `outcome` is that of the call's audit record. `body` is the parsed JSON, the text, None, or for binary content
     `{content_type, bytes, base64?}`; an error that is no JSON is at most `LONGEST_ERROR` characters, and of a page the
@@ -85,9 +85,9 @@ def read_answer(answer: HttpAnswer, *, secret: str | None, duration_ms: float) -
 
 
 def _outcome(status: int) -> Outcome:
-    if status < 300 or status == _NOT_MODIFIED:
-        return "ok"
-    return "upstream_error" if status >= 400 else "upstream_redirect"
+    if status in _REDIRECTS:
+        return "upstream_redirect"
+    return "upstream_error" if status >= 400 else "ok"
 
 
 def _elsewhere(status: int, location: str | None) -> str:
