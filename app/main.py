@@ -130,7 +130,8 @@ async def _composition(
         verifier = AgentTokenVerifier(keys, memory, issuer=settings.issuer, audiences=settings.agent_audiences)
         exchanger = _exchanger(settings, to_identity_provider, keys, memory, telemetry, outcomes)
 
-        catalog = Catalog(Means(exchanger, settings.token_passthrough))
+        means = Means(exchanger, settings.token_passthrough)
+        catalog = Catalog(means, drop_unknown=settings.unknown_arguments == "drop")
         upstream = _upstream(settings, sender, telemetry)
         executor = _executor(settings, upstream, outcomes, telemetry, verifier)
         repository = SourceRepository(database)
@@ -139,7 +140,7 @@ async def _composition(
         await writing.load_all()
         registered = use_cases(writing, repository, documents(to_documents), rules, memory.leases)
         await closing.enter_async_context(RefreshSchedule(registered.queries, registered.refresh).running())
-        sessions = _mcp_sessions(McpDoor(catalog, executor))
+        sessions = _mcp_sessions(McpDoor(catalog, executor, page_size=settings.mcp_page_size))
         await closing.enter_async_context(sessions.run())
         yield Composition(
             verifier=verifier,

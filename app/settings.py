@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8040, ge=0, le=65535)
     public_url: str = "http://localhost:8040"
+    mcp_page_size: int = Field(default=1_000, ge=1, le=10_000)
 
     database_url: SecretStr = SecretStr("sqlite:///./data/tools-provider.db")
     database_url_file: Path | None = None
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     audience_origins: CommaList = ()
     upstream_timeout: float = Field(default=30.0, gt=0)
     upstream_max_bytes: int = Field(default=1_048_576, ge=1_024, le=67_108_864)
+    unknown_arguments: Literal["refuse", "drop"] = "refuse"
     source_fetch_timeout: float = Field(default=10.0, gt=0)
     source_ref_origins: CommaList = ()
     source_read_timeout: float = Field(default=30.0, gt=0)

@@ -27,7 +27,7 @@ from app.tools.catalog import Catalog
 from app.tools.catalog import Tool as CatalogTool
 from app.tools.executor import ToolExecutor
 
-PAGE = 100
+PAGE_BYTES = 8_000_000
 LIST_LIFE_MS = 30_000
 
 _INSTRUCTIONS = (
@@ -45,9 +45,10 @@ class McpDoor:
     as `scope["tool"]`, and arguments that the SDK cannot read as `scope["arguments"]` (entry.py).
     """
 
-    def __init__(self, catalog: Catalog, executor: ToolExecutor) -> None:
+    def __init__(self, catalog: Catalog, executor: ToolExecutor, *, page_size: int) -> None:
         self._catalog = catalog
         self._executor = executor
+        self._page_size = page_size
 
     def server(self, version: str) -> Server[Any]:
         """Return the SDK's server with this door's handlers."""
@@ -66,7 +67,8 @@ class McpDoor:
     ) -> ListToolsResult:
         visible = self._catalog.visible_to(_agent_of(context))
         try:
-            page, next_cursor = page_of(visible, params.cursor if params is not None else None, PAGE)
+            cursor = params.cursor if params is not None else None
+            page, next_cursor = page_of(visible, cursor, self._page_size, PAGE_BYTES)
         except Invalid as error:
             raise MCPError(INVALID_PARAMS, error.detail) from None
         return ListToolsResult(
