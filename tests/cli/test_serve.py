@@ -119,6 +119,7 @@ def serving(
                 "TOKEN_EXCHANGE_CLIENT_SECRET": EXCHANGE_SECRET,
                 "ALLOWED_UPSTREAMS": "127.0.0.0/8",
                 "LOG_LEVEL": "DEBUG",
+                "SHUTDOWN_DRAIN": "0",
                 **settings,
             },
             stdout=log,

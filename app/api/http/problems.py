@@ -1,7 +1,7 @@
 """Failures as `application/problem+json` (RFC 9457), and the challenges that go with 401 and 403 (RFC 6750, RFC 9728).
 
 Every answer that is not a success is made here, so that each one has a stable `code`, a `detail` that says what to do
-and a `trace_id`, and none repeats what the caller sent or reveals internals.
+and a `trace_id`, and none repeats a body that was sent or reveals internals.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +22,7 @@ from app.errors import (
     InsufficientScope,
     Invalid,
     InvalidAgentToken,
+    Misdirected,
     NotFound,
     NotPermitted,
     PreconditionFailed,
@@ -34,8 +35,6 @@ from app.errors import (
 from app.operation.pointers import join
 from app.telemetry import current_trace_id
 
-MCP_SCOPE = "mcp:tools"
-
 _STATUSES: Mapping[type[ToolsProviderError], int] = {
     InvalidAgentToken: 401,
     NotPermitted: 403,
@@ -45,24 +44,37 @@ _STATUSES: Mapping[type[ToolsProviderError], int] = {
     PreconditionFailed: 412,
     TooLarge: 413,
     UnsupportedMediaType: 415,
+    Misdirected: 421,
     Invalid: 422,
     BadAnswer: 502,
     Unavailable: 503,
     DeadlineExceeded: 504,
 }
 _HTTP_CODES: Mapping[int, tuple[str, str]] = {
-    404: ("route_not_found", "There is nothing at this address. GET /openapi.json lists what there is."),
-    405: ("method_not_allowed", "This address does not take that method; the Allow header says which it takes."),
+    404: (
+        "route_not_found",
+        "Nothing is at this address. MCP is at {here}/mcp; {here}/openapi.json lists the rest.",
+    ),
+    405: (
+        "method_not_allowed",
+        "This address takes only the methods that Allow names. MCP is at {here}/mcp.",
+    ),
     400: ("invalid_request", "The request could not be read. Send a JSON body in UTF-8."),
 }
 _WORDS: Mapping[str, str] = {"missing": "is required", "extra_forbidden": "is an unknown field"}
 
 
 class Problems:
-    """Renders failures for both doors; `resource_metadata` is the address that 401 and 403 challenges point at."""
+    """Renders failures for both doors.
 
-    def __init__(self, resource_metadata: str) -> None:
+    `public_url` is our address, `resource_metadata` the one that 401 and 403 challenges point at, `scopes` are
+    what every client should ask for.
+    """
+
+    def __init__(self, public_url: str, resource_metadata: str, scopes: Sequence[str]) -> None:
+        self._public_url = public_url
         self._resource_metadata = resource_metadata
+        self._scopes = tuple(scopes)
 
     def render(self, error: ToolsProviderError) -> Response:
         """Return the answer to a failure, with its challenge or its `Retry-After`."""
@@ -78,17 +90,25 @@ class Problems:
         """Make every failure in `app` answer with a problem, FastAPI's own included."""
         app.add_exception_handler(ToolsProviderError, self._on_failure)
         app.add_exception_handler(RequestValidationError, _on_invalid_request)
-        app.add_exception_handler(HTTPException, _on_http_exception)
+        app.add_exception_handler(HTTPException, self._on_http_exception)
 
     async def _on_failure(self, _request: Request, error: Exception) -> Response:
         assert isinstance(error, ToolsProviderError)  # noqa: S101 - what this handler is installed for
         return self.render(error)
 
+    async def _on_http_exception(self, _request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - what this handler is installed for
+        code, detail = _HTTP_CODES.get(error.status_code, ("invalid_request", HTTPStatus(error.status_code).phrase))
+        headers = dict(error.headers or {})
+        if headers.get("Allow") == "GET":
+            headers["Allow"] = "GET, HEAD"
+        return problem(error.status_code, code, detail.format(here=self._public_url), headers=headers)
+
     def _challenge(self, error: InvalidAgentToken | InsufficientScope) -> str:
-        # `mcp:tools` is always asked for: a client that requested the missing scopes alone would come back with a token
-        # that has lost the audience of this server.
-        scopes = (MCP_SCOPE, *error.scopes) if isinstance(error, InsufficientScope) else (MCP_SCOPE,)
-        parts = {"scope": " ".join(scopes), "resource_metadata": self._resource_metadata}
+        # What everyone asks for is named again: a client that requested the missing scopes alone would come back with a
+        # token that has lost the audience of this server.
+        scopes = (*self._scopes, *error.scopes) if isinstance(error, InsufficientScope) else self._scopes
+        parts = {"scope": " ".join(dict.fromkeys(scopes)), "resource_metadata": self._resource_metadata}
         if isinstance(error, InsufficientScope):
             parts = {"error": "insufficient_scope", "error_description": error.detail, **parts}
         elif error.code != "token_missing":  # RFC 6750 section 3.1: no error where no token was sent
@@ -139,12 +159,6 @@ def _violation(item: Mapping[str, Any]) -> Violation:
     if place == "body":
         return Violation(join("", *path), detail)
     return Violation("", f"{place} parameter `{'.'.join(map(str, path))}`: {detail}")
-
-
-async def _on_http_exception(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - what this handler is installed for
-    code, detail = _HTTP_CODES.get(error.status_code, ("invalid_request", HTTPStatus(error.status_code).phrase))
-    return problem(error.status_code, code, detail, headers=error.headers)
 
 
 def _quotable(text: str) -> str:

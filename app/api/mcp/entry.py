@@ -1,12 +1,8 @@
-"""What an HTTP request passes before the MCP door: host, origin, agent token, method, size, scopes.
+"""What an HTTP request passes before the MCP door: agent token, method, size, scopes.
 
 It stands in the place of the SDK's own authentication, whose challenges name no scopes and which cannot answer 403 for
 one tool.
 """
-
-import re
-from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 import orjson
 from mcp_types import PARSE_ERROR
@@ -22,9 +18,6 @@ from app.identity.agent_token import AgentToken
 
 MCP_BYTES = 4 * 1024 * 1024
 
-_HOST = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
-
 
 class McpEntry:
     """Lets requests with an acceptable agent token through to the SDK, with the token as `scope["agent"]`.
@@ -32,19 +25,12 @@ class McpEntry:
     Of a message that calls a tool, `scope["tool"]` is the tool, or NotFound.
     """
 
-    def __init__(self, public_url: str, problems: Problems) -> None:
-        parts = urlsplit(public_url)
-        self._hosts = _LOOPBACK | {_host_name(parts.netloc)}
-        self._origin = f"{parts.scheme}://{parts.netloc}".lower()
+    def __init__(self, problems: Problems) -> None:
         self._problems = problems
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # RFC 9110 section 5.5: white space around a value is not part of it; httptools leaves it there.
         scope["headers"] = headers = [(name, value.strip()) for name, value in scope["headers"]]
-        refused = self._misdirected(headers)
-        if refused is not None:
-            await refused(scope, receive, send)
-            return
         composition = composition_of(scope)
         with composition.telemetry.remote_parent(headers):
             try:
@@ -96,18 +82,6 @@ class McpEntry:
             scope["tool"] = refusal
         return None
 
-    def _misdirected(self, headers: Sequence[tuple[bytes, bytes]]) -> Response | None:
-        # DNS rebinding: a page of a stranger reaches us under its own name, and says so in Host and Origin.
-        hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
-        if len(hosts) != 1 or _host_name(hosts[0]) not in self._hosts:
-            return problem(
-                421, "host_refused", "This server does not answer for that host. Use the address in PUBLIC_URL."
-            )
-        origins = [value.decode("latin-1") for name, value in headers if name == b"origin"]
-        if any(origin.lower() != self._origin for origin in origins):
-            return problem(403, "origin_refused", "Pages of other origins may not use this server.")
-        return None
-
 
 def _called_tool(message: object) -> str | None:
     if not isinstance(message, dict) or message.get("method") != "tools/call":
@@ -115,11 +89,6 @@ def _called_tool(message: object) -> str | None:
     params = message.get("params")
     name = params.get("name") if isinstance(params, dict) else None
     return name if isinstance(name, str) else None
-
-
-def _host_name(netloc: str) -> str:
-    match = _HOST.fullmatch(netloc)
-    return match[1].lower() if match is not None else ""
 
 
 def _parse_error(error: Invalid) -> Response:
