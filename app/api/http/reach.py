@@ -14,15 +14,15 @@ from app.outbound import AddressRefused, stated_origin
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _APP = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*://[a-z0-9._-]+(?::[0-9]{1,5})?")  # a browser's extension, a program
-# What our own paths begin with. PUBLIC_URL may end in one of them: below https://host/api, the path /api/v1/tools that a
-# proxy has shortened is not /v1/tools.
+# What our own paths begin with. PUBLIC_URL may end in one of them: below https://host/api, the path /api/v1/tools
+# that a proxy has shortened is not /v1/tools.
 _OURS = r"api|docs|health|mcp|metrics|openapi\.json|ready|static|\.well-known"
 _LONGEST = 100  # characters of what was sent that are said again
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """`path` is that of PUBLIC_URL, empty without one; `below` matches what still begins with it, and its group is ours.
+    """`path` is that of PUBLIC_URL, empty without one; `below` matches what still begins with it, its group is ours.
 
     `hosts` matches a Host, `origins` are in lower case.
     """
