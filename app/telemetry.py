@@ -122,12 +122,12 @@ class Telemetry:
         return _CurrentSpan(self._tracer.start_span(name, attributes=attributes))
 
     def remote_parent(self, headers: Iterable[tuple[bytes, bytes]]) -> AbstractContextManager[None]:
-        """Let spans of the block continue the trace that a `traceparent` header names (W3C Trace Context), if one does.
+        """Let spans of the block continue the trace that a `traceparent` header names (W3C Trace Context).
 
         The headers are as ASGI has them. Baggage is not taken: it would travel upstream.
         """
         carried = {name.decode(): value.decode("latin-1") for name, value in headers if name in _TRACE_HEADERS}
-        return _Current(_TRACE_CONTEXT.extract(carried, context.get_current()))
+        return _Current(_TRACE_CONTEXT.extract(carried))
 
     def exchange_sent(self, *, audience: str, seconds: float, error: str | None) -> None:
         """Count one request to the token endpoint; `error` is the stable code when it gave no token."""

@@ -5,7 +5,7 @@ clients for everything else, `body.py` reads an answer within a limit. Nothing h
 reads proxy variables or changes the spelling of a URL. Only this package knows aiohttp.
 """
 
-from app.outbound.addresses import AddressPolicy, AddressRefused, origin_of
+from app.outbound.addresses import AddressPolicy, AddressRefused, origin_of, stated_origin
 from app.outbound.body import Allowance, read_bounded, read_up_to
 from app.outbound.clients import guarded_client, plain_client
 from app.outbound.sender import AiohttpSender, HttpAnswer, Sender
@@ -25,4 +25,5 @@ __all__ = [
     "plain_client",
     "read_bounded",
     "read_up_to",
+    "stated_origin",
 ]

@@ -59,6 +59,7 @@ class Catalog:
         self._drop_unknown = drop_unknown
         self._entries: Mapping[str, _Entry] = {}
         self._roles: frozenset[str] = frozenset()
+        self.required_scopes: frozenset[str] = frozenset()  # of all sources
         self._views: dict[frozenset[str], tuple[Tool, ...]] = {}
 
     def put(self, source: RegisteredSource, operations: Sequence[Operation]) -> None:
@@ -130,6 +131,7 @@ class Catalog:
     def _replace(self, entries: Mapping[str, _Entry]) -> None:
         self._entries = entries
         self._roles = frozenset[str]().union(*(entry.source.allowed_roles for entry in entries.values()))
+        self.required_scopes = frozenset[str]().union(*(entry.source.required_scopes for entry in entries.values()))
         self._views = {}
 
 

@@ -52,14 +52,14 @@ def post(provider: RunningProvider, headers: Headers, method: str, era: str = MO
 
 
 def told(answer: httpx.Response) -> dict[str, Any]:
-    """What a refusal tells programs, `code` and `trace_id` among it: a problem, or at the MCP door a JSON-RPC error."""
+    """What a refusal tells programs, `code`, `detail` and `trace_id` among it: a problem, or at the MCP door a JSON-RPC error."""
     body: dict[str, Any] = answer.json()
     if "jsonrpc" not in body:
         assert answer.headers["content-type"] == "application/problem+json"
         return body
     assert answer.headers["content-type"] == "application/json"
     assert body["id"] is None
-    return dict(body["error"]["data"])
+    return {"detail": body["error"]["message"], **body["error"]["data"]}
 
 
 @contextmanager

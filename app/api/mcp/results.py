@@ -1,14 +1,11 @@
 """What an agent reads after a call: the upstream's answer, or why there is none and what to do about it."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
 from mcp_types import (
-    INTERNAL_ERROR,
-    INVALID_REQUEST,
-    PARSE_ERROR,
     AudioContent,
     BlobResourceContents,
     CallToolResult,
@@ -18,9 +15,8 @@ from mcp_types import (
     TextContent,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from starlette.responses import Response
 
-from app.errors import Invalid, ToolsProviderError, Unavailable, Violation
+from app.errors import Invalid, ToolsProviderError, Unavailable
 from app.operation.text import shortened
 from app.telemetry import current_trace_id
 from app.tools.answer.errors import summary_of
@@ -64,25 +60,6 @@ def refusal_result(error: ToolsProviderError) -> CallToolResult:
     if isinstance(error, Unavailable):
         meta["retry_after"] = error.retry_after
     return CallToolResult(content=[TextContent(text="\n".join(lines))], is_error=True, meta=meta)
-
-
-def refusal_message(
-    status: int,
-    code: str,
-    detail: str,
-    _violations: Sequence[Violation] = (),
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    """Return what is refused before a tool is asked: a JSON-RPC error response to no request in particular.
-
-    `id` is null and not left out, as the transport's specification would have it: the SDK's clients take an error
-    without the member for none, and show no reason.
-    """
-    number = PARSE_ERROR if code == "invalid_json" else INTERNAL_ERROR if status >= 500 else INVALID_REQUEST
-    error = {"code": number, "message": detail, "data": _meta(code=code)}
-    return Response(
-        orjson.dumps({"jsonrpc": "2.0", "id": None, "error": error}), status, headers, media_type="application/json"
-    )
 
 
 def unforeseen_result() -> CallToolResult:
