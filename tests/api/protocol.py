@@ -52,7 +52,7 @@ def post(provider: RunningProvider, headers: Headers, method: str, era: str = MO
 
 
 def told(answer: httpx.Response) -> dict[str, Any]:
-    """What a refusal tells programs: `code`, `detail`, `trace_id`; as a problem, or at the MCP door as a JSON-RPC error."""
+    """What a refusal tells programs: `code`, `detail`, `trace_id`; a problem, or at the MCP door a JSON-RPC error."""
     body: dict[str, Any] = answer.json()
     if "jsonrpc" not in body:
         assert answer.headers["content-type"] == "application/problem+json"
