@@ -22,8 +22,8 @@ _MOST_VIEWS = 256  # sets of roles whose list is remembered
 class Tool:
     """One operation of a source as agents see it. `tool_id` is `slug/operation`, `mcp_name` is `slug__operation`.
 
-    `authority` is where it is called, `credential` what its calls carry. What no argument changes is worked out once,
-    when it is first needed: of a large source, few tools are ever called.
+    `authority` is where it is called, `credential` what its calls carry; `drop_unknown` is for ArgumentRules. What no
+    argument changes is worked out once, when it is first needed: of a large source, few tools are ever called.
     """
 
     tool_id: str
@@ -32,11 +32,12 @@ class Tool:
     operation: Operation
     authority: Authority
     credential: Credential
+    drop_unknown: bool
 
     @cached_property
     def arguments(self) -> ArgumentRules:
         """What it accepts."""
-        return ArgumentRules(self.operation.input_schema, self.operation.preset)
+        return ArgumentRules(self.operation.input_schema, self.operation.preset, drop_unknown=self.drop_unknown)
 
     @cached_property
     def request(self) -> RequestPlan:
@@ -70,13 +71,15 @@ class _Entry:
 class Catalog:
     """What is registered now. Every change replaces a source whole, so that a call sees either the old or the new.
 
-    `means` are those that credentials are made with.
+    `means` are those that credentials are made with; `drop_unknown` is for the rules of arguments (see ArgumentRules).
     """
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, *, drop_unknown: bool = False) -> None:
         self._means = means
+        self._drop_unknown = drop_unknown
         self._entries: Mapping[str, _Entry] = {}
         self._roles: frozenset[str] = frozenset()
+        self.required_scopes: frozenset[str] = frozenset()  # of all sources
         self._views: dict[frozenset[str], tuple[Tool, ...]] = {}
 
     def put(self, source: RegisteredSource, operations: Sequence[Operation]) -> None:
@@ -86,7 +89,7 @@ class Catalog:
         """
         authorities = {each.origin: (each, self._credential(each)) for each in source.authorities}
         tools = {
-            operation.name: _tool(source, operation, *authority)
+            operation.name: self._tool(source, operation, *authority)
             for operation in operations
             if (authority := authorities.get(origin_of(operation.server or source.base_url))) is not None
         }
@@ -125,6 +128,19 @@ class Catalog:
     def _credential(self, authority: Authority) -> Credential:
         return KINDS[authority.auth_type](Terms(authority.audience, authority.scopes), self._means)
 
+    def _tool(
+        self, source: RegisteredSource, operation: Operation, authority: Authority, credential: Credential
+    ) -> Tool:
+        return Tool(
+            tool_id=tool_id(source.slug, operation.name),
+            mcp_name=mcp_name(source.slug, operation.name),
+            source=source,
+            operation=operation,
+            authority=authority,
+            credential=credential,
+            drop_unknown=self._drop_unknown,
+        )
+
     def _find(self, slug: str, operation: str) -> Tool | None:
         entry = self._entries.get(slug)
         return entry.tools.get(operation) if entry is not None else None
@@ -132,19 +148,9 @@ class Catalog:
     def _replace(self, entries: Mapping[str, _Entry]) -> None:
         self._entries = entries
         self._roles = frozenset[str]().union(*(entry.source.allowed_roles for entry in entries.values()))
+        self.required_scopes = frozenset[str]().union(*(entry.source.required_scopes for entry in entries.values()))
         self._views = {}
 
 
 def _may_see(roles: frozenset[str], source: RegisteredSource) -> bool:
     return source.enabled and (not source.allowed_roles or not source.allowed_roles.isdisjoint(roles))
-
-
-def _tool(source: RegisteredSource, operation: Operation, authority: Authority, credential: Credential) -> Tool:
-    return Tool(
-        tool_id=tool_id(source.slug, operation.name),
-        mcp_name=mcp_name(source.slug, operation.name),
-        source=source,
-        operation=operation,
-        authority=authority,
-        credential=credential,
-    )
