@@ -8,6 +8,12 @@ import httpx
 
 from app.errors import BadAnswer, TooLarge
 
+_GZIP = frozenset({"gzip", "x-gzip"})
+_DEFLATE = "deflate"
+_OTHER_CODINGS = frozenset(  # IANA's registry of HTTP content codings; any other word, such as `utf-8`, changes no byte
+    {"aes128gcm", "br", "compress", "dcb", "dcz", "exi", "pack200-gzip", "x-compress", "zstd"}
+)
+
 
 class Allowance:
     """Bytes that several bodies may have in total, whether read in turn or at once."""
@@ -61,13 +67,21 @@ async def read_up_to(
 
 
 class _Decoder:
-    """Undoes gzip and deflate (RFC 9110 section 8.4.1) a bounded step at a time; a bomb never unfolds."""
+    """Undoes gzip and deflate (RFC 9110 section 8.4.1) a bounded step at a time; a bomb never unfolds.
 
-    def __init__(self) -> None:
+    What has no byte is not compressed: the answers to HEAD, 204, 304. Some send deflate without its wrapper.
+    """
+
+    def __init__(self, coding: str) -> None:
+        self._coding = coding
+        self._begun = False
         self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
 
     def decode(self, chunk: bytes, most: int) -> bytes:
         decoded = bytearray()
+        if not self._begun and self._coding == _DEFLATE and not _is_wrapped(chunk):
+            self._stream = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+        self._begun = True
         try:
             while chunk and len(decoded) < most:
                 if self._stream.eof:  # RFC 1952 section 2.2: a gzip file may have several members
@@ -79,18 +93,23 @@ class _Decoder:
         return bytes(decoded)
 
     def finish(self) -> None:
-        if not self._stream.eof:
+        if self._begun and not self._stream.eof:
             raise _refused("ends in the middle of its compressed content")
 
 
+def _is_wrapped(start: bytes) -> bool:
+    """Whether it begins as zlib's format does (RFC 1950 section 2.2), or gzip's."""
+    return start[:1] == b"\x1f" or (start[0] & 0x0F == 8 and (len(start) < 2 or (start[0] << 8 | start[1]) % 31 == 0))
+
+
 def _decoder(encoding: str) -> _Decoder | None:
-    match encoding.strip().lower():
-        case "" | "identity":
-            return None
-        case "gzip" | "x-gzip" | "deflate":
-            return _Decoder()
-        case _:
-            raise _refused("has a Content-Encoding that was not asked for (only identity is accepted)")
+    stated = [coding.strip() for coding in encoding.lower().split(",")]
+    codings = [coding for coding in stated if coding == _DEFLATE or coding in _GZIP | _OTHER_CODINGS]
+    if not codings:
+        return None
+    if len(codings) > 1 or codings[0] in _OTHER_CODINGS:
+        raise _refused("has a Content-Encoding that was not asked for (only identity is accepted)")
+    return _Decoder(codings[0])
 
 
 def _refused(what: str) -> BadAnswer:

@@ -24,6 +24,8 @@ OWN_HEADERS = (("accept-encoding", "identity"), ("user-agent", "mcp-tools-provid
 Headers = Sequence[tuple[str, str]]
 
 _KEEP_ALIVE = 15.0  # seconds; common servers keep an idle connection longer, so few requests meet a closing one
+_LONGEST_HEADER = 32_768  # bytes; aiohttp's 8,190 are less than some policies and links of pages have
+_MOST_HEADERS = 256
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -38,6 +40,9 @@ def open_session(policy: AddressPolicy | None) -> aiohttp.ClientSession:
         headers=OWN_HEADERS,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
+        max_line_size=_LONGEST_HEADER,
+        max_field_size=_LONGEST_HEADER,
+        max_headers=_MOST_HEADERS,
         trust_env=False,
         timeout=aiohttp.ClientTimeout(),
     )
