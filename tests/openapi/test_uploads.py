@@ -3,7 +3,6 @@
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
-from typing import Any
 
 import pytest
 
@@ -34,7 +33,7 @@ def parts_of(operation: Operation, arguments: Json) -> list[Message]:
     return [part for part in message.walk() if not part.is_multipart()]
 
 
-def files_of(operation: Operation, arguments: Json) -> list[tuple[Any, bytes]]:
+def files_of(operation: Operation, arguments: Json) -> list[tuple[object, object]]:
     """Field and content of each part; all of them are files."""
     parts = parts_of(operation, arguments)
     assert all(part.get_filename() for part in parts)
