@@ -3,8 +3,13 @@
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
+from typing import Annotated
 
 import pytest
+from fastapi import FastAPI, File, Form, UploadFile
+from fastapi.testclient import TestClient
+from pydantic import BaseModel
+from pydantic import Json as JsonText
 
 from app.errors import Invalid
 from app.operation.operation import Operation
@@ -110,3 +115,37 @@ def test_a_form_whose_fields_have_no_names_lets_a_caller_name_them(schema: Json)
     operation, item = only(a_document({"/files": a_post(schema, "multipart/form-data")}))
     assert "the fields of the form have no names" in (item.reason or "")
     assert files_of(operation, {"body": {"file": HI}}) == [("file", b"hi")]
+
+
+class Size(BaseModel):
+    width: int
+
+
+def a_gallery() -> FastAPI:
+    app = FastAPI()
+
+    @app.post("/pictures")
+    async def add(
+        size: Annotated[JsonText[Size], Form()],
+        file: UploadFile,
+        more: Annotated[list[UploadFile] | None, File()] = None,
+        tags: Annotated[list[str] | None, Form()] = None,
+    ) -> Json:
+        files = [each.filename for each in (file, *(more or []))]
+        return {"width": size.width, "files": files, "tags": tags}
+
+    return app
+
+
+def test_what_fastapi_describes_fastapi_can_read() -> None:
+    app = a_gallery()
+    operation, _ = only(app.openapi())
+    size, file = '{"width": 3}', {"content": HI, "filename": "a.png"}
+    given = ArgumentRules(operation.input_schema).check(
+        {"size": size, "file": file, "more": [HO, HO], "tags": ["x", "y"]}
+    )
+    request = build_request(plan_request(operation, "http://testserver"), given)
+    answer = TestClient(app).request(
+        request.method, request.url, headers=dict(request.headers), content=request.content
+    )
+    assert answer.json() == {"width": 3, "files": ["a.png", "more", "more"], "tags": ["x", "y"]}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from app.operation.media_types import kind_of
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable
 
@@ -51,7 +52,7 @@ def upload_of(raw: Value, references: References, levels: int = _MOST_LEVELS) ->
     if node.get("format") == "binary" or node.get("type") == "file":
         return Upload(one=True)
     if "contentMediaType" in node and "contentEncoding" not in node:
-        return Upload(one=True)
+        return Upload(one=kind_of(str(node["contentMediaType"])) != "json")  # JSON is written as a text
     found = Upload(several=bool(upload_of(node.get("items"), references, levels - 1)))
     for keyword, each in _branches(node):
         text = keyword != "allOf" and _is_text(_followed(each, references))
