@@ -438,6 +438,10 @@ async def test_a_body_over_the_limit_is_refused(answer: bytes) -> None:
         (gzip.compress(b"hello", mtime=0), "gzip"),
         (gzip.compress(b"hel", mtime=0) + gzip.compress(b"lo", mtime=0), "x-gzip"),
         (zlib.compress(b"hello"), "deflate"),
+        (zlib.compress(b"hello", wbits=-zlib.MAX_WBITS), "deflate"),
+        (gzip.compress(b"hello", mtime=0), "identity, GZIP"),
+        (b"hello", "utf-8"),
+        (b"hello", "none"),
         (b"hello", "identity"),
     ],
 )

@@ -201,6 +201,27 @@ async def test_more_than_one_answer_is_one_answer_and_the_next_call_is_not_spoil
     assert (following.status, following.content) == (200, b"next")
 
 
+@pytest.mark.parametrize("line", ["Content-Security-Policy: " + "x" * 16_000, "X: y\r\n" * 200 + "X: y"])
+async def test_long_and_many_headers_are_read(sender: AiohttpSender, line: str) -> None:
+    async with scripted(ok(b"{}", *line.split("\r\n"))) as server:
+        assert (await get(sender, server.address)).content == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("method", "head"),
+    [
+        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 50"),
+        ("GET", b"HTTP/1.1 304 Not Modified\r\nETag: x"),
+        ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 0"),
+    ],
+)
+async def test_nothing_is_not_half_of_a_compressed_body(sender: AiohttpSender, method: str, head: bytes) -> None:
+    async with scripted(head + b"\r\nContent-Encoding: gzip\r\n\r\n") as server:
+        deadline = asyncio.get_running_loop().time() + 20
+        answer = await sender.send(method, server.address, (), None, deadline=deadline)
+    assert (answer.content, answer.truncated) == (b"", False)
+
+
 async def test_chunks_that_cannot_be_read_are_told_when_they_come_after_the_head(sender: AiohttpSender) -> None:
     async with scripted(saying(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n")) as server:
         failed = await failure(sender, server.address)

@@ -2,6 +2,8 @@
 
 import importlib
 import importlib.util
+import io
+import sys
 from importlib.metadata import version
 from typing import Annotated
 
@@ -55,4 +57,6 @@ def main() -> None:
     """Run the command line; a checkout also has the commands of `seed` (demo, dev-idp, …)."""
     if importlib.util.find_spec("seed") and importlib.util.find_spec("seed.commands"):
         importlib.import_module("seed.commands").register(cli)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a title may have letters that the terminal's encoding has not
     cli()

@@ -46,8 +46,9 @@ def read_local(
 
     `max_bytes` is for all files together. Raises Invalid("invalid_document"), and OSError for the document itself.
     """
-    document = document.resolve(strict=True)
-    data = document.read_bytes()
+    with document.open("rb") as file:
+        data = file.read(max_bytes + 1)
+    document = document.resolve()  # afterwards: where a pipe leads to is no file that can be opened
     if len(data) > max_bytes:
         raise refused(f"has {_too_large(max_bytes)}")
     files = _LocalFiles((root or _root_of(document)).resolve(), max_bytes, len(data))

@@ -8,6 +8,11 @@ import httpx
 
 from app.errors import BadAnswer, TooLarge
 
+_GZIP = frozenset({"gzip", "x-gzip"})
+_DEFLATE = "deflate"
+_OTHER_CODINGS = frozenset(  # IANA's registry of HTTP content codings; any other word, such as `utf-8`, changes no byte
+    {"aes128gcm", "br", "compress", "dcb", "dcz", "exi", "pack200-gzip", "x-compress", "zstd"}
+)
 _MOST_MEMBERS = 1_000  # of one gzip file; a thousand empty ones take some milliseconds
 
 
@@ -69,15 +74,19 @@ async def read_up_to(
 class _Decoder:
     """Undoes gzip and deflate (RFC 9110 section 8.4.1) a bounded step at a time; a bomb never unfolds.
 
-    `taken` counts the compressed bytes.
+    What has no byte is not compressed: the answers to HEAD, 204, 304. Some send deflate without its wrapper. `taken`
+    counts the compressed bytes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, coding: str) -> None:
+        self._coding = coding
         self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
         self._members = 1
         self.taken = 0
 
     def decode(self, chunk: bytes, most: int) -> bytes:
+        if not self.taken and self._coding == _DEFLATE and not _is_wrapped(chunk):
+            self._stream = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
         self.taken += len(chunk)
         decoded = bytearray()
         try:
@@ -94,18 +103,23 @@ class _Decoder:
         return bytes(decoded)
 
     def finish(self) -> None:
-        if self.taken and not self._stream.eof:  # nothing at all is what HEAD, 204 and 304 have
+        if self.taken and not self._stream.eof:
             raise _refused("ends in the middle of its compressed content")
 
 
+def _is_wrapped(start: bytes) -> bool:
+    """Whether it begins as zlib's format does (RFC 1950 section 2.2), or gzip's."""
+    return len(start) < 2 or start[0] == 0x1F or (start[0] & 0x0F == 8 and int.from_bytes(start[:2]) % 31 == 0)
+
+
 def _decoder(encoding: str) -> _Decoder | None:
-    match encoding.strip().lower():
-        case "" | "identity":
-            return None
-        case "gzip" | "x-gzip" | "deflate":
-            return _Decoder()
-        case _:
-            raise _refused("has a Content-Encoding that was not asked for (only identity is accepted)")
+    stated = [coding.strip() for coding in encoding.lower().split(",")]
+    codings = [coding for coding in stated if coding == _DEFLATE or coding in _GZIP | _OTHER_CODINGS]
+    if not codings:
+        return None
+    if len(codings) > 1 or codings[0] in _OTHER_CODINGS:
+        raise _refused("has a Content-Encoding that was not asked for (only identity is accepted)")
+    return _Decoder(codings[0])
 
 
 def _refused(what: str) -> BadAnswer:

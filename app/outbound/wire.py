@@ -29,6 +29,8 @@ Headers = Sequence[tuple[str, str]]
 BROKEN = (aiohttp.ClientError, HttpProcessingError)  # what aiohttp raises when an exchange fails
 
 _KEEP_ALIVE = 15.0  # seconds; common servers keep an idle connection longer, so few requests meet a closing one
+_LONGEST_HEADER = 16_384  # bytes; some policies and links to pages are longer than the 8,190 of aiohttp
+_MOST_HEADERS = 256
 _END_OF_HEAD = b"\r\n\r\n"
 _MOST_HEADS = 1_000  # before the answer: those of 1xx
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -47,6 +49,9 @@ def open_session(policy: AddressPolicy | None, connecting: float | None = None) 
         headers=OWN_HEADERS,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
+        max_line_size=_LONGEST_HEADER,
+        max_field_size=_LONGEST_HEADER,
+        max_headers=_MOST_HEADERS,
         trust_env=False,
         timeout=aiohttp.ClientTimeout(sock_connect=connecting),
     )
