@@ -46,10 +46,11 @@ def read_local(
 
     `max_bytes` is for all files together. Raises Invalid("invalid_document"), and OSError for the document itself.
     """
-    document = document.resolve(strict=True)
-    data = document.read_bytes()
+    with document.open("rb") as file:
+        data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise refused(f"has {_too_large(max_bytes)}")
+    document = document.resolve()
     files = _LocalFiles((root or _root_of(document)).resolve(), max_bytes, len(data))
     return LocalDocument(read_bundled(File(data), document.as_uri(), files.load, limits=limits), limits)
 
