@@ -1,8 +1,10 @@
 """The command line: `tools-provider`. Each command is a module of its own."""
 
+import errno
 import importlib
 import importlib.util
 import io
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -12,6 +14,9 @@ import typer
 from app.cli.call import call
 from app.cli.convert import convert
 from app.cli.register import register
+
+_UNWRITTEN = 1  # exit status when the output cannot be written
+_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE}
 
 
 def _tell_version(asked: bool) -> None:
@@ -57,6 +62,17 @@ def main() -> None:
     """Run the command line; a checkout also has the commands of `seed` (demo, dev-idp, …)."""
     if importlib.util.find_spec("seed") and importlib.util.find_spec("seed.commands"):
         importlib.import_module("seed.commands").register(cli)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a title may have letters that the terminal's encoding has not
-    cli()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # for terminals that know fewer characters
+    try:
+        try:
+            cli()
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter would try it again
+        sys.stderr.write(f"The output could not be written: {error.strerror}.\n")
+        sys.exit(_UNWRITTEN)

@@ -7,26 +7,38 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
+from pydantic import BaseModel
 
 from app.cli.client import (
     DEFAULT_SERVER,
-    UNUSABLE,
     PasswordFileOption,
     ServerOption,
     TokenFileOption,
     UserOption,
     connect,
+    content_of,
     stop,
 )
 from app.operation.media_types import kind_of
 from app.operation.pointers import LONGEST_CHAIN, References, Unresolvable
-from app.operation.text import cleaned
+from app.operation.text import OPERATION_NAME, cleaned, is_slug
 
 _UPSTREAM_REFUSED = 3  # exit status: the tool was called, and the upstream answered with an error
 _PAIR = re.compile(r"(?P<name>[^=]+?)(?P<sign>:=|=@|=)(?P<text>.*)", re.DOTALL)
+
+
+class _Tool(BaseModel):
+    input_schema: dict[str, Any]
+
+
+class _Called(BaseModel):
+    is_error: bool
+    upstream_status: int
+    content_type: str | None
+    result: Any
+    truncated: bool
 
 
 def call(
@@ -50,18 +62,34 @@ def call(
     Ends with 0 when the tool answered, 1 when somebody refuses, 2 when nobody could be asked, 3 when the upstream
     answered with an error.
     """
+    _check_tool_id(tool_id)
     if as_json and pairs:
         raise typer.BadParameter("give either --json or single arguments", param_hint="--json")
     given = _split(pairs or [])
     arguments = _object(sys.stdin.read() if as_json == "-" else as_json) if as_json else {}
     client = connect(server, token_file, user, password_file)
     if given:
-        schema = client.get(f"/api/v1/tools/{quote(tool_id)}")["input_schema"]
+        schema = client.get(f"/api/v1/tools/{tool_id}", _Tool).input_schema
         arguments = {name: _value(name, sign, text, schema) for name, (sign, text) in given.items()}
-    answer = client.post("/api/v1/tools/execute", json={"tool_id": tool_id, "arguments": arguments})
+    _check_sendable(arguments)
+    answer = client.post("/api/v1/tools/execute", _Called, json={"tool_id": tool_id, "arguments": arguments})
     _print(answer)
-    if answer["is_error"]:
-        stop(_UPSTREAM_REFUSED, f"The upstream answered {answer['upstream_status']}.")
+    if answer.is_error:
+        stop(_UPSTREAM_REFUSED, f"The upstream answered {answer.upstream_status}.")
+
+
+def _check_tool_id(tool_id: str) -> None:
+    slug, _, operation = tool_id.partition("/")
+    if not is_slug(slug) or not re.fullmatch(OPERATION_NAME, operation):
+        raise typer.BadParameter("write slug/operation, as `register` shows it", param_hint="TOOL_ID")
+
+
+def _check_sendable(arguments: dict[str, Any]) -> None:
+    """Refuse what Python takes for JSON and others do not: NaN, infinite numbers, halves of characters."""
+    try:
+        json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError as error:
+        raise typer.BadParameter(f"these cannot be sent as JSON: {error}", param_hint="arguments") from None
 
 
 def _split(pairs: list[str]) -> dict[str, tuple[str, str]]:
@@ -78,10 +106,7 @@ def _split(pairs: list[str]) -> dict[str, tuple[str, str]]:
 
 
 def _object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"this is not JSON: {error}", param_hint="--json") from None
+    value = _parsed(text, "--json")
     if not isinstance(value, dict):
         raise typer.BadParameter("write an object of arguments by name", param_hint="--json")
     return value
@@ -92,24 +117,27 @@ def _value(name: str, sign: str, text: str, schema: dict[str, Any]) -> Any:  # n
     wanted = properties.get(name, True) if isinstance(properties, dict) else True
     references = References(schema)
     if sign == "=@":
-        content = _read(name, Path(text))
+        content = content_of(Path(text))
         if _takes_bytes(wanted, references):
             return base64.b64encode(content).decode()
         text = content.decode(errors="replace")
     if sign != ":=" and _takes_text(wanted, references):
         return text
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        why = "" if sign == ":=" else "the tool takes no text there, and "
-        raise typer.BadParameter(f"{why}this is not JSON: {error}", param_hint=name) from None
+    return _parsed(text, name, "" if sign == ":=" else "the tool takes no text there, and ")
 
 
-def _read(name: str, file: Path) -> bytes:
+def _parsed(text: str, where: str, why: str = "") -> Any:  # noqa: ANN401 - JSON
     try:
-        return file.read_bytes()
-    except OSError as error:
-        stop(UNUSABLE, f"{name}: {file}: {error.strerror}")
+        return json.loads(text, object_pairs_hook=_each_once)
+    except (ValueError, RecursionError) as error:
+        raise typer.BadParameter(f"{why}this is not JSON: {error}", param_hint=where) from None
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has the same name twice")
+    return found
 
 
 def _takes_text(schema: Any, references: References, depth: int = 0) -> bool:  # noqa: ANN401 - JSON
@@ -146,9 +174,9 @@ def _required(schema: Mapping[str, Any], references: References) -> list[Any]:
     return [*named, *schema.get("allOf", ())]
 
 
-def _print(answer: dict[str, Any]) -> None:
-    result, truncated = answer["result"], answer["truncated"]
-    if isinstance(result, str) and (truncated or kind_of(answer["content_type"] or "") != "json"):
+def _print(answer: _Called) -> None:
+    result, truncated = answer.result, answer.truncated
+    if isinstance(result, str) and (truncated or kind_of(answer.content_type or "") != "json"):
         text = result
     else:
         text = json.dumps(result, indent=2, ensure_ascii=False)

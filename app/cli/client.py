@@ -1,15 +1,20 @@
 """The server as `register` and `call` speak to it: over REST, with the token of a user."""
 
+import getpass
 import importlib
 import ipaddress
 import os
 import sys
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import typer
+from pydantic import BaseModel, ValidationError
 
 from app.operation.text import cleaned
 
@@ -23,6 +28,8 @@ DEFAULT_SERVER = "http://localhost:8040"
 _TOKEN = "TOOLS_PROVIDER_TOKEN"
 _CLIENT = "tools-provider-frontend"  # of the seed realm: the one that people sign in with
 _PATIENCE = 300  # seconds; the server has deadlines of its own for documents and upstreams
+_MOST_BYTES = 200_000_000  # of a file; what a server takes is its setting
+Answer = TypeVar("Answer", bound=BaseModel)
 
 ServerOption = Annotated[str, typer.Option("--server", metavar="URL", help="The tools provider.")]
 TokenFileOption = Annotated[
@@ -36,34 +43,69 @@ PasswordFileOption = Annotated[
 ]
 
 
+class _Violation(BaseModel):
+    pointer: str
+    detail: str
+
+
+class _Problem(BaseModel):
+    """A refusal (RFC 9457) as the server words it."""
+
+    code: str
+    detail: str = ""
+    violations: list[_Violation] = []
+    trace_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A server and who asks it. `token_from` says where the token came from, in words."""
+    """A server and who asks it. `token_from` says where the token came from, in words.
+
+    `options` names the options of the command by the fields of the request that they stand for.
+    """
 
     server: str
     token: str = field(repr=False)
     token_from: str
+    options: Mapping[str, str]
 
-    def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
+    def get(self, path: str, shape: type[Answer]) -> Answer:
         """Return what the server answers. Ends the command when it refuses or cannot be asked."""
-        return self._ask("GET", path)
+        return self._ask("GET", path, shape)
 
-    def post(self, path: str, **body: Any) -> Any:  # noqa: ANN401 - JSON; httpx's ways to state a body
+    def post(self, path: str, shape: type[Answer], **body: Any) -> Answer:  # noqa: ANN401 - httpx's ways to state one
         """Return what the server answers. Ends the command when it refuses or cannot be asked."""
-        return self._ask("POST", path, **body)
+        return self._ask("POST", path, shape, **body)
 
-    def _ask(self, method: str, path: str, **body: Any) -> Any:  # noqa: ANN401 - JSON
+    def _ask(self, method: str, path: str, shape: type[Answer], **body: Any) -> Answer:  # noqa: ANN401 - as above
         headers = {"Authorization": f"Bearer {self.token}"}
         answer = _send(method, f"{self.server}{path}", headers=headers, **body)
         content = _json(answer)
-        if not answer.is_success and isinstance(content, dict) and isinstance(content.get("code"), str):
-            _refuse(answer.status_code, content, self.token_from)
-        if not answer.is_success or content is None:
+        try:
+            if not answer.is_success:
+                self._refuse(answer.status_code, _Problem.model_validate(content))
+            return shape.model_validate(content)
+        except ValidationError:
             stop(UNUSABLE, f"{self.server} answered {answer.status_code}, but not as a tools provider does.")
-        return content
+
+    def _refuse(self, status: int, problem: _Problem) -> NoReturn:
+        lines = [f"{problem.code} ({status}): {problem.detail}"]
+        lines += [f"  {each.pointer or '/'}: {each.detail}" for each in problem.violations]
+        said = "\n".join(lines)
+        lines += [f"`{name}` is {option} here." for name, option in self.options.items() if _speaks_of(said, name)]
+        if status == 401:
+            lines.append(f"The token was the one {self.token_from}.")
+        lines += [f"trace_id: {problem.trace_id}"] if problem.trace_id else []
+        stop(REFUSED, "\n".join(lines))
 
 
-def connect(server: str, token_file: Path | None, user: str, password_file: Path | None) -> Client:
+def connect(
+    server: str,
+    token_file: Path | None,
+    user: str,
+    password_file: Path | None,
+    options: Mapping[str, str] = MappingProxyType({}),
+) -> Client:
     """Return the server with a token. Ends the command where there is none."""
     if token_file is not None and user:
         raise typer.BadParameter("give either --token-file or --user", param_hint="--user")
@@ -71,13 +113,14 @@ def connect(server: str, token_file: Path | None, user: str, password_file: Path
         raise typer.BadParameter("a password needs --user", param_hint="--password-file")
     server = _address(server)
     if token_file is not None:
-        return Client(server, _header_value(_text_of(token_file), str(token_file)), f"from {token_file}")
+        token = _header_value(_text_of(token_file), str(token_file))
+        return Client(server, token, f"from {token_file}", options)
     if user:
-        return Client(server, _signed_in(server, user, password_file), f"of {user}, who has just signed in")
+        return Client(server, _signed_in(server, user, password_file), f"of {user}, who has just signed in", options)
     token = os.environ.get(_TOKEN, "")
     if not token:
         stop(UNUSABLE, f"No token: set {_TOKEN}, or give --token-file or --user.")
-    return Client(server, _header_value(token, _TOKEN), f"from {_TOKEN}")
+    return Client(server, _header_value(token, _TOKEN), f"from {_TOKEN}", options)
 
 
 def stop(status: int, text: str) -> NoReturn:
@@ -96,35 +139,43 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _refuse(status: int, problem: dict[str, Any], token_from: str) -> NoReturn:
-    lines = [f"{problem['code']} ({status}): {problem.get('detail', '')}"]
-    lines += [f"  {each.get('pointer') or '/'}: {each.get('detail')}" for each in problem.get("violations") or ()]
-    if status == 401:
-        lines.append(f"The token was the one {token_from}.")
-    lines += [f"trace_id: {problem['trace_id']}"] if problem.get("trace_id") else []
-    stop(REFUSED, "\n".join(lines))
+def host_of(url: str) -> str:
+    """Return the host of an HTTP address; empty for anything else, and for a port that there cannot be."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.port != 0
+    except ValueError:
+        return ""
+    return (parts.hostname or "") if usable else ""
+
+
+def content_of(file: Path) -> bytes:
+    """Return what the file holds. Ends the command when it cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_MOST_BYTES + 1)
+    except OSError as error:
+        stop(UNUSABLE, f"{file}: {error.strerror}")
+    if len(content) > _MOST_BYTES:
+        stop(UNUSABLE, f"{file}: it has more than {_MOST_BYTES:,} bytes.")
+    return content
+
+
+def _speaks_of(text: str, field_name: str) -> bool:
+    return any(f"{mark}{field_name}{end}" in text for mark, end in (("`", "`"), ('"', '":'), ("/", ":")))
 
 
 def _address(server: str) -> str:
-    if not _host(server):
+    if not host_of(server):
         raise typer.BadParameter(f"write an address such as {DEFAULT_SERVER}", param_hint="--server")
+    if any(mark in server for mark in "@?#"):
+        raise typer.BadParameter("leave out credentials, query and fragment", param_hint="--server")
     return server.rstrip("/")
-
-
-def _host(url: str) -> str:
-    """Return the host of an HTTP address; empty for anything else."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return ""
-    return (parts.hostname or "") if parts.scheme in {"http", "https"} else ""
 
 
 def _text_of(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
-    except OSError as error:
-        stop(UNUSABLE, f"{file}: {error.strerror}")
+        return content_of(file).decode().rstrip("\r\n")
     except UnicodeDecodeError:
         stop(UNUSABLE, f"{file}: this is not text.")
 
@@ -146,16 +197,12 @@ def _signed_in(server: str, user: str, password_file: Path | None) -> str:
     issuers = metadata.get("authorization_servers")
     issuer = str(issuers[0]) if isinstance(issuers, list) and issuers else ""
     endpoint = ""
-    if is_loopback(_host(issuer)):
+    if is_loopback(host_of(issuer)):
         endpoint = str(_public(f"{issuer}/.well-known/openid-configuration").get("token_endpoint"))
-    if not is_loopback(_host(endpoint)):
+    if not is_loopback(host_of(endpoint)):
         where = f"{server} trusts {issuer or 'no issuer'}"
         stop(UNUSABLE, f"--user signs in at issuers on this machine only, and {where}. Use --token-file or {_TOKEN}.")
-    password = (
-        typer.prompt(f"Password of {user} at {issuer}", hide_input=True, err=True)
-        if password_file is None
-        else _text_of(password_file)
-    )
+    password = _asked(f"Password of {user} at {issuer}") if password_file is None else _text_of(password_file)
     form = {"grant_type": "password", "client_id": _CLIENT, "username": user, "password": password}
     answer = _json(_send("POST", endpoint, data=form))
     token = answer.get("access_token") if isinstance(answer, dict) else None
@@ -163,6 +210,15 @@ def _signed_in(server: str, user: str, password_file: Path | None) -> str:
         said = (answer.get("error_description") or answer.get("error")) if isinstance(answer, dict) else None
         stop(REFUSED, f"{issuer} did not let {user} sign in: {said or 'it gave no reason'}.")
     return token
+
+
+def _asked(question: str) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)  # it would be shown while it is typed
+        try:
+            return str(typer.prompt(cleaned(question), hide_input=True, err=True))
+        except getpass.GetPassWarning:
+            stop(UNUSABLE, "\nThere is no terminal to ask for the password at: give --password-file.")
 
 
 def _public(url: str) -> dict[str, Any]:
@@ -176,16 +232,19 @@ def _public(url: str) -> dict[str, Any]:
 def _send(method: str, url: str, **request: Any) -> "httpx.Response":  # noqa: ANN401 - httpx's ways to state a body
     """Return the answer; a proxy of the environment is used, but never for this machine's own addresses."""
     http = importlib.import_module("httpx")  # here, so that `convert` does not pay for it
-    proxied = not is_loopback(_host(url))
+    proxied = not is_loopback(host_of(url))
     try:
         answer: httpx.Response = http.request(method, url, timeout=_PATIENCE, trust_env=proxied, **request)
-    except (http.TransportError, http.InvalidURL) as error:
-        stop(UNUSABLE, f"{url} cannot be reached: {error or type(error).__name__}.")
+    except http.RequestError as error:
+        stop(UNUSABLE, f"{url} cannot be reached: {str(error) or type(error).__name__}.")
+    except (http.InvalidURL, ValueError, OSError, ImportError) as error:  # before anything was sent
+        about = "look at the address, and at the environment's proxies and certificates (SSL_CERT_FILE)"
+        stop(UNUSABLE, f"{url} cannot be asked: {error}; {about}.")
     return answer
 
 
 def _json(answer: "httpx.Response") -> Any:  # noqa: ANN401 - JSON
     try:
         return answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

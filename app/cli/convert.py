@@ -29,7 +29,11 @@ def convert(
     slug: Annotated[str, typer.Option(help="The slug that names begin with; default: made from the title.")] = "",
     root: Annotated[
         Path | None,
-        typer.Option(help="The folder that contains its other files; default: its checkout, or the folder above."),
+        typer.Option(
+            help="The folder that contains its other files; default: its checkout, or the folder above.",
+            exists=True,
+            file_okay=False,
+        ),
     ] = None,
 ) -> None:
     """Show what the operations of a document become, without a server: tools, and what is lost and why.

@@ -4,20 +4,21 @@ import json
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
+from pydantic import BaseModel
 
 from app.cli.client import (
     DEFAULT_SERVER,
-    UNUSABLE,
     PasswordFileOption,
     ServerOption,
     TokenFileOption,
     UserOption,
     connect,
-    stop,
+    content_of,
+    host_of,
 )
 from app.cli.report import show
 from app.documents.local import read_local
@@ -31,6 +32,27 @@ _CARRIED = {  # by calls, for each type of `upstream_auth`
     "passthrough": "the agent's own token",
     "none": "no token",
 }
+_OPTIONS = {"slug": "--slug", "default_audience": "--audience", "base_url": "--base-url"}  # of fields
+
+
+class _Auth(BaseModel):
+    type: str
+
+
+class _Warning(BaseModel):
+    code: str
+    detail: str
+
+
+class _Registered(BaseModel):
+    slug: str
+    name: str
+    base_url: str
+    default_audience: str | None
+    upstream_auth: _Auth
+    warnings: list[_Warning]
+    tools: list[object]
+    report: list[ReportItem]
 
 
 def register(  # noqa: PLR0913 - the options of a command
@@ -53,8 +75,10 @@ def register(  # noqa: PLR0913 - the options of a command
 
     Ends with 0 when it is registered, 1 when somebody refuses, 2 when nobody could be asked.
     """
-    is_url = document.startswith(("http://", "https://"))
-    content = b"" if is_url else _read(Path(document))
+    is_url = document.lower().startswith(("http://", "https://"))
+    if is_url and not host_of(document):
+        raise typer.BadParameter("write an address such as https://host/openapi.json", param_hint="URL|FILE")
+    content = b"" if is_url else content_of(Path(document))
     source = {
         "name": name or (urlsplit(document).netloc if is_url else _title(Path(document))),
         **({"url": document} if is_url else {}),
@@ -62,21 +86,14 @@ def register(  # noqa: PLR0913 - the options of a command
         **({"default_audience": audience} if audience else {}),
         **({"base_url": base_url} if base_url else {}),
     }
-    client = connect(server, token_file, user, password_file)
+    not_given = {field: option for field, option in _OPTIONS.items() if field not in source}
+    client = connect(server, token_file, user, password_file, not_given)
     if is_url:
-        registered = client.post(_SOURCES, json=source)
+        registered = client.post(_SOURCES, _Registered, json=source)
     else:  # a form: its part `source` as JSON, its part `document` the file as it is
-        part = (Path(document).name, content)
-        parts = {"source": (None, json.dumps(source), "application/json"), "document": part}
-        registered = client.post(_SOURCES, files=parts)
+        parts = {"source": (None, json.dumps(source), "application/json"), "document": ("document", content)}
+        registered = client.post(_SOURCES, _Registered, files=parts)
     _tell(registered)
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        stop(UNUSABLE, f"{file}: {error.strerror}")
 
 
 def _title(file: Path) -> str:
@@ -88,10 +105,10 @@ def _title(file: Path) -> str:
     return cleaned(title).strip()[:200] or file.stem
 
 
-def _tell(registered: dict[str, Any]) -> None:
-    slug, tools, auth = registered["slug"], registered["tools"], registered["upstream_auth"]["type"]
-    show(registered["name"], [ReportItem(**item) for item in registered["report"]], len(tools), partial(tool_id, slug))
-    carried = _CARRIED.get(auth, f"what {auth} provides").format(registered["default_audience"])
-    sys.stdout.write(cleaned(f"Registered as {slug}: {registered['base_url']}, calls carry {carried}\n"))
-    for warning in registered["warnings"]:
-        sys.stderr.write(cleaned(f"Warning: {warning['code']}: {warning['detail']}\n"))
+def _tell(registered: _Registered) -> None:
+    slug, auth = registered.slug, registered.upstream_auth.type
+    show(registered.name, registered.report, len(registered.tools), partial(tool_id, slug))
+    carried = _CARRIED.get(auth, f"what {auth} provides").format(registered.default_audience)
+    sys.stdout.write(cleaned(f"Registered as {slug}: {registered.base_url}, calls carry {carried}\n"))
+    for warning in registered.warnings:
+        sys.stderr.write(cleaned(f"Warning: {warning.code}: {warning.detail}\n"))

@@ -12,6 +12,7 @@ from app.operation.operation import ReportItem
 from app.operation.text import cleaned
 
 _WORST = 10  # tools that are shown as the largest
+_MANY = 2 * _WORST  # tools; of fewer, whoever looks for the largest finds them in the table itself
 _NARROWEST = 160  # columns, where no terminal says how many it has
 _COLOURS = {"ready": "green", "degraded": "yellow", "skipped": "red"}
 
@@ -42,7 +43,7 @@ def show(title: str, report: Sequence[ReportItem], tools: int, called: Callable[
         console.print("\nWhat was lost, and why", style="bold")
         console.print(_reasons(losses))
     sums = totals(report, tools)
-    if sums["ready"] + sums["degraded"] > _WORST:
+    if sums["ready"] + sums["degraded"] >= _MANY:
         console.print("\nThe largest", style="bold")
         console.print(_table(sorted(report, key=lambda item: -item.bytes)[:_WORST], called))
     console.print(

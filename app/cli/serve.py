@@ -96,6 +96,8 @@ class _Server(uvicorn.Server):
 def _settings(given: dict[str, Any]) -> Settings:
     try:
         return Settings(**given)
+    except UnicodeDecodeError:
+        _give_up(".env: this is not UTF-8 text. Correct it.")
     except ValidationError as error:
         _give_up(
             "\n".join(_complaint(str(item["loc"][0]) if item["loc"] else "", item["msg"]) for item in error.errors())

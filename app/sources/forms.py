@@ -27,7 +27,6 @@ from app.sources.tables import Source
 
 Status = Literal["ready", "stale", "failed"]
 
-_LATER = frozenset({"phantom", "embedded", "brokered", "client_credentials", "api_key", "basic"})
 _TEXT = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
 _LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+$"
 _SCOPE = r"^[\x21\x23-\x5b\x5d-\x7e]+$"  # RFC 6749 section 3.3
@@ -45,13 +44,6 @@ class UpstreamAuthSetting(BaseModel):
         default=None,
         description="The dialect of the exchange; null for the only one there is.",
     )
-
-    @field_validator("type", mode="before")
-    @classmethod
-    def _known(cls, value: object) -> object:
-        if isinstance(value, str) and value in _LATER:
-            raise ValueError(f"{value} comes with a later release; this one knows token_exchange, passthrough and none")
-        return value
 
 
 @dataclass(frozen=True, slots=True)

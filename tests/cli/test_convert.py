@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from app.cli import cli
 from tests.support.environments import ROOT
 
+COMMAND = Path(sys.executable).with_name("tools-provider")
 ORDERS: dict[str, Any] = {
     "openapi": "3.1.0",
     "info": {"title": "Orders & more", "version": "1.2"},
@@ -164,8 +165,30 @@ def test_what_a_document_hides_in_its_texts_does_not_reach_the_terminal(convert:
     assert "[red]Title: 2 operations, 0 tools" in run.stdout
 
 
-@pytest.mark.parametrize("options", [["missing.json"], ["."]])
-def test_a_file_that_cannot_be_read_is_named(options: list[str]) -> None:
+def test_the_largest_of_few_are_not_listed_once_more(convert: Callable[..., Result]) -> None:
+    paths = {f"/things/{n}": {"get": {}} for n in range(19)}
+    assert "The largest" not in convert({"openapi": "3.0.0", "info": {"title": "T"}, "paths": paths}).stdout
+
+
+def test_a_document_may_come_through_a_pipe(tmp_path: Path) -> None:
+    run = subprocess.run(  # noqa: S603
+        [COMMAND, "convert", "/dev/stdin"], input=json.dumps(ORDERS), capture_output=True, text=True, check=True
+    )
+    assert "4 operations, 3 tools" in run.stdout
+
+
+def test_a_root_that_there_is_not_is_refused(convert: Callable[..., Result]) -> None:
+    run = convert(ORDERS, "--root", "missing")
+    assert run.exit_code == 2
+    assert "--root" in run.stderr
+
+
+@pytest.mark.parametrize("options", [["missing.json"], ["."], ["loop"]])
+def test_a_file_that_cannot_be_read_is_named(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
     run = CliRunner().invoke(cli, ["convert", *options])
     assert run.exit_code == 2
     assert options[0] in run.stderr

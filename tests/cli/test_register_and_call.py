@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from app.cli.client import is_loopback
-from tests.support.installation import PASSWORD, EmbeddedIdentityProvider, RunningProvider, Token
+from tests.support.installation import PASSWORD, EmbeddedIdentityProvider, Headers, RunningProvider, Token
 from tests.support.servers import running
 
 COMMAND = Path(sys.executable).with_name("tools-provider")
@@ -232,7 +232,13 @@ def test_all_arguments_can_be_given_as_one_object(call: Run, given: str) -> None
         (["--json=[]"], "an object of arguments"),
         (["--json={", ""], "this is not JSON"),
         (["--json={}", "text=a"], "either --json or single arguments"),
-        (["text=@missing"], "text: missing: No such file or directory"),
+        (["text=@missing"], "missing: No such file or directory"),
+        (["number=NaN"], "cannot be sent as JSON"),
+        (["any:=1e400"], "cannot be sent as JSON"),
+        (["any:=" + "[" * 50_000], "this is not JSON"),
+        (["--json", '{"text": "\\ud800"}'], "cannot be sent as JSON"),
+        (["text=\udcff"], "cannot be sent as JSON"),
+        (["--json", '{"text": "a", "text": "b"}'], "the same name twice"),
     ],
 )
 def test_arguments_that_cannot_be_meant_are_told_before_anything_is_called(
@@ -241,6 +247,15 @@ def test_arguments_that_cannot_be_meant_are_told_before_anything_is_called(
     done = call("echo", *[each for each in arguments if each])
     assert (done.returncode, done.stdout) == (2, "")
     assert said in " ".join(done.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    "tool_id", ["", "..", "../sources/mirror", "mirror__echo", "mirror/a/b", "mirror/?", "\udcff/echo"]
+)
+def test_what_cannot_be_a_tool_is_told_before_anything_is_asked(run: Run, tool_id: str, token: Token) -> None:
+    done = run("call", tool_id, "text=a", TOOLS_PROVIDER_TOKEN=token("admin"))
+    assert done.returncode == 2
+    assert "write slug/operation" in done.stderr
 
 
 def test_text_is_printed_as_text_and_json_as_json(call: Run) -> None:
@@ -345,6 +360,129 @@ def test_no_token_no_server_and_another_server_are_told_apart(
         assert done.returncode == 2
         assert said in done.stderr
         assert "eyJ" not in done.stdout + done.stderr
+
+
+ODD_ANSWERS = {
+    "an empty object": Response(b"{}"),
+    "a list": Response(b"[]"),
+    "null": Response(b"null"),
+    "nested deeply": Response(b"[" * 200_000),
+    "not what it says": Response(b"{}", headers={"content-encoding": "gzip"}),
+    "other members": Response(b'{"input_schema": [], "is_error": "maybe", "slug": 1}'),
+    "another problem": Response(b'{"code": "x", "violations": ["a", 1]}', 400),
+    "a redirect": Response(b"", 307, {"location": "https://elsewhere.example/"}),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_ANSWERS)
+def test_an_answer_that_no_tools_provider_gives_is_told_as_that(odd: str, tmp_path: Path) -> None:
+    async def answer(_request: Request) -> Response:
+        return ODD_ANSWERS[odd]
+
+    (tmp_path / "password").write_text(PASSWORD, encoding="utf-8")
+    with running(Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])) as server:
+        for asked in (["call", "a/b"], ["call", "a/b", "x=1"], ["register", "https://api.example.com/openapi.json"]):
+            done = told(tmp_path, *asked, "--server", server, TOOLS_PROVIDER_TOKEN="eyJ")
+            assert done.returncode == 2
+            assert "not as a tools provider" in done.stderr or "cannot be reached" in done.stderr
+        done = told(tmp_path, "call", "a/b", "--server", server, "--user", "x", "--password-file", "password")
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+
+
+def told(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(  # noqa: S603
+        [COMMAND, *arguments],
+        cwd=folder, env={"PATH": os.environ["PATH"], **environment}, stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, check=False, start_new_session=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "http://user:hunter2@localhost:1",
+        "http://localhost:1/?key=hunter2",
+        "http://localhost:1/#hunter2",
+        "http://localhost:99999",
+        "http://localhost:port",
+        "http://[::1",
+        "http://a..b",
+        f"http://{'a' * 300}.example",
+        "http://xn--",
+        "http://\udcff",
+        "ftp://localhost",
+        "localhost:8040",
+    ],
+)
+def test_an_address_that_no_server_can_have_is_told_without_its_secrets(server: str, tmp_path: Path) -> None:
+    done = told(tmp_path, "call", "a/b", "--server", server, TOOLS_PROVIDER_TOKEN="eyJ")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+    assert "hunter2" not in done.stderr
+    assert "--server" in done.stderr or "cannot be asked" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"http_proxy": "gopher://user:hunter2@proxy.example"},
+        {"http_proxy": "http://user:hunter2@proxy.example:port"},
+        {"all_proxy": "socks5://user:hunter2@proxy.example"},
+        {"SSL_CERT_FILE": "missing"},
+        {"SSLKEYLOGFILE": "missing/file"},
+    ],
+    ids=lambda environment: "".join(environment),
+)
+def test_an_environment_that_cannot_be_used_is_told(environment: dict[str, str], tmp_path: Path) -> None:
+    scheme = "http" if "http_proxy" in environment else "https"
+    address = f"{scheme}://server.invalid"
+    done = told(tmp_path, "call", "a/b", "--server", address, TOOLS_PROVIDER_TOKEN="eyJ", **environment)
+    assert done.returncode == 2
+    assert "the environment's proxies and certificates" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_a_password_is_not_asked_for_where_there_is_no_terminal(provider: RunningProvider, tmp_path: Path) -> None:
+    done = told(tmp_path, "call", "a/b", "--server", provider.address, "--user", "johndoe")
+    assert done.returncode == 2
+    assert done.stderr.endswith("There is no terminal to ask for the password at: give --password-file.\n")
+
+
+def test_the_options_that_a_refusal_speaks_of_are_named(
+    run: Run, mirror: str, tmp_path: Path, as_admin: dict[str, str], registered: str
+) -> None:
+    (tmp_path / "api.yaml").write_text(YAML, encoding="utf-8")
+    nowhere = run("register", "api.yaml", **as_admin)
+    assert "base_url_refused (422)" in nowhere.stderr
+    assert "\n`base_url` is --base-url here.\n" in nowhere.stderr
+    assert "--slug" not in nowhere.stderr
+    taken = run("register", f"{mirror}/openapi.json", "--name", registered, **as_admin)
+    assert "slug_taken (409)" in taken.stderr
+    assert "\n`slug` is --slug here.\n" in taken.stderr
+
+
+@pytest.mark.parametrize("name", ["odd\udcff.yaml", 'a"b\n.yaml', "ü.yaml"])
+def test_a_file_may_have_any_name(
+    run: Run,
+    mirror: str,
+    name: str,
+    tmp_path: Path,
+    as_admin: dict[str, str],
+    provider: RunningProvider,
+    admin: Headers,
+) -> None:
+    (tmp_path / name).write_text(YAML, encoding="utf-8")
+    done = run("register", name, "--slug", "named", "--base-url", mirror, **as_admin)
+    provider.http.delete("/api/v1/sources/named", headers=admin)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("document", ["http://", "https://[::1", "HTTP://:80"])
+def test_an_address_of_no_document_is_told_before_anything_is_asked(
+    run: Run, document: str, as_admin: dict[str, str]
+) -> None:
+    done = run("register", document, **as_admin)
+    assert (done.returncode, "https://host/openapi.json" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

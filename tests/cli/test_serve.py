@@ -137,6 +137,12 @@ def test_settings_that_cannot_be_used_are_named(
     assert len(run.stderr.splitlines()) == 1
 
 
+def test_a_file_of_settings_that_is_not_text_is_named(serve: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"PORT=\xff")
+    run = serve()
+    assert (run.exit_code, run.stderr) == (2, ".env: this is not UTF-8 text. Correct it.\n")
+
+
 def test_every_wrong_setting_is_named_at_once_and_no_secret_is_shown(serve: Callable[..., Result]) -> None:
     run = serve(PORT="many", LOG_LEVEL="LOUD", TOKEN_EXCHANGE_CLIENT_SECRET="hunter2")
     assert run.exit_code == 2

@@ -1,6 +1,7 @@
 """Documents that admins send in the body: registered, kept, replaced, and never fetched."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -251,6 +252,36 @@ def test_a_source_and_its_document_come_in_one_form(rest: httpx.Client) -> None:
     assert both_files.status_code == 201, both_files.text
     both_texts = {"source": (None, json_part[1].replace("two", "three")), "document": (None, YAML)}
     assert rest.post("/sources", files=both_texts).status_code == 201
+
+
+@pytest.mark.parametrize("charset", ["", "latin-1", "utf-16", "punycode", "unicode_escape", "nonsense"])
+def test_a_part_is_taken_byte_for_byte_whatever_charset_the_form_states(charset: str, rest: httpx.Client) -> None:
+    content = YAML.replace("title: Y", 'title: "\u00fc\\u2603"').encode()
+    assert refusal(post_form(rest, "title: ü".encode("latin-1"), charset)) == (422, "invalid_document")
+    answer = post_form(rest, content, charset)
+    assert answer.status_code == 201, answer.text
+    assert rest.get("/sources/up/document").content == content
+
+
+def post_form(rest: httpx.Client, content: bytes, charset: str) -> httpx.Response:
+    """Send the document as a part without a file name, which libraries take for a text."""
+    source = json.dumps({"name": "X", "slug": "up", "base_url": BASE_URL}).encode()
+    part = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
+    body = part % (b"source", source) + part % (b"document", content) + b"--b--\r\n"
+    content_type = f"multipart/form-data; boundary=b{charset and f'; charset={charset}'}"
+    return rest.post("/sources", content=body, headers={"content-type": content_type})
+
+
+def test_a_compressed_body_is_refused_as_that(rest: httpx.Client) -> None:
+    register(rest, document("/a"))
+    packed, headers = gzip.compress(YAML.encode()), {"content-encoding": "gzip"}
+    for refused in (
+        rest.put("/sources/up/document", content=packed, headers=headers),
+        rest.patch("/sources/up", content=packed, headers=headers),
+        rest.post("/sources", content=packed, headers={"content-type": "multipart/form-data; boundary=b", **headers}),
+    ):
+        assert refusal(refused) == (415, "unsupported_media_type")
+        assert "Content-Encoding" in refused.json()["detail"]
 
 
 def test_a_form_may_name_a_url_instead_of_a_document(rest: httpx.Client, site: Site) -> None:

@@ -11,7 +11,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.routing import Match
 from starlette.types import Message, Receive, Scope
 
-from app.errors import Invalid, TooLarge
+from app.errors import Invalid, TooLarge, UnsupportedMediaType
 from app.operation.media_types import essence
 
 DEPTH = 128
@@ -26,7 +26,8 @@ class ClientGone(Exception):
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """Return the whole request body.
 
-    Raises TooLarge over `limit` bytes, announced or sent, and ClientGone when the client leaves first.
+    Raises TooLarge over `limit` bytes, announced or sent, UnsupportedMediaType for a compressed one, and ClientGone
+    when the client leaves first.
     """
     body = bytearray()
     async for chunk in _chunks(scope, receive, limit):
@@ -87,9 +88,11 @@ class FormRoute(APIRoute):
 
 
 class _Form(MultiPartParser):
-    """A form that is held in memory, and refused when it ends early."""
+    """A form that is held in memory, refused when it ends early, and whose texts are bytes, told as latin-1."""
 
-    def __init__(self, headers: Headers, stream: AsyncGenerator[bytes], most_parts: int, most_bytes: int) -> None:
+    def __init__(self, content_type: str, stream: AsyncGenerator[bytes], most_parts: int, most_bytes: int) -> None:
+        # The last `charset` counts; a sender's own may be one that cannot decode these bytes, or that changes them.
+        headers = Headers({"content-type": f"{content_type}; charset=latin-1"})
         super().__init__(headers, stream, max_files=most_parts, max_fields=most_parts, max_part_size=most_bytes)
         self.spool_max_size = most_bytes
         self._whole = False
@@ -112,7 +115,8 @@ async def read_parts(scope: Scope, receive: Receive, names: Collection[str], lim
     Nothing is written to a disk: all parts together have at most `limit` bytes. Raises Invalid("invalid_request") for
     anything else, and what `read_body` raises.
     """
-    parser = _Form(Headers(scope=scope), _chunks(scope, receive, limit), len(names), limit)
+    content_type = Headers(scope=scope)["content-type"]
+    parser = _Form(content_type, _chunks(scope, receive, limit), len(names), limit)
     try:
         form = await parser.parse()
     except MultiPartException as error:
@@ -132,11 +136,14 @@ def _expected(form: FormData, names: Collection[str]) -> list[tuple[str, UploadF
 
 
 async def _content(part: UploadFile | str) -> bytes:
-    return part.encode() if isinstance(part, str) else await part.read()
+    return part.encode("latin-1") if isinstance(part, str) else await part.read()
 
 
 async def _chunks(scope: Scope, receive: Receive, limit: int) -> AsyncGenerator[bytes]:
-    announced = Headers(scope=scope).get("content-length", "")
+    headers = Headers(scope=scope)
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("unsupported_media_type", "Send the body as it is, without a Content-Encoding.")
+    announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit:
         raise _too_large(limit)
     size = 0

@@ -91,7 +91,7 @@ def read_tree(file: File, limits: Limits) -> tuple[Value, int]:
     if not start:
         raise refused("is empty")
     if start == b"<":
-        raise refused("is HTML or XML; give the address of the OpenAPI document itself, in JSON or YAML")
+        raise refused("is HTML or XML, such as a page about the API; give the OpenAPI document itself, in JSON or YAML")
     if start in {b"{", b"["}:
         try:
             return _read_json(data, limits)

@@ -1,0 +1,88 @@
+"""The program itself, whatever the command: where its output goes, and how it is interrupted."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PROGRAM = [sys.executable, "-m", "app"]
+DOCUMENT = {"openapi": "3.1.0", "info": {"title": "\u2603"}, "paths": {"/\u2603": {"get": {"operationId": "snow"}}}}
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> str:
+    (tmp_path / "openapi.json").write_text(json.dumps(DOCUMENT), encoding="utf-8")
+    return str(tmp_path / "openapi.json")
+
+
+COMMANDS = pytest.mark.parametrize(
+    "arguments", [["--version"], ["convert", "{document}"], ["convert", "{document}", "--json"]], ids=lambda a: a[-1]
+)
+
+
+@COMMANDS
+def test_output_that_cannot_be_written_is_told_in_one_line(arguments: list[str], document: str) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(  # noqa: S603
+            [*PROGRAM, *(each.format(document=document) for each in arguments)],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "The output could not be written: No space left on device.\n")
+
+
+@COMMANDS
+def test_a_reader_that_has_read_enough_hears_nothing_more(arguments: list[str], document: str) -> None:
+    end, start = os.pipe()
+    os.close(end)
+    try:
+        done = subprocess.run(  # noqa: S603
+            [*PROGRAM, *(each.format(document=document) for each in arguments)],
+            stdout=start, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(start)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@COMMANDS
+@pytest.mark.parametrize("closed", [(1,), (0, 1, 2)], ids=str)
+def test_streams_that_are_closed_are_done_without(arguments: list[str], closed: tuple[int, ...], document: str) -> None:
+    def close() -> None:
+        for number in closed:
+            os.close(number)
+
+    assert returned(close, *arguments, document=document) == 0
+
+
+def returned(before: Callable[[], None], *arguments: str, document: str) -> int:
+    command = [*PROGRAM, *(each.format(document=document) for each in arguments)]
+    return subprocess.run(command, preexec_fn=before, check=False).returncode  # noqa: S603
+
+
+def test_a_terminal_that_knows_fewer_characters_gets_what_it_knows(document: str) -> None:
+    done = subprocess.run(  # noqa: S603
+        [*PROGRAM, "convert", document],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "GET /?" in done.stdout
+
+
+def test_it_can_be_interrupted_while_it_loads(tmp_path: Path) -> None:
+    # A module of that name is found first, says that loading has begun, and waits.
+    (tmp_path / "typer.py").write_text("import sys\nprint(1, flush=True)\nsys.stdin.read()", encoding="utf-8")
+    with subprocess.Popen(  # noqa: S603
+        PROGRAM, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as program:  # fmt: skip
+        assert program.stdout is not None
+        assert program.stderr is not None
+        program.stdout.readline()
+        program.send_signal(signal.SIGINT)
+        assert program.stderr.read() == b""
+        assert program.wait() == 130
