@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -34,6 +35,28 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
 _ALIKE = 0.9  # of 1; KEYCLOAK_USER, which is not ours, is 0.88 like KEYCLOAK_URL
 
 
+class Secret:
+    """A secret as it stands now: one in a file is read whenever it is asked for, so that a new one needs no restart.
+
+    While the file is gone, empty or unreadable, what it last held is used.
+    """
+
+    def __init__(self, value: SecretStr, file: Path | None) -> None:
+        self._last = value.get_secret_value()
+        self._file = file
+
+    def __call__(self) -> str:
+        """Return the secret."""
+        if self._file is not None:
+            with suppress(OSError, UnicodeDecodeError):
+                self._last = _content(self._file) or self._last
+        return self._last
+
+
+def _content(file: Path) -> str:
+    return file.read_text(encoding="utf-8").rstrip("\r\n")
+
+
 class Settings(BaseSettings):
     """The configuration of one process. Each field is the environment variable of the same name in capitals.
 
@@ -52,6 +75,8 @@ class Settings(BaseSettings):
     token_exchange_cache_max_age: SecondsOrNone = 60
     token_exchange_timeout: Seconds = 10.0
     accepted_audiences: CommaList = ()
+    clock_leeway: float = Field(default=30, ge=0, le=300)  # RFC 7519 section 4.1.4: a few minutes at most
+    token_max_bytes: int = Field(default=65_536, ge=1_024, le=1_048_576)
     admin_roles: CommaList = ("admin", "manager")
     challenge_scopes: CommaList = ()
     token_passthrough: Literal["allow", "deny"] = "allow"
@@ -182,7 +207,7 @@ class Settings(BaseSettings):
             path = values.get(f"{name}_file")
             if isinstance(path, str | Path) and str(path):
                 try:
-                    values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+                    values[name] = _content(Path(path))
                 except (OSError, UnicodeDecodeError) as error:
                     reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
                     raise ValueError(f"{name.upper()}_FILE: {path} cannot be read ({reason}).") from None
@@ -193,6 +218,16 @@ class Settings(BaseSettings):
         if not self.admin_roles:
             raise ValueError("ADMIN_ROLES is empty: nobody could register a source. Name at least one realm role.")
         return self
+
+    @property
+    def exchange_secret(self) -> Secret:
+        """`TOKEN_EXCHANGE_CLIENT_SECRET`, or what its file holds."""
+        return Secret(self.token_exchange_client_secret, self.token_exchange_client_secret_file)
+
+    @property
+    def current_database_url(self) -> Secret:
+        """`DATABASE_URL`, or what its file holds."""
+        return Secret(self.database_url, self.database_url_file)
 
     @property
     def realm_url(self) -> str:

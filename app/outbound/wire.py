@@ -4,31 +4,40 @@ No session has a timeout of its own: a timeout for each read does not limit a se
 `asyncio.timeout` over the whole exchange.
 """
 
+import asyncio
 import ssl
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import cache
+from functools import cache, partial
 from socket import AF_UNSPEC, AddressFamily, socket
 from typing import Any
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import HttpProcessingError, RawResponseMessage
+from aiohttp.http_exceptions import BadHttpMessage
 from yarl import URL
 
 from app.outbound.addresses import AddressPolicy, AddressRefused, refusal
+from app.outbound.causes import TellingSSLObject, cause_of
 
 OWN_HEADERS = (("accept-encoding", "identity"), ("user-agent", "mcp-tools-provider"))
 
 Headers = Sequence[tuple[str, str]]
+BROKEN = (aiohttp.ClientError, HttpProcessingError)  # what aiohttp raises when an exchange fails
 
 _KEEP_ALIVE = 15.0  # seconds; common servers keep an idle connection longer, so few requests meet a closing one
+_END_OF_HEAD = b"\r\n\r\n"
+_MOST_HEADS = 1_000  # before the answer: those of 1xx
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def open_session(policy: AddressPolicy | None) -> aiohttp.ClientSession:
+def open_session(policy: AddressPolicy | None, connecting: float | None = None) -> aiohttp.ClientSession:
     """Return a session that reaches what the policy permits (None: any address); it raises AddressRefused.
+
+    A connection, its handshake included, may take `connecting` seconds.
 
     It keeps no cookie, reads no proxy variables and leaves bodies as they come. It must be opened in a running event
     loop.
@@ -39,7 +48,7 @@ def open_session(policy: AddressPolicy | None) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
-        timeout=aiohttp.ClientTimeout(),
+        timeout=aiohttp.ClientTimeout(sock_connect=connecting),
     )
 
 
@@ -69,11 +78,11 @@ async def _never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
     try:
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise wire_error(error) from error
+        raise WireError(error) from error
 
 
 def _connector(**options: Any) -> aiohttp.TCPConnector:  # noqa: ANN401 - aiohttp's own options
-    return aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE, ssl=_tls(), **options)
+    return _Connector(limit=0, keepalive_timeout=_KEEP_ALIVE, ssl=_tls(), **options)
 
 
 def _guarded_connector(policy: AddressPolicy) -> aiohttp.TCPConnector:
@@ -81,9 +90,87 @@ def _guarded_connector(policy: AddressPolicy) -> aiohttp.TCPConnector:
     return _connector(family=AF_UNSPEC, resolver=gate, socket_factory=gate.open_socket)
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Opens connections that keep to one answer for each request."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
+        super().__init__(**options)
+        self._factory = partial(_OneAnswer, self._loop)  # type: ignore[assignment]
+
+
+class _OneAnswer(ResponseHandler):
+    """Takes one answer for each request. What comes beyond it ends the connection, and spoils no other call.
+
+    aiohttp fails with the answer when the rest is not HTTP, such as the body of a 204 (RFC 9112 section 6.3: there is
+    none), and gives the rest to the next request when it comes late. It also keeps 1xx answers without end, and on
+    closing waits for a server that reads nothing to take what has not been sent.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._body: aiohttp.StreamReader | None = None
+        self._heads = 0
+        self._before = b""
+
+    def set_response_params(self, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
+        """Begin with a request."""
+        self._body, self._heads, self._before = None, 0, b""
+        super().set_response_params(**options)
+
+    def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
+        """Take the head of an answer; those of 1xx come before it, and are dropped."""
+        message, body = data
+        if self._body is not None:
+            self._end()
+        elif message.code >= 200 or message.code == 101:
+            self._body = body
+            if message.code == 204 and (message.chunked or message.headers.get("content-length", "0") != "0"):
+                self.force_close()  # its body may come when the next request is already out
+            super().feed_data(data, size)
+
+    def data_received(self, data: bytes) -> None:
+        """Read as far as one answer goes."""
+        start = 0
+        while self._body is None and self.exception() is None and (end := self._end_of_head(data, start)):
+            self._heads += 1
+            if self._heads > _MOST_HEADS:
+                self.set_exception(BadHttpMessage("more 1xx answers than any server needs"))
+                return
+            super().data_received(data[start:end])
+            start = end
+        rest = data[start:]
+        if self._body is None or not self._body.is_eof():
+            super().data_received(rest)
+            if self._body is not None and isinstance(broken := self.exception(), HttpProcessingError):
+                self._body.set_exception(broken)  # aiohttp tells only whoever waits for a head
+        elif rest:
+            self._end()
+
+    def close(self) -> None:
+        """Drop what has not been sent."""
+        self.abort()
+
+    def _end(self) -> None:
+        self.force_close()
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _end_of_head(self, data: bytes, start: int) -> int:
+        """Return where in the data a head ends that began before or at `start`, 0 if none does."""
+        kept = len(self._before)
+        seam = self._before + data[start : start + len(_END_OF_HEAD)]
+        end = (found := seam.find(_END_OF_HEAD)) + len(_END_OF_HEAD) - kept + start
+        if found < 0:
+            end = (found := data.find(_END_OF_HEAD, start)) + len(_END_OF_HEAD)
+        self._before = b"" if found >= 0 else (self._before + data[start:][-3:])[-3:]
+        return end if found >= 0 else 0
+
+
 @cache
 def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
+    context = httpx.create_ssl_context()
+    context.sslobject_class = TellingSSLObject
+    return context
 
 
 class _Gate(AbstractResolver):
@@ -96,18 +183,19 @@ class _Gate(AbstractResolver):
     def __init__(self, policy: AddressPolicy) -> None:
         self._policy = policy
         self._names = aiohttp.ThreadedResolver()
-        self._checked: set[tuple[str, int]] = set()
+        self._inner: set[tuple[str, int]] = set()  # of names that the operator allows, wherever they lead
 
     async def resolve(self, host: str, port: int = 0, family: AddressFamily = AF_UNSPEC) -> list[ResolveResult]:
         found = await self._names.resolve(host, port, family)
-        if not all(self._policy.permits(host, port, result["host"]) for result in found):
+        addresses = [result["host"] for result in found]
+        if not all(self._policy.permits(host, port, address) for address in addresses):
             raise AddressRefused(refusal(host, port))
-        self._checked.update((result["host"], port) for result in found)
+        self._inner.update((each, port) for each in addresses if not self._policy.permits(each, port, each))
         return found
 
     def open_socket(self, address: tuple[Any, ...]) -> socket:
         family, kind, protocol, _, (host, port, *_) = address
-        if (host, port) not in self._checked and not self._policy.permits(host, port, host):
+        if (host, port) not in self._inner and not self._policy.permits(host, port, host):
             raise AddressRefused(refusal("This address", port))
         return socket(family, kind, protocol)
 
@@ -116,45 +204,8 @@ class _Gate(AbstractResolver):
 
 
 class WireError(Exception):
-    """An exchange failed below HTTP, or what came was not HTTP. The cause is aiohttp's error.
+    """An exchange failed below HTTP, or what came was not HTTP. The text is for anyone; `cause` tells more."""
 
-    `reason` is a word for programs. The text can follow "the server cannot be used:" and names no address. `httpx_kind`
-    is what httpx calls it.
-    """
-
-    def __init__(self, reason: str, httpx_kind: type[httpx.TransportError], text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
-        self.httpx_kind = httpx_kind
-
-    @property
-    def connected(self) -> bool:
-        """Whether there was a connection, so that the request may have arrived."""
-        return self.httpx_kind is not httpx.ConnectError
-
-
-# The first row decides that fits the error, or anything it was raised from.
-_FAILURES: tuple[tuple[type[Exception], str, type[httpx.TransportError], str], ...] = (
-    (aiohttp.ConnectionTimeoutError, "no_connection", httpx.ConnectTimeout, "it did not accept a connection in time"),
-    (aiohttp.ServerTimeoutError, "slow", httpx.ReadTimeout, "it did not answer in time"),
-    (aiohttp.ClientConnectorDNSError, "name", httpx.ConnectError, "its name cannot be resolved"),
-    (aiohttp.ClientConnectorCertificateError, "certificate", httpx.ConnectError, "its TLS certificate is not trusted"),
-    (aiohttp.ClientSSLError, "tls", httpx.ConnectError, "it does not speak TLS as we do"),
-    (ConnectionRefusedError, "refused", httpx.ConnectError, "it accepts no connection"),
-    (aiohttp.ClientConnectorError, "no_route", httpx.ConnectError, "it accepts no connection"),
-    (aiohttp.ClientConnectionError, "hung_up", httpx.RemoteProtocolError, "it closed the connection without an answer"),
-    (aiohttp.ClientPayloadError, "early_end", httpx.ReadError, "it broke off in the middle of its answer"),
-    (LineTooLong, "header_too_large", httpx.RemoteProtocolError, "its answer is not HTTP"),
-    (aiohttp.ClientResponseError, "framing", httpx.RemoteProtocolError, "its answer is not HTTP"),
-)
-
-
-def wire_error(error: aiohttp.ClientError) -> WireError:
-    """Return what aiohttp's error means; raise it from that error."""
-    chain: list[BaseException] = [error]
-    while (cause := chain[-1].__cause__) is not None:
-        chain.append(cause)
-    for kind, reason, httpx_kind, text in _FAILURES:
-        if any(isinstance(each, kind) for each in chain):
-            return WireError(reason, httpx_kind, text)
-    return WireError("not_sent", httpx.TransportError, "the request could not be sent")
+    def __init__(self, error: BaseException) -> None:
+        self.cause = cause_of(error)
+        super().__init__(self.cause.plain)

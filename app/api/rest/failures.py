@@ -42,11 +42,16 @@ _WHEN: Mapping[str, str] = {
     "exchange_result_invalid": "what came back is not a usable token",
     "realm_disabled": "the realm is disabled or does not exist",
     "https_required": "the realm demands HTTPS",
+    "issuer_mismatch_at_provider": "the identity provider names another issuer than the one that tokens must carry",
     "idp_unreachable": "the identity provider does not answer",
+    "idp_foreign_answer": "something else answered in the identity provider's place",
     "idp_overloaded": "the identity provider answered 429",
     "idp_broken": "the identity provider answered 5xx or something unreadable",
     "circuit_open": "the identity provider failed so often that it is not asked now",
-    "upstream_unreachable": "no connection to the upstream",
+    "upstream_name": "the upstream's name cannot be resolved",
+    "upstream_refused": "the upstream refuses connections",
+    "upstream_tls": "no secure connection to the upstream",
+    "upstream_unreachable": "no connection to the upstream for another reason",
     "upstream_broken": "the upstream's answer cannot be read",
     "upstream_timeout": "the upstream did not answer in time",
     "upstream_circuit_open": "the upstream failed so often that it is not asked now",
@@ -98,7 +103,8 @@ CALLER: Codes = {
         "clock_skew",
     ),
     500: ("internal_error",),
-    503: ("idp_unreachable",),
+    502: ("issuer_mismatch_at_provider",),
+    503: ("idp_unreachable", "idp_foreign_answer"),
 }
 ADMIN: Codes = {403: ("role_required",), 503: ("database_unavailable",)}
 PARAMETERS: Codes = {422: ("invalid_request",)}
@@ -128,6 +134,9 @@ CALL: Codes = {
     404: ("tool_not_found",),
     422: ("invalid_arguments",),
     502: (
+        "upstream_name",
+        "upstream_refused",
+        "upstream_tls",
         "upstream_unreachable",
         "upstream_broken",
         "exchange_not_enabled",

@@ -46,7 +46,8 @@ _AUDIENCE_NOT_AVAILABLE = (
 )
 _SECRET = (
     "The identity provider refused the secret of {client}. Copy it from Clients > {client} > Credentials (Client "
-    "Authenticator: Client Id and Secret) into TOKEN_EXCHANGE_CLIENT_SECRET and start this server again."
+    "Authenticator: Client Id and Secret) into TOKEN_EXCHANGE_CLIENT_SECRET and start this server again, or into the "
+    "file that TOKEN_EXCHANGE_CLIENT_SECRET_FILE names, without a restart."
 )
 _UNKNOWN_CLIENT = (
     "The identity provider has no enabled client {client}. Compare TOKEN_EXCHANGE_CLIENT_ID with Keycloak's Clients, "
@@ -80,7 +81,8 @@ _POLICY = (
 _ROWS = (
     # The caller's token and rights.
     Refusal(400, "invalid_request", "Invalid token", InvalidAgentToken, "token_revoked", _DEAD_TOKEN),
-    Refusal(400, "invalid_grant", "", InvalidAgentToken, "token_revoked", _DEAD_TOKEN),
+    Refusal(None, "invalid_grant", "", InvalidAgentToken, "token_revoked", _DEAD_TOKEN),  # RFC 6749 section 5.2
+    Refusal(None, "invalid_token", "", InvalidAgentToken, "token_revoked", _DEAD_TOKEN),  # RFC 6750 section 3.1
     Refusal(
         400,
         "invalid_request",
