@@ -14,8 +14,8 @@ from sqlalchemy.exc import ArgumentError
 from starlette.routing import Route
 
 from app.api.http.dependencies import Composition
-from app.api.http.entry import MCP, Entry
-from app.api.http.problems import Problems
+from app.api.http.entry import Entry
+from app.api.http.problems import MCP, Problems
 from app.api.http.reach import reach_of
 from app.api.http.readiness import Readiness
 from app.api.mcp.entry import MCP_BYTES, McpEntry
@@ -90,7 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(Entry, problems=problems, reach=reach)
     problems.install(app)
-    app.router.routes.append(Route(MCP, McpEntry(problems)))
+    app.router.routes.append(Route(MCP, McpEntry()))
     metadata = metadata_router(settings.resource, settings.issuer, settings.scopes)
     pages = pages_router(Doors(settings.public_url, settings.resource, metadata_address(settings.resource)))
     app.include_router(tools.router)
@@ -132,7 +132,8 @@ async def _composition(
         verifier = AgentTokenVerifier(keys, memory, issuer=settings.issuer, audiences=settings.agent_audiences)
         exchanger = _exchanger(settings, to_identity_provider, keys, memory, telemetry, outcomes)
 
-        catalog = Catalog(Means(exchanger, settings.token_passthrough))
+        means = Means(exchanger, settings.token_passthrough)
+        catalog = Catalog(means, drop_unknown=settings.unknown_arguments == "drop")
         upstream = _upstream(settings, sender, telemetry)
         executor = _executor(settings, upstream, outcomes, telemetry, verifier)
         repository = SourceRepository(database)
@@ -141,7 +142,7 @@ async def _composition(
         await writing.load_all()
         registered = use_cases(writing, repository, documents(to_documents), rules, memory.leases)
         await closing.enter_async_context(RefreshSchedule(registered.queries, registered.refresh).running())
-        sessions = _mcp_sessions(McpDoor(catalog, executor))
+        sessions = _mcp_sessions(McpDoor(catalog, executor, page_size=settings.mcp_page_size))
         await closing.enter_async_context(sessions.run())
         yield Composition(
             verifier=verifier,

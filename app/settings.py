@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     public_url: str = "http://localhost:8040"
     allowed_hosts: CommaList = ()
     allowed_origins: CommaList = ()
+    mcp_page_size: int = Field(default=1_000, ge=1, le=10_000)
     keep_alive: Seconds = 75
     shutdown_drain: SecondsOrNone = 5
     shutdown_grace: SecondsOrNone = 10
@@ -75,6 +76,7 @@ class Settings(BaseSettings):
     audience_origins: CommaList = ()
     upstream_timeout: Seconds = 30.0
     upstream_max_bytes: int = Field(default=1_048_576, ge=1_024, le=67_108_864)
+    unknown_arguments: Literal["refuse", "drop"] = "refuse"
     source_fetch_timeout: Seconds = 10.0
     source_ref_origins: CommaList = ()
     source_read_timeout: Seconds = 30.0

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app.main import create_app
-from tests.api.protocol import message, post
+from tests.api.protocol import message, post, told
 from tests.support.installation import EmbeddedIdentityProvider, Headers, RunningProvider, settings_for
 from tests.support.servers import address_of, listener, running
 
@@ -75,9 +75,9 @@ def test_other_hosts_are_told_what_was_sent_and_which_setting_knows_it(
     provider: RunningProvider, host: str, path: str
 ) -> None:
     answer = provider.http.get(path, headers={"Host": host})
-    assert (answer.status_code, answer.json()["code"]) == (421, "host_refused")
-    assert repr(host) in answer.json()["detail"]
-    assert "ALLOWED_HOSTS" in answer.json()["detail"]
+    assert (answer.status_code, told(answer)["code"]) == (421, "host_refused")
+    assert repr(host) in told(answer)["detail"]
+    assert "ALLOWED_HOSTS" in told(answer)["detail"]
 
 
 @pytest.mark.parametrize("hosts", [[], ["localhost", "localhost"]])
@@ -134,9 +134,9 @@ def test_other_pages_are_told_what_was_sent_and_which_setting_knows_it(
 ) -> None:
     headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
     answer = provider.http.request(method, path, headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (403, "origin_refused")
-    assert repr(origin) in answer.json()["detail"]
-    assert "ALLOWED_ORIGINS" in answer.json()["detail"]
+    assert (answer.status_code, told(answer)["code"]) == (403, "origin_refused")
+    assert repr(origin) in told(answer)["detail"]
+    assert "ALLOWED_ORIGINS" in told(answer)["detail"]
     assert "access-control-allow-origin" not in answer.headers
 
 
@@ -178,14 +178,14 @@ def test_head_is_answered_like_get_below_the_doors(provider: RunningProvider, ag
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_where_other_servers_have_mcp_ours_is_named(provider: RunningProvider, method: str, path: str) -> None:
     answer = provider.http.request(method, path)
-    assert (answer.status_code, answer.json()["code"]) == (404, "route_not_found")
-    assert provider.mcp in answer.json()["detail"]
+    assert (answer.status_code, told(answer)["code"]) == (404, "route_not_found")
+    assert provider.mcp in told(answer)["detail"]
 
 
 def test_mcp_sent_to_the_address_alone_is_told_where_it_is(provider: RunningProvider) -> None:
     answer = provider.http.post("/", json=message("initialize")[0])
-    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
-    assert provider.mcp in answer.json()["detail"]
+    assert (answer.status_code, told(answer)["code"]) == (405, "method_not_allowed")
+    assert provider.mcp in told(answer)["detail"]
 
 
 def test_a_slash_behind_mcp_changes_nothing(provider: RunningProvider, agent: Headers) -> None:

@@ -1,7 +1,7 @@
 """What every request passes first: is it for this server, and may the page that sends it; whatever way it is written.
 
-Failures become problems, and every answer gets the security headers. For the REST door it also establishes who sent the
-request, how large it is and which trace it joins.
+Failures become problems, and every answer gets the security headers. At both doors it also establishes which trace a
+request joins, and for the REST door who sent it and how large it is.
 """
 
 import re
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.http.bodies import ClientGone, is_json, is_multipart, read_body, read_json, replayed
 from app.api.http.dependencies import agent_of, composition_of
-from app.api.http.problems import Problems, internal_error
+from app.api.http.problems import MCP, Problems, internal_error
 from app.api.http.reach import Reach, host_refused, origin_refused
 from app.errors import InvalidAgentToken, Misdirected, NotPermitted, TooLarge, ToolsProviderError, UnsupportedMediaType
 from app.telemetry import current_trace_id
@@ -23,7 +23,6 @@ EXECUTE = "/api/v1/tools/execute"
 EXECUTE_BYTES = 4 * 1024 * 1024
 ADMIN_BYTES = 1024 * 1024
 SOURCES = "/api/v1/sources"
-MCP = "/mcp"
 
 _DOCUMENT = re.compile(rf"{SOURCES}/[^/]+/document")
 _UPLOAD = (
@@ -73,11 +72,12 @@ class Entry:
         if scope["method"] == "HEAD":
             scope = {**scope, "method": "GET"}
         answer = _Answer(send, prefix.encode())
-        if not path.startswith("/api/"):
+        door = MCP if path == MCP else "/api/" if path.startswith("/api/") else None
+        if door is None:
             await self._answered(self._let_in, scope, receive, answer)
             return
         telemetry = composition_of(scope).telemetry
-        with telemetry.remote_parent(scope["headers"]), telemetry.span(f"{scope['method']} /api/") as span:
+        with telemetry.remote_parent(scope["headers"]), telemetry.span(f"{scope['method']} {door}") as span:
             await self._answered(self._let_in, scope, receive, answer)
             if (route := scope.get("route")) is not None:
                 span.update_name(f"{scope['method']} {route.path}")
@@ -116,11 +116,11 @@ class Entry:
         except ClientGone:
             _log.info("client_gone", path=scope["path"])
         except ToolsProviderError as error:
-            await self._problems.render(error)(scope, receive, answer)
+            await self._problems.render(error, scope)(scope, receive, answer)
         except Exception:  # noqa: BLE001 - the outermost place: whatever went wrong, the caller gets a problem
             _log.exception("internal_error", path=scope["path"], trace_id=current_trace_id())
             if not answer.status:
-                await internal_error()(scope, receive, answer)
+                await internal_error(scope)(scope, receive, answer)
 
     async def _authenticated(self, scope: Scope, receive: Receive, send: Send) -> None:
         composition = composition_of(scope)

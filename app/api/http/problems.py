@@ -1,4 +1,6 @@
-"""Failures as `application/problem+json` (RFC 9457), and the challenges that go with 401 and 403 (RFC 6750, RFC 9728).
+"""Failures as `application/problem+json` (RFC 9457), at the MCP door as JSON-RPC errors under the same HTTP status.
+
+Challenges go with 401 and 403 (RFC 6750, RFC 9728).
 
 Every answer that is not a success is made here, so that each one has a stable `code`, a `detail` that says what to do
 and a `trace_id`, and none repeats a body that was sent or reveals internals.
@@ -12,8 +14,10 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
 from app.errors import (
     BadAnswer,
@@ -34,6 +38,8 @@ from app.errors import (
 )
 from app.operation.pointers import join
 from app.telemetry import current_trace_id
+
+MCP = "/mcp"
 
 _STATUSES: Mapping[type[ToolsProviderError], int] = {
     InvalidAgentToken: 401,
@@ -76,13 +82,17 @@ class Problems:
         self._resource_metadata = resource_metadata
         self._scopes = tuple(scopes)
 
-    def render(self, error: ToolsProviderError) -> Response:
-        """Return the answer to a failure, with its challenge or its `Retry-After`."""
+    def render(self, error: ToolsProviderError, scope: Scope) -> Response:
+        """Return the answer to a failure of an ASGI request, with its challenge or its `Retry-After`."""
         headers: dict[str, str] = {}
         if isinstance(error, InvalidAgentToken | InsufficientScope):
             headers["WWW-Authenticate"] = self._challenge(error)
         if isinstance(error, Unavailable):
             headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
+        if scope["path"] == MCP:
+            # What reaches the MCP door as Invalid is not one message; wrong arguments are a result.
+            status = 400 if isinstance(error, Invalid) else status_of(type(error))
+            return rpc_error(status, error.code, error.detail, headers)
         violations = error.violations if isinstance(error, Invalid) else ()
         return problem(status_of(type(error)), error.code, error.detail, violations, headers)
 
@@ -92,9 +102,9 @@ class Problems:
         app.add_exception_handler(RequestValidationError, _on_invalid_request)
         app.add_exception_handler(HTTPException, self._on_http_exception)
 
-    async def _on_failure(self, _request: Request, error: Exception) -> Response:
+    async def _on_failure(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, ToolsProviderError)  # noqa: S101 - what this handler is installed for
-        return self.render(error)
+        return self.render(error, request.scope)
 
     async def _on_http_exception(self, _request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - what this handler is installed for
@@ -141,9 +151,23 @@ def problem(
     return Response(orjson.dumps(body), status, headers, media_type="application/problem+json")
 
 
-def internal_error() -> Response:
-    """Return the answer to an unforeseen failure."""
-    return problem(500, "internal_error", "Something went wrong here. Give the trace_id to whoever runs this server.")
+def rpc_error(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a JSON-RPC error response to no request in particular, with the trace id of the current span.
+
+    Its `id` is null, not left out as the specification (transports, 2026-07-28) has it: the SDK's clients read an error
+    without the member as none, and show no reason.
+    """
+    number = PARSE_ERROR if code == "invalid_json" else INTERNAL_ERROR if status >= 500 else INVALID_REQUEST
+    error = {"code": number, "message": detail, "data": {"code": code, "trace_id": current_trace_id()}}
+    body = {"jsonrpc": "2.0", "id": None, "error": error}
+    return Response(orjson.dumps(body), status, headers, media_type="application/json")
+
+
+def internal_error(scope: Scope) -> Response:
+    """Return the answer to an unforeseen failure of an ASGI request."""
+    detail = "Something went wrong here. Give the trace_id to whoever runs this server."
+    form = rpc_error if scope["path"] == MCP else problem
+    return form(500, "internal_error", detail)
 
 
 async def _on_invalid_request(_request: Request, error: Exception) -> Response:
