@@ -86,7 +86,7 @@ def nginx(folder: Path, port: int, provider: str, locations: str, *, buffering: 
 def _until_it_answers(process: "subprocess.Popen[bytes]", http: httpx.Client) -> None:
     while process.poll() is None:
         try:
-            http.get("/nothing-is-here")
+            http.get("/.well-known/oauth-protected-resource")
         except httpx.ConnectError:
             continue
         return
