@@ -142,7 +142,7 @@ def test_other_pages_are_told_what_was_sent_and_which_setting_knows_it(
 
 def test_refusals_are_on_record_and_a_flood_is_counted(provider: RunningProvider, admin: Headers) -> None:
     def recorded(code: str, told: str) -> dict[str, Any]:
-        """The record that tells this; others of the same second may have left it no room, so the request is repeated."""
+        """The record that tells this. Others of the same second may leave it no room, so the request is repeated."""
         for _ in range(1_000):
             provider.http.post("/mcp", headers={"Host": "evil.example" + "x" * 3_000})
             provider.http.get("/api/v1/tools", headers={"Origin": "https://evil.example"})
