@@ -34,13 +34,15 @@ class Violation:
 class ToolsProviderError(Exception):
     """A failure with a stable `code` (docs/reference/codes.md) and a `detail` that says what to do about it.
 
-    `detail` is shown to callers: it never carries a token, a secret or an inner address.
+    `detail` is shown to callers: it never carries a token, a secret or an inner address. `inside` is for admins alone
+    (log, audit): what happened and where, inner addresses included.
     """
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, *, inside: str | None = None) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
+        self.inside = inside
 
 
 class InvalidAgentToken(ToolsProviderError):

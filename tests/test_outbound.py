@@ -367,7 +367,7 @@ async def _connect_error(url: str) -> str:
 async def test_a_closed_port_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    assert await _connect_error(f"http://127.0.0.1:{port}/") == "it accepts no connection"
+    assert await _connect_error(f"http://127.0.0.1:{port}/") == "it refuses connections"
 
 
 async def test_an_unknown_name_is_told() -> None:

@@ -88,8 +88,8 @@ async def test_what_breaks_after_connecting_has_a_word(sender: AiohttpSender, na
     answer, reason = FAILURES[name]
     async with scripted(answer) as server:
         failed = await failure(sender, server.address)
-    assert failed.reason == reason
-    assert failed.connected
+    assert failed.cause.reason == reason
+    assert failed.cause.connected
     assert "127.0.0.1" not in str(failed)
 
 
@@ -107,8 +107,8 @@ async def test_what_prevents_a_connection_has_a_word(
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         failed = await failure(sender, url(unused.getsockname()[1]))
-    assert failed.reason == reason
-    assert not failed.connected
+    assert failed.cause.reason == reason
+    assert not failed.cause.connected
     assert "127.0.0.1" not in str(failed)
 
 
@@ -139,8 +139,8 @@ async def test_what_prevents_a_secure_connection_has_a_word(
     context = self_signed(tmp_path) if tls else None
     async with await asyncio.start_server(plain, "127.0.0.1", 0, ssl=context) as server:
         failed = await failure(sender, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
-    assert failed.reason == reason
-    assert not failed.connected
+    assert failed.cause.reason == reason
+    assert not failed.cause.connected
 
 
 async def test_a_body_may_be_left_before_its_end_and_the_next_call_is_answered(sender: AiohttpSender) -> None:

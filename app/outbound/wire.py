@@ -14,10 +14,10 @@ from typing import Any
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.http_exceptions import LineTooLong
 from yarl import URL
 
 from app.outbound.addresses import AddressPolicy, AddressRefused, refusal
+from app.outbound.causes import TellingSSLObject, cause_of
 
 OWN_HEADERS = (("accept-encoding", "identity"), ("user-agent", "mcp-tools-provider"))
 
@@ -27,8 +27,10 @@ _KEEP_ALIVE = 15.0  # seconds; common servers keep an idle connection longer, so
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def open_session(policy: AddressPolicy | None) -> aiohttp.ClientSession:
+def open_session(policy: AddressPolicy | None, connecting: float | None = None) -> aiohttp.ClientSession:
     """Return a session that reaches what the policy permits (None: any address); it raises AddressRefused.
+
+    A connection, its handshake included, may take `connecting` seconds.
 
     It keeps no cookie, reads no proxy variables and leaves bodies as they come. It must be opened in a running event
     loop.
@@ -39,7 +41,7 @@ def open_session(policy: AddressPolicy | None) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
-        timeout=aiohttp.ClientTimeout(),
+        timeout=aiohttp.ClientTimeout(sock_connect=connecting),
     )
 
 
@@ -69,7 +71,7 @@ async def _never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
     try:
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise wire_error(error) from error
+        raise WireError(error) from error
 
 
 def _connector(**options: Any) -> aiohttp.TCPConnector:  # noqa: ANN401 - aiohttp's own options
@@ -83,7 +85,9 @@ def _guarded_connector(policy: AddressPolicy) -> aiohttp.TCPConnector:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
+    context = httpx.create_ssl_context()
+    context.sslobject_class = TellingSSLObject
+    return context
 
 
 class _Gate(AbstractResolver):
@@ -116,45 +120,8 @@ class _Gate(AbstractResolver):
 
 
 class WireError(Exception):
-    """An exchange failed below HTTP, or what came was not HTTP. The cause is aiohttp's error.
+    """An exchange failed below HTTP, or what came was not HTTP. The text is for anyone; `cause` tells more."""
 
-    `reason` is a word for programs. The text can follow "the server cannot be used:" and names no address. `httpx_kind`
-    is what httpx calls it.
-    """
-
-    def __init__(self, reason: str, httpx_kind: type[httpx.TransportError], text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
-        self.httpx_kind = httpx_kind
-
-    @property
-    def connected(self) -> bool:
-        """Whether there was a connection, so that the request may have arrived."""
-        return self.httpx_kind is not httpx.ConnectError
-
-
-# The first row decides that fits the error, or anything it was raised from.
-_FAILURES: tuple[tuple[type[Exception], str, type[httpx.TransportError], str], ...] = (
-    (aiohttp.ConnectionTimeoutError, "no_connection", httpx.ConnectTimeout, "it did not accept a connection in time"),
-    (aiohttp.ServerTimeoutError, "slow", httpx.ReadTimeout, "it did not answer in time"),
-    (aiohttp.ClientConnectorDNSError, "name", httpx.ConnectError, "its name cannot be resolved"),
-    (aiohttp.ClientConnectorCertificateError, "certificate", httpx.ConnectError, "its TLS certificate is not trusted"),
-    (aiohttp.ClientSSLError, "tls", httpx.ConnectError, "it does not speak TLS as we do"),
-    (ConnectionRefusedError, "refused", httpx.ConnectError, "it accepts no connection"),
-    (aiohttp.ClientConnectorError, "no_route", httpx.ConnectError, "it accepts no connection"),
-    (aiohttp.ClientConnectionError, "hung_up", httpx.RemoteProtocolError, "it closed the connection without an answer"),
-    (aiohttp.ClientPayloadError, "early_end", httpx.ReadError, "it broke off in the middle of its answer"),
-    (LineTooLong, "header_too_large", httpx.RemoteProtocolError, "its answer is not HTTP"),
-    (aiohttp.ClientResponseError, "framing", httpx.RemoteProtocolError, "its answer is not HTTP"),
-)
-
-
-def wire_error(error: aiohttp.ClientError) -> WireError:
-    """Return what aiohttp's error means; raise it from that error."""
-    chain: list[BaseException] = [error]
-    while (cause := chain[-1].__cause__) is not None:
-        chain.append(cause)
-    for kind, reason, httpx_kind, text in _FAILURES:
-        if any(isinstance(each, kind) for each in chain):
-            return WireError(reason, httpx_kind, text)
-    return WireError("not_sent", httpx.TransportError, "the request could not be sent")
+    def __init__(self, error: BaseException) -> None:
+        self.cause = cause_of(error)
+        super().__init__(self.cause.plain)

@@ -60,13 +60,13 @@ class ToolExecutor:
         given = tool.arguments.check(arguments)
         request = build_request(tool.request, given)
         presented = await self._presented(tool, agent)
-        result = await self._send(call, tool, request, presented)
+        result = await self._send(call, tool, request, presented, agent)
         if result.upstream_status == 401 and presented.cached:
             # The upstream may know of a revocation that the cached token outlived: a new one tells.
             await tool.credential.forget(agent)
             if tool.safe:
                 presented = await self._presented(tool, agent)
-                result = await self._send(call, tool, request, presented)
+                result = await self._send(call, tool, request, presented, agent)
         return result
 
     async def _presented(self, tool: Tool, agent: AgentToken) -> Presented:
@@ -76,7 +76,9 @@ class ToolExecutor:
             await self._refuse(agent)
             raise
 
-    async def _send(self, call: Outcome, tool: Tool, request: UpstreamRequest, presented: Presented) -> ToolResult:
+    async def _send(
+        self, call: Outcome, tool: Tool, request: UpstreamRequest, presented: Presented, agent: AgentToken
+    ) -> ToolResult:
         call.passthrough, call.exchanged_token_id = presented.passthrough, presented.exchanged_token_id
         if presented.passthrough:
             self._telemetry.passthrough_called(source=tool.source.slug)
@@ -88,6 +90,7 @@ class ToolExecutor:
             server=tool.authority.number,
             credential=presented.headers,
             deadline=deadline,
+            caller=agent.subject,
         )
         call.upstream_status = answer.status
         return read_answer(answer, secret=presented.secret, duration_ms=round((self._clock() - started) * 1000, 3))
