@@ -20,7 +20,7 @@ _TEBIBYTE = 1_099_511_627_776
 
 CommaList = Annotated[tuple[str, ...], NoDecode]
 Seconds = Annotated[float, Field(gt=0, le=_DAY, allow_inf_nan=False)]
-SecondsOrNone = Annotated[float, Field(ge=0, le=_DAY, allow_inf_nan=False)]
+SecondsOrZero = Annotated[float, Field(ge=0, le=_DAY, allow_inf_nan=False)]
 
 _EXAMPLES: Mapping[str, str] = {
     "keycloak_url": "https://login.example.com",
@@ -28,9 +28,8 @@ _EXAMPLES: Mapping[str, str] = {
     "public_url": "https://tools.example.com",
     "otel_exporter_otlp_endpoint": "http://otel-collector:4317",
 }
-_PATH = re.compile(
-    r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)*"
-)  # RFC 3986: unreserved characters, no empty or dot segments
+# Unreserved characters only, which no proxy writes in another way, and no empty or dot segments (RFC 3986).
+_PATH = re.compile(r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)*")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
 _ALIKE = 0.9  # of 1; KEYCLOAK_USER, which is not ours, is 0.88 like KEYCLOAK_URL
 
@@ -65,14 +64,15 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
 
+    # The identity provider, and the exchange of tokens
     keycloak_url: str = "http://localhost:8041"
     keycloak_realm: str = "tools-provider"
     oidc_issuer: str = ""
     token_exchange_client_id: str = "tools-provider-token-exchange"
     token_exchange_client_secret: SecretStr = SecretStr("")
     token_exchange_client_secret_file: Path | None = None
-    token_exchange_cache_ttl_buffer: SecondsOrNone = 60
-    token_exchange_cache_max_age: SecondsOrNone = 60
+    token_exchange_cache_ttl_buffer: SecondsOrZero = 60
+    token_exchange_cache_max_age: SecondsOrZero = 60
     token_exchange_timeout: Seconds = 10.0
     accepted_audiences: CommaList = ()
     clock_leeway: float = Field(default=30, ge=0, le=300)  # RFC 7519 section 4.1.4: a few minutes at most
@@ -84,6 +84,7 @@ class Settings(BaseSettings):
     circuit_breaker_failure_threshold: int = Field(default=5, ge=1)
     circuit_breaker_recovery_timeout: Seconds = 30.0
 
+    # Where it listens, for whom, and how it ends
     host: str = "127.0.0.1"
     port: int = Field(default=8040, ge=0, le=65535)
     public_url: str = "http://localhost:8040"
@@ -91,12 +92,14 @@ class Settings(BaseSettings):
     allowed_origins: CommaList = ()
     mcp_page_size: int = Field(default=1_000, ge=1, le=10_000)
     keep_alive: Seconds = 75
-    shutdown_drain: SecondsOrNone = 5
-    shutdown_grace: SecondsOrNone = 10
+    shutdown_drain: SecondsOrZero = 5
+    shutdown_grace: SecondsOrZero = 10
 
+    # What it keeps
     database_url: SecretStr = SecretStr("sqlite:///./data/tools-provider.db")
     database_url_file: Path | None = None
 
+    # Upstreams and their documents
     allowed_upstreams: CommaList = ()
     audience_origins: CommaList = ()
     upstream_timeout: Seconds = 30.0
@@ -115,6 +118,7 @@ class Settings(BaseSettings):
     source_max_tool_bytes: int = Field(default=32_768, ge=2_048)
     source_max_list_bytes: int = Field(default=10_485_760, ge=2_048)
 
+    # Records and telemetry
     audit_log: Path | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otel_exporter_otlp_endpoint: str = ""

@@ -22,7 +22,7 @@ _CONFIGURATION = """
 daemon off;
 user {user};
 pid {folder}/nginx.pid;
-error_log {folder}/error.log warn;
+error_log {folder}/error.log error;
 events {{ worker_connections 256; }}
 http {{
   access_log off;
@@ -31,7 +31,7 @@ http {{
   fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
-  upstream provider {{ server 127.0.0.1:{provider}; keepalive 8; }}
+  upstream provider {{ server {provider}; keepalive 8; }}
   server {{
     listen 127.0.0.1:{port} ssl;
     ssl_certificate {folder}/certificate.pem;
@@ -48,10 +48,10 @@ http {{
 
 
 @contextmanager
-def nginx(folder: Path, port: int, provider: int, locations: str, *, buffering: bool) -> Iterator[httpx.Client]:
+def nginx(folder: Path, port: int, provider: str, locations: str, *, buffering: bool) -> Iterator[httpx.Client]:
     """Run nginx on a port of the loopback interface; yields a client that trusts its certificate.
 
-    `locations` are of the configuration; a provider listens, or will, on the port `provider`.
+    `locations` are of the configuration, in which `http://provider` is the provider at the address.
     """
     assert PROGRAM is not None
     _write_certificate(folder)
@@ -61,7 +61,7 @@ def nginx(folder: Path, port: int, provider: int, locations: str, *, buffering: 
             user=pwd.getpwuid(os.getuid()).pw_name,
             folder=folder,
             port=port,
-            provider=provider,
+            provider=provider.removeprefix("http://"),
             locations=locations,
             buffering="on" if buffering else "off",
         )
@@ -86,7 +86,7 @@ def nginx(folder: Path, port: int, provider: int, locations: str, *, buffering: 
 def _until_it_answers(process: "subprocess.Popen[bytes]", http: httpx.Client) -> None:
     while process.poll() is None:
         try:
-            http.get("/nothing-is-here")
+            http.get("/.well-known/oauth-protected-resource")
         except httpx.ConnectError:
             continue
         return
