@@ -1,5 +1,6 @@
 """`tools-provider serve`: the server as a process, from its settings to its end."""
 
+import asyncio
 import gc
 import signal
 import socket
@@ -12,8 +13,9 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from app.errors import Unavailable
 from app.logs import configure_logging
-from app.main import create_app
+from app.main import create_app, prepare
 from app.settings import Settings
 
 GRACE = 8  # seconds that calls in flight get after SIGTERM; container engines kill after 10
@@ -32,6 +34,14 @@ def serve(host: str | None = None, port: int | None = None) -> None:
     except ValueError as error:  # a setting that only its reader can judge
         _give_up(str(error))
     listener = _listener(settings.host, settings.port)
+    try:
+        asyncio.run(prepare(settings))
+    except Unavailable as error:
+        listener.close()
+        _give_up(f"DATABASE_URL: the database cannot be used. {error.inside}", _FAILED)
+    except ValueError as error:
+        listener.close()
+        _give_up(str(error))
     configure_logging(settings.log_level)
     host, port, *_ = listener.getsockname()
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -104,6 +114,6 @@ def _listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _give_up(text: str) -> NoReturn:
+def _give_up(text: str, status: int = _UNUSABLE) -> NoReturn:
     sys.stderr.write(f"{text}\n")
-    raise typer.Exit(_UNUSABLE)
+    raise typer.Exit(status)

@@ -4,16 +4,20 @@ No session has a timeout of its own: a timeout for each read does not limit a se
 `asyncio.timeout` over the whole exchange.
 """
 
+import asyncio
+import os
 import ssl
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import cache
+from functools import cache, partial
 from socket import AF_UNSPEC, AddressFamily, socket
 from typing import Any
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import HttpProcessingError, RawResponseMessage
 from yarl import URL
 
 from app.outbound.addresses import AddressPolicy, AddressRefused, refusal
@@ -22,8 +26,10 @@ from app.outbound.causes import TellingSSLObject, cause_of
 OWN_HEADERS = (("accept-encoding", "identity"), ("user-agent", "mcp-tools-provider"))
 
 Headers = Sequence[tuple[str, str]]
+BROKEN = (aiohttp.ClientError, HttpProcessingError)  # what aiohttp raises when an exchange fails
 
 _KEEP_ALIVE = 15.0  # seconds; common servers keep an idle connection longer, so few requests meet a closing one
+_END_OF_HEAD = b"\r\n\r\n"
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -75,7 +81,7 @@ async def _never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
 
 
 def _connector(**options: Any) -> aiohttp.TCPConnector:  # noqa: ANN401 - aiohttp's own options
-    return aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE, ssl=_tls(), **options)
+    return _Connector(limit=0, keepalive_timeout=_KEEP_ALIVE, ssl=trusted_authorities(), **options)
 
 
 def _guarded_connector(policy: AddressPolicy) -> aiohttp.TCPConnector:
@@ -83,9 +89,80 @@ def _guarded_connector(policy: AddressPolicy) -> aiohttp.TCPConnector:
     return _connector(family=AF_UNSPEC, resolver=gate, socket_factory=gate.open_socket)
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Opens connections that keep to one answer for each request."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
+        super().__init__(**options)
+        self._factory = partial(_OneAnswer, self._loop)  # type: ignore[assignment]
+
+
+class _OneAnswer(ResponseHandler):
+    """Takes one answer for each request. What comes beyond it ends the connection, and spoils no other call.
+
+    aiohttp fails with the answer when the rest is not HTTP, such as the body of a 204 (RFC 9112 section 6.3: there is
+    none), and gives the rest to the next request when it comes late.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._body: aiohttp.StreamReader | None = None
+        self._before = b""
+
+    def set_response_params(self, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
+        """Begin with a request."""
+        self._body, self._before = None, b""
+        super().set_response_params(**options)
+
+    def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
+        """Take the head of an answer; those of 1xx come before it."""
+        message, body = data
+        if self._body is not None:
+            self._end()
+            return
+        if message.code >= 200:
+            self._body = body
+        if message.code == 204 and (message.chunked or message.headers.get("content-length", "0") != "0"):
+            self.force_close()  # its body may come when the next request is already out
+        super().feed_data(data, size)
+
+    def data_received(self, data: bytes) -> None:
+        """Read as far as one answer goes."""
+        while self._body is None and data and (end := self._end_of_head(data)):
+            super().data_received(data[:end])
+            data = data[end:]
+        if self._body is None or not self._body.is_eof():
+            super().data_received(data)
+            if self._body is not None and isinstance(broken := self.exception(), HttpProcessingError):
+                self._body.set_exception(broken)  # aiohttp tells only whoever waits for a head
+        elif data:
+            self._end()
+
+    def _end(self) -> None:
+        self.force_close()
+        if self.transport is not None:
+            self.transport.close()
+
+    def _end_of_head(self, data: bytes) -> int:
+        """Return how many of the bytes belong to the head that ends in them, 0 if none does."""
+        found = (self._before + data).find(_END_OF_HEAD)
+        end = 0 if found < 0 else found + len(_END_OF_HEAD) - len(self._before)
+        self._before = b"" if end else (self._before + data)[1 - len(_END_OF_HEAD) :]
+        return end
+
+
 @cache
-def _tls() -> ssl.SSLContext:
-    context = httpx.create_ssl_context()
+def trusted_authorities() -> ssl.SSLContext:
+    """Return the TLS context of all connections: it trusts public authorities, or those of SSL_CERT_FILE or _DIR.
+
+    Raises ValueError, which names the variable, if they cannot be read.
+    """
+    try:
+        context = httpx.create_ssl_context()
+    except OSError as error:
+        name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
+        why = error.strerror if not isinstance(error, ssl.SSLError) else "it holds no certificates in PEM"
+        raise ValueError(f"{name}: {os.environ.get(name)} cannot be read ({why}).") from None
     context.sslobject_class = TellingSSLObject
     return context
 
