@@ -180,6 +180,12 @@ REFUSALS: list[tuple[tuple[int, str, str], type[ToolsProviderError], str, str]] 
         "exchange_sender_constrained",
         "DPoP",
     ),
+    (
+        (400, "invalid_request", "The size of OIDC parameter 'subject_token' is longer than allowed."),
+        BadAnswer,
+        "exchange_token_too_long",
+        "fewer claims",
+    ),
     ((400, "invalid_request", "DPoP proof is missing"), BadAnswer, "exchange_sender_constrained", "DPoP"),
     ((403, "access_denied", "Realm not enabled"), BadAnswer, "realm_disabled", "Realm settings"),
     ((404, "Realm does not exist", "For more, look at the log"), BadAnswer, "realm_disabled", "KEYCLOAK_REALM"),

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -13,6 +14,7 @@ from jwt.algorithms import RSAAlgorithm
 from app.errors import Unavailable
 from app.identity.jwks import JwksCache, SignatureRefused
 from app.identity.verifier import AgentTokenVerifier
+from tests.support.certificates import Authority
 from tests.support.clock import Clock
 from tests.support.issuer import REALM, Answer, Issuer, jwk_of, private_key
 from tests.support.servers import address_of, listener, running
@@ -108,6 +110,24 @@ async def test_each_reason_stands_in_the_log(
     logged = caplog.records[-1].__dict__
     assert logged["error"].startswith(error)
     assert logged["status"] == status
+
+
+async def test_a_certificate_that_is_not_trusted_is_told_with_the_setting(
+    client: httpx.AsyncClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def never(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    context = Authority(tmp_path).server("127.0.0.1")
+    async with await asyncio.start_server(never, "127.0.0.1", 0, ssl=context) as server:
+        keys = JwksCache(client, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}{REALM}")
+        with pytest.raises(Unavailable) as failed:
+            await keys.check()
+    assert failed.value.code == "idp_unreachable"
+    told = next(each for each in caplog.records if each.name == "app.identity.jwks").__dict__["error"]
+    assert "certificate for 127.0.0.1" in told
+    assert "is not trusted" in told
+    assert "SSL_CERT_FILE" in told
 
 
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN.keys())
