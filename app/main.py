@@ -43,7 +43,7 @@ from app.identity.issuer_watch import IssuerWatch
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
 from app.memory import InProcessMemory, Memory
-from app.outbound import AddressPolicy, AiohttpSender, Sender, guarded_client, plain_client, trusted_authorities
+from app.outbound import AddressPolicy, AiohttpSender, guarded_client, plain_client, trusted_authorities
 from app.settings import Settings
 from app.sources.repository import SourceRepository
 from app.sources.rules import SourceRules
@@ -134,8 +134,6 @@ async def _composition(
 
         identity_provider = await closing.enter_async_context(_identity_provider(settings))
         to_documents = await closing.enter_async_context(guarded_client(policy))
-        sender = AiohttpSender(policy, most_bytes=settings.upstream_max_bytes, endless=is_stream)
-        closing.push_async_callback(sender.aclose)
         memory = InProcessMemory()
         closing.push_async_callback(memory.aclose)
         verifier = _verifier(settings, identity_provider, memory)
@@ -143,8 +141,8 @@ async def _composition(
 
         means = Means(exchanger, settings.token_passthrough)
         catalog = Catalog(means, drop_unknown=settings.unknown_arguments == "drop")
-        upstream = _upstream(settings, sender, telemetry)
-        executor = _executor(settings, upstream, outcomes, telemetry, verifier)
+        calls = _calls(settings, policy, outcomes, telemetry, verifier)
+        upstream, executor = await closing.enter_async_context(calls)
         repository = SourceRepository(database)
         writing = _writing(repository, rules, outcomes, catalog, upstream)
         closing.push_async_callback(writing.aclose)
@@ -213,20 +211,20 @@ def _verifier(settings: Settings, provider: _IdentityProvider, memory: Memory) -
     )
 
 
-def _executor(
-    settings: Settings,
-    upstream: Upstream,
-    outcomes: Outcomes,
-    telemetry: Telemetry,
-    verifier: AgentTokenVerifier,
-) -> ToolExecutor:
-    return ToolExecutor(
-        upstream,
-        outcomes,
-        telemetry,
-        upstream_timeout=settings.upstream_timeout,
-        refuse=verifier.refuse,
-    )
+@asynccontextmanager
+async def _calls(
+    settings: Settings, policy: AddressPolicy, outcomes: Outcomes, telemetry: Telemetry, verifier: AgentTokenVerifier
+) -> AsyncIterator[tuple[Upstream, ToolExecutor]]:
+    sender = AiohttpSender(policy, most_bytes=settings.upstream_max_bytes, endless=is_stream)
+    async with aclosing(sender):
+        upstream = Upstream(
+            sender,
+            telemetry,
+            failure_threshold=settings.circuit_breaker_failure_threshold,
+            recovery_timeout=settings.circuit_breaker_recovery_timeout,
+        )
+        timeout = settings.upstream_timeout
+        yield upstream, ToolExecutor(upstream, outcomes, telemetry, upstream_timeout=timeout, refuse=verifier.refuse)
 
 
 def _writing(
@@ -261,15 +259,6 @@ def _documents(
         reference_origins=origins,
         limits=limits,
         release=_VERSION,
-    )
-
-
-def _upstream(settings: Settings, sender: Sender, telemetry: Telemetry) -> Upstream:
-    return Upstream(
-        sender,
-        telemetry,
-        failure_threshold=settings.circuit_breaker_failure_threshold,
-        recovery_timeout=settings.circuit_breaker_recovery_timeout,
     )
 
 

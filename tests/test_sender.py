@@ -163,6 +163,7 @@ TOO_MUCH: dict[str, tuple[str, tuple[bytes, ...], int]] = {
     "a 304 with a body": ("GET", (b"HTTP/1.1 304 X\r\nContent-Length: 4\r\n\r\nbody",), 304),
     "a body after HEAD": ("HEAD", (HEAD + b"Content-Length: 4\r\n\r\nbody",), 200),
     "a body that goes on": ("GET", (HEAD + b"Content-Length: 0\r\n\r\n", b"more"), 200),
+    "more after the last answer": ("GET", (HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}more",), 200),
     "a second answer": ("GET", (HEAD + b"Content-Length: 0\r\n\r\n" + ok(b"spoilt"),), 200),
     "a second answer with the end of a body": (
         "GET",

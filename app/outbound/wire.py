@@ -147,7 +147,8 @@ class _OneAnswer(ResponseHandler):
         rest = data[start:]
         if self._body is None or not self._body.is_eof():
             super().data_received(rest)
-            if self._body is not None and isinstance(broken := self.exception(), HttpProcessingError):
+            broken = self.exception()
+            if self._body is not None and not self._body.is_eof() and isinstance(broken, HttpProcessingError):
                 self._body.set_exception(broken)  # aiohttp tells only whoever waits for a head
         elif rest:
             self._end()
