@@ -196,7 +196,7 @@ def main() -> int:
             if asked.project is not None:
                 environment.add(asked.project)
             environment.check()
-    except Failed as failed:
+    except (Failed, OSError, UnicodeDecodeError) as failed:
         telling.last("failed, because")
         sys.stderr.write(f"{failed}\n")
         return FAILED

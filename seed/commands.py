@@ -27,7 +27,7 @@ def demo(
 
 def dev_idp(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8041,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8041,
     realm: Annotated[Path | None, typer.Option(metavar="FILE", help="A realm export; default: the seed realm.")] = None,
     i_know_this_is_for_development: Annotated[
         bool, typer.Option("--i-know-this-is-for-development", help="Listen on an address that others can reach.")

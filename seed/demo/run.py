@@ -14,7 +14,7 @@ import httpx
 from seed.demo.afterwards import addresses, commands
 from seed.demo.people import TIMEOUT, Admin, agent_of, sign_in
 from seed.demo.provider import ProviderFailed
-from seed.demo.stack import Ports, Stack, running_stack
+from seed.demo.stack import Ports, Stack, stack_on
 from seed.demo.stage import Stage, StepFailed, terminal
 from seed.demo.story import STEPS, Play
 from seed.identity_provider import create_identity_provider
@@ -75,9 +75,8 @@ class Demo:
         """Run on the identity provider that listens on that port."""
         _cancel_on_signals()
         started = time.monotonic()
-        ports = self._choose_ports()
         with tempfile.TemporaryDirectory(prefix="tools-provider-demo-") as folder:
-            async with running_stack(Path(folder), ports, identity_port) as stack:
+            async with stack_on(self._choose_ports, Path(folder), identity_port) as stack:
                 self._introduce(stack)
                 if failure := await self._play(stack):
                     self._stage.failed(str(failure))

@@ -1,9 +1,12 @@
 """Starts everything that the demo needs, on loopback, and ends it again."""
 
+import asyncio
 import json
+import os
 import socket
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +19,10 @@ from seed.pizzeria.app import API as PIZZERIA
 from seed.pizzeria.app import PizzeriaSettings, create_pizzeria
 from seed.ports import free_port
 from seed.serving import listener_on, serving
+from seed.turns import turn
 
 SOURCES_FILE = Path(__file__).parents[1] / "sources.json"
+CHOOSING = Path(tempfile.gettempdir()) / f"tools-provider-demo-of-{os.getuid()}.ports"
 PORTS = {"provider": 8040, "identity": 8041, "pizzeria": 8000, "opening_hours": 8001}
 EXCHANGE_CLIENT = "tools-provider-token-exchange"
 FAILURES_THAT_OPEN = 3
@@ -78,6 +83,16 @@ class Stack:
     @property
     def token_endpoint(self) -> str:
         return f"{self.issuer}/protocol/openid-connect/token"
+
+
+@asynccontextmanager
+async def stack_on(choose_ports: Callable[[], Ports], folder: Path, identity_port: int) -> AsyncGenerator[Stack]:
+    """Run `running_stack` on ports that no other demo on this machine can have chosen at the same moment."""
+    async with AsyncExitStack() as running:
+        with ExitStack() as choosing:
+            await asyncio.to_thread(choosing.enter_context, turn(CHOOSING))
+            stack = await running.enter_async_context(running_stack(folder, choose_ports(), identity_port))
+        yield stack
 
 
 @asynccontextmanager

@@ -102,7 +102,7 @@ class Realm:
 
 
 class RealmError(ValueError):
-    """The export names something that it does not contain."""
+    """The export names something that it does not contain, or has a member of the wrong kind."""
 
 
 def parse_realm(export: Json) -> Realm:
@@ -111,6 +111,8 @@ def parse_realm(export: Json) -> Realm:
         return _parse(export)
     except KeyError as error:
         raise RealmError(f"the realm export lacks {error.args[0]!r}") from error
+    except (TypeError, AttributeError) as error:
+        raise RealmError(f"the realm export has a member of the wrong kind: {error}") from error
 
 
 def _parse(export: Json) -> Realm:

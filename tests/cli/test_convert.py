@@ -166,7 +166,7 @@ def test_what_a_document_hides_in_its_texts_does_not_reach_the_terminal(convert:
 
 
 def test_the_largest_of_few_are_not_listed_once_more(convert: Callable[..., Result]) -> None:
-    paths = {f"/things/{n}": {"get": {}} for n in range(19)}
+    paths: dict[str, Any] = {f"/things/{n}": {"get": {}} for n in range(19)}
     assert "The largest" not in convert({"openapi": "3.0.0", "info": {"title": "T"}, "paths": paths}).stdout
 
 

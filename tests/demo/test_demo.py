@@ -1,5 +1,6 @@
 """The demo as a user runs it: what it shows, what it leaves behind, and that it fails when a step does."""
 
+import asyncio
 import io
 import json
 import re
@@ -7,18 +8,22 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from seed.demo.run import FAILED, Demo
-from seed.demo.stack import PORTS, Ports
+from seed.demo.stack import PORTS, Ports, stack_on
 from seed.demo.stage import WIDTH, Stage
 from seed.demo.story import STEPS
 from seed.identity_provider import create_identity_provider
 from seed.keycloak import read_realm
 from seed.keycloak.distribution import VERSION, built_distribution, missing_programs
+from seed.ports import free_port
 from seed.serving import listener_on, serving
 from tests.demo import staying
 from tests.docs.pages import blocks
@@ -150,13 +155,35 @@ def test_an_interrupt_in_the_middle_ends_everything_that_was_started() -> None:
 def test_a_taken_port_is_replaced_and_told() -> None:
     with listener_on() as taken, listener_on() as free:
         taken.listen()
-        taken_port, free_port = taken.getsockname()[1], free.getsockname()[1]
+        taken_port, other_port = taken.getsockname()[1], free.getsockname()[1]
         free.close()
-        usual = {"provider": free_port, "identity": free_port, "pizzeria": taken_port, "opening_hours": free_port}
+        usual = {"provider": other_port, "identity": other_port, "pizzeria": taken_port, "opening_hours": other_port}
         ports = Ports.usual(usual)
-    assert ports.provider == free_port
+    assert ports.provider == other_port
     assert ports.pizzeria != taken_port
     assert ports.moved == (taken_port,)
+
+
+@pytest.mark.anyio
+@pytest.mark.extended
+async def test_two_that_start_at_once_choose_one_after_the_other(tmp_path: Path) -> None:
+    usual = {name: free_port() for name in PORTS}
+    chosen: list[Ports] = []
+    both_run = asyncio.Barrier(2)
+
+    async def start(identity_port: int) -> None:
+        with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+            async with stack_on(partial(Ports.usual, usual), Path(folder), identity_port) as stack:
+                chosen.append(stack.ports)
+                await both_run.wait()
+
+    listener = listener_on()
+    port = listener.getsockname()[1]
+    async with asyncio.timeout(PLAY_SECONDS), serving(create_identity_provider(read_realm()), listener):
+        async with asyncio.TaskGroup() as both:
+            both.create_task(start(port))
+            both.create_task(start(port))
+    assert sorted(len(ports.moved) for ports in chosen) == [0, 4]
 
 
 @pytest.mark.anyio

@@ -53,3 +53,11 @@ def test_the_command_names_a_realm_file_that_is_none(tmp_path: Path, capsys: pyt
     missing.write_text("[]", encoding="utf-8")
     assert dev_idp("127.0.0.1", 0, missing) == 2
     assert "is not a realm export" in capsys.readouterr().err
+    missing.write_text('{"realm": "r", "clients": 5}', encoding="utf-8")
+    assert dev_idp("127.0.0.1", 0, missing) == 2
+    assert "a member of the wrong kind" in capsys.readouterr().err
+
+
+def test_a_port_that_there_cannot_be_is_refused() -> None:
+    refused = subprocess.run([COMMAND, "dev-idp", "--port", "99999"], capture_output=True, text=True, check=False)  # noqa: S603
+    assert (refused.returncode, "--port" in refused.stderr) == (2, True)

@@ -111,6 +111,19 @@ def test_a_terminal_shows_one_line_that_changes(shelf: Shelf, tmp_path: Path) ->
     assert any("of 3 collected" in line for line in lines)
 
 
+def test_a_lock_that_there_is_not_is_told_in_one_line(shelf: Shelf, environment: Path, tmp_path: Path) -> None:
+    done = run(installing(environment, tmp_path / "missing.lock"), shelf)
+    assert (done.returncode, done.stdout) == (1, "missing.lock: failed, because (0 s)\n")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(shelf: Shelf, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run(installing(tmp_path / "file" / "venv", tmp_path / "empty.lock"), shelf)
+    assert (done.returncode, done.stdout) == (1, "empty.lock: failed, because (0 s)\n")
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [("delta==1.0", "No matching distribution found for delta==1.0"), ("beta==1.1", "DO NOT MATCH THE HASHES")],
