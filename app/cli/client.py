@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import typer
 
@@ -176,12 +177,27 @@ def _public(url: str) -> dict[str, Any]:
 def _send(method: str, url: str, **request: Any) -> "httpx.Response":  # noqa: ANN401 - httpx's ways to state a body
     """Return the answer; a proxy of the environment is used, but never for this machine's own addresses."""
     http = importlib.import_module("httpx")  # here, so that `convert` does not pay for it
-    proxied = not is_loopback(_host(url))
+    proxy = _proxy_for(url)
+    options = {"timeout": _PATIENCE, "trust_env": False, "verify": http.create_ssl_context(), "proxy": proxy}
     try:
-        answer: httpx.Response = http.request(method, url, timeout=_PATIENCE, trust_env=proxied, **request)
+        answer: httpx.Response = http.request(method, url, **options, **request)
     except (http.TransportError, http.InvalidURL) as error:
         stop(UNUSABLE, f"{url} cannot be reached: {error or type(error).__name__}.")
+    except (ImportError, ValueError):
+        stop(
+            UNUSABLE, f"{url} cannot be reached: the environment's proxy for it has to begin with http:// or https://."
+        )
     return answer
+
+
+def _proxy_for(url: str) -> str | None:
+    """Return what the environment says; httpx's own reading of it fails where NO_PROXY has `[::1]`."""
+    scheme, host = urlsplit(url).scheme, _host(url)
+    if is_loopback(host) or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
 def _json(answer: "httpx.Response") -> Any:  # noqa: ANN401 - JSON
