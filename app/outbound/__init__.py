@@ -6,7 +6,7 @@ here follows a redirect, keeps a cookie, reads proxy variables or changes the sp
 knows aiohttp.
 """
 
-from app.outbound.addresses import AddressPolicy, AddressRefused, origin_of
+from app.outbound.addresses import AddressPolicy, AddressRefused, origin_of, stated_origin
 from app.outbound.body import Allowance, read_bounded, read_up_to
 from app.outbound.causes import Cause, cause_of
 from app.outbound.clients import guarded_client, plain_client
@@ -29,4 +29,5 @@ __all__ = [
     "plain_client",
     "read_bounded",
     "read_up_to",
+    "stated_origin",
 ]

@@ -5,6 +5,7 @@ The secret that the call carried is taken out of it: that is for the upstream, n
 
 import base64
 import codecs
+import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,8 @@ Kind = Literal["empty", "json", "text", "binary"]
 _SENT = "[the token that was sent]"
 _SHORTEST = 16  # characters of a token's beginning that a cut answer may end with
 _CODECS = ("utf-8", "utf-16", "utf-32", "ascii", "iso8859", "cp", "gb", "big5", "euc", "shift_jis", "koi8")
+_DIGITS = bytes(ord("0" if byte in b"0123456789" else " ") for byte in range(256))
+_LONG = b"0" * 19  # every integer of fewer digits fits 64 bits
 _MARKS = {  # UTF-32 first, because one of its marks begins with one of UTF-16
     "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
@@ -55,15 +58,29 @@ class Echo:
         Raises orjson.JSONDecodeError.
         """
         data = self.out_of(data)
-        body = orjson.loads(data)
+        body = _exactly(data)
         if self._secret and b"\\u" in data:
             try:
-                plain = orjson.dumps(body)
-            except orjson.JSONEncodeError:  # nested too deep to be written again: what is escaped stays
+                plain = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+            except RecursionError:  # nested too deep to be written again: what is escaped stays
                 return body, data
             if (without := self.out_of(plain)) != plain:
-                return orjson.loads(without), without
+                return _exactly(without), without
         return body, data
+
+
+def _exactly(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Parse JSON without turning integers beyond 64 bits into other numbers.
+
+    Raises orjson.JSONDecodeError.
+    """
+    body = orjson.loads(data)
+    if _LONG not in data.translate(_DIGITS):
+        return body
+    try:
+        return json.loads(data)
+    except RecursionError:  # deeper than structured content may be; the text has it
+        return body
 
 
 @dataclass(frozen=True, slots=True)
