@@ -49,7 +49,8 @@ class RequestPlan:
     method: str
     base: str  # scheme, host and base path
     base_query: str
-    pieces: tuple[tuple[str, str], ...]  # of the path: a parameter's name, empty in the first, and what follows it
+    beginning: str  # of the path, before any parameter
+    pieces: tuple[tuple[str, str], ...]  # of the path: a parameter's name, which may be empty, and what follows it
     accept: str
     parameters: Mapping[Location, tuple[Parameter, ...]]
     known: frozenset[str]  # arguments
@@ -61,6 +62,7 @@ def plan_request(operation: Operation, base_url: str) -> RequestPlan:
     """Return the plan for calls of the operation at `base_url`, or at its own server."""
     base = urlsplit(urljoin(base_url, operation.server or base_url))
     literals, names = split_template(operation.path)
+    beginning, *following = (quote(each, safe=_LITERAL) for each in literals)
     parameters: dict[Location, tuple[Parameter, ...]] = {}
     for parameter in operation.parameters:
         parameters[parameter.location] = (*parameters.get(parameter.location, ()), parameter)
@@ -70,7 +72,8 @@ def plan_request(operation: Operation, base_url: str) -> RequestPlan:
         operation.method.upper(),
         f"{base.scheme}://{base.netloc}{quote(base.path.rstrip('/'), safe=_LITERAL)}",
         quote(base.query, safe=_LITERAL),
-        tuple(zip(("", *names), (quote(each, safe=_LITERAL) for each in literals), strict=True)),
+        beginning,
+        tuple(zip(names, following, strict=True)),
         _accept(operation.accept),
         parameters,
         in_body.union(parameter.argument for parameter in operation.parameters),
@@ -119,7 +122,7 @@ class _Building:
     def target(self) -> str:
         """Return path and query of the template with the path parameters in them."""
         values = {parameter.name: self._path_value(parameter) for parameter in self._given("path")}
-        return "".join([values.get(name, "") + literal for name, literal in self._plan.pieces])
+        return "".join([self._plan.beginning, *(values.get(name, "") + literal for name, literal in self._plan.pieces)])
 
     def _path_value(self, parameter: Parameter) -> str:
         with blaming(parameter.argument, self.violations):

@@ -10,6 +10,8 @@ import pytest
 from app.outbound import HttpAnswer
 from app.tools.answer.result import ToolResult, read_answer
 
+_XML = "<?xml version='1.0' encoding='ISO-8859-1'?><a>\u00fc</a>"
+
 
 def result_of(
     content: bytes,
@@ -84,6 +86,9 @@ def test_json_in_many_dresses(content: bytes, content_type: str | None, body: ob
         (b"\xe4", "text/plain", "\ufffd"),
         (b"x", "text/plain; charset=zlib", "x"),
         (b"x", "text/plain; charset=idna", "x"),
+        ("\ufeff\u00fc".encode("utf-16-le"), "text/plain", "\u00fc"),
+        ("\ufeff\u00fc".encode("utf-32-be"), "text/plain; charset=latin-1", "\u00fc"),
+        (_XML.encode("latin-1"), "text/xml", _XML),
         (b"<a/>", "application/atom+xml", "<a/>"),
         (b"a: 1", "application/yaml", "a: 1"),
         (b"a: 1", "application/openapi+yaml", "a: 1"),

@@ -194,3 +194,10 @@ def test_a_variable_in_the_query_of_the_path_is_no_value() -> None:
     )
     plan = plan_request(operation, "https://api.example.com")
     assert build_request(plan, {"path_q": "a b", "query_q": "c"}).url == "https://api.example.com/find?q=a%20b&q=c"
+
+
+@pytest.mark.parametrize("value", [".evil.example", "x", "@evil.example"])
+def test_a_variable_without_a_name_stays_where_it_is_in_the_path(value: str) -> None:
+    operation = replace(an_operation("get", path="/shops/{}"), parameters=(a_parameter("", "path", "simple"),))
+    url = build_request(plan_request(operation, "https://api.example.com"), {"path_": value}).url
+    assert url == f"https://api.example.com/shops/{value.replace('@', '%40')}"
