@@ -53,6 +53,12 @@ async def test_a_header_that_is_not_utf_8_is_latin_1(sender: AiohttpSender) -> N
         assert (await get(sender, server.address)).headers["x-name"] == "J\u00fcrgen"
 
 
+async def test_a_header_has_no_control_characters(sender: AiohttpSender) -> None:
+    async with scripted(ok(b"", "ETag: \x1b[31mred\x7f", "Link: <a>,\r\n\t<b>")) as server:
+        headers = (await get(sender, server.address)).headers
+    assert (headers["etag"], headers["link"]) == (" [31mred ", "<a>, <b>")
+
+
 async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     writer.transport.abort()

@@ -1,6 +1,7 @@
 """Sends tool calls: exactly what was built, once, and reads the answer within a deadline and a size."""
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,6 +10,7 @@ from app.outbound.addresses import AddressPolicy
 from app.outbound.body import read_up_to
 from app.outbound.wire import BROKEN, Headers, WireError, exact_request, open_session
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONNECTING = 10.0  # seconds; a packet that is lost is sent again after 1, 3 and 7
 
 
@@ -93,7 +95,9 @@ def _named(raw_headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def _text(raw: bytes) -> str:
+    """Return the value, with a space for each control character (RFC 9110 section 5.5): terminals obey some."""
     try:
-        return raw.decode()
+        text = raw.decode()
     except UnicodeDecodeError:
-        return raw.decode("latin-1")
+        text = raw.decode("latin-1")
+    return text if text.isprintable() else _CONTROL.sub(" ", text)
