@@ -3,9 +3,9 @@
 import httpx
 import pytest
 
+from tests.api import protocol
 from tests.api.conftest import Start
 from tests.api.probe import Probe
-from tests.api import protocol
 from tests.support.installation import (
     AGENT_CLIENT,
     PASSWORD,
