@@ -1,16 +1,17 @@
 """The database: SQLite for one machine, PostgreSQL in production."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, DateTime, Dialect, TypeDecorator, event, make_url, text
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -38,15 +39,20 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Database:
-    """Sessions on one database. `url` may be plain `sqlite:///…` or `postgresql://…`: the driver is chosen here."""
+    """Sessions on one database. `url` may be plain `sqlite:///…` or `postgresql://…`: the driver is chosen here.
 
-    def __init__(self, url: str) -> None:
+    `current_url` is asked before each connection to PostgreSQL, because its password may have been replaced.
+    """
+
+    def __init__(self, url: str, *, current_url: Callable[[], str] | None = None) -> None:
         self._url = _with_driver(url)
         self.engine: AsyncEngine = create_async_engine(
             self._url, pool_pre_ping=not _is_sqlite(self._url), connect_args={"timeout": _BUSY_TIMEOUT}
         )
         if _is_sqlite(self._url):
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+        elif current_url is not None:
+            event.listen(self.engine.sync_engine, "do_connect", partial(_connect_to, current_url))
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -133,6 +139,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _connect_to(
+    current_url: Callable[[], str], dialect: Dialect, _record: object, _arguments: object, parameters: dict[str, Any]
+) -> None:
+    with suppress(ArgumentError, ValueError):  # half written: the connection is tried as before
+        parameters.update(dialect.create_connect_args(_with_driver(current_url()))[1])
 
 
 def _upgrade(connection: Connection) -> None:

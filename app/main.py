@@ -1,7 +1,8 @@
 """Builds the object graph. Nothing else constructs collaborators."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 
@@ -32,11 +33,13 @@ from app.credentials.credential import Means
 from app.credentials.token_exchange.audited import AuditedExchanger
 from app.credentials.token_exchange.caching import CachingExchanger
 from app.credentials.token_exchange.guarded import GuardedExchanger
+from app.credentials.token_exchange.issued_token import IssuedTokenCheck
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.database import Database
 from app.documents.apart import ReadingLimits
 from app.documents.fetching import Documents, reference_origins
 from app.errors import Unavailable
+from app.identity.issuer_watch import IssuerWatch
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
 from app.memory import InProcessMemory, Memory
@@ -101,6 +104,13 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
+@dataclass(frozen=True, slots=True)
+class _IdentityProvider:
+    client: httpx.AsyncClient
+    keys: JwksCache
+    watch: IssuerWatch
+
+
 @asynccontextmanager
 async def _composition(
     settings: Settings,
@@ -121,16 +131,14 @@ async def _composition(
         outcomes = Outcomes(audit.record)
         closing.push_async_callback(outcomes.stop)
 
-        to_identity_provider = await closing.enter_async_context(plain_client())
+        identity_provider = await closing.enter_async_context(_identity_provider(settings))
         to_documents = await closing.enter_async_context(guarded_client(policy))
         sender = AiohttpSender(policy, most_bytes=settings.upstream_max_bytes, endless=is_stream)
         closing.push_async_callback(sender.aclose)
-        keys = JwksCache(to_identity_provider, settings.realm_url)
-        closing.push_async_callback(keys.aclose)
         memory = InProcessMemory()
         closing.push_async_callback(memory.aclose)
-        verifier = AgentTokenVerifier(keys, memory, issuer=settings.issuer, audiences=settings.agent_audiences)
-        exchanger = _exchanger(settings, to_identity_provider, keys, memory, telemetry, outcomes)
+        verifier = _verifier(settings, identity_provider, memory)
+        exchanger = _exchanger(settings, _keycloak(settings, identity_provider), memory, telemetry, outcomes)
 
         means = Means(exchanger, settings.token_passthrough)
         catalog = Catalog(means, drop_unknown=settings.unknown_arguments == "drop")
@@ -155,7 +163,7 @@ async def _composition(
             sources=registered,
             audit=audit,
             telemetry=telemetry,
-            readiness=Readiness(database, keys, telemetry),
+            readiness=Readiness(database, identity_provider.keys, telemetry),
             mcp_transport=sessions.handle_request,
         )
 
@@ -170,9 +178,31 @@ async def _migrate(database: Database) -> None:
 
 def _database(settings: Settings) -> Database:
     try:
-        return Database(settings.database_url.get_secret_value())
+        return Database(settings.database_url.get_secret_value(), current_url=settings.current_database_url)
     except ArgumentError:
         raise ValueError("DATABASE_URL: this is not a database URL. Use sqlite:///… or postgresql://….") from None
+
+
+@asynccontextmanager
+async def _identity_provider(settings: Settings) -> AsyncIterator[_IdentityProvider]:
+    async with (
+        plain_client() as client,
+        aclosing(JwksCache(client, settings.realm_url)) as keys,
+        IssuerWatch(client, settings.realm_url, settings.issuer).running() as watch,
+    ):
+        yield _IdentityProvider(client, keys, watch)
+
+
+def _verifier(settings: Settings, provider: _IdentityProvider, memory: Memory) -> AgentTokenVerifier:
+    return AgentTokenVerifier(
+        provider.keys,
+        provider.watch,
+        memory,
+        issuer=settings.issuer,
+        audiences=settings.agent_audiences,
+        leeway=settings.clock_leeway,
+        max_length=settings.token_max_bytes,
+    )
 
 
 def _executor(
@@ -242,23 +272,21 @@ def _mcp_sessions(door: McpDoor) -> StreamableHTTPSessionManager:
     )
 
 
-def _exchanger(
-    settings: Settings,
-    client: httpx.AsyncClient,
-    keys: JwksCache,
-    memory: Memory,
-    telemetry: Telemetry,
-    outcomes: Outcomes,
-) -> CachingExchanger:
-    sender = KeycloakExchanger(
-        client,
-        keys,
+def _keycloak(settings: Settings, provider: _IdentityProvider) -> KeycloakExchanger:
+    return KeycloakExchanger(
+        provider.client,
+        IssuedTokenCheck(provider.keys, issuer=settings.issuer, leeway=settings.clock_leeway),
+        provider.watch,
         realm_url=settings.realm_url,
-        issuer=settings.issuer,
         client_id=settings.token_exchange_client_id,
-        client_secret=settings.token_exchange_client_secret.get_secret_value(),
+        client_secret=settings.exchange_secret,
         timeout=settings.token_exchange_timeout,
     )
+
+
+def _exchanger(
+    settings: Settings, keycloak: KeycloakExchanger, memory: Memory, telemetry: Telemetry, outcomes: Outcomes
+) -> CachingExchanger:
     breaker = CircuitBreaker(
         "identity_provider",
         failure_threshold=settings.circuit_breaker_failure_threshold,
@@ -266,7 +294,7 @@ def _exchanger(
         on_change=telemetry.breaker_changed,
     )
     return CachingExchanger(
-        GuardedExchanger(AuditedExchanger(sender, telemetry, outcomes), breaker),
+        GuardedExchanger(AuditedExchanger(keycloak, telemetry, outcomes), breaker),
         memory,
         telemetry,
         client_id=settings.token_exchange_client_id,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -19,7 +20,7 @@ _TEBIBYTE = 1_099_511_627_776
 
 CommaList = Annotated[tuple[str, ...], NoDecode]
 Seconds = Annotated[float, Field(gt=0, le=_DAY, allow_inf_nan=False)]
-SecondsOrNone = Annotated[float, Field(ge=0, le=_DAY, allow_inf_nan=False)]
+SecondsOrZero = Annotated[float, Field(ge=0, le=_DAY, allow_inf_nan=False)]
 
 _EXAMPLES: Mapping[str, str] = {
     "keycloak_url": "https://login.example.com",
@@ -27,11 +28,32 @@ _EXAMPLES: Mapping[str, str] = {
     "public_url": "https://tools.example.com",
     "otel_exporter_otlp_endpoint": "http://otel-collector:4317",
 }
-_PATH = re.compile(
-    r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)*"
-)  # RFC 3986: unreserved characters, no empty or dot segments
+# Unreserved characters only, which no proxy writes in another way, and no empty or dot segments (RFC 3986).
+_PATH = re.compile(r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)*")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
 _ALIKE = 0.9  # of 1; KEYCLOAK_USER, which is not ours, is 0.88 like KEYCLOAK_URL
+
+
+class Secret:
+    """A secret as it stands now: one in a file is read whenever it is asked for, so that a new one needs no restart.
+
+    While the file is gone, empty or unreadable, what it last held is used.
+    """
+
+    def __init__(self, value: SecretStr, file: Path | None) -> None:
+        self._last = value.get_secret_value()
+        self._file = file
+
+    def __call__(self) -> str:
+        """Return the secret."""
+        if self._file is not None:
+            with suppress(OSError, UnicodeDecodeError):
+                self._last = _content(self._file) or self._last
+        return self._last
+
+
+def _content(file: Path) -> str:
+    return file.read_text(encoding="utf-8").rstrip("\r\n")
 
 
 class Settings(BaseSettings):
@@ -42,16 +64,19 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
 
+    # The identity provider, and the exchange of tokens
     keycloak_url: str = "http://localhost:8041"
     keycloak_realm: str = "tools-provider"
     oidc_issuer: str = ""
     token_exchange_client_id: str = "tools-provider-token-exchange"
     token_exchange_client_secret: SecretStr = SecretStr("")
     token_exchange_client_secret_file: Path | None = None
-    token_exchange_cache_ttl_buffer: SecondsOrNone = 60
-    token_exchange_cache_max_age: SecondsOrNone = 60
+    token_exchange_cache_ttl_buffer: SecondsOrZero = 60
+    token_exchange_cache_max_age: SecondsOrZero = 60
     token_exchange_timeout: Seconds = 10.0
     accepted_audiences: CommaList = ()
+    clock_leeway: float = Field(default=30, ge=0, le=300)  # RFC 7519 section 4.1.4: a few minutes at most
+    token_max_bytes: int = Field(default=65_536, ge=1_024, le=1_048_576)
     admin_roles: CommaList = ("admin", "manager")
     challenge_scopes: CommaList = ()
     token_passthrough: Literal["allow", "deny"] = "allow"
@@ -59,6 +84,7 @@ class Settings(BaseSettings):
     circuit_breaker_failure_threshold: int = Field(default=5, ge=1)
     circuit_breaker_recovery_timeout: Seconds = 30.0
 
+    # Where it listens, for whom, and how it ends
     host: str = "127.0.0.1"
     port: int = Field(default=8040, ge=0, le=65535)
     public_url: str = "http://localhost:8040"
@@ -66,12 +92,14 @@ class Settings(BaseSettings):
     allowed_origins: CommaList = ()
     mcp_page_size: int = Field(default=1_000, ge=1, le=10_000)
     keep_alive: Seconds = 75
-    shutdown_drain: SecondsOrNone = 5
-    shutdown_grace: SecondsOrNone = 10
+    shutdown_drain: SecondsOrZero = 5
+    shutdown_grace: SecondsOrZero = 10
 
+    # What it keeps
     database_url: SecretStr = SecretStr("sqlite:///./data/tools-provider.db")
     database_url_file: Path | None = None
 
+    # Upstreams and their documents
     allowed_upstreams: CommaList = ()
     audience_origins: CommaList = ()
     upstream_timeout: Seconds = 30.0
@@ -90,6 +118,7 @@ class Settings(BaseSettings):
     source_max_tool_bytes: int = Field(default=32_768, ge=2_048)
     source_max_list_bytes: int = Field(default=10_485_760, ge=2_048)
 
+    # Records and telemetry
     audit_log: Path | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otel_exporter_otlp_endpoint: str = ""
@@ -182,7 +211,7 @@ class Settings(BaseSettings):
             path = values.get(f"{name}_file")
             if isinstance(path, str | Path) and str(path):
                 try:
-                    values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+                    values[name] = _content(Path(path))
                 except (OSError, UnicodeDecodeError) as error:
                     reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
                     raise ValueError(f"{name.upper()}_FILE: {path} cannot be read ({reason}).") from None
@@ -193,6 +222,16 @@ class Settings(BaseSettings):
         if not self.admin_roles:
             raise ValueError("ADMIN_ROLES is empty: nobody could register a source. Name at least one realm role.")
         return self
+
+    @property
+    def exchange_secret(self) -> Secret:
+        """`TOKEN_EXCHANGE_CLIENT_SECRET`, or what its file holds."""
+        return Secret(self.token_exchange_client_secret, self.token_exchange_client_secret_file)
+
+    @property
+    def current_database_url(self) -> Secret:
+        """`DATABASE_URL`, or what its file holds."""
+        return Secret(self.database_url, self.database_url_file)
 
     @property
     def realm_url(self) -> str:

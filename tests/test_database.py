@@ -19,6 +19,7 @@ from app.audit.record import AUDIT_RECORDS
 from app.database import Database
 from app.errors import Unavailable
 from app.sources.tables import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport
+from tests.support.databases import PostgresqlCluster
 
 pytestmark = pytest.mark.anyio
 MIGRATIONS = Path(str(migrations.__file__)).parent
@@ -79,7 +80,7 @@ async def test_the_migrations_and_the_declared_tables_are_the_same(database: Dat
 async def test_migrating_again_changes_nothing(database: Database) -> None:
     await database.migrate()
     async with database.engine.connect() as connection:
-        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars().all() == ["0004"]
+        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars().all() == ["0005"]
 
 
 async def test_a_source_of_an_earlier_release_shows_everything_as_before(database_url: str) -> None:
@@ -172,3 +173,30 @@ def test_another_kind_of_database_is_refused_at_the_start(url: str) -> None:
 )
 def test_the_driver_is_chosen_for_the_operator(written: str, used: str) -> None:
     assert str(Database(written).engine.url) == used
+
+
+@pytest.mark.extended
+async def test_each_connection_to_postgresql_is_made_with_the_url_as_it_is_now(postgresql: PostgresqlCluster) -> None:
+    first, second = await postgresql.new_database(), await postgresql.new_database()
+    now = [first]
+    database = Database(first, current_url=lambda: now[0])
+    used: list[str] = []
+    for url in (first, second, "half written", "mysql://elsewhere/x"):
+        now[0] = url
+        await database.dispose()  # of the connections that it has
+        async with database.session() as session:
+            used.append((await session.exec(text("SELECT current_database()"))).scalar_one())  # type: ignore[call-overload]
+    await database.dispose()
+    first_name, second_name = (url.rpartition("/")[2] for url in (first, second))
+    assert used == [first_name, second_name, first_name, first_name]
+
+
+async def test_a_file_of_sqlite_stays_the_same(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/one.db", current_url=lambda: f"sqlite:///{tmp_path}/another.db")
+    await database.migrate()
+    await database.dispose()
+    assert names_in(tmp_path) == ["one.db"]
+
+
+def names_in(folder: Path) -> list[str]:
+    return [file.name for file in folder.glob("*.db")]

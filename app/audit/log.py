@@ -23,6 +23,7 @@ class AuditFilter:
     """Which records are wanted: all fields that are set must be equal; `since` <= at < `until`, in epoch seconds."""
 
     subject: str | None = None
+    preferred_username: str | None = None
     client_id: str | None = None
     tool: str | None = None
     source: str | None = None
@@ -70,7 +71,7 @@ class AuditLog(AuditWriter):
 
 def _select(filters: AuditFilter) -> Select[tuple[object, ...]]:
     statement = select(AUDIT_RECORDS)
-    for name in ("subject", "client_id", "tool", "source", "outcome", "kind"):
+    for name in ("subject", "preferred_username", "client_id", "tool", "source", "outcome", "kind"):
         wanted = getattr(filters, name)
         if wanted is not None:
             fits = false() if "\x00" in wanted else AUDIT_RECORDS.c[name] == wanted  # PostgreSQL takes no NUL

@@ -23,7 +23,7 @@ EACH_BY_ITSELF = 10
 WINDOW = 1.0  # seconds
 
 _REFUSALS = (InvalidAgentToken, NotPermitted, NotFound, Invalid)  # a call that ends so is recorded as a refusal
-_Alike = tuple[str | None, str, str, str | None]  # door, action, code, subject
+_Alike = tuple[str | None, str, str, str | None, str | None]  # door, action, code, subject and the user's name
 
 
 class Outcomes:
@@ -80,7 +80,7 @@ class Outcomes:
     def _has_room(self, record: AuditRecord) -> bool:
         if self._window is None:
             self._window = asyncio.create_task(self._count_for_a_while())
-        alike = (record.door, record.action, record.outcome, record.subject)
+        alike = (record.door, record.action, record.outcome, record.subject, record.preferred_username)
         self._seen[alike] += 1
         return self._seen[alike] <= EACH_BY_ITSELF
 
@@ -91,11 +91,19 @@ class Outcomes:
 
     async def _summarise(self) -> None:
         seen, self._seen = self._seen, Counter()
-        for (door, action, code, subject), number in seen.items():
+        for (door, action, code, subject, username), number in seen.items():
             if number > EACH_BY_ITSELF:
                 detail = f"{number - EACH_BY_ITSELF} more like this within {WINDOW:g} s"
                 await self._record(
-                    AuditRecord(kind="refusal", action=action, outcome=code, door=door, subject=subject, detail=detail)
+                    AuditRecord(
+                        kind="refusal",
+                        action=action,
+                        outcome=code,
+                        door=door,
+                        subject=subject,
+                        preferred_username=username,
+                        detail=detail,
+                    )
                 )
 
 
@@ -187,6 +195,7 @@ class Outcome:
             outcome=self.code,
             door=self._door,
             subject=None if agent is None else agent.subject,
+            preferred_username=None if agent is None else agent.preferred_username,
             client_id=None if agent is None else agent.client_id,
             token_id=None if agent is None else agent.token_id,
             exchanged_token_id=self.exchanged_token_id,

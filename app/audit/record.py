@@ -43,6 +43,10 @@ class AuditRecord:
         Field(description="Where it came in: `rest`, `mcp`, or `schedule` for a refresh that nobody asked for."),
     ] = None
     subject: Annotated[str | None, Field(description="The user: the `sub` of the agent's token.")] = None
+    preferred_username: Annotated[
+        str | None,
+        Field(description="The user's name when it happened: the `preferred_username` of the agent's token."),
+    ] = None
     client_id: Annotated[str | None, Field(description="The client: the `azp` of the agent's token.")] = None
     token_id: Annotated[str | None, Field(description="The `jti` of the agent's token.")] = None
     exchanged_token_id: Annotated[
@@ -80,6 +84,7 @@ class AuditRow(SQLModel, table=True):
     outcome: str
     door: str | None = None
     subject: str | None = None
+    preferred_username: str | None = None
     client_id: str | None = None
     token_id: str | None = None
     exchanged_token_id: str | None = None

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.audit.record import AUDIT_RECORDS, AuditRecord, Row, to_row
+from app.audit.record import AUDIT_RECORDS, FIELDS, AuditRecord, Row, to_row
 from app.telemetry import Telemetry
 
 _BATCH = 500  # records of one transaction
@@ -184,7 +184,8 @@ def _read(file: Path) -> list[Row]:
     rows: list[Row] = []
     for line in file.read_bytes().splitlines():
         try:
-            rows.append(orjson.loads(line))
-        except orjson.JSONDecodeError:
+            kept = orjson.loads(line)
+            rows.append({name: kept.get(name) for name in FIELDS})  # one that an earlier version kept has fewer fields
+        except (orjson.JSONDecodeError, AttributeError):
             _log.error("a line that was kept aside is not a record", line=line.decode("utf-8", "replace"))
     return rows

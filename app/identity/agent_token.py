@@ -9,13 +9,14 @@ class AgentToken:
 
     `digest` is the SHA-256 of the value and stands in for it wherever a key is needed. `expires_at` is in seconds since
     the epoch (claim `exp`). `roles` are the realm roles (`realm_access.roles`), `client_id` is `azp`, `token_id` is
-    `jti`.
+    `jti`. `preferred_username` is for people who read of the user, and decides nothing: users may change it.
     """
 
     value: str = field(repr=False)
     digest: bytes = field(repr=False)
     issuer: str
     subject: str
+    preferred_username: str | None
     client_id: str | None
     token_id: str | None
     scopes: frozenset[str]

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-LEEWAY = 10  # seconds by which the clocks of issuer and server may differ
-
 
 def integer(claim: object) -> int | None:
     """Return a NumericDate (RFC 7519 section 2) if it is a whole number, otherwise None."""
@@ -14,6 +12,15 @@ def integer(claim: object) -> int | None:
 def text_or_none(claim: object) -> str | None:
     """Return the claim if it is a string, otherwise None."""
     return claim if isinstance(claim, str) else None
+
+
+def name_or_none(claim: object) -> str | None:
+    """Return the name that a person or system is shown under, fit for records; None if there is none.
+
+    Keycloak's own names have at most 255 characters. What cannot be printed is left out.
+    """
+    name = "".join(filter(str.isprintable, claim[:255])).strip() if isinstance(claim, str) else ""
+    return name or None
 
 
 def strings_of(claim: object) -> frozenset[str]:

@@ -7,12 +7,12 @@ from typing import Any
 
 from app.errors import InvalidAgentToken, NotPermitted
 from app.identity.agent_token import AgentToken
-from app.identity.claims import LEEWAY, audiences_of, integer, strings_of, text_or_none
+from app.identity.claims import audiences_of, integer, name_or_none, strings_of, text_or_none
+from app.identity.issuer_watch import IssuerWatch, issuer_mismatch
 from app.identity.jwks import JwksCache, SignatureRefused
 from app.identity.signed_claims import signed_claims
 from app.memory import Kept, Memory
 
-_MAX_LENGTH = 16_384  # characters; common proxies stop at half of that for a header
 _MAX_LIFE = 366 * 86_400  # seconds; a longer life is a mistake or an attack
 _MAX_ACTORS = 3  # an agent, one that it works for, one more; each can misuse the token
 _MOST_REMEMBERED = 4_096  # of a few kilobytes each
@@ -20,7 +20,12 @@ _MOST_REFUSED = 10_000  # digests
 _REMEMBERED_FOR = 60.0  # seconds; a key that the issuer withdraws is trusted this much longer for tokens already seen
 
 _MISSING = "Send the agent's access token: `Authorization: Bearer …`."
-_MALFORMED = f"A token is ASCII text of at most {_MAX_LENGTH} characters."
+_NOT_ASCII = "A token is ASCII text."
+_OVER_LENGTH = (
+    "The token has more than {most} characters. Another of the same kind would be as long: in Keycloak, give it fewer "
+    "claims (take client scopes with groups or roles away from the agent's client); or an operator raises "
+    "TOKEN_MAX_BYTES."
+)
 _REVOKED = "The identity provider no longer accepts this token. Sign in again for a new one."
 _WRONG_ISSUER = (
     "The token's `iss` must be exactly `{issuer}`. Get the token from that address; if it is the wrong one, "
@@ -50,7 +55,9 @@ _TOO_MANY_ACTORS = f"More than {_MAX_ACTORS} actors stand behind this token (cla
 
 
 class AgentTokenVerifier:
-    """Verifies tokens of one issuer. `clock` gives seconds since the epoch.
+    """Verifies tokens of one issuer, of at most `max_length` characters.
+
+    `leeway` is the seconds by which the issuer's clock may differ from `clock`, which gives seconds since the epoch.
 
     A good token is remembered under its digest, so that the next call with it costs microseconds.
     """
@@ -58,15 +65,21 @@ class AgentTokenVerifier:
     def __init__(
         self,
         keys: JwksCache,
+        watch: IssuerWatch,
         memory: Memory,
         *,
         issuer: str,
         audiences: frozenset[str],
+        leeway: float,
+        max_length: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._keys = keys
+        self._watch = watch
         self._issuer = issuer
         self._audiences = audiences
+        self._leeway = leeway
+        self._max_length = max_length
         self._clock = clock
         self._verified: Kept[AgentToken] = memory.kept("verified_tokens", most=_MOST_REMEMBERED)
         self._refused: Kept[bool] = memory.kept("refused_tokens", most=_MOST_REFUSED)
@@ -74,13 +87,15 @@ class AgentTokenVerifier:
     async def verify(self, value: str) -> AgentToken:
         """Return the token if it is good.
 
-        Raises InvalidAgentToken with a `token_…` or `clock_skew` code, NotPermitted (`delegation_too_deep`), and
-        Unavailable (`idp_unreachable`) while the issuer's keys cannot be fetched.
+        Raises InvalidAgentToken with a `token_…` or `clock_skew` code, NotPermitted (`delegation_too_deep`), BadAnswer
+        (`issuer_mismatch_at_provider`), and Unavailable while the issuer's keys cannot be fetched.
         """
         if not value:
             raise InvalidAgentToken("token_missing", _MISSING)
-        if len(value) > _MAX_LENGTH or not value.isascii():
-            raise InvalidAgentToken("token_invalid", _MALFORMED)
+        if len(value) > self._max_length:
+            raise InvalidAgentToken("token_invalid", _OVER_LENGTH.format(most=self._max_length))
+        if not value.isascii():
+            raise InvalidAgentToken("token_invalid", _NOT_ASCII)
         digest = hashlib.sha256(value.encode("ascii")).digest()
         now = self._clock()
         if await self._refused.get(digest, now):
@@ -93,13 +108,14 @@ class AgentTokenVerifier:
 
     async def refuse(self, agent: AgentToken) -> None:
         """The identity provider refused this token: `token_revoked` from the next request on."""
-        await self._refused.keep(agent.digest, True, until=agent.expires_at + LEEWAY, now=self._clock())
+        await self._refused.keep(agent.digest, True, until=agent.expires_at + self._leeway, now=self._clock())
 
     async def _read(self, value: str, digest: bytes) -> AgentToken:
         try:
             claims = await signed_claims(value, self._keys)
         except SignatureRefused as refused:
             raise InvalidAgentToken(refused.code, refused.detail) from None
+        await self._check_issuer(claims)
         self._check_kind(claims)
         self._check_times(claims)
         self._check_parties(claims)
@@ -108,6 +124,7 @@ class AgentTokenVerifier:
             digest=digest,
             issuer=self._issuer,
             subject=claims["sub"],
+            preferred_username=name_or_none(claims.get("preferred_username")),
             client_id=text_or_none(claims.get("azp")),
             token_id=text_or_none(claims.get("jti")),
             scopes=frozenset((text_or_none(claims.get("scope")) or "").split()),
@@ -115,9 +132,15 @@ class AgentTokenVerifier:
             expires_at=float(claims["exp"]),
         )
 
+    async def _check_issuer(self, claims: dict[str, Any]) -> None:
+        stated = claims.get("iss")
+        if stated == self._issuer:
+            return
+        if await self._watch.names(stated):
+            raise issuer_mismatch()
+        raise InvalidAgentToken("token_issuer_mismatch", _WRONG_ISSUER.format(issuer=self._issuer))
+
     def _check_kind(self, claims: dict[str, Any]) -> None:
-        if claims.get("iss") != self._issuer:
-            raise InvalidAgentToken("token_issuer_mismatch", _WRONG_ISSUER.format(issuer=self._issuer))
         if "cnf" in claims:
             raise InvalidAgentToken("token_type_refused", _BOUND_TO_KEY)
         if claims.get("typ") != "Bearer":
@@ -128,9 +151,9 @@ class AgentTokenVerifier:
         expires, issued, not_before = (integer(claims.get(name)) for name in ("exp", "iat", "nbf"))
         if expires is None or issued is None or (not_before is None and "nbf" in claims):
             raise InvalidAgentToken("token_invalid", _TIMES)
-        if expires + LEEWAY <= now:
+        if expires + self._leeway <= now:
             raise InvalidAgentToken("token_expired", _EXPIRED)
-        if max(issued, not_before or 0) > now + LEEWAY:
+        if max(issued, not_before or 0) > now + self._leeway:
             raise InvalidAgentToken("clock_skew", _NOT_YET)
         if expires - now > _MAX_LIFE:
             raise InvalidAgentToken("token_invalid", _TOO_LONG)

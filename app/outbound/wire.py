@@ -4,8 +4,9 @@ No session has a timeout of its own: a timeout for each read does not limit a se
 `asyncio.timeout` over the whole exchange.
 """
 
+import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import cache, partial
 from socket import AF_UNSPEC, AddressFamily, socket
@@ -15,7 +16,7 @@ import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.http import RawResponseMessage
+from aiohttp.http import HttpProcessingError, RawResponseMessage
 from aiohttp.http_exceptions import BadHttpMessage
 from yarl import URL
 
@@ -25,13 +26,14 @@ from app.outbound.causes import TellingSSLObject, cause_of
 OWN_HEADERS = (("accept-encoding", "identity"), ("user-agent", "mcp-tools-provider"))
 
 Headers = Sequence[tuple[str, str]]
+BROKEN = (aiohttp.ClientError, HttpProcessingError)  # what aiohttp raises when an exchange fails
 
 _KEEP_ALIVE = 15.0  # seconds; common servers keep an idle connection longer, so few requests meet a closing one
 _LONGEST_HEADER = 16_384  # bytes; some policies and links to pages are longer than the 8,190 of aiohttp
 _MOST_HEADERS = 256
-_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 _END_OF_HEAD = b"\r\n\r\n"
-_MOST_INTERIM = 1_000  # answers of 1xx before one that ends the exchange
+_MOST_HEADS = 1_000  # before the answer: those of 1xx
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def open_session(policy: AddressPolicy | None, connecting: float | None = None) -> aiohttp.ClientSession:
@@ -43,7 +45,7 @@ def open_session(policy: AddressPolicy | None, connecting: float | None = None) 
     loop.
     """
     return aiohttp.ClientSession(
-        connector=_Connector() if policy is None else _guarded_connector(policy),
+        connector=_connector() if policy is None else _guarded_connector(policy),
         headers=OWN_HEADERS,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
@@ -84,75 +86,89 @@ async def _never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
         raise WireError(error) from error
 
 
-class _Connector(aiohttp.TCPConnector):
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own options
-        super().__init__(limit=0, keepalive_timeout=_KEEP_ALIVE, ssl=_tls(), **options)
-        protocol: Callable[..., ResponseHandler] = _Conversation
-        self._factory = partial(protocol, loop=self._loop)
+def _connector(**options: Any) -> aiohttp.TCPConnector:  # noqa: ANN401 - aiohttp's own options
+    return _Connector(limit=0, keepalive_timeout=_KEEP_ALIVE, ssl=_tls(), **options)
 
 
 def _guarded_connector(policy: AddressPolicy) -> aiohttp.TCPConnector:
     gate = _Gate(policy)
-    return _Connector(family=AF_UNSPEC, resolver=gate, socket_factory=gate.open_socket)
+    return _connector(family=AF_UNSPEC, resolver=gate, socket_factory=gate.open_socket)
 
 
-class _Conversation(ResponseHandler):
-    """One connection: a request, its answer, and only then the next request, which may be another user's.
+class _Connector(aiohttp.TCPConnector):
+    """Opens connections that keep to one answer for each request."""
 
-    aiohttp's own hands an answer that nobody asked for to the next request, queues any number of 1xx answers, waits on
-    when chunks are wrong in the middle of a body, and lets a server that reads nothing keep the connection for ever
-    (docs/decisions/0015).
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
+        super().__init__(**options)
+        self._factory = partial(_OneAnswer, self._loop)  # type: ignore[assignment]
+
+
+class _OneAnswer(ResponseHandler):
+    """Takes one answer for each request. What comes beyond it ends the connection, and spoils no other call.
+
+    aiohttp fails with the answer when the rest is not HTTP, such as the body of a 204 (RFC 9112 section 6.3: there is
+    none), and gives the rest to the next request when it comes late. It also keeps 1xx answers without end, and on
+    closing waits for a server that reads nothing to take what has not been sent.
     """
 
-    _awaited = False  # a request is under way, and its answer has not begun
-    _interim = 0
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._body: aiohttp.StreamReader | None = None
+        self._heads = 0
+        self._before = b""
 
-    def set_response_params(self, **params: Any) -> None:  # noqa: ANN401 - aiohttp's own
-        """A request is about to be sent."""
-        self._awaited, self._interim = True, 0
-        super().set_response_params(**params)
-
-    def data_received(self, data: bytes) -> None:
-        """Take heads by themselves, so that a body where none may be (HEAD, 204, 304) does not spoil the answer."""
-        start = 0
-        while self._awaited and self.exception() is None and (end := data.find(_END_OF_HEAD, start)) >= 0:
-            self._take(data[start : end + len(_END_OF_HEAD)])
-            start = end + len(_END_OF_HEAD)
-        if start < len(data) or not data:
-            self._take(data[start:])
-
-    def _take(self, data: bytes) -> None:
-        payload = self._payload
-        if data and not self._awaited and (payload is None or payload.is_eof()):
-            self.force_close()
-            self.abort()
-            return
-        super().data_received(data)
-        if self.exception() is not None and payload is not None and not payload.is_eof():
-            payload.set_exception(aiohttp.ClientPayloadError("the framing of the body is wrong"))
+    def set_response_params(self, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
+        """Begin with a request."""
+        self._body, self._heads, self._before = None, 0, b""
+        super().set_response_params(**options)
 
     def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
-        """Take the head of an answer."""
-        message, _ = data
-        if not self._awaited:
-            self.force_close()
-        elif 100 <= message.code < 200 and message.code != 101:
-            self._interim += 1
-            if self._interim > _MOST_INTERIM and self.exception() is None:
-                self.set_exception(BadHttpMessage("more 1xx answers than any server needs"))
-        else:
-            self._awaited = False
-            if message.code == 204 and _announces_a_body(message):
-                self.force_close()
+        """Take the head of an answer; those of 1xx come before it, and are dropped."""
+        message, body = data
+        if self._body is not None:
+            self._end()
+        elif message.code >= 200 or message.code == 101:
+            self._body = body
+            if message.code == 204 and (message.chunked or message.headers.get("content-length", "0") != "0"):
+                self.force_close()  # its body may come when the next request is already out
             super().feed_data(data, size)
 
+    def data_received(self, data: bytes) -> None:
+        """Read as far as one answer goes."""
+        start = 0
+        while self._body is None and self.exception() is None and (end := self._end_of_head(data, start)):
+            self._heads += 1
+            if self._heads > _MOST_HEADS:
+                self.set_exception(BadHttpMessage("more 1xx answers than any server needs"))
+                return
+            super().data_received(data[start:end])
+            start = end
+        rest = data[start:]
+        if self._body is None or not self._body.is_eof():
+            super().data_received(rest)
+            if self._body is not None and isinstance(broken := self.exception(), HttpProcessingError):
+                self._body.set_exception(broken)  # aiohttp tells only whoever waits for a head
+        elif rest:
+            self._end()
+
     def close(self) -> None:
-        """Drop what has not been sent yet."""
+        """Drop what has not been sent."""
         self.abort()
 
+    def _end(self) -> None:
+        self.force_close()
+        if self.transport is not None:
+            self.transport.abort()
 
-def _announces_a_body(head: RawResponseMessage) -> bool:
-    return "transfer-encoding" in head.headers or head.headers.get("content-length", "0") != "0"
+    def _end_of_head(self, data: bytes, start: int) -> int:
+        """Return where in the data a head ends that began before or at `start`, 0 if none does."""
+        kept = len(self._before)
+        seam = self._before + data[start : start + len(_END_OF_HEAD)]
+        end = (found := seam.find(_END_OF_HEAD)) + len(_END_OF_HEAD) - kept + start
+        if found < 0:
+            end = (found := data.find(_END_OF_HEAD, start)) + len(_END_OF_HEAD)
+        self._before = b"" if found >= 0 else (self._before + data[start:][-3:])[-3:]
+        return end if found >= 0 else 0
 
 
 @cache

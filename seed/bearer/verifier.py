@@ -10,8 +10,8 @@ from seed.bearer.keys import SigningKeys
 
 ALGORITHMS = ["RS256"]
 REQUIRED_CLAIMS = ["exp", "iat", "iss", "sub"]
-CLOCK_SKEW = 5  # seconds by which the identity provider's clock may be ahead of ours or behind it
-LONGEST_TOKEN = 16_384  # characters; what is longer is not worth a signature check
+CLOCK_SKEW = 30  # seconds by which the identity provider's clock may be ahead of ours or behind it
+LONGEST_TOKEN = 65_536  # characters; what is longer is not worth a signature check
 
 
 class TokenRefused(Exception):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -296,7 +297,8 @@ REFUSED: list[tuple[int, dict[str, str], str]] = [
     ),
     (403, {"error": "access_denied"}, "exchange_policy_refused"),
     (401, {"error": "unauthorized_client"}, "exchange_client_rejected"),
-    (404, {}, "realm_disabled"),
+    (404, {"error": "Realm does not exist"}, "realm_disabled"),
+    (403, {}, "idp_foreign_answer"),
 ]
 
 
@@ -384,6 +386,66 @@ def test_x15_the_request_is_that_of_rfc_8693_with_the_secret_in_its_body_alone(w
             "audience": AUDIENCE,
         }
     ]
+
+
+def test_a_secret_in_a_file_is_the_one_that_is_there_now(made_with: Callable[..., World], tmp_path: Path) -> None:
+    file, first, second = (tmp_path / name for name in ("secret", "first", "second"))
+    first.write_text("one\n")
+    second.write_text("two\r\n")
+    file.symlink_to(first)
+    world = made_with(token_exchange_client_secret="three", token_exchange_client_secret_file=file)
+
+    def sent() -> str:
+        assert world.call(world.agent()) == (200, None)
+        return world.issuer.forms[-1]["client_secret"]
+
+    assert sent() == "one"
+    link = tmp_path / "link"
+    link.symlink_to(second)
+    link.replace(file)
+    assert sent() == "two"
+    second.write_text("four")
+    assert sent() == "four"
+    for content in (b"", b"\n", b"\xff"):
+        second.write_bytes(content)
+        assert sent() == "four"
+    second.unlink()
+    assert sent() == "four"
+    second.write_text("five")
+    assert sent() == "five"
+
+
+BETWEEN: dict[str, Answer] = {
+    "a password for the staging": Answer(
+        401, b"<h1>Authorization Required</h1>", {"www-authenticate": 'Basic realm="x"', "content-type": "text/html"}
+    ),
+    "a firewall": Answer(403, b"<h1>Forbidden</h1>", {"content-type": "text/html"}),
+    "too long for a proxy": Answer(413, b"<h1>Request Entity Too Large</h1>", {"content-type": "text/html"}),
+    "a gateway": Answer(403, {"message": "Missing Authentication Token"}),
+    "another path": Answer(404, b"no route"),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("answer", BETWEEN.values(), ids=BETWEEN)
+def test_what_answers_in_keycloaks_place_is_told_as_such(world: World, answer: Answer, door: str) -> None:
+    world.issuer.exchange = lambda _: answer
+    agent = world.agent()
+    assert world.call(agent, door) == (None, "idp_foreign_answer")
+    world.issuer.exchange = world.exchanged
+    assert world.call(agent, door) == (200, None)
+
+
+def test_what_answers_in_keycloaks_place_is_503_with_a_hint_and_opens_no_breaker(
+    brittle: Callable[[float], World],
+) -> None:
+    world = brittle(60)
+    world.issuer.exchange = lambda _: BETWEEN["a firewall"]
+    for _ in range(THRESHOLD + 1):
+        told = world.provider.execute(world.agent(), "probe/echo")
+        assert (told.status_code, told.json()["code"]) == (503, "idp_foreign_answer")
+    assert told.headers["retry-after"] == "1"
+    assert "KEYCLOAK_URL" in told.json()["detail"]
 
 
 @pytest.mark.parametrize("door", DOORS)

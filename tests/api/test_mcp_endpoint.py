@@ -1,13 +1,15 @@
 """The MCP endpoint on the wire: hosts, origins, statuses, challenges, metadata."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
+from tests.api.conftest import Start
 from tests.api.probe import Probe
 from tests.api.protocol import ACCEPT, ERAS, MODERN, message, post, sent_raw, told
-from tests.support.installation import EmbeddedIdentityProvider, Headers, RunningProvider
+from tests.support.installation import EmbeddedIdentityProvider, Headers, RunningProvider, bearer
 
 METADATA = "/.well-known/oauth-protected-resource"
 
@@ -181,6 +183,50 @@ def test_a_tool_that_lacks_scopes_is_listed_and_its_call_challenges(
     (record, *_) = provider.audit(admin, outcome="insufficient_scope", limit=1)
     assert (record["tool"], record["source"], record["door"]) == ("scoped/echo", "scoped", "mcp")
     assert record["trace_id"] == told(answer)["trace_id"]
+
+
+def scopes_of(challenge: str) -> list[str]:
+    (scopes,) = re.findall(r'scope="([^"]*)"', challenge)
+    return str(scopes).split()
+
+
+def test_a_challenge_names_what_else_the_token_has_that_any_source_needs(
+    provider: RunningProvider,
+    probe_address: tuple[Probe, str],
+    admin: Headers,
+    identity_provider: EmbeddedIdentityProvider,
+) -> None:
+    def refused(slug: str, token: Headers) -> list[str]:
+        answer = post(provider, token, "tools/call", name=f"{slug}__echo", arguments={})
+        assert answer.status_code == 403
+        assert answer.headers["www-authenticate"].count("scope=") == 1
+        by_rest = provider.execute(token, f"{slug}/echo")
+        assert scopes_of(by_rest.headers["www-authenticate"]) == scopes_of(answer.headers["www-authenticate"])
+        return scopes_of(answer.headers["www-authenticate"])
+
+    url = f"{probe_address[1]}/openapi.json"
+    provider.register(admin, url, slug="wants-mcp", required_scopes=["mcp:tools", "kitchen:open"])
+    provider.register(admin, url, slug="wants-drinks", required_scopes=["drinks:write"])
+    token = bearer(identity_provider.access_token("johndoe", scope="mcp:tools profile"))
+    # `profile` is not named, which no source needs, nor `kitchen:open`, which the token has not.
+    assert refused("wants-drinks", token) == ["mcp:tools", "drinks:write"]
+    assert refused("wants-mcp", token) == ["mcp:tools", "kitchen:open"]
+    provider.register(admin, url, slug="wants-profile", required_scopes=["profile"])
+    assert refused("wants-drinks", token) == ["mcp:tools", "drinks:write", "profile"]
+    provider.http.delete("/api/v1/sources/wants-profile", headers=admin)
+    assert refused("wants-drinks", token) == ["mcp:tools", "drinks:write"]
+
+
+def test_scopes_that_everyone_is_to_ask_for_are_in_challenges_and_metadata(
+    start: Start, probe_address: tuple[Probe, str], admin: Headers, agent: Headers
+) -> None:
+    provider = start(challenge_scopes=("orders:write", "mcp:tools", "menu:read"))
+    everyone = ["mcp:tools", "orders:write", "menu:read"]
+    assert scopes_of(post(provider, {}, "tools/list").headers["www-authenticate"]) == everyone
+    assert provider.http.get(f"{METADATA}/mcp").json()["scopes_supported"] == everyone
+    provider.register(admin, f"{probe_address[1]}/openapi.json", slug="scoped", required_scopes=["orders:write", "x:y"])
+    refused = post(provider, agent, "tools/call", name="scoped__echo", arguments={})
+    assert scopes_of(refused.headers["www-authenticate"]) == [*everyone, "x:y"]
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -1,5 +1,6 @@
 """A flood of refusals is told, and does not fill the disk."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,9 +16,12 @@ FLOOD = 400
 
 def test_a_refusal_for_want_of_a_role_is_on_record(provider: RunningProvider, agent: Headers, admin: Headers) -> None:
     refused = provider.http.get("/api/v1/audit", headers=agent).json()
-    (record,) = provider.audit(admin, outcome="role_required")
+    (record,) = provider.audit(admin, outcome="role_required", preferred_username="johndoe")
     assert record["trace_id"] == refused["trace_id"]
     assert record["subject"]
+    assert provider.settings.audit_log is not None
+    lines = [json.loads(line) for line in provider.settings.audit_log.read_text(encoding="utf-8").splitlines()]
+    assert [line["preferred_username"] for line in lines if line["id"] == record["id"]] == ["johndoe"]
 
 
 def test_a_flood_is_counted_to_the_last_refusal(provider: RunningProvider, admin: Headers) -> None:

@@ -40,6 +40,7 @@ def test_a_call_leaves_one_record_without_its_arguments(
     (record,) = [record for record in records if record["trace_id"] == answer.json()["trace_id"]]
     assert (record["kind"], record["outcome"], record["door"], record["upstream_status"]) == ("call", "ok", "rest", 200)
     assert record["client_id"] == "tools-provider-frontend"
+    assert record["preferred_username"] == "johndoe"
     assert record["passthrough"] is True
     assert "very-private" not in str(record)
 

@@ -67,6 +67,7 @@ async def test_every_field_comes_back(log: AuditLog) -> None:
         outcome="upstream_error",
         door="mcp",
         subject="f7b1",
+        preferred_username="johndoe",
         client_id="tools-provider-frontend",
         token_id="jti-1",
         exchanged_token_id="jti-2",
@@ -209,12 +210,28 @@ async def test_a_writer_that_is_cancelled_keeps_aside_what_is_pending(database: 
 
 async def test_a_line_that_is_no_record_does_not_stop_the_start(database: Database, tmp_path: Path) -> None:
     aside = tmp_path / "audit-unsaved.jsonl"
-    aside.write_text('{"half a rec\n')
+    aside.write_text('{"half a rec\n"a text"\n')
     log = AuditLog(database, None)
     await log.start()
     await log.record(a_record("a/b"))
     await log.stop()
     assert stored(tmp_path) == ["a/b"]
+
+
+async def test_what_an_earlier_version_kept_aside_comes_in_beside_what_this_one_did(
+    database: Database, tmp_path: Path
+) -> None:
+    log = AuditLog(database, None)
+    await log.record(a_record("a/now", preferred_username="johndoe"))
+    aside = tmp_path / "audit-unsaved.jsonl"
+    now = json.loads(aside.read_text())
+    earlier = {name: value for name, value in now.items() if name != "preferred_username"}
+    lines = [{**earlier, "id": "1", "tool": "a/earlier"}, now, {**earlier, "id": "2", "tool": "a/earlier"}]
+    aside.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    await log.start()
+    names = [(record.tool, record.preferred_username) for record in (await log.query()).items]
+    await log.stop()
+    assert names == [("a/earlier", None), ("a/now", "johndoe"), ("a/earlier", None)]
 
 
 async def test_what_cannot_be_kept_aside_is_logged_whole(database: Database, tmp_path: Path) -> None:
@@ -259,6 +276,7 @@ async def test_pages_lead_from_the_newest_to_the_oldest_without_gaps(log: AuditL
     [
         (AuditFilter(), {"one", "two"}),
         (AuditFilter(subject="jo"), {"one"}),
+        (AuditFilter(preferred_username="Jo"), {"one"}),
         (AuditFilter(client_id="frontend"), {"one"}),
         (AuditFilter(tool="p/two"), {"two"}),
         (AuditFilter(source="hours"), {"two"}),
@@ -271,7 +289,17 @@ async def test_pages_lead_from_the_newest_to_the_oldest_without_gaps(log: AuditL
     ],
 )
 async def test_filters_must_all_match(log: AuditLog, filters: AuditFilter, expected: set[str]) -> None:
-    await log.record(a_record("p/one", detail="one", subject="jo", client_id="frontend", source="pizzeria", at=100.0))
+    await log.record(
+        a_record(
+            "p/one",
+            detail="one",
+            subject="jo",
+            preferred_username="Jo",
+            client_id="frontend",
+            source="pizzeria",
+            at=100.0,
+        )
+    )
     await log.record(
         a_record("p/two", detail="two", kind="refusal", subject="ed", source="hours", outcome="token_expired", at=200.0)
     )

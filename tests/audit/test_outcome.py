@@ -65,6 +65,7 @@ async def test_what_the_work_learns_is_on_record(audit: Outcomes, kept: Kept, cl
     (record,) = kept.records
     assert (record.kind, record.action, record.outcome, record.door) == ("call", "execute", "ok", "mcp")
     assert (record.subject, record.client_id, record.token_id) == ("f7b1", "tools-provider-frontend", "jti-agent")
+    assert record.preferred_username == "johndoe"
     assert (record.source, record.tool, record.audience) == ("pizzeria", "pizzeria/get_menu", "pizzeria-backend")
     assert (record.exchanged_token_id, record.upstream_status, record.duration_ms) == ("jti-2", 200, 1234.568)
 
@@ -154,6 +155,7 @@ async def test_a_flood_of_refused_calls_is_counted_and_other_calls_are_not(audit
     for code, door, said in (("invalid_arguments", "mcp", None), ("tool_not_found", "rest", "No such tool.")):
         details = [record.detail for record in kept.records if (record.outcome, record.door) == (code, door)]
         assert details == [*[said] * EACH_BY_ITSELF, f"{2 * EACH_BY_ITSELF} more like this within 1 s"]
+    assert {(record.subject, record.preferred_username) for record in kept.records} == {("f7b1", "johndoe")}
 
 
 async def test_refusals_of_different_people_do_not_hide_each_other(audit: Outcomes, kept: Kept) -> None:

@@ -14,20 +14,23 @@ from app.credentials.token_exchange.audited import AuditedExchanger
 from app.credentials.token_exchange.caching import CachingExchanger
 from app.credentials.token_exchange.exchanger import ExchangeTarget
 from app.credentials.token_exchange.guarded import GuardedExchanger
+from app.credentials.token_exchange.issued_token import IssuedTokenCheck
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.identity.agent_token import AgentToken
+from app.identity.issuer_watch import IssuerWatch
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
 from app.memory import InProcessMemory
 from app.telemetry import Telemetry
 from tests.support.clock import Clock
 from tests.support.issuer import EXCHANGE_CLIENT, SECRET, Issuer
-from tests.support.issuer_fixtures import anyio_backend, client, clock, issuer, keys, realm_url, stand
+from tests.support.issuer_fixtures import anyio_backend, client, clock, issuer, keys, realm_url, stand, watch
 
-__all__ = ["anyio_backend", "client", "clock", "issuer", "keys", "realm_url", "stand"]
+__all__ = ["anyio_backend", "client", "clock", "issuer", "keys", "realm_url", "stand", "watch"]
 
 PIZZERIA = ExchangeTarget("pizzeria-backend")
 TIMEOUT = 5.0
+LEEWAY = 30.0
 THRESHOLD = 3
 BUFFER = 60.0
 MAX_AGE = 100.0
@@ -66,9 +69,11 @@ async def memory(anyio_backend: str) -> AsyncGenerator[InProcessMemory]:
 
 
 @pytest.fixture
-def agents(issuer: Issuer, keys: JwksCache, memory: InProcessMemory, clock: Clock) -> Agents:
+def agents(issuer: Issuer, keys: JwksCache, watch: IssuerWatch, memory: InProcessMemory, clock: Clock) -> Agents:
     audiences = frozenset({EXCHANGE_CLIENT})
-    verifier = AgentTokenVerifier(keys, memory, issuer=issuer.issuer, audiences=audiences, clock=clock)
+    verifier = AgentTokenVerifier(
+        keys, watch, memory, issuer=issuer.issuer, audiences=audiences, leeway=LEEWAY, max_length=16_384, clock=clock
+    )
     return Agents(issuer, verifier)
 
 
@@ -88,16 +93,21 @@ def telemetry(spans: InMemorySpanExporter) -> Telemetry:
 
 
 @pytest.fixture
+def check(keys: JwksCache, issuer: Issuer, clock: Clock) -> IssuedTokenCheck:
+    return IssuedTokenCheck(keys, issuer=issuer.issuer, leeway=LEEWAY, clock=clock)
+
+
+@pytest.fixture
 def keycloak(
-    client: httpx.AsyncClient, keys: JwksCache, realm_url: str, issuer: Issuer, clock: Clock
+    client: httpx.AsyncClient, check: IssuedTokenCheck, watch: IssuerWatch, realm_url: str, clock: Clock
 ) -> KeycloakExchanger:
     return KeycloakExchanger(
         client,
-        keys,
+        check,
+        watch,
         realm_url=realm_url,
-        issuer=issuer.issuer,
         client_id=EXCHANGE_CLIENT,
-        client_secret=SECRET,
+        client_secret=lambda: SECRET,
         timeout=TIMEOUT,
         clock=clock,
     )

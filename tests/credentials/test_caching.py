@@ -149,6 +149,7 @@ def key_of(part: Parts) -> bytes:
         digest=digest,
         issuer=issuer,
         subject="the same",
+        preferred_username="the same",
         client_id="the same",
         token_id=None,
         scopes=frozenset(),

@@ -7,10 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
-from app.credentials.token_exchange.exchanger import ExchangeTarget
+from app.credentials.token_exchange.exchanger import AnswerUnreadable, ExchangeTarget
+from app.credentials.token_exchange.issued_token import IssuedTokenCheck
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.errors import BadAnswer, InvalidAgentToken, NotPermitted, ToolsProviderError, Unavailable
-from app.identity.jwks import JwksCache
+from app.identity.issuer_watch import IssuerWatch
 from tests.credentials.conftest import PIZZERIA, Agents
 from tests.support.clock import Clock
 from tests.support.issuer import EXCHANGE_CLIENT, REALM, SECRET, USER, Answer, Issuer, private_key
@@ -76,6 +77,9 @@ def test_nothing_can_be_asked_for_without_an_audience(audience: str) -> None:
 REFUSALS: list[tuple[tuple[int, str, str], type[ToolsProviderError], str, str]] = [
     ((400, "invalid_request", "Invalid token"), InvalidAgentToken, "token_revoked", "Sign in again"),
     ((400, "invalid_grant", "whatever"), InvalidAgentToken, "token_revoked", "Sign in again"),
+    ((401, "invalid_grant", "Session not active"), InvalidAgentToken, "token_revoked", "Sign in again"),
+    ((400, "invalid_token", "whatever"), InvalidAgentToken, "token_revoked", "Sign in again"),
+    ((401, "invalid_token", "Token is not active"), InvalidAgentToken, "token_revoked", "Sign in again"),
     (
         (400, "invalid_request", "Requested audience not available: pizzeria-backend"),
         NotPermitted,
@@ -95,7 +99,7 @@ REFUSALS: list[tuple[tuple[int, str, str], type[ToolsProviderError], str, str]] 
         "exchange_client_rejected",
         "TOKEN_EXCHANGE_CLIENT_SECRET",
     ),
-    ((401, "", ""), BadAnswer, "exchange_client_rejected", "Credentials"),
+    ((401, "another", ""), BadAnswer, "exchange_client_rejected", "Credentials"),
     (
         (401, "invalid_client", "Invalid client or Invalid client credentials"),
         BadAnswer,
@@ -176,6 +180,12 @@ REFUSALS: list[tuple[tuple[int, str, str], type[ToolsProviderError], str, str]] 
         "exchange_sender_constrained",
         "DPoP",
     ),
+    (
+        (400, "invalid_request", "The size of OIDC parameter 'subject_token' is longer than allowed."),
+        BadAnswer,
+        "exchange_token_too_long",
+        "fewer claims",
+    ),
     ((400, "invalid_request", "DPoP proof is missing"), BadAnswer, "exchange_sender_constrained", "DPoP"),
     ((403, "access_denied", "Realm not enabled"), BadAnswer, "realm_disabled", "Realm settings"),
     ((404, "Realm does not exist", "For more, look at the log"), BadAnswer, "realm_disabled", "KEYCLOAK_REALM"),
@@ -218,15 +228,52 @@ async def test_a_refused_scope_is_named(keycloak: KeycloakExchanger, agents: Age
     assert "(none)" in (await failure(keycloak, agents, PIZZERIA)).detail
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>Forbidden</html>", [], {"error": 7, "error_description": {"a": 1}}])
-async def test_a_refusal_without_words_is_still_a_refusal(
-    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, caplog: pytest.LogCaptureFixture, body: Any
+PAGE = b"<html><head><title>403\n Forbidden</title></head>\n<body>Ray id <b>7</b></body></html>"
+NOT_KEYCLOAKS: list[tuple[int, Any, str]] = [
+    (400, PAGE, "403 Forbidden Ray id 7"),
+    (401, b"", ""),
+    (403, PAGE * 20, ("403 Forbidden Ray id 7 " * 20)[:200]),
+    (403, {}, "{}"),
+    (403, [], "[]"),
+    (403, {"message": "Forbidden"}, '{"message": "Forbidden"}'),
+    (404, b"nothing\xffhere", "nothing\ufffdhere"),
+    (413, {"error": "", "error_description": "too large"}, '{"error": "", "error_description": "too large"}'),
+    (499, {"error": {"code": 7}}, '{"error": {"code": 7}}'),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "words"), NOT_KEYCLOAKS)
+async def test_what_something_else_answers_is_no_refusal_of_the_identity_provider_s(
+    keycloak: KeycloakExchanger,
+    agents: Agents,
+    issuer: Issuer,
+    realm_url: str,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+    body: Any,
+    words: str,
 ) -> None:
-    issuer.exchange = lambda _: Answer(403, body)
+    issuer.exchange = lambda _: Answer(status, body)
+    failed = await failure(keycloak, agents)
+    assert isinstance(failed, AnswerUnreadable)
+    assert (failed.code, failed.retry_after) == ("idp_foreign_answer", 1)
+    assert failed.detail.startswith(f"Something else answered in the identity provider's place (HTTP {status} without")
+    assert "KEYCLOAK_URL" in failed.detail
+    assert "proxy" in failed.detail
+    (logged,) = [each for each in caplog.records if each.levelname == "WARNING"]
+    assert logged.message == "what answered the exchange is not Keycloak"
+    told = {name: logged.__dict__[name] for name in ("status", "answer", "url")}
+    assert told == {"status": status, "answer": words, "url": f"{realm_url}/protocol/openid-connect/token"}
+
+
+async def test_a_description_that_is_no_text_is_none(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    issuer.exchange = lambda _: Answer(403, {"error": "e" * 301, "error_description": {"a": 1}})
     with caplog.at_level(logging.INFO, "app"):
         assert (await failure(keycloak, agents)).code == "exchange_policy_refused"
     logged = caplog.records[-1].__dict__
-    assert (logged["error"], logged["description"]) == ("", "")
+    assert (logged["error"], logged["description"]) == ("e" * 300, "")
 
 
 async def test_the_identity_provider_s_own_words_are_logged_without_secrets(
@@ -290,22 +337,82 @@ async def test_an_identity_provider_that_cannot_answer_is_unavailable(
     assert issuer.certs_requests == 1  # those of the agent's token
 
 
+async def test_an_answer_that_cannot_be_read_is_told_to_the_log(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    for answer, words in (
+        (Answer(200, b"<h1>Sign in</h1>"), "Sign in"),
+        (Answer(302, b"Found"), "Found"),
+        (Answer(200, b" " * 262_145), ""),
+    ):
+        caplog.clear()
+        issuer.exchange = lambda _, answer=answer: answer  # type: ignore[misc]
+        assert (await failure(keycloak, agents)).code == "idp_broken"
+        logged = caplog.records[-1].__dict__
+        assert (logged["status"], logged["answer"]) == (answer.status, words)
+
+
+async def test_a_token_is_not_called_revoked_where_the_identity_provider_names_another_issuer(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, clock: Clock
+) -> None:
+    issuer.exchange = lambda _: Answer(400, {"error": "invalid_request", "error_description": "Invalid token"})
+    issuer.discovery = lambda: Answer(body={"issuer": "http://inner:8080/realms/test"})
+    failed = await failure(keycloak, agents)
+    assert type(failed) is BadAnswer
+    assert failed.code == "issuer_mismatch_at_provider"
+    assert "KC_HOSTNAME" in failed.detail
+    assert "OIDC_ISSUER" in failed.detail
+    assert "inner" not in failed.detail
+    issuer.discovery = lambda: Answer(body={"issuer": issuer.issuer})
+    clock.advance(10)
+    assert (await failure(keycloak, agents)).code == "token_revoked"
+    assert issuer.discovery_requests == 2
+
+
+async def test_other_refusals_do_not_ask_whose_issuer_it_is(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer
+) -> None:
+    issuer.discovery = lambda: Answer(body={"issuer": "http://inner:8080/realms/test"})
+    issuer.exchange = lambda _: Answer(403, {"error": "access_denied"})
+    assert (await failure(keycloak, agents)).code == "exchange_policy_refused"
+    assert issuer.discovery_requests == 0
+
+
 async def test_an_identity_provider_that_is_not_there_is_unreachable(
-    client: httpx.AsyncClient, keys: JwksCache, agents: Agents, issuer: Issuer
+    client: httpx.AsyncClient,
+    check: IssuedTokenCheck,
+    watch: IssuerWatch,
+    agents: Agents,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with contextlib.closing(listener()) as closed:
         keycloak = KeycloakExchanger(
-            client, keys, realm_url=address_of(closed), issuer="i", client_id="c", client_secret=SECRET, timeout=5
+            client,
+            check,
+            watch,
+            realm_url=address_of(closed),
+            client_id="c",
+            client_secret=lambda: SECRET,
+            timeout=5,
         )
         assert (await failure(keycloak, agents)).code == "idp_unreachable"
+    logged = caplog.records[-1]
+    assert logged.message == "the identity provider cannot be reached"
+    assert logged.__dict__["error"] == "it refuses connections (nothing listens there, or a firewall refuses)"
+    assert logged.__dict__["url"].endswith("/protocol/openid-connect/token")
 
 
 async def test_the_whole_exchange_has_one_deadline(
-    client: httpx.AsyncClient, keys: JwksCache, realm_url: str, agents: Agents, issuer: Issuer
+    client: httpx.AsyncClient,
+    check: IssuedTokenCheck,
+    watch: IssuerWatch,
+    realm_url: str,
+    agents: Agents,
+    issuer: Issuer,
 ) -> None:
     issuer.exchange = lambda _: Answer(silent=True)
     keycloak = KeycloakExchanger(
-        client, keys, realm_url=realm_url, issuer="i", client_id="c", client_secret=SECRET, timeout=0.2
+        client, check, watch, realm_url=realm_url, client_id="c", client_secret=lambda: SECRET, timeout=0.2
     )
     failed = await failure(keycloak, agents)
     assert failed.code == "idp_unreachable"
@@ -341,10 +448,10 @@ LIES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "an ID token by its claim": ({"typ": "ID"}, {}, NO_ACCESS_TOKEN),
     "no typ": ({"typ": None}, {}, NO_ACCESS_TOKEN),
     "bound to a key": ({"cnf": {"jkt": "x"}}, {}, NO_ACCESS_TOKEN),
-    "expired": ({"exp": NOW - 10}, {}, ENDED),
+    "expired": ({"exp": NOW - 30}, {}, ENDED),
     "no exp": ({"exp": None}, {}, ENDED),
     "exp is text": ({"exp": "soon"}, {}, ENDED),
-    "not valid yet": ({"nbf": NOW + 11}, {}, NOT_YET),
+    "not valid yet": ({"nbf": NOW + 31}, {}, NOT_YET),
     "nbf is text": ({"nbf": "soon"}, {}, NOT_YET),
 }
 
@@ -388,8 +495,8 @@ async def test_the_agent_s_own_token_is_no_result(keycloak: KeycloakExchanger, a
     ("claims", "members"),
     [
         ({"aud": ["account", "pizzeria-backend"]}, {}),
-        ({"exp": NOW - 9}, {}),
-        ({"nbf": NOW + 10}, {}),
+        ({"exp": NOW - 29}, {}),
+        ({"nbf": NOW + 30}, {}),
         ({}, {"token_type": "bearer"}),
         ({}, {"issued_token_type": "urn:ietf:params:oauth:token-type:jwt"}),
         ({}, {"issued_token_type": None}),

@@ -112,6 +112,7 @@ def agent(*roles: str) -> AgentToken:
         digest=b"digest",
         issuer="https://issuer",
         subject=f"user-{'-'.join(roles)}",
+        preferred_username=roles[0] if roles else "nobody",
         client_id="frontend",
         token_id="jti-1",
         scopes=frozenset(),

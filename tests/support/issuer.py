@@ -98,6 +98,8 @@ class Issuer:
         self.publish("key-1")
         self.certs: Callable[[], Answer] = lambda: Answer(body={"keys": self.jwks})
         self.certs_requests = 0
+        self.discovery: Callable[[], Answer] = lambda: Answer(body={"issuer": self.issuer})
+        self.discovery_requests = 0
         self.exchange: Callable[[dict[str, str]], Answer] = self.exchanged
         self.forms: list[dict[str, str]] = []
         self.accepts: list[str] = []
@@ -163,6 +165,9 @@ class Issuer:
         if scope["path"] == f"{REALM}/protocol/openid-connect/certs":
             self.certs_requests += 1
             await _send(self.certs(), receive, send)
+        elif scope["path"] == f"{REALM}/.well-known/openid-configuration":
+            self.discovery_requests += 1
+            await _send(self.discovery(), receive, send)
         elif scope["path"] == f"{REALM}/protocol/openid-connect/token":
             message = await receive()
             form = dict(parse_qsl(message["body"].decode(), keep_blank_values=True))

@@ -6,6 +6,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from app.identity.issuer_watch import IssuerWatch
 from app.identity.jwks import JwksCache
 from app.outbound import plain_client
 from tests.support.clock import Clock
@@ -63,3 +64,8 @@ async def keys(client: httpx.AsyncClient, realm_url: str, clock: Clock) -> Async
     cache = JwksCache(client, realm_url, clock=clock)
     yield cache
     await cache.aclose()
+
+
+@pytest.fixture
+def watch(client: httpx.AsyncClient, realm_url: str, issuer: Issuer, clock: Clock) -> IssuerWatch:
+    return IssuerWatch(client, realm_url, issuer.issuer, clock=clock)

@@ -20,6 +20,7 @@ def an_agent(value: str = "agent-token", **changes: Any) -> AgentToken:
         "digest": hashlib.sha256(value.encode()).digest(),
         "issuer": "http://idp/realms/tools-provider",
         "subject": "f7b1",
+        "preferred_username": "johndoe",
         "client_id": "tools-provider-frontend",
         "token_id": "jti-agent",
         "scopes": frozenset({"openid"}),

@@ -60,7 +60,7 @@ def composition_of(scope: Scope) -> Composition:
 async def agent_of(scope: Scope) -> AgentToken:
     """Return the verified token of an ASGI request.
 
-    Raises InvalidAgentToken, or Unavailable while the identity provider's keys are not available.
+    Raises what its verifier does.
     """
     return await composition_of(scope).verifier.verify(_bearer_of(scope))
 

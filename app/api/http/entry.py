@@ -16,7 +16,15 @@ from app.api.http.bodies import ClientGone, is_json, is_multipart, read_body, re
 from app.api.http.dependencies import agent_of, composition_of
 from app.api.http.problems import MCP, Problems, internal_error
 from app.api.http.reach import Reach, host_refused, origin_refused
-from app.errors import InvalidAgentToken, Misdirected, NotPermitted, TooLarge, ToolsProviderError, UnsupportedMediaType
+from app.errors import (
+    BadAnswer,
+    InvalidAgentToken,
+    Misdirected,
+    NotPermitted,
+    TooLarge,
+    ToolsProviderError,
+    UnsupportedMediaType,
+)
 from app.telemetry import current_trace_id
 
 EXECUTE = "/api/v1/tools/execute"
@@ -126,7 +134,7 @@ class Entry:
         composition = composition_of(scope)
         try:
             scope["agent"] = await agent_of(scope)
-        except (InvalidAgentToken, NotPermitted) as error:
+        except (BadAnswer, InvalidAgentToken, NotPermitted) as error:
             await composition.outcomes.refused(error, "rest")
             raise
         await self._app(scope, await _with_body(scope, receive), send)

@@ -22,9 +22,10 @@ class AuditPage(BaseModel):
     next_cursor: str | None = Field(description="What to give as `cursor` for older ones; null after the oldest.")
 
 
-async def _filters(
+async def _filters(  # noqa: PLR0913 - each is a filter
     *,
     subject: Annotated[str | None, Query(description="Only of this user: the `sub` of the token.")] = None,
+    preferred_username: Annotated[str | None, Query(description="Only of users who had this name then.")] = None,
     client_id: Annotated[str | None, Query(description="Only by this client: the `azp` of the token.")] = None,
     tool: Annotated[str | None, Query(description="Only of the tool with this `tool_id`.")] = None,
     source: Annotated[str | None, Query(description="Only of the source with this slug.")] = None,
@@ -37,6 +38,7 @@ async def _filters(
 ) -> AuditFilter:
     return AuditFilter(
         subject=subject,
+        preferred_username=preferred_username,
         client_id=client_id,
         tool=tool,
         source=source,

@@ -37,12 +37,15 @@ _WHEN: Mapping[str, str] = {
     "exchange_audience_disabled": "the client of the audience is disabled",
     "exchange_scope_invalid": "the source asks for scopes that the exchange client does not have",
     "exchange_token_type_unsupported": "the identity provider does not issue access tokens here",
+    "exchange_token_too_long": "the agent's token is longer than the identity provider takes",
     "exchange_sender_constrained": "the agent's token is bound to a key",
     "exchange_policy_refused": "a client policy of the realm refused",
     "exchange_result_invalid": "what came back is not a usable token",
     "realm_disabled": "the realm is disabled or does not exist",
     "https_required": "the realm demands HTTPS",
+    "issuer_mismatch_at_provider": "the identity provider names another issuer than the one that tokens must carry",
     "idp_unreachable": "the identity provider does not answer",
+    "idp_foreign_answer": "something else answered in the identity provider's place",
     "idp_overloaded": "the identity provider answered 429",
     "idp_broken": "the identity provider answered 5xx or something unreadable",
     "circuit_open": "the identity provider failed so often that it is not asked now",
@@ -101,7 +104,8 @@ CALLER: Codes = {
         "clock_skew",
     ),
     500: ("internal_error",),
-    503: ("idp_unreachable",),
+    502: ("issuer_mismatch_at_provider",),
+    503: ("idp_unreachable", "idp_foreign_answer"),
 }
 ADMIN: Codes = {403: ("role_required",), 503: ("database_unavailable",)}
 PARAMETERS: Codes = {422: ("invalid_request",)}
@@ -145,6 +149,7 @@ CALL: Codes = {
         "exchange_audience_disabled",
         "exchange_scope_invalid",
         "exchange_token_type_unsupported",
+        "exchange_token_too_long",
         "exchange_sender_constrained",
         "exchange_policy_refused",
         "exchange_result_invalid",

@@ -36,10 +36,7 @@ class ExchangedToken:
 
 
 class AnswerUnreadable(Unavailable):
-    """The identity provider answered, but nothing that can be understood; its circuit breaker does not count this."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__("idp_broken", detail)
+    """Something answered, but not as an identity provider does; the circuit breaker does not count this."""
 
 
 class TokenExchanger(Protocol):

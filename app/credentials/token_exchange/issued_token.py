@@ -1,13 +1,14 @@
 """Checks a token that came back from an exchange, before anyone uses it."""
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.credentials.token_exchange.exchanger import ExchangedToken, ExchangeTarget
 from app.errors import BadAnswer, NotPermitted
 from app.identity.agent_token import AgentToken
-from app.identity.claims import LEEWAY, audiences_of, integer, text_or_none
+from app.identity.claims import audiences_of, integer, text_or_none
 from app.identity.jwks import JwksCache, SignatureRefused
 from app.identity.signed_claims import signed_claims
 
@@ -25,11 +26,15 @@ _NOT_GRANTED = (
 
 
 class IssuedTokenCheck:
-    """Accepts only what one issuer signed for that audience and that user. `clock` gives seconds since the epoch."""
+    """Accepts only what one issuer signed for that audience and that user. `clock` gives seconds since the epoch.
 
-    def __init__(self, keys: JwksCache, *, issuer: str, clock: Callable[[], float]) -> None:
+    `leeway` is the seconds by which the issuer's clock may differ from it.
+    """
+
+    def __init__(self, keys: JwksCache, *, issuer: str, leeway: float, clock: Callable[[], float] = time.time) -> None:
         self._keys = keys
         self._issuer = issuer
+        self._leeway = leeway
         self._clock = clock
 
     async def accept(self, answer: Mapping[str, Any], agent: AgentToken, target: ExchangeTarget) -> ExchangedToken:
@@ -66,9 +71,9 @@ class IssuedTokenCheck:
             raise _unusable("it belongs to another user")
         if claims.get("typ") != "Bearer" or "cnf" in claims:
             raise _unusable("it is not a plain access token")
-        if expires is None or expires + LEEWAY <= now:
+        if expires is None or expires + self._leeway <= now:
             raise _unusable("it has expired or does not say when it will")
-        if not_before is None or not_before > now + LEEWAY:
+        if not_before is None or not_before > now + self._leeway:
             raise _unusable("it is not valid yet")
 
     def _end(self, expires_in: object, expires: int) -> float:

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-import orjson
 
 from app.credentials.token_exchange.exchanger import AnswerUnreadable, ExchangedToken, ExchangeTarget
 from app.credentials.token_exchange.issued_token import IssuedTokenCheck
 from app.credentials.token_exchange.refusals import refusal_of
-from app.errors import BadAnswer, TooLarge, Unavailable
+from app.errors import BadAnswer, InvalidAgentToken, TooLarge, Unavailable
 from app.identity.agent_token import AgentToken
-from app.identity.jwks import JwksCache
+from app.identity.issuer_watch import IssuerWatch, issuer_mismatch
+from app.identity.published import FOREIGN, error_of, first_words, members_of
 from app.logs import REDACTED
-from app.outbound import read_bounded
+from app.outbound import cause_of, read_bounded
 
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -41,18 +41,19 @@ _log = logging.getLogger(__name__)
 class KeycloakExchanger:
     """Exchanges at the token endpoint below `realm_url`, as the confidential client `client_id`.
 
-    `timeout` is in seconds and for the whole exchange, checks included. `clock` gives seconds since the epoch.
+    `client_secret` is asked for at each exchange, because it may have been replaced. `timeout` is in seconds and for
+    the whole exchange, checks included. `clock` gives seconds since the epoch.
     """
 
     def __init__(
         self,
         client: httpx.AsyncClient,
-        keys: JwksCache,
+        check: IssuedTokenCheck,
+        watch: IssuerWatch,
         *,
         realm_url: str,
-        issuer: str,
         client_id: str,
-        client_secret: str,
+        client_secret: Callable[[], str],
         timeout: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -62,7 +63,8 @@ class KeycloakExchanger:
         self._client_secret = client_secret
         self._timeout = timeout
         self._clock = clock
-        self._check = IssuedTokenCheck(keys, issuer=issuer, clock=clock)
+        self._check = check
+        self._watch = watch
 
     async def exchange(self, agent: AgentToken, target: ExchangeTarget) -> ExchangedToken:
         """See TokenExchanger; never circuit_open."""
@@ -72,8 +74,14 @@ class KeycloakExchanger:
                 token = await self._check.accept(self._read(status, headers, body, target), agent, target)
         except TimeoutError:
             raise Unavailable("idp_unreachable", _SLOW) from None
-        except httpx.HTTPError:
+        except httpx.HTTPError as error:
+            told = {"error": cause_of(error).detail, "url": self._url}
+            _log.warning("the identity provider cannot be reached", extra=told)
             raise Unavailable("idp_unreachable", _UNREACHABLE) from None
+        except InvalidAgentToken:
+            if await self._watch.differs():
+                raise issuer_mismatch() from None
+            raise
         _log.debug(
             "Token exchange successful for audience '%s', expires in %ds",
             target.audience,
@@ -85,7 +93,7 @@ class KeycloakExchanger:
         form = {
             "grant_type": _GRANT,
             "client_id": self._client_id,
-            "client_secret": self._client_secret,
+            "client_secret": self._client_secret(),
             "subject_token": agent.value,
             "subject_token_type": _ACCESS_TOKEN,
             "requested_token_type": _ACCESS_TOKEN,
@@ -103,8 +111,8 @@ class KeycloakExchanger:
             try:
                 body = await read_bounded(response, _MAX_BYTES)
             except (BadAnswer, TooLarge):
-                raise AnswerUnreadable(_UNREADABLE) from None
-        return response.status_code, response.headers, body
+                raise self._unreadable(response.status_code, b"") from None
+        return response.status_code, response.headers, _without(form["client_secret"], body)
 
     def _read(self, status: int, headers: httpx.Headers, body: bytes, target: ExchangeTarget) -> dict[str, Any]:
         """Return the members of a token answer; raises what anything else means."""
@@ -112,12 +120,13 @@ class KeycloakExchanger:
             raise Unavailable("idp_overloaded", _OVERLOADED, _retry_after(headers))
         if status >= 500:
             raise Unavailable("idp_broken", _BROKEN, _retry_after(headers))
-        members = _members(body)
+        members = members_of(body)
         if status == 200 and members is not None:
             return members
-        if not 400 <= status < 500:
-            raise AnswerUnreadable(_UNREADABLE)
-        error, description = (self._text((members or {}).get(name)) for name in ("error", "error_description"))
+        refused = error_of(body)
+        if not 400 <= status < 500 or refused is None:
+            raise self._unreadable(status, body)
+        error, description = refused
         refusal = refusal_of(status, error, description, target, self._client_id)
         _log.info(
             "token exchange refused",
@@ -125,18 +134,17 @@ class KeycloakExchanger:
         )
         raise refusal
 
-    def _text(self, member: object) -> str:
-        """Return what can be logged of a member; a proxy that complains of a request may quote our secret."""
-        text = member if isinstance(member, str) else ""
-        return (text.replace(self._client_secret, REDACTED) if self._client_secret else text)[:300]
+    def _unreadable(self, status: int, body: bytes) -> AnswerUnreadable:
+        told = {"status": status, "answer": first_words(body), "url": self._url}
+        _log.warning("what answered the exchange is not Keycloak", extra=told)
+        if 400 <= status < 500:
+            return AnswerUnreadable("idp_foreign_answer", FOREIGN.format(status=status))
+        return AnswerUnreadable("idp_broken", _UNREADABLE)
 
 
-def _members(body: bytes) -> dict[str, Any] | None:
-    try:
-        members = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    return members if isinstance(members, dict) else None
+def _without(secret: str, body: bytes) -> bytes:
+    """Return the body as it may be logged: a proxy that complains of a request may quote it."""
+    return body.replace(secret.encode(), REDACTED.encode()) if secret else body
 
 
 def _retry_after(headers: httpx.Headers) -> float:

@@ -46,7 +46,8 @@ _AUDIENCE_NOT_AVAILABLE = (
 )
 _SECRET = (
     "The identity provider refused the secret of {client}. Copy it from Clients > {client} > Credentials (Client "
-    "Authenticator: Client Id and Secret) into TOKEN_EXCHANGE_CLIENT_SECRET and start this server again."
+    "Authenticator: Client Id and Secret) into TOKEN_EXCHANGE_CLIENT_SECRET and start this server again, or into the "
+    "file that TOKEN_EXCHANGE_CLIENT_SECRET_FILE names, without a restart."
 )
 _UNKNOWN_CLIENT = (
     "The identity provider has no enabled client {client}. Compare TOKEN_EXCHANGE_CLIENT_ID with Keycloak's Clients, "
@@ -71,6 +72,11 @@ _BOUND = (
     "The agent's token is bound to a key (DPoP or mTLS) and cannot be exchanged by another client. Turn "
     "'Require DPoP bound tokens' and certificate binding off for the agent's client."
 )
+_TOO_LONG = (
+    "The agent's token is longer than the identity provider takes (20,000 characters, unless Keycloak says otherwise). "
+    "Give it fewer claims: take client scopes with groups or roles away from the agent's client. Or start Keycloak "
+    "with a higher --spi-login-protocol--openid-connect--req-token-params-default-max-size."
+)
 _TYPE = "The identity provider exchanges or issues no access tokens here. Check what KEYCLOAK_URL really points to."
 _POLICY = (
     "A policy of the identity provider refused the exchange. Its own words are in this server's log; look at the "
@@ -80,7 +86,8 @@ _POLICY = (
 _ROWS = (
     # The caller's token and rights.
     Refusal(400, "invalid_request", "Invalid token", InvalidAgentToken, "token_revoked", _DEAD_TOKEN),
-    Refusal(400, "invalid_grant", "", InvalidAgentToken, "token_revoked", _DEAD_TOKEN),
+    Refusal(None, "invalid_grant", "", InvalidAgentToken, "token_revoked", _DEAD_TOKEN),  # RFC 6749 section 5.2
+    Refusal(None, "invalid_token", "", InvalidAgentToken, "token_revoked", _DEAD_TOKEN),  # RFC 6750 section 3.1
     Refusal(
         400,
         "invalid_request",
@@ -150,6 +157,7 @@ _ROWS = (
     Refusal(400, "invalid_request", "requested_token_type", BadAnswer, "exchange_token_type_unsupported", _TYPE),
     Refusal(400, "invalid_request", "Parameter 'subject_token'", BadAnswer, "exchange_token_type_unsupported", _TYPE),
     Refusal(400, "invalid_request", "Invalid subject token type", BadAnswer, "exchange_token_type_unsupported", _TYPE),
+    Refusal(400, "invalid_request", "The size of OIDC parameter", BadAnswer, "exchange_token_too_long", _TOO_LONG),
     Refusal(400, "invalid_request", "Sender-constrained", BadAnswer, "exchange_sender_constrained", _BOUND),
     Refusal(400, "invalid_request", "DPoP", BadAnswer, "exchange_sender_constrained", _BOUND),
     # The realm.

@@ -70,9 +70,8 @@ def read_answer(answer: HttpAnswer, *, secret: str | None, duration_ms: float) -
         body = AnswerBody("text", _elsewhere(answer.status, headers.get("location")), b"", truncated=False)
     else:
         body = read_body(answer.content, content_type, truncated=answer.truncated, echo=echo)
-    value, truncated = (
-        _error_text(body, content_type, echo) if outcome == "upstream_error" else (body.value, body.truncated)
-    )
+    is_error = outcome == "upstream_error"
+    value, truncated = _error_text(body, content_type, echo) if is_error else (body.value, body.truncated)
     return ToolResult(
         outcome=outcome,
         upstream_status=answer.status,
