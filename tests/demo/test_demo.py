@@ -179,10 +179,13 @@ async def test_two_that_start_at_once_choose_one_after_the_other(tmp_path: Path)
 
     listener = listener_on()
     port = listener.getsockname()[1]
-    async with asyncio.timeout(PLAY_SECONDS), serving(create_identity_provider(read_realm()), listener):
-        async with asyncio.TaskGroup() as both:
-            both.create_task(start(port))
-            both.create_task(start(port))
+    async with (
+        asyncio.timeout(PLAY_SECONDS),
+        serving(create_identity_provider(read_realm()), listener),
+        asyncio.TaskGroup() as both,
+    ):
+        both.create_task(start(port))
+        both.create_task(start(port))
     assert sorted(len(ports.moved) for ports in chosen) == [0, 4]
 
 
