@@ -11,6 +11,7 @@ Needs the standard library only, and prints no address and no folder; on failure
 
 import argparse
 import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -27,6 +28,13 @@ LINE_EVERY = 10  # seconds between two lines where no terminal rewrites one
 LAST_LINES = 20  # of what pip has said before it failed
 AS_LOCKED = ("--no-deps", "--require-hashes", "--progress-bar", "off", "--requirement")
 IN_PLACE = ("--no-deps", "--no-build-isolation", "--editable")
+# pip's settings and Python's say where it gets what it installs. They do not say what is installed, or where to: else
+# it lands somewhere else, or nowhere, and all looks well.
+OVERRIDDEN = {f"PIP_{name}": "0" for name in ("DRY_RUN", "IGNORE_INSTALLED", "QUIET", "REQUIRE_HASHES", "USER")}
+LEFT_OUT = {
+    *(f"PIP_{name}" for name in ("CONSTRAINT", "EDITABLE", "PREFIX", "PYTHON", "REQUIREMENT", "ROOT", "TARGET")),
+    *(f"PYTHON{name}" for name in ("HOME", "PATH", "WARNINGS")),
+}
 READS = ("Collecting ", "Requirement already satisfied: ", "Ignoring ")  # how pip begins what it says of a requirement
 WRITES = "Installing collected packages: "
 
@@ -126,7 +134,9 @@ class Environment:
             output, errors = Path(folder) / "output", Path(folder) / "errors"
             with output.open("wb") as said, errors.open("wb") as wrong:
                 # It holds the lock as well: whoever comes next waits for it, even if this process was killed.
-                running = subprocess.Popen(command, stdout=said, stderr=wrong, pass_fds=[self._mark.fileno()])  # noqa: S603
+                running = subprocess.Popen(  # noqa: S603
+                    command, env=settings(), stdout=said, stderr=wrong, pass_fds=[self._mark.fileno()]
+                )
             try:
                 while running.poll() is None:
                     self._telling.now(doing(text_of(output)))
@@ -142,6 +152,10 @@ class Environment:
         self._mark.truncate(0)
         self._mark.write(word)
         self._mark.flush()
+
+
+def settings() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in LEFT_OUT} | OVERRIDDEN
 
 
 def text_of(file: Path) -> str:

@@ -30,22 +30,31 @@ class CircuitOpen(Exception):
 
 
 class Attempt:
-    """One admitted attempt. Whoever makes it says how it went; if nothing is said, it does not count."""
+    """One admitted attempt. Whoever makes it says how it went; if nothing is said, it does not count.
 
-    def __init__(self) -> None:
+    `caller` is who met a failure, None when anyone would have met it.
+    """
+
+    def __init__(self, caller: str | None) -> None:
+        self.caller = caller
         self.outcome: Literal["succeeded", "failed"] | None = None
 
     def succeeded(self) -> None:
         """The other side answered, whatever it said."""
         self.outcome = "succeeded"
 
-    def failed(self) -> None:
-        """The other side could not answer."""
+    def failed(self, *, anyone: bool = False) -> None:
+        """The other side could not answer; `anyone`: whoever had asked, and whatever for."""
         self.outcome = "failed"
+        if anyone:
+            self.caller = None
 
 
 class CircuitBreaker:
     """Opens after `failure_threshold` failures in a row; after `recovery_timeout` seconds one probe decides.
+
+    Open for failures that one caller alone has met, it keeps out that caller alone: others are admitted, and an answer
+    to one of them closes it. A failure of a second one keeps out everybody.
 
     `on_change` is told the first state too, so that a breaker that never opened can be seen. `clock` counts seconds.
     """
@@ -66,6 +75,7 @@ class CircuitBreaker:
         self._opened_at = 0.0
         self._period = 0
         self._probe_is_out = False
+        self._met_by: set[str | None] = set()
         self._breaker = pybreaker.CircuitBreaker(
             fail_max=failure_threshold, throw_new_error_on_trip=False, name=name, listeners=[_Listener(self._changed)]
         )
@@ -84,32 +94,48 @@ class CircuitBreaker:
         return _PROBE_PAUSE if self._probe_is_out else 0.0
 
     @contextmanager
-    def attempt(self) -> Iterator[Attempt]:
+    def attempt(self, caller: str | None = None) -> Iterator[Attempt]:
         """Admit one attempt, whose outcome counts when the block ends; raises CircuitOpen.
 
-        Ending without an outcome (cancelled, refused before it was sent) changes nothing and lets another probe
-        out. An outcome that arrives after the state has changed is too old to count.
+        `caller` is whoever may have caused a failure by what it asked for. Ending without an outcome (cancelled,
+        refused before it was sent) changes nothing and lets another probe out. An outcome that arrives after the state
+        has changed is too old to count.
         """
+        is_probe = not self._concerns_another(caller) and self._admits_probe()
+        period = self._period
+        attempt = Attempt(caller)
+        try:
+            yield attempt
+        finally:
+            if period == self._period:
+                self._probe_is_out = self._probe_is_out and not is_probe
+                self._count(attempt)
+
+    def _concerns_another(self, caller: str | None) -> bool:
+        """Whether it is another caller, and nobody else, that is kept out."""
+        return self.state != "closed" and len(self._met_by) == 1 and self._met_by.isdisjoint({caller, None})
+
+    def _admits_probe(self) -> bool:
+        """Whether the attempt that begins now is a probe; raises CircuitOpen if there must be none."""
         if wait := self.retry_after:
             raise CircuitOpen(wait)
         if self.state == "open":
             self._breaker.half_open()
         self._probe_is_out = self.state == "half_open"
-        period = self._period
-        attempt = Attempt()
-        try:
-            yield attempt
-        finally:
-            if period == self._period:
-                self._probe_is_out = False
-                self._count(attempt)
+        return self._probe_is_out
 
     def _count(self, attempt: Attempt) -> None:
         if attempt.outcome == "succeeded":
-            self._breaker.call(_succeed)
+            self._met_by.clear()
+            if self.state == "open":
+                self._breaker.close()
+            else:
+                self._breaker.call(_succeed)
         elif attempt.outcome == "failed":
-            with suppress(_Failure):
-                self._breaker.call(_fail)
+            self._met_by.add(attempt.caller)
+            if self.state != "open":
+                with suppress(_Failure):
+                    self._breaker.call(_fail)
 
     def _changed(self, state: BreakerState) -> None:
         self._period += 1

@@ -8,6 +8,7 @@ ToolsProviderError
 ├── Conflict              the state of things forbids it                                409
 ├── PreconditionFailed    the caller's `If-Match` is out of date                        412
 ├── TooLarge              a body over its limit                                         413
+├── Misdirected           the request is for another host                               421
 ├── UnsupportedMediaType  a body of a kind that is not taken here                       415
 ├── Invalid               arguments or a document are wrong; every violation is listed  422
 ├── BadAnswer             another server refused us or answered nonsense                502
@@ -33,13 +34,15 @@ class Violation:
 class ToolsProviderError(Exception):
     """A failure with a stable `code` (docs/reference/codes.md) and a `detail` that says what to do about it.
 
-    `detail` is shown to callers: it never carries a token, a secret or an inner address.
+    `detail` is shown to callers: it never carries a token, a secret or an inner address. `inside` is for admins alone
+    (log, audit): what happened and where, inner addresses included.
     """
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, *, inside: str | None = None) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
+        self.inside = inside
 
 
 class InvalidAgentToken(ToolsProviderError):
@@ -51,7 +54,7 @@ class NotPermitted(ToolsProviderError):
 
 
 class InsufficientScope(NotPermitted):
-    """The token lacks scopes that this tool requires; `scopes` is all of them (RFC 6750 section 3.1)."""
+    """The token lacks scopes that this tool requires; `scopes` is what to ask for (RFC 6750 section 3.1)."""
 
     def __init__(self, scopes: Sequence[str], detail: str) -> None:
         super().__init__("insufficient_scope", detail)
@@ -72,6 +75,10 @@ class PreconditionFailed(ToolsProviderError):
 
 class TooLarge(ToolsProviderError):
     """What was sent exceeds a limit."""
+
+
+class Misdirected(ToolsProviderError):
+    """What was sent is for a host that this server does not answer for."""
 
 
 class UnsupportedMediaType(ToolsProviderError):

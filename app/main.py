@@ -15,7 +15,8 @@ from starlette.routing import Route
 
 from app.api.http.dependencies import Composition
 from app.api.http.entry import Entry
-from app.api.http.problems import Problems
+from app.api.http.problems import MCP, Problems
+from app.api.http.reach import reach_of
 from app.api.http.readiness import Readiness
 from app.api.mcp.entry import MCP_BYTES, McpEntry
 from app.api.mcp.server import McpDoor
@@ -64,7 +65,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     Raises ValueError for settings whose meaning only their reader can judge (addresses, origins, database).
     """
-    problems = Problems(metadata_address(settings.resource))
+    problems = Problems(settings.public_url, metadata_address(settings.resource), settings.scopes)
+    reach = reach_of(settings.public_url, settings.allowed_hosts, settings.allowed_origins)
     policy = AddressPolicy(settings.allowed_upstreams)
     rules = SourceRules(policy, settings.audience_origins, passthrough_allowed=settings.token_passthrough == "allow")
     database = _database(settings)
@@ -86,10 +88,10 @@ def create_app(settings: Settings) -> FastAPI:
         strict_content_type=False,  # api/http/entry.py looks at it
         telemetry=_NO_NATIVE_TELEMETRY,
     )
-    app.add_middleware(Entry, problems=problems)
+    app.add_middleware(Entry, problems=problems, reach=reach)
     problems.install(app)
-    app.router.routes.append(Route("/mcp", McpEntry(settings.public_url, problems)))
-    metadata = metadata_router(settings.resource, settings.issuer)
+    app.router.routes.append(Route(MCP, McpEntry()))
+    metadata = metadata_router(settings.resource, settings.issuer, settings.scopes)
     pages = pages_router(Doors(settings.public_url, settings.resource, metadata_address(settings.resource)))
     app.include_router(tools.router)
     app.router.routes.append(source_documents.registration_by_form)
@@ -130,7 +132,8 @@ async def _composition(
         verifier = AgentTokenVerifier(keys, memory, issuer=settings.issuer, audiences=settings.agent_audiences)
         exchanger = _exchanger(settings, to_identity_provider, keys, memory, telemetry, outcomes)
 
-        catalog = Catalog(Means(exchanger, settings.token_passthrough))
+        means = Means(exchanger, settings.token_passthrough)
+        catalog = Catalog(means, drop_unknown=settings.unknown_arguments == "drop")
         upstream = _upstream(settings, sender, telemetry)
         executor = _executor(settings, upstream, outcomes, telemetry, verifier)
         repository = SourceRepository(database)
@@ -139,7 +142,7 @@ async def _composition(
         await writing.load_all()
         registered = use_cases(writing, repository, documents(to_documents), rules, memory.leases)
         await closing.enter_async_context(RefreshSchedule(registered.queries, registered.refresh).running())
-        sessions = _mcp_sessions(McpDoor(catalog, executor))
+        sessions = _mcp_sessions(McpDoor(catalog, executor, page_size=settings.mcp_page_size))
         await closing.enter_async_context(sessions.run())
         yield Composition(
             verifier=verifier,
@@ -233,7 +236,7 @@ def _upstream(settings: Settings, sender: Sender, telemetry: Telemetry) -> Upstr
 
 
 def _mcp_sessions(door: McpDoor) -> StreamableHTTPSessionManager:
-    # Its own checks of Host and Origin stay off: api/mcp/entry.py makes them, before it looks at the token.
+    # Its own checks of Host and Origin stay off: api/http/entry.py makes them, before anyone looks at the token.
     return StreamableHTTPSessionManager(
         door.server(_VERSION), json_response=True, stateless=True, max_request_body_size=MCP_BYTES
     )

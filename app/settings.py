@@ -1,13 +1,37 @@
 """Every setting, read from the environment and `.env`. Names and defaults are a contract with operators."""
 
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
+
+from app.outbound import AddressRefused, origin_of
+
+MCP_SCOPE = "mcp:tools"
+
+_DAY = 86_400
+_TEBIBYTE = 1_099_511_627_776
 
 CommaList = Annotated[tuple[str, ...], NoDecode]
+Seconds = Annotated[float, Field(gt=0, le=_DAY, allow_inf_nan=False)]
+SecondsOrNone = Annotated[float, Field(ge=0, le=_DAY, allow_inf_nan=False)]
+
+_EXAMPLES: Mapping[str, str] = {
+    "keycloak_url": "https://login.example.com",
+    "oidc_issuer": "https://login.example.com/realms/tools-provider",
+    "public_url": "https://tools.example.com",
+    "otel_exporter_otlp_endpoint": "http://otel-collector:4317",
+}
+_PATH = re.compile(
+    r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)*"
+)  # RFC 3986: unreserved characters, no empty or dot segments
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
+_ALIKE = 0.9  # of 1; KEYCLOAK_USER, which is not ours, is 0.88 like KEYCLOAK_URL
 
 
 class Settings(BaseSettings):
@@ -24,31 +48,39 @@ class Settings(BaseSettings):
     token_exchange_client_id: str = "tools-provider-token-exchange"
     token_exchange_client_secret: SecretStr = SecretStr("")
     token_exchange_client_secret_file: Path | None = None
-    token_exchange_cache_ttl_buffer: float = Field(default=60, ge=0)
-    token_exchange_cache_max_age: float = Field(default=60, ge=0)
-    token_exchange_timeout: float = Field(default=10.0, gt=0)
+    token_exchange_cache_ttl_buffer: SecondsOrNone = 60
+    token_exchange_cache_max_age: SecondsOrNone = 60
+    token_exchange_timeout: Seconds = 10.0
     accepted_audiences: CommaList = ()
     admin_roles: CommaList = ("admin", "manager")
+    challenge_scopes: CommaList = ()
     token_passthrough: Literal["allow", "deny"] = "allow"
 
     circuit_breaker_failure_threshold: int = Field(default=5, ge=1)
-    circuit_breaker_recovery_timeout: float = Field(default=30.0, gt=0)
+    circuit_breaker_recovery_timeout: Seconds = 30.0
 
     host: str = "127.0.0.1"
     port: int = Field(default=8040, ge=0, le=65535)
     public_url: str = "http://localhost:8040"
+    allowed_hosts: CommaList = ()
+    allowed_origins: CommaList = ()
+    mcp_page_size: int = Field(default=1_000, ge=1, le=10_000)
+    keep_alive: Seconds = 75
+    shutdown_drain: SecondsOrNone = 5
+    shutdown_grace: SecondsOrNone = 10
 
     database_url: SecretStr = SecretStr("sqlite:///./data/tools-provider.db")
     database_url_file: Path | None = None
 
     allowed_upstreams: CommaList = ()
     audience_origins: CommaList = ()
-    upstream_timeout: float = Field(default=30.0, gt=0)
+    upstream_timeout: Seconds = 30.0
     upstream_max_bytes: int = Field(default=1_048_576, ge=1_024, le=67_108_864)
-    source_fetch_timeout: float = Field(default=10.0, gt=0)
+    unknown_arguments: Literal["refuse", "drop"] = "refuse"
+    source_fetch_timeout: Seconds = 10.0
     source_ref_origins: CommaList = ()
-    source_read_timeout: float = Field(default=30.0, gt=0)
-    source_read_memory: int = Field(default=2_147_483_648, ge=268_435_456)
+    source_read_timeout: Seconds = 30.0
+    source_read_memory: int = Field(default=2_147_483_648, ge=268_435_456, le=_TEBIBYTE)
     source_max_bytes: int = Field(default=20_971_520, gt=0)
     source_max_files: int = Field(default=5_000, ge=0)
     source_max_nodes: int = Field(default=1_000_000, gt=0)
@@ -66,8 +98,11 @@ class Settings(BaseSettings):
     @field_validator(
         "accepted_audiences",
         "admin_roles",
+        "allowed_hosts",
+        "allowed_origins",
         "allowed_upstreams",
         "audience_origins",
+        "challenge_scopes",
         "source_ref_origins",
         mode="before",
     )
@@ -82,13 +117,58 @@ class Settings(BaseSettings):
     def _no_path(cls, value: object) -> object:
         return None if value == "" else value  # an empty path would be the working directory
 
-    @field_validator("keycloak_url", "public_url", "oidc_issuer")
+    @field_validator("keycloak_realm", "token_exchange_client_id", "host", "otel_service_name")
     @classmethod
-    def _address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
-            raise ValueError("this is not an address such as https://host or http://host:port")
-        return value.rstrip("/")
+    def _not_empty(cls, value: str, info: ValidationInfo) -> str:
+        if not value or value != value.strip():
+            example = cls.model_fields[str(info.field_name)].default
+            raise ValueError(f"this is empty, or has white space around it. Write for example {example}")
+        return value
+
+    @field_validator("keycloak_realm")
+    @classmethod
+    def _one_segment(cls, value: str) -> str:
+        if not set(value).isdisjoint("/?#%\\"):
+            raise ValueError("this is not the name of a realm, such as tools-provider, which is part of its address")
+        return value
+
+    @field_validator("host")
+    @classmethod
+    def _without_brackets(cls, value: str) -> str:
+        return value[1:-1] if value.startswith("[") and value.endswith("]") else value
+
+    @field_validator("keycloak_url", "public_url", "oidc_issuer", "otel_exporter_otlp_endpoint")
+    @classmethod
+    def _address(cls, value: str, info: ValidationInfo) -> str:
+        name = str(info.field_name)
+        if not value and not cls.model_fields[name].default:
+            return value
+        origin, path = _taken_apart(value, _EXAMPLES[name])
+        # An issuer is compared letter by letter with what tokens say.
+        return value.rstrip("/") if name == "oidc_issuer" else origin + path
+
+    @field_validator("keycloak_url")
+    @classmethod
+    def _not_of_a_realm(cls, value: str) -> str:
+        server, found, _ = f"{value}/".partition("/realms/")
+        if found:
+            raise ValueError(f"leave out /realms/…, which is added with KEYCLOAK_REALM. Write {server}")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _not_of_a_door(cls, value: str) -> str:
+        if value.lower().endswith("/mcp"):
+            raise ValueError(f"leave out /mcp, which is added. Write {value[:-4]}")
+        return value
+
+    @field_validator("challenge_scopes")
+    @classmethod
+    def _scopes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for scope in value:
+            if not _SCOPE.fullmatch(scope):
+                raise ValueError(f"{scope!r} is not a scope. Separate them by commas: menu:read,orders:write")
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -130,6 +210,37 @@ class Settings(BaseSettings):
         return f"{self.public_url}/mcp"
 
     @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that every client should ask for."""
+        return tuple(dict.fromkeys((MCP_SCOPE, *self.challenge_scopes)))
+
+    @property
     def agent_audiences(self) -> frozenset[str]:
         """The audiences of which an agent token must carry one; never empty."""
         return frozenset(self.accepted_audiences or (self.token_exchange_client_id, self.resource))
+
+
+def misspelt() -> dict[str, str]:
+    """Return the variables of environment and `.env` that are nearly settings, each with the one that may be meant."""
+    ours = [name.upper() for name in Settings.model_fields]
+    sources = (EnvSettingsSource(Settings), DotEnvSettingsSource(Settings))
+    named = {name.upper() for source in sources for name in source.env_vars}
+    alike = {name: get_close_matches(name, ours, 1, _ALIKE) for name in sorted(named.difference(ours))}
+    return {
+        name: nearest
+        for name, found in alike.items()
+        for nearest in found
+        if not name.startswith("OTEL_") or name.count("_") == nearest.count("_")  # that standard has many more
+    }
+
+
+def _taken_apart(value: str, example: str) -> tuple[str, str]:
+    """Return origin and path of an address. Raises ValueError for anything else, and for an address with more to it."""
+    try:
+        origin = origin_of(value)
+    except AddressRefused as refused:
+        raise ValueError(f"this is not an address such as {example}. {refused.detail}") from None
+    path = urlsplit(value).path.rstrip("/")
+    if "?" in value or "#" in value or "/.well-known/" in path or not _PATH.fullmatch(path):
+        raise ValueError(f"this is more than an address such as {example}, or has a path of unusual characters")
+    return origin, path

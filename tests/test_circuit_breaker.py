@@ -34,14 +34,14 @@ def breaker(clock: Clock, changes: list[tuple[str, BreakerState]]) -> CircuitBre
     )
 
 
-def fail(breaker: CircuitBreaker, times: int = 1) -> None:
+def fail(breaker: CircuitBreaker, times: int = 1, caller: str | None = None, *, anyone: bool = False) -> None:
     for _ in range(times):
-        with breaker.attempt() as attempt:
-            attempt.failed()
+        with breaker.attempt(caller) as attempt:
+            attempt.failed(anyone=anyone)
 
 
-def succeed(breaker: CircuitBreaker) -> None:
-    with breaker.attempt() as attempt:
+def succeed(breaker: CircuitBreaker, caller: str | None = None) -> None:
+    with breaker.attempt(caller) as attempt:
         attempt.succeeded()
 
 
@@ -49,8 +49,8 @@ def state_of(breaker: CircuitBreaker) -> str:
     return breaker.state
 
 
-def refused(breaker: CircuitBreaker) -> float:
-    with pytest.raises(CircuitOpen) as refusal, breaker.attempt():
+def refused(breaker: CircuitBreaker, caller: str | None = None) -> float:
+    with pytest.raises(CircuitOpen) as refusal, breaker.attempt(caller):
         pytest.fail("the attempt was admitted")
     return refusal.value.retry_after
 
@@ -208,3 +208,66 @@ def test_nobody_needs_to_listen() -> None:
     assert breaker.name == "upstream:pizzeria"
     assert state_of(breaker) == "open"
     assert 59 < refused(breaker) <= 60
+
+
+def test_failures_of_one_caller_keep_out_that_caller_alone(breaker: CircuitBreaker) -> None:
+    fail(breaker, THRESHOLD, "slow")
+    assert state_of(breaker) == "open"
+    assert refused(breaker, "slow") == RECOVERY
+    with breaker.attempt("other"):
+        assert refused(breaker, "slow") == RECOVERY
+    assert state_of(breaker) == "open"
+    succeed(breaker, "other")
+    assert state_of(breaker) == "closed"
+    fail(breaker, THRESHOLD - 1, "slow")
+    assert state_of(breaker) == "closed"
+
+
+def test_a_failure_that_a_second_caller_meets_keeps_out_everybody(breaker: CircuitBreaker) -> None:
+    fail(breaker, THRESHOLD, "slow")
+    fail(breaker, 1, "other")
+    for caller in ("slow", "other", "third", None):
+        assert refused(breaker, caller) == RECOVERY
+
+
+def test_failures_that_several_callers_meet_in_a_row_keep_out_everybody(breaker: CircuitBreaker) -> None:
+    for caller in ("a", "b", "c"):
+        fail(breaker, 1, caller)
+    assert refused(breaker, "d") == RECOVERY
+
+
+def test_what_anyone_would_meet_keeps_out_everybody(breaker: CircuitBreaker) -> None:
+    fail(breaker, THRESHOLD, "one", anyone=True)
+    assert refused(breaker, "other") == RECOVERY
+
+
+def test_a_probe_of_the_caller_that_is_kept_out_delays_no_other(breaker: CircuitBreaker, clock: Clock) -> None:
+    fail(breaker, THRESHOLD, "slow")
+    clock.advance(RECOVERY)
+    with breaker.attempt("slow") as probe:
+        with breaker.attempt("other"):
+            pass
+        assert refused(breaker, "slow") == 1.0
+        succeed(breaker, "other")
+        probe.failed()
+    assert state_of(breaker) == "closed"
+
+
+def test_a_second_caller_that_fails_during_a_probe_opens_it_for_everybody(
+    breaker: CircuitBreaker, clock: Clock
+) -> None:
+    fail(breaker, THRESHOLD, "slow")
+    clock.advance(RECOVERY)
+    with breaker.attempt("slow") as probe:
+        fail(breaker, 1, "other")
+        assert refused(breaker, "third") == RECOVERY
+        probe.succeeded()
+    assert refused(breaker, "third") == RECOVERY
+
+
+def test_who_failed_before_an_answer_does_not_count_any_more(breaker: CircuitBreaker) -> None:
+    fail(breaker, THRESHOLD - 1, "early")
+    succeed(breaker, "other")
+    fail(breaker, THRESHOLD, "slow")
+    succeed(breaker, "early")
+    assert state_of(breaker) == "closed"

@@ -367,7 +367,7 @@ async def _connect_error(url: str) -> str:
 async def test_a_closed_port_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    assert await _connect_error(f"http://127.0.0.1:{port}/") == "it accepts no connection"
+    assert await _connect_error(f"http://127.0.0.1:{port}/") == "it refuses connections"
 
 
 async def test_an_unknown_name_is_told() -> None:
@@ -438,6 +438,10 @@ async def test_a_body_over_the_limit_is_refused(answer: bytes) -> None:
         (gzip.compress(b"hello", mtime=0), "gzip"),
         (gzip.compress(b"hel", mtime=0) + gzip.compress(b"lo", mtime=0), "x-gzip"),
         (zlib.compress(b"hello"), "deflate"),
+        (zlib.compress(b"hello", wbits=-zlib.MAX_WBITS), "deflate"),
+        (gzip.compress(b"hello", mtime=0), "identity, GZIP"),
+        (b"hello", "utf-8"),
+        (b"hello", "none"),
         (b"hello", "identity"),
     ],
 )

@@ -203,4 +203,4 @@ class Outcome:
 
 def _detail_of(error: ToolsProviderError) -> str | None:
     """Return what an auditor may read; the detail of wrong arguments names them, so it stays out."""
-    return None if isinstance(error, Invalid) else error.detail
+    return None if isinstance(error, Invalid) else error.inside or error.detail

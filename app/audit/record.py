@@ -34,8 +34,8 @@ class AuditRecord:
     outcome: Annotated[
         str,
         Field(
-            description="How it ended: `ok`, `upstream_error` (the upstream answered 400 or above), `cancelled` (the "
-            "caller left, or it was given up) or a code."
+            description="How it ended: `ok`, `upstream_error` (the upstream answered 400 or above), "
+            "`upstream_redirect` (it pointed elsewhere), `cancelled` (the caller left, or it was given up) or a code."
         ),
     ]
     door: Annotated[

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -232,15 +233,25 @@ def _public(url: str) -> dict[str, Any]:
 def _send(method: str, url: str, **request: Any) -> "httpx.Response":  # noqa: ANN401 - httpx's ways to state a body
     """Return the answer; a proxy of the environment is used, but never for this machine's own addresses."""
     http = importlib.import_module("httpx")  # here, so that `convert` does not pay for it
-    proxied = not is_loopback(host_of(url))
     try:
-        answer: httpx.Response = http.request(method, url, timeout=_PATIENCE, trust_env=proxied, **request)
+        ways = {"trust_env": False, "verify": http.create_ssl_context(), "proxy": _proxy_for(url)}
+        answer: httpx.Response = http.request(method, url, timeout=_PATIENCE, **ways, **request)
     except http.RequestError as error:
         stop(UNUSABLE, f"{url} cannot be reached: {str(error) or type(error).__name__}.")
     except (http.InvalidURL, ValueError, OSError, ImportError) as error:  # before anything was sent
-        about = "look at the address, and at the environment's proxies and certificates (SSL_CERT_FILE)"
+        about = "look at the address, and at the environment's proxies (http:// or https://) and SSL_CERT_FILE"
         stop(UNUSABLE, f"{url} cannot be asked: {error}; {about}.")
     return answer
+
+
+def _proxy_for(url: str) -> str | None:
+    """Return what the environment says; httpx's own reading of it fails where NO_PROXY has `[::1]`."""
+    scheme, host = urlsplit(url).scheme, host_of(url)
+    if is_loopback(host) or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
 def _json(answer: "httpx.Response") -> Any:  # noqa: ANN401 - JSON

@@ -1,12 +1,15 @@
 """`tools-provider serve`: the server as a process, from its settings to its end."""
 
 import gc
+import math
 import signal
 import socket
 import sys
+import time
 from types import FrameType
 from typing import Any, NoReturn
 
+import structlog
 import typer
 import uvicorn
 from fastapi import FastAPI
@@ -14,10 +17,10 @@ from pydantic import ValidationError
 
 from app.logs import configure_logging
 from app.main import create_app
-from app.settings import Settings
+from app.settings import Settings, misspelt
 
-GRACE = 8  # seconds that calls in flight get after SIGTERM; container engines kill after 10
 _FAILED, _UNUSABLE = 1, 2  # exit status when it cannot start, and for settings and addresses that cannot be used
+_log = structlog.get_logger(__name__)
 
 
 def serve(host: str | None = None, port: int | None = None) -> None:
@@ -33,9 +36,10 @@ def serve(host: str | None = None, port: int | None = None) -> None:
         _give_up(str(error))
     listener = _listener(settings.host, settings.port)
     configure_logging(settings.log_level)
-    host, port, *_ = listener.getsockname()
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    server = _Server(app, f"Tools provider on {address}, known as {settings.public_url}")
+    for name, nearest in misspelt().items():
+        _log.warning("a variable that looks like a setting is none and has no effect", variable=name, setting=nearest)
+    address = _written(*listener.getsockname()[:2])
+    server = _Server(app, settings, f"Tools provider on http://{address}, known as {settings.public_url}")
     try:
         server.run(sockets=[listener])
     except SystemExit:  # uvicorn ends a start that failed with a status of its own
@@ -43,19 +47,23 @@ def serve(host: str | None = None, port: int | None = None) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Says when it serves, and that it is no longer ready before it stops listening; lets calls in flight finish."""
+    """Says when it serves. Asked to end, it listens for a while without being ready; calls in flight may finish."""
 
-    def __init__(self, app: FastAPI, greeting: str) -> None:
+    def __init__(self, app: FastAPI, settings: Settings, greeting: str) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 log_config=None,
                 access_log=False,  # paths and queries are not ours to keep; each call has its audit record
                 server_header=False,
-                timeout_graceful_shutdown=GRACE,
+                proxy_headers=False,  # whoever reaches us could state them
+                timeout_keep_alive=math.ceil(settings.keep_alive),
+                timeout_graceful_shutdown=math.ceil(settings.shutdown_grace),
             )
         )
         self._app = app
+        self._drain = settings.shutdown_drain
+        self._ends_at = math.inf
         self._greeting = greeting
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -67,15 +75,22 @@ class _Server(uvicorn.Server):
             typer.echo(self._greeting, err=True)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        """Stop, and end with status 0 (uvicorn's own handler would die by the signal); a second Ctrl-C does not wait.
+        """End, with status 0 (uvicorn's own handler would die by the signal); a second Ctrl-C does not wait for calls.
 
-        Whoever is still connected hears it from `/ready`.
+        On SIGTERM load balancers are told first, by `/ready`. At a terminal (SIGINT) nobody waits for them, and a
+        second signal means now.
         """
         self.force_exit = self.should_exit and sig == signal.SIGINT
-        self.should_exit = True
         composition = getattr(self._app.state, "composition", None)
+        if composition is None or sig == signal.SIGINT or self._ends_at < math.inf:
+            self.should_exit = True
+        self._ends_at = time.monotonic() + self._drain
         if composition is not None:
             composition.readiness.stopping = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell whether the time to listen is over."""
+        return await super().on_tick(counter) or time.monotonic() >= self._ends_at
 
 
 def _settings(given: dict[str, Any]) -> Settings:
@@ -102,8 +117,12 @@ def _listener(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        _give_up(f"Cannot listen on {host}:{port}: {error.strerror}. Stop what is there, or set HOST or PORT.")
+        _give_up(f"Cannot listen on {_written(host, port)}: {error.strerror}. Stop what is there, or set HOST or PORT.")
     return listener
+
+
+def _written(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _give_up(text: str) -> NoReturn:

@@ -12,7 +12,15 @@ from app.documents.apart import Reading, ReadingLimits, read_apart
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, TooLarge, ToolsProviderError
 from app.openapi.document.reading import File
 from app.operation.operation import Conversion
-from app.outbound import AddressPolicy, AddressRefused, Allowance, origin_of, read_bounded
+from app.outbound import (
+    AddressPolicy,
+    AddressRefused,
+    Allowance,
+    cause_of,
+    origin_of,
+    read_bounded,
+    stated_origin,
+)
 
 _ACCEPT = "application/json, application/yaml;q=0.9, text/yaml;q=0.8, */*;q=0.5"
 _VALIDATOR = re.compile(r"[\x20-\x7e]{1,500}")  # what may be sent back in a condition
@@ -27,7 +35,7 @@ class _Gone(BadAnswer):
 def reference_origins(entries: Sequence[str]) -> frozenset[str]:
     """Return the origins that SOURCE_REF_ORIGINS lists. Raises ValueError if one is not an origin."""
     try:
-        return frozenset(map(origin_of, entries))
+        return frozenset(map(stated_origin, entries))
     except AddressRefused as refused:
         raise ValueError(f"SOURCE_REF_ORIGINS: {refused.detail}") from None
 
@@ -201,8 +209,9 @@ class _Fetch:
         except TooLarge:
             raise _too_large(self._allowance) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            why = cause_of(error).detail
             raise BadAnswer(
-                "document_unreachable", f"{origin} sent no document to this server: {error}. Check the address."
+                "document_unreachable", f"{origin} sent no document to this server: {why}. Check the address."
             ) from error
 
 

@@ -48,9 +48,9 @@ def read_local(
     """
     with document.open("rb") as file:
         data = file.read(max_bytes + 1)
+    document = document.resolve()  # afterwards: where a pipe leads to is no file that can be opened
     if len(data) > max_bytes:
         raise refused(f"has {_too_large(max_bytes)}")
-    document = document.resolve()
     files = _LocalFiles((root or _root_of(document)).resolve(), max_bytes, len(data))
     return LocalDocument(read_bundled(File(data), document.as_uri(), files.load, limits=limits), limits)
 

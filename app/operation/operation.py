@@ -45,7 +45,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class BodyField:
-    """One property of a body that was flattened into arguments of its own, with its Encoding Object if any."""
+    """One property of a body that was flattened into arguments of its own, with its Encoding Object if any.
+
+    `binary`: it is a file, or several. `or_text`: where a text is said for it, that text is sent.
+    """
 
     argument: str
     name: str
@@ -53,13 +56,15 @@ class BodyField:
     style: Style | None = None
     explode: bool | None = None
     binary: bool = False
+    or_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
     """The request body: either one argument holds it whole (`argument`), or several do (`fields`).
 
-    In a form that one argument holds whole, `fields` only say how members of that name are encoded.
+    `binary`: it is bytes. In a form that one argument holds whole, `fields` only say how members of that name are
+    encoded, and `binary` that all others are files.
     """
 
     media_type: str

@@ -1,12 +1,14 @@
 """HTTP to other servers: which addresses may be reached, and the clients that all of the product sends with.
 
 `addresses.py` decides, `wire.py` connects to nothing else. `sender.py` sends tool calls, `clients.py` has the httpx
-clients for everything else, `body.py` reads an answer within a limit. Nothing here follows a redirect, keeps a cookie,
-reads proxy variables or changes the spelling of a URL. Only this package knows aiohttp.
+clients for everything else, `body.py` reads an answer within a limit, `causes.py` tells why there was none. Nothing
+here follows a redirect, keeps a cookie, reads proxy variables or changes the spelling of a URL. Only this package
+knows aiohttp.
 """
 
-from app.outbound.addresses import AddressPolicy, AddressRefused, origin_of
+from app.outbound.addresses import AddressPolicy, AddressRefused, origin_of, stated_origin
 from app.outbound.body import Allowance, read_bounded, read_up_to
+from app.outbound.causes import Cause, cause_of
 from app.outbound.clients import guarded_client, plain_client
 from app.outbound.sender import AiohttpSender, HttpAnswer, Sender
 from app.outbound.wire import Headers, WireError
@@ -16,13 +18,16 @@ __all__ = [
     "AddressRefused",
     "AiohttpSender",
     "Allowance",
+    "Cause",
     "Headers",
     "HttpAnswer",
     "Sender",
     "WireError",
+    "cause_of",
     "guarded_client",
     "origin_of",
     "plain_client",
     "read_bounded",
     "read_up_to",
+    "stated_origin",
 ]

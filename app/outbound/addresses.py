@@ -31,8 +31,17 @@ class AddressRefused(Invalid):
 def origin_of(url: str) -> str:
     """Return `scheme://host[:port]` in lower case, without the scheme's default port. Raises AddressRefused."""
     parts, port = _split(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    host = _bracketed(str(parts.hostname))
     return f"{parts.scheme}://{host}" + ("" if port == _DEFAULT_PORTS[parts.scheme] else f":{port}")
+
+
+def stated_origin(text: str) -> str:
+    """Return the origin that an operator wrote. Raises AddressRefused, also where a path or more follows it."""
+    origin = origin_of(text)
+    parts = urlsplit(text)
+    if parts.path.strip("/") or "?" in text or "#" in text:
+        raise AddressRefused(f"An origin is scheme, host and port, and nothing after them: {origin}.")
+    return origin
 
 
 class AddressPolicy:
@@ -52,17 +61,17 @@ class AddressPolicy:
 
     def _allow(self, entry: str) -> None:
         try:
-            self._networks.append(ip_network(entry, strict=False))
+            network = ip_network(entry, strict=False)
         except ValueError:
-            try:
-                parts, port = _split(entry if "://" in entry else f"http://{entry}")
-            except AddressRefused as refused:
-                raise ValueError(f"ALLOWED_UPSTREAMS: {entry!r}: {refused.detail}") from None
-            if parts.path.strip("/") or parts.query or ("://" not in entry and parts.port is None):
-                raise ValueError(
-                    f"ALLOWED_UPSTREAMS: {entry!r} is not an origin (http://host:port), host:port or CIDR block."
-                ) from None
-            self._hosts.add((str(parts.hostname), port))
+            self._hosts.add(_allowed_host(entry))
+            return
+        host, _, port = entry.rpartition(":")
+        if port.isdecimal() and _is_address(host):
+            raise ValueError(
+                f"ALLOWED_UPSTREAMS: {entry!r} has two readings. Write [{host}]:{port} for a port of one address, or "
+                f"{entry}/128 for another address."
+            )
+        self._networks.append(network)
 
     def check_url(self, url: str) -> None:
         """Raise AddressRefused if the URL alone shows that it must not be reached. Names are looked up later."""
@@ -96,10 +105,27 @@ class AddressPolicy:
 
 def refusal(host: str, port: int) -> str:
     """Say why an address is refused and what an operator can do about it."""
+    address = f"{_bracketed(host)}:{port}"
     return (
-        f"{host}:{port} is not a public address. If it is meant to be reached, the operator adds {host}:{port} "
-        "to ALLOWED_UPSTREAMS."
+        f"{address} is not a public address. If it is meant to be reached, the operator adds {address} to "
+        "ALLOWED_UPSTREAMS."
     )
+
+
+def _allowed_host(entry: str) -> tuple[str, int]:
+    url = entry if "://" in entry else f"http://{entry}"
+    try:
+        stated_origin(url)
+        parts, port = _split(url)
+    except AddressRefused as refused:
+        raise ValueError(f"ALLOWED_UPSTREAMS: {entry!r}: {refused.detail}") from None
+    if url != entry and parts.port is None:
+        raise ValueError(f"ALLOWED_UPSTREAMS: {entry!r} is not an origin (http://host:port), host:port or CIDR block.")
+    return str(parts.hostname), port
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host  # RFC 3986 section 3.2.2
 
 
 def _split(url: str) -> tuple[SplitResult, int]:
@@ -110,7 +136,7 @@ def _split(url: str) -> tuple[SplitResult, int]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise AddressRefused("This is not a URL: its host or port cannot be read.") from None
+        raise AddressRefused("The host or port cannot be read. Write IPv6 in brackets: http://[::1]:8000.") from None
     if parts.scheme not in _DEFAULT_PORTS:
         raise AddressRefused("Only http:// and https:// addresses can be reached.")
     if "@" in parts.netloc:
@@ -131,6 +157,14 @@ def _literal(host: str) -> Address | None:
         return ip_address(host)
     except ValueError:
         raise AddressRefused("Write an IP address as four decimal numbers, or as IPv6 in brackets.") from None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_readable(host: str) -> bool:

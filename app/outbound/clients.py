@@ -3,14 +3,14 @@
 httpx's own connections cost more the more of them are in use (docs/decisions/0002-libraries.md).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import aiohttp
 import httpx
 
 from app.outbound.addresses import AddressPolicy
-from app.outbound.wire import OWN_HEADERS, WireError, exact_request, open_session, wire_error
+from app.outbound.wire import OWN_HEADERS, WireError, exact_request, open_session
 
 
 def guarded_client(policy: AddressPolicy) -> httpx.AsyncClient:
@@ -74,6 +74,14 @@ class _Stream(httpx.AsyncByteStream):
         self._response.release()
 
 
+_KINDS: Mapping[str, type[httpx.TransportError]] = {
+    "no_connection": httpx.ConnectTimeout,
+    "slow": httpx.ReadTimeout,
+    "early_end": httpx.ReadError,
+}
+
+
 def _httpx_error(error: aiohttp.ClientError | WireError) -> httpx.TransportError:
-    failure = error if isinstance(error, WireError) else wire_error(error)
-    return failure.httpx_kind(str(failure))
+    failure = error if isinstance(error, WireError) else WireError(error)
+    otherwise = httpx.RemoteProtocolError if failure.cause.connected else httpx.ConnectError
+    return _KINDS.get(failure.cause.reason, otherwise)(str(failure))

@@ -9,7 +9,9 @@ import aiohttp
 
 from app.outbound.addresses import AddressPolicy
 from app.outbound.body import read_up_to
-from app.outbound.wire import Headers, exact_request, open_session, wire_error
+from app.outbound.wire import Headers, WireError, exact_request, open_session
+
+_CONNECTING = 10.0  # seconds; a packet that is lost is sent again after 1, 3 and 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,18 @@ class AiohttpSender:
     """See Sender. Reads at most `most_bytes` of a body; `aclose` closes the connections.
 
     `endless` tells by the content type whether a body may never end: of such a one, what came before the deadline is
-    an answer.
+    an answer. A connection that takes more than `connecting` seconds fails, deadline or not: nothing was sent.
     """
 
-    def __init__(self, policy: AddressPolicy, *, most_bytes: int, endless: Callable[[str | None], bool]) -> None:
-        self._session = open_session(policy)
+    def __init__(
+        self,
+        policy: AddressPolicy,
+        *,
+        most_bytes: int,
+        endless: Callable[[str | None], bool],
+        connecting: float = _CONNECTING,
+    ) -> None:
+        self._session = open_session(policy, connecting)
         self._most_bytes = most_bytes
         self._endless = endless
 
@@ -69,7 +78,7 @@ class AiohttpSender:
                 )
                 return HttpAnswer(response.status, named, body, truncated)
         except aiohttp.ClientError as error:
-            raise wire_error(error) from error
+            raise WireError(error) from error
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -5,41 +5,53 @@ No session has a timeout of its own: a timeout for each read does not limit a se
 """
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import cache
+from functools import cache, partial
 from socket import AF_UNSPEC, AddressFamily, socket
 from typing import Any
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import RawResponseMessage
+from aiohttp.http_exceptions import BadHttpMessage
 from yarl import URL
 
 from app.outbound.addresses import AddressPolicy, AddressRefused, refusal
+from app.outbound.causes import TellingSSLObject, cause_of
 
 OWN_HEADERS = (("accept-encoding", "identity"), ("user-agent", "mcp-tools-provider"))
 
 Headers = Sequence[tuple[str, str]]
 
 _KEEP_ALIVE = 15.0  # seconds; common servers keep an idle connection longer, so few requests meet a closing one
+_LONGEST_HEADER = 16_384  # bytes; some policies and links to pages are longer than the 8,190 of aiohttp
+_MOST_HEADERS = 256
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+_END_OF_HEAD = b"\r\n\r\n"
+_MOST_INTERIM = 1_000  # answers of 1xx before one that ends the exchange
 
 
-def open_session(policy: AddressPolicy | None) -> aiohttp.ClientSession:
+def open_session(policy: AddressPolicy | None, connecting: float | None = None) -> aiohttp.ClientSession:
     """Return a session that reaches what the policy permits (None: any address); it raises AddressRefused.
+
+    A connection, its handshake included, may take `connecting` seconds.
 
     It keeps no cookie, reads no proxy variables and leaves bodies as they come. It must be opened in a running event
     loop.
     """
     return aiohttp.ClientSession(
-        connector=_connector() if policy is None else _guarded_connector(policy),
+        connector=_Connector() if policy is None else _guarded_connector(policy),
         headers=OWN_HEADERS,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
+        max_line_size=_LONGEST_HEADER,
+        max_field_size=_LONGEST_HEADER,
+        max_headers=_MOST_HEADERS,
         trust_env=False,
-        timeout=aiohttp.ClientTimeout(),
+        timeout=aiohttp.ClientTimeout(sock_connect=connecting),
     )
 
 
@@ -69,21 +81,85 @@ async def _never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
     try:
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise wire_error(error) from error
+        raise WireError(error) from error
 
 
-def _connector(**options: Any) -> aiohttp.TCPConnector:  # noqa: ANN401 - aiohttp's own options
-    return aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE, ssl=_tls(), **options)
+class _Connector(aiohttp.TCPConnector):
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own options
+        super().__init__(limit=0, keepalive_timeout=_KEEP_ALIVE, ssl=_tls(), **options)
+        protocol: Callable[..., ResponseHandler] = _Conversation
+        self._factory = partial(protocol, loop=self._loop)
 
 
 def _guarded_connector(policy: AddressPolicy) -> aiohttp.TCPConnector:
     gate = _Gate(policy)
-    return _connector(family=AF_UNSPEC, resolver=gate, socket_factory=gate.open_socket)
+    return _Connector(family=AF_UNSPEC, resolver=gate, socket_factory=gate.open_socket)
+
+
+class _Conversation(ResponseHandler):
+    """One connection: a request, its answer, and only then the next request, which may be another user's.
+
+    aiohttp's own hands an answer that nobody asked for to the next request, queues any number of 1xx answers, waits on
+    when chunks are wrong in the middle of a body, and lets a server that reads nothing keep the connection for ever
+    (docs/decisions/0015).
+    """
+
+    _awaited = False  # a request is under way, and its answer has not begun
+    _interim = 0
+
+    def set_response_params(self, **params: Any) -> None:  # noqa: ANN401 - aiohttp's own
+        """A request is about to be sent."""
+        self._awaited, self._interim = True, 0
+        super().set_response_params(**params)
+
+    def data_received(self, data: bytes) -> None:
+        """Take heads by themselves, so that a body where none may be (HEAD, 204, 304) does not spoil the answer."""
+        start = 0
+        while self._awaited and self.exception() is None and (end := data.find(_END_OF_HEAD, start)) >= 0:
+            self._take(data[start : end + len(_END_OF_HEAD)])
+            start = end + len(_END_OF_HEAD)
+        if start < len(data) or not data:
+            self._take(data[start:])
+
+    def _take(self, data: bytes) -> None:
+        payload = self._payload
+        if data and not self._awaited and (payload is None or payload.is_eof()):
+            self.force_close()
+            self.abort()
+            return
+        super().data_received(data)
+        if self.exception() is not None and payload is not None and not payload.is_eof():
+            payload.set_exception(aiohttp.ClientPayloadError("the framing of the body is wrong"))
+
+    def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
+        """Take the head of an answer."""
+        message, _ = data
+        if not self._awaited:
+            self.force_close()
+        elif 100 <= message.code < 200 and message.code != 101:
+            self._interim += 1
+            if self._interim > _MOST_INTERIM and self.exception() is None:
+                self.set_exception(BadHttpMessage("more 1xx answers than any server needs"))
+        else:
+            self._awaited = False
+            if message.code == 204 and _announces_a_body(message):
+                self.force_close()
+            super().feed_data(data, size)
+
+    def close(self) -> None:
+        """Drop what has not been sent yet."""
+        self.abort()
+
+
+def _announces_a_body(head: RawResponseMessage) -> bool:
+    return "transfer-encoding" in head.headers or head.headers.get("content-length", "0") != "0"
 
 
 @cache
 def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
+    context = httpx.create_ssl_context()
+    context.sslobject_class = TellingSSLObject
+    return context
 
 
 class _Gate(AbstractResolver):
@@ -96,18 +172,19 @@ class _Gate(AbstractResolver):
     def __init__(self, policy: AddressPolicy) -> None:
         self._policy = policy
         self._names = aiohttp.ThreadedResolver()
-        self._checked: set[tuple[str, int]] = set()
+        self._inner: set[tuple[str, int]] = set()  # of names that the operator allows, wherever they lead
 
     async def resolve(self, host: str, port: int = 0, family: AddressFamily = AF_UNSPEC) -> list[ResolveResult]:
         found = await self._names.resolve(host, port, family)
-        if not all(self._policy.permits(host, port, result["host"]) for result in found):
+        addresses = [result["host"] for result in found]
+        if not all(self._policy.permits(host, port, address) for address in addresses):
             raise AddressRefused(refusal(host, port))
-        self._checked.update((result["host"], port) for result in found)
+        self._inner.update((each, port) for each in addresses if not self._policy.permits(each, port, each))
         return found
 
     def open_socket(self, address: tuple[Any, ...]) -> socket:
         family, kind, protocol, _, (host, port, *_) = address
-        if (host, port) not in self._checked and not self._policy.permits(host, port, host):
+        if (host, port) not in self._inner and not self._policy.permits(host, port, host):
             raise AddressRefused(refusal("This address", port))
         return socket(family, kind, protocol)
 
@@ -116,45 +193,8 @@ class _Gate(AbstractResolver):
 
 
 class WireError(Exception):
-    """An exchange failed below HTTP, or what came was not HTTP. The cause is aiohttp's error.
+    """An exchange failed below HTTP, or what came was not HTTP. The text is for anyone; `cause` tells more."""
 
-    `reason` is a word for programs. The text can follow "the server cannot be used:" and names no address. `httpx_kind`
-    is what httpx calls it.
-    """
-
-    def __init__(self, reason: str, httpx_kind: type[httpx.TransportError], text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
-        self.httpx_kind = httpx_kind
-
-    @property
-    def connected(self) -> bool:
-        """Whether there was a connection, so that the request may have arrived."""
-        return self.httpx_kind is not httpx.ConnectError
-
-
-# The first row decides that fits the error, or anything it was raised from.
-_FAILURES: tuple[tuple[type[Exception], str, type[httpx.TransportError], str], ...] = (
-    (aiohttp.ConnectionTimeoutError, "no_connection", httpx.ConnectTimeout, "it did not accept a connection in time"),
-    (aiohttp.ServerTimeoutError, "slow", httpx.ReadTimeout, "it did not answer in time"),
-    (aiohttp.ClientConnectorDNSError, "name", httpx.ConnectError, "its name cannot be resolved"),
-    (aiohttp.ClientConnectorCertificateError, "certificate", httpx.ConnectError, "its TLS certificate is not trusted"),
-    (aiohttp.ClientSSLError, "tls", httpx.ConnectError, "it does not speak TLS as we do"),
-    (ConnectionRefusedError, "refused", httpx.ConnectError, "it accepts no connection"),
-    (aiohttp.ClientConnectorError, "no_route", httpx.ConnectError, "it accepts no connection"),
-    (aiohttp.ClientConnectionError, "hung_up", httpx.RemoteProtocolError, "it closed the connection without an answer"),
-    (aiohttp.ClientPayloadError, "early_end", httpx.ReadError, "it broke off in the middle of its answer"),
-    (LineTooLong, "header_too_large", httpx.RemoteProtocolError, "its answer is not HTTP"),
-    (aiohttp.ClientResponseError, "framing", httpx.RemoteProtocolError, "its answer is not HTTP"),
-)
-
-
-def wire_error(error: aiohttp.ClientError) -> WireError:
-    """Return what aiohttp's error means; raise it from that error."""
-    chain: list[BaseException] = [error]
-    while (cause := chain[-1].__cause__) is not None:
-        chain.append(cause)
-    for kind, reason, httpx_kind, text in _FAILURES:
-        if any(isinstance(each, kind) for each in chain):
-            return WireError(reason, httpx_kind, text)
-    return WireError("not_sent", httpx.TransportError, "the request could not be sent")
+    def __init__(self, error: BaseException) -> None:
+        self.cause = cause_of(error)
+        super().__init__(self.cause.plain)

@@ -12,7 +12,7 @@ import structlog
 from app.credentials.credential import Terms
 from app.credentials.kinds import KINDS, AuthType, auth_type_of
 from app.errors import Invalid, NotPermitted
-from app.outbound import AddressPolicy, AddressRefused, origin_of
+from app.outbound import AddressPolicy, AddressRefused, stated_origin
 from app.sources.source import Authority, RegisteredSource
 from app.sources.tables import Source
 
@@ -28,11 +28,11 @@ class SourceRules:
         self._passthrough_allowed = passthrough_allowed
         self._origins: dict[str, set[str]] = {}
         for entry in audience_origins:
-            audience, separator, origin = entry.rpartition("=")
-            if not separator or not audience:
+            audience, _, origin = (part.strip() for part in entry.rpartition("="))
+            if not audience:
                 raise ValueError(f"AUDIENCE_ORIGINS: {entry!r} is not audience=origin.")
             try:
-                self._origins.setdefault(audience.strip(), set()).add(origin_of(origin.strip()))
+                self._origins.setdefault(audience, set()).add(stated_origin(origin))
             except AddressRefused as refused:
                 raise ValueError(f"AUDIENCE_ORIGINS: {entry!r}: {refused.detail}") from None
 

@@ -32,9 +32,11 @@ class Access:
         tool = self.see(agent, asked, door)
         required = tool.source.required_scopes
         if not required <= agent.scopes:
-            scopes = sorted(required)
+            # With those that other tools need of it, or the agent's user would sign in anew at every change of tool.
+            held = self._catalog.required_scopes & agent.scopes
             raise InsufficientScope(
-                scopes, f"This tool needs a token with the scopes {' '.join(scopes)}. Ask for all of them."
+                sorted(required | held),
+                f"This tool needs a token with the scopes {' '.join(sorted(required))}. Ask for all of them.",
             )
         return tool
 

@@ -5,6 +5,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
@@ -17,6 +18,7 @@ from app.operation.operation import Json
 from app.operation.pointers import join
 
 MOST_TOLD = 5  # violations that the detail of the failure tells itself
+BEYOND_64_BITS = "is an integer of more than 64 bits; send it as a string if the tool takes one"
 
 _MOST_VIOLATIONS = 50
 _MOST_NAMES = 40  # names of arguments that one message lists
@@ -27,6 +29,16 @@ _ALTERNATIVES = {"anyOf", "oneOf"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """What a door puts in the place of a value that was sent and cannot be read; `detail` says why and what to do."""
+
+    detail: str
+
+
+Arguments = Mapping[str, Any] | Unusable
 
 
 def invalid_arguments(violations: Sequence[Violation]) -> Invalid:
@@ -41,16 +53,18 @@ def invalid_arguments(violations: Sequence[Violation]) -> Invalid:
 class ArgumentRules:
     """What one tool accepts. The schema is compiled once, when it is first needed or by `compile`.
 
-    `preset` are arguments that are sent as they are, unless the caller may give them and does.
+    `preset` are arguments that are sent as they are, unless the caller may give them and does. `drop_unknown`: what the
+    tool does not have is left out instead of refused, for hosts that add arguments of their own.
     """
 
-    __slots__ = ("_nullable", "_preset", "_properties", "_required", "_schema", "_validator")
+    __slots__ = ("_drop_unknown", "_nullable", "_preset", "_properties", "_required", "_schema", "_validator")
 
-    def __init__(self, schema: Json, preset: Json | None = None) -> None:
+    def __init__(self, schema: Json, preset: Json | None = None, *, drop_unknown: bool = False) -> None:
         properties = schema.get("properties")
         required = schema.get("required")
         self._schema = schema
         self._preset = preset or {}
+        self._drop_unknown = drop_unknown
         self._properties: Json = properties if isinstance(properties, dict) else {}
         self._required = frozenset(required) if isinstance(required, list) else frozenset[str]()
         self._nullable: dict[str, bool] = {}
@@ -66,12 +80,16 @@ class ArgumentRules:
                 self._validator = validator_of(self._names_only())
         return self._validator
 
-    def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def check(self, arguments: Arguments) -> dict[str, Any]:
         """Return the arguments to send. A `null` for an optional argument that may not be null counts as left out.
 
         Raises Invalid("invalid_arguments") with every violation.
         """
         validator = self.compile()
+        if isinstance(arguments, Unusable):
+            raise invalid_arguments([Violation("", arguments.detail)])
+        if self._drop_unknown:
+            arguments = {name: value for name, value in arguments.items() if name in self._properties}
         unusable = list(islice(_unusable(arguments), _MOST_VIOLATIONS))
         if unusable:
             raise invalid_arguments(unusable)
@@ -181,7 +199,7 @@ def _other_types(branch: list[ValidationError], error: ValidationError) -> list[
 
 
 def _unusable(arguments: Mapping[str, Any]) -> Iterator[Violation]:
-    """Yield what no request can carry: too deep, NaN and infinities, huge integers, lone surrogates."""
+    """Yield what no request can carry: too deep, NaN and infinities, huge integers, lone surrogates, Unusable."""
     pending: list[tuple[tuple[str | int, ...], Mapping[str, Any] | list[Any]]] = [((), arguments)]
     while pending:
         path, container = pending.pop()
@@ -204,8 +222,8 @@ def _unusable_scalar(value: object) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):
         return "is not a finite number"
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        return "is an integer of more than 64 bits; send it as a string if the tool takes one"
-    return None
+        return BEYOND_64_BITS
+    return value.detail if isinstance(value, Unusable) else None
 
 
 def _has_surrogate(text: str) -> bool:

@@ -51,13 +51,15 @@ class _Entry:
 class Catalog:
     """What is registered now. Every change replaces a source whole, so that a call sees either the old or the new.
 
-    `means` are those that credentials are made with.
+    `means` are those that credentials are made with; `drop_unknown` is for the rules of arguments (see ArgumentRules).
     """
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, *, drop_unknown: bool = False) -> None:
         self._means = means
+        self._drop_unknown = drop_unknown
         self._entries: Mapping[str, _Entry] = {}
         self._roles: frozenset[str] = frozenset()
+        self.required_scopes: frozenset[str] = frozenset()  # of all sources
         self._views: dict[frozenset[str], tuple[Tool, ...]] = {}
 
     def put(self, source: RegisteredSource, operations: Sequence[Operation]) -> None:
@@ -67,7 +69,7 @@ class Catalog:
         """
         authorities = {each.origin: (each, self._credential(each)) for each in source.authorities}
         tools = {
-            operation.name: _tool(source, operation, *authority)
+            operation.name: self._tool(source, operation, *authority)
             for operation in operations
             if (authority := authorities.get(origin_of(operation.server or source.base_url))) is not None
         }
@@ -106,6 +108,22 @@ class Catalog:
     def _credential(self, authority: Authority) -> Credential:
         return KINDS[authority.auth_type](Terms(authority.audience, authority.scopes), self._means)
 
+    def _tool(
+        self, source: RegisteredSource, operation: Operation, authority: Authority, credential: Credential
+    ) -> Tool:
+        return Tool(
+            tool_id=tool_id(source.slug, operation.name),
+            mcp_name=mcp_name(source.slug, operation.name),
+            source=source,
+            operation=operation,
+            authority=authority,
+            credential=credential,
+            arguments=ArgumentRules(operation.input_schema, operation.preset, drop_unknown=self._drop_unknown),
+            request=plan_request(operation, source.base_url),
+            output=OutputRules(operation.output_schema) if operation.output_schema is not None else None,
+            hints=operation.hints,
+        )
+
     def _find(self, slug: str, operation: str) -> Tool | None:
         entry = self._entries.get(slug)
         return entry.tools.get(operation) if entry is not None else None
@@ -113,23 +131,9 @@ class Catalog:
     def _replace(self, entries: Mapping[str, _Entry]) -> None:
         self._entries = entries
         self._roles = frozenset[str]().union(*(entry.source.allowed_roles for entry in entries.values()))
+        self.required_scopes = frozenset[str]().union(*(entry.source.required_scopes for entry in entries.values()))
         self._views = {}
 
 
 def _may_see(roles: frozenset[str], source: RegisteredSource) -> bool:
     return source.enabled and (not source.allowed_roles or not source.allowed_roles.isdisjoint(roles))
-
-
-def _tool(source: RegisteredSource, operation: Operation, authority: Authority, credential: Credential) -> Tool:
-    return Tool(
-        tool_id=tool_id(source.slug, operation.name),
-        mcp_name=mcp_name(source.slug, operation.name),
-        source=source,
-        operation=operation,
-        authority=authority,
-        credential=credential,
-        arguments=ArgumentRules(operation.input_schema, operation.preset),
-        request=plan_request(operation, source.base_url),
-        output=OutputRules(operation.output_schema) if operation.output_schema is not None else None,
-        hints=operation.hints,
-    )

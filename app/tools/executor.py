@@ -1,10 +1,9 @@
 """One call of a tool, from the arguments to the result, in order."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
 from time import perf_counter
-from typing import Any
 
 from app.audit.outcome import Door, Outcome, Outcomes
 from app.credentials.credential import Presented
@@ -12,6 +11,7 @@ from app.errors import InvalidAgentToken
 from app.identity.agent_token import AgentToken
 from app.telemetry import Telemetry
 from app.tools.answer.result import ToolResult, read_answer
+from app.tools.arguments import Arguments
 from app.tools.catalog import Tool
 from app.tools.request.plan import UpstreamRequest, build_request
 from app.tools.upstream import Upstream
@@ -40,7 +40,7 @@ class ToolExecutor:
         self._refuse = refuse
         self._clock = clock
 
-    async def execute(self, tool: Tool, arguments: Mapping[str, Any], agent: AgentToken, door: Door) -> ToolResult:
+    async def execute(self, tool: Tool, arguments: Arguments, agent: AgentToken, door: Door) -> ToolResult:
         """Return the upstream's answer, whatever its status; the call's audit record is durable by then.
 
         That the agent may call the tool has been decided (access.py). Raises Invalid, and what the credential and the
@@ -52,21 +52,21 @@ class ToolExecutor:
             ) as call:
                 call.tool, call.source, call.audience = tool.tool_id, tool.source.slug, tool.authority.audience
                 result = await self._steps(call, tool, arguments, agent)
-                call.code = "upstream_error" if result.is_error else "ok"
+                call.code = result.outcome
                 span.set_attribute("http.response.status_code", result.upstream_status)
             return result
 
-    async def _steps(self, call: Outcome, tool: Tool, arguments: Mapping[str, Any], agent: AgentToken) -> ToolResult:
+    async def _steps(self, call: Outcome, tool: Tool, arguments: Arguments, agent: AgentToken) -> ToolResult:
         given = tool.arguments.check(arguments)
         request = build_request(tool.request, given)
         presented = await self._presented(tool, agent)
-        result = await self._send(call, tool, request, presented)
+        result = await self._send(call, tool, request, presented, agent)
         if result.upstream_status == 401 and presented.cached:
             # The upstream may know of a revocation that the cached token outlived: a new one tells.
             await tool.credential.forget(agent)
             if tool.safe:
                 presented = await self._presented(tool, agent)
-                result = await self._send(call, tool, request, presented)
+                result = await self._send(call, tool, request, presented, agent)
         return result
 
     async def _presented(self, tool: Tool, agent: AgentToken) -> Presented:
@@ -76,7 +76,9 @@ class ToolExecutor:
             await self._refuse(agent)
             raise
 
-    async def _send(self, call: Outcome, tool: Tool, request: UpstreamRequest, presented: Presented) -> ToolResult:
+    async def _send(
+        self, call: Outcome, tool: Tool, request: UpstreamRequest, presented: Presented, agent: AgentToken
+    ) -> ToolResult:
         call.passthrough, call.exchanged_token_id = presented.passthrough, presented.exchanged_token_id
         if presented.passthrough:
             self._telemetry.passthrough_called(source=tool.source.slug)
@@ -88,6 +90,7 @@ class ToolExecutor:
             server=tool.authority.number,
             credential=presented.headers,
             deadline=deadline,
+            caller=agent.subject,
         )
         call.upstream_status = answer.status
         return read_answer(answer, secret=presented.secret, duration_ms=round((self._clock() - started) * 1000, 3))

@@ -44,5 +44,5 @@ class OutputRules:
 
 
 def otherwise(body: Value) -> Json:
-    """Return what takes the branch for answers that are not as documented; None stands for what is not JSON."""
+    """Return what takes the branch for answers that are not as documented."""
     return {OTHER: body}

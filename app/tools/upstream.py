@@ -1,22 +1,30 @@
 """Sends a request to an upstream and reads its answer: within a deadline, a size, a number of calls at a time.
 
-Each origin of a source has a circuit breaker, fed only by transport errors, deadlines and 5xx answers, and a limit of
-calls in flight, so that an upstream that hangs takes nothing from the others.
+Each origin of a source has a limit of calls in flight, so that an upstream that hangs takes nothing from the others,
+and a circuit breaker, fed only by what says that it cannot answer: no connection, a broken one, the deadline, 502, 503
+and 504. Any other answer, also one that cannot be read, is one.
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 
+import structlog
+
 from app.circuit_breaker import Attempt, CircuitBreaker, CircuitOpen
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, Unavailable
-from app.outbound import Headers, HttpAnswer, Sender, WireError
+from app.outbound import Cause, Headers, HttpAnswer, Sender, WireError, origin_of
 from app.sources.source import RegisteredSource
 from app.telemetry import Telemetry, trace_headers
 from app.tools.request.plan import UpstreamRequest
 
 _MOST_IN_FLIGHT = 64  # calls to one origin of a source; one that hangs holds no more than these
 _LONGEST_URL = 65_536  # characters; common servers accept an eighth of it
+_CANNOT_ANSWER = frozenset({502, 503, 504})  # by a proxy before it, or by itself (RFC 9110 section 15.6)
+_UNREADABLE = frozenset({"framing", "header_too_large"})  # an answer, whatever it is worth
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +62,12 @@ class Upstream:
         server: int = 0,
         credential: Headers,
         deadline: float,
+        caller: str,
     ) -> HttpAnswer:
         """Return the answer, whatever its status; `deadline` is a time of the event loop's clock.
 
         `server` is the number of the authority that is called (see Authority). The headers of `credential`, names in
-        lower case, win over those of the request.
+        lower case, win over those of the request. `caller` is the user: what one user alone meets keeps out no other.
 
         Raises BadAnswer, DeadlineExceeded or Unavailable with an `upstream_…` code, and Invalid (`invalid_arguments`)
         for an address that has grown too long. What may have changed something is never sent twice.
@@ -67,7 +76,7 @@ class Upstream:
             raise Invalid("invalid_arguments", _TOO_LONG)
         lane = self._lane(source.slug, server)
         try:
-            with lane.breaker.attempt() as attempt:
+            with lane.breaker.attempt(caller) as attempt:
                 return await self._attempt(lane, attempt, request, credential, deadline)
         except CircuitOpen as refusal:
             raise Unavailable(
@@ -76,6 +85,14 @@ class Upstream:
                 f"{ceil(refusal.retry_after)} s.",
                 refusal.retry_after,
             ) from None
+        except (BadAnswer, DeadlineExceeded) as failure:
+            _log.warning(
+                "an upstream gave no answer",
+                source=source.slug,
+                code=failure.code,
+                reason=failure.inside or failure.detail,
+            )
+            raise
 
     def remove(self, slug: str) -> None:
         """Forget the breakers and the limits of a source that is gone."""
@@ -93,22 +110,25 @@ class Upstream:
             )
         except TimeoutError:
             attempt.failed()
-            raise DeadlineExceeded("upstream_timeout", _SLOW) from None
+            raise DeadlineExceeded("upstream_timeout", _SLOW, inside=_at(request, _LATE)) from None
         except WireError as error:
-            attempt.failed()
-            raise _failure(error) from error
+            if error.cause.reason not in _UNREADABLE:
+                attempt.failed(anyone=not error.cause.connected)
+            else:
+                attempt.succeeded()
+            raise _failure(error.cause, request) from error
         except BadAnswer as refused:
-            attempt.failed()
-            raise BadAnswer("upstream_broken", refused.detail) from refused
+            attempt.succeeded()
+            raise BadAnswer("upstream_broken", refused.detail, inside=_at(request, refused.detail)) from refused
         finally:
             lane.slots.release()
-        if not 200 <= answer.status <= 599:
-            attempt.failed()
-            raise BadAnswer("upstream_broken", _BROKEN)
-        if answer.status >= 500:
+        if answer.status in _CANNOT_ANSWER:
             attempt.failed()
         else:
             attempt.succeeded()
+        if not 200 <= answer.status <= 599:
+            said = f"its status, {answer.status}, is none of HTTP's"
+            raise BadAnswer("upstream_broken", _broken("its answer is not HTTP"), inside=_at(request, said))
         return answer
 
     def _lane(self, slug: str, server: int) -> _Lane:
@@ -126,8 +146,7 @@ class Upstream:
 
 _BUSY = "Too many calls to this source are under way, and none ended in time. Nothing was sent; try again later."
 _SLOW = "The upstream did not answer within the deadline. It may have done what was asked: check before you repeat it."
-_UNREACHABLE = "The upstream cannot be reached. Try again later; an admin should check the source's base_url."
-_BROKEN = "The upstream broke off or did not speak HTTP. It may have done what was asked: check before you repeat it."
+_LATE = "no complete answer before the deadline (UPSTREAM_TIMEOUT)"
 
 _TOO_LONG = "Nothing was sent: the arguments make an address that no server accepts. Send shorter values."
 
@@ -144,10 +163,30 @@ async def _slot(lane: _Lane, deadline: float) -> None:
         raise DeadlineExceeded("upstream_timeout", _BUSY) from None
 
 
-def _failure(error: WireError) -> BadAnswer:
-    if error.connected:
-        return BadAnswer("upstream_broken", _BROKEN)
-    return BadAnswer("upstream_unreachable", _UNREACHABLE)
+# What is not here: `upstream_broken` if there was a connection, else `upstream_unreachable`.
+_CODES: Mapping[str, tuple[str, str]] = {
+    "name": ("upstream_name", "An admin should check the source's base_url."),
+    "refused": ("upstream_refused", "Try again later; an admin should check that the upstream runs."),
+    "certificate": ("upstream_tls", "An admin should read the reason in the audit log."),
+    "tls": ("upstream_tls", "An admin should read the reason in the audit log."),
+}
+_UNREACHABLE = ("upstream_unreachable", "Try again later; an admin should read the reason in the audit log.")
+
+
+def _failure(cause: Cause, request: UpstreamRequest) -> BadAnswer:
+    inside = _at(request, cause.detail)
+    if cause.connected:
+        return BadAnswer("upstream_broken", _broken(cause.plain), inside=inside)
+    code, advice = _CODES.get(cause.reason, _UNREACHABLE)
+    return BadAnswer(code, f"The upstream cannot be used: {cause.plain}. Nothing was sent. {advice}", inside=inside)
+
+
+def _broken(what: str) -> str:
+    return f"The upstream cannot be used: {what}. It may have done what was asked: check before you repeat it."
+
+
+def _at(request: UpstreamRequest, what: str) -> str:
+    return f"{origin_of(request.url)}: {what}"
 
 
 def _headers(request: UpstreamRequest, credential: Headers) -> list[tuple[str, str]]:

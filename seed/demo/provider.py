@@ -33,7 +33,7 @@ async def running_provider(settings: Mapping[str, str], url: str, folder: Path) 
             COMMAND,
             "serve",
             cwd=folder,
-            env=_environment(settings),
+            env=_environment(settings) | {"SHUTDOWN_DRAIN": "0"},  # no load balancer is to hear of the end first
             stdout=output,
             stderr=output,
             start_new_session=True,  # Ctrl-C is ours to handle: the provider ends after whoever uses it

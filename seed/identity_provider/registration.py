@@ -4,7 +4,6 @@ import json
 import secrets
 import uuid
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import JSONResponse, Response
@@ -19,6 +18,7 @@ class ClientMetadata(BaseModel):
     """The members that count here (RFC 7591 section 2)."""
 
     client_name: str = ""
+    client_uri: str = ""
     redirect_uris: list[str] = Field(default_factory=list)
     token_endpoint_auth_method: str = "client_secret_basic"
     grant_types: Annotated[list[str], Field(default_factory=lambda: ["authorization_code", "refresh_token"])]
@@ -47,7 +47,10 @@ def register(call: Call) -> Response:
 
 def _check(provider: IdentityProvider, asked: ClientMetadata) -> None:
     rules = provider.registration_rules
-    if any(urlsplit(uri).hostname not in rules.trusted_hosts for uri in asked.redirect_uris):
+    # Keycloak keeps `client_uri` as the base URL, and leaves a relative one alone.
+    if asked.client_uri and not asked.client_uri.startswith("/") and not rules.trusts(asked.client_uri):
+        raise _rejected("Trusted Hosts", "URL doesn't match any trusted host or trusted domain")
+    if not all(map(rules.trusts, asked.redirect_uris)):
         raise _rejected("Trusted Hosts", "URI doesn't match any trusted host or trusted domain")
     known = {*provider.realm.default_scopes, *provider.realm.optional_scopes, *rules.extra_scopes}
     if not known.issuperset(_named(asked)):

@@ -3,16 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 POLICIES = "org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy"
 
 
 @dataclass(frozen=True, slots=True)
 class RegistrationRules:
-    """Hosts that redirect addresses may have, and scopes that may be named beside the realm's own."""
+    """Hosts of a client's addresses (after `*.` with all below), and scopes that it may name beside the realm's own."""
 
     trusted_hosts: frozenset[str]
     extra_scopes: frozenset[str]
+
+    def trusts(self, address: str) -> bool:
+        """Whether the address has a host that is trusted."""
+        host = urlsplit(address).hostname or ""
+        labels = host.split(".")
+        domains = {f"*.{'.'.join(labels[start:])}" for start in range(len(labels))}
+        return not self.trusted_hosts.isdisjoint({host} | domains)
 
 
 def registration_rules(export: Mapping[str, Any]) -> RegistrationRules:

@@ -51,6 +51,17 @@ def post(provider: RunningProvider, headers: Headers, method: str, era: str = MO
     return provider.http.post("/mcp", content=json.dumps(body), headers={**own, **headers})
 
 
+def told(answer: httpx.Response) -> dict[str, Any]:
+    """What a refusal tells programs: `code`, `detail`, `trace_id`; a problem, or at the MCP door a JSON-RPC error."""
+    body: dict[str, Any] = answer.json()
+    if "jsonrpc" not in body:
+        assert answer.headers["content-type"] == "application/problem+json"
+        return body
+    assert answer.headers["content-type"] == "application/json"
+    assert body["id"] is None
+    return {"detail": body["error"]["message"], **body["error"]["data"]}
+
+
 @contextmanager
 def sent_raw(provider: RunningProvider, path: str, headers: Headers, body: bytes) -> Iterator[socket.socket]:
     """Send a POST of JSON as it is written here, header values included; the connection closes with the block."""

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import resource
+import socket
 import threading
 import time
 import zlib
@@ -17,9 +18,11 @@ import pytest
 from tests.api.conftest import Start
 from tests.api.probe import WAIT_SECONDS, Probe
 from tests.api.protocol import ERAS, message, post, sent_raw
-from tests.support.installation import EmbeddedIdentityProvider, Headers, RunningProvider, bearer
+from tests.support.certificates import Authority
+from tests.support.installation import EmbeddedIdentityProvider, Headers, RunningProvider, Token, bearer
 from tests.support.raw import Raw, raw_upstream
 from tests.support.scripted import Answer, ok
+from tests.support.servers import address_of
 from tests.tools.test_upstream import BROKEN, HANGING, MIB, head, reset, saying
 
 DOORS = ["rest", *ERAS]
@@ -92,6 +95,56 @@ def test_u01_what_is_no_proper_answer_is_told_without_what_lies_inside(
     assert answer.status_code == (502 if door == "rest" else 200)
     assert str(raw.server.port) not in answer.text
     assert "Traceback" not in answer.text
+
+
+@pytest.fixture(scope="module")
+def causes(
+    provider: RunningProvider, admin: Headers, raw: Raw, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """Sources that cannot be called, by slug, and what only admins learn of each."""
+    inner = Authority(tmp_path_factory.mktemp("authority"), "Inner Authority").server("127.0.0.1")
+    with raw_upstream() as plain, raw_upstream(inner) as secure, socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        addresses = {
+            "unknown": ("http://inner.invalid", "http://inner.invalid: its name cannot be resolved"),
+            "closed": (address_of(unused), f"{address_of(unused)}: it refuses connections"),
+            "untrusted": (secure.address.replace("http:", "https:"), "issued by CN=Inner Authority"),
+            "header": (plain.address, "a header of its answer is too large"),
+        }
+        plain.answer = ok(b"{}", "X-Trail: " + "y" * 20_000)
+        for slug, (address, _) in addresses.items():
+            provider.register(admin, raw.url, slug=slug, base_url=address)
+        yield {slug: inside for slug, (_, inside) in addresses.items()}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    ("slug", "expected", "plain"),
+    [
+        ("unknown", "upstream_name", "its name cannot be resolved. Nothing was sent"),
+        ("closed", "upstream_refused", "it refuses connections. Nothing was sent"),
+        ("untrusted", "upstream_tls", "its TLS certificate is not trusted. Nothing was sent"),
+        ("header", "upstream_broken", "a header of its answer is too large. It may have done"),
+    ],
+)
+def test_why_an_upstream_cannot_be_used_is_told_to_agents_plainly_and_to_admins_in_full(
+    provider: RunningProvider,
+    admin: Headers,
+    agent: Headers,
+    causes: dict[str, str],
+    slug: str,
+    expected: str,
+    plain: str,
+    door: str,
+) -> None:
+    answer, status, code = call(provider, agent, door, f"{slug}/get")
+    assert (status, code) == (None, expected)
+    assert plain in answer.text
+    for inner in ("127.0.0.1", "inner.invalid", "Inner Authority"):
+        assert inner not in answer.text
+    record = provider.audit(admin, source=slug)[0]
+    assert record["outcome"] == expected
+    assert causes[slug] in record["detail"]
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -213,7 +266,37 @@ def test_b01_fifteen_refusals_of_any_kind_leave_the_way_open(
     assert call(provider, agent, "rest")[1] == 200
 
 
-@pytest.mark.parametrize("broken", [said(500), said(503), reset], ids=["500", "503", "resets"])
+def test_five_errors_of_one_operation_take_nothing_from_anybody(
+    brittle: Callable[..., RunningProvider], agent: Headers, raw: Raw
+) -> None:
+    provider = brittle(60)
+
+    async def get_fails(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(said(500) if raw.heads[-1].startswith("GET") else said(200))
+        await writer.drain()
+        writer.close()
+
+    raw.answer = get_fails
+    for number in range(5):
+        assert call(provider, agent, DOORS[number % 3])[1] == 500
+    for door in DOORS:
+        assert call(provider, agent, door, "raw/post")[1] == 200
+
+
+def test_what_one_user_alone_brings_about_keeps_out_no_other(
+    brittle: Callable[..., RunningProvider], agent: Headers, token: Token, raw: Raw
+) -> None:
+    provider = brittle(60, upstream_timeout=0.2)
+    raw.answer = HANGING["says nothing"]
+    for door in DOORS:
+        assert call(provider, agent, door)[2] == "upstream_timeout"
+    assert call(provider, agent, "rest")[2] == "upstream_circuit_open"
+    raw.answer = said(200)
+    assert call(provider, bearer(token("chef")), "rest")[1] == 200
+    assert call(provider, agent, "rest")[1] == 200
+
+
+@pytest.mark.parametrize("broken", [said(502), said(503), reset], ids=["502", "503", "resets"])
 def test_b02_b06_b10_failures_close_the_way_to_that_source_alone(
     brittle: Callable[..., RunningProvider], agent: Headers, raw: Raw, broken: bytes | Answer
 ) -> None:
@@ -237,9 +320,9 @@ def test_b02_a_source_that_is_well_again_is_called_again(
     brittle: Callable[..., RunningProvider], agent: Headers, raw: Raw
 ) -> None:
     provider = brittle(0.001)
-    raw.answer = said(500)
+    raw.answer = said(503)
     for _ in range(THRESHOLD):
-        assert call(provider, agent, "rest")[1] == 500
+        assert call(provider, agent, "rest")[1] == 503
     raw.answer = said(200)
     for door in DOORS:
         assert call(provider, agent, door)[1] == 200
@@ -251,9 +334,9 @@ def test_b05_a_probe_whose_caller_leaves_does_not_keep_the_way_closed(
     brittle: Callable[..., RunningProvider], agent: Headers, raw: Raw, door: str
 ) -> None:
     provider = brittle(0.001)
-    raw.answer = said(500)
+    raw.answer = said(503)
     for _ in range(THRESHOLD):
-        assert call(provider, agent, "rest")[1] == 500
+        assert call(provider, agent, "rest")[1] == 503
     arrived, gone = threading.Event(), threading.Event()
 
     async def hang(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.api.conftest import Start
 from tests.api.probe import Probe
-from tests.api.protocol import ERAS, post
+from tests.api.protocol import ERAS, post, told
 from tests.support.installation import EXCHANGE_CLIENT, EmbeddedIdentityProvider, Headers, RunningProvider, bearer
 from tests.support.issuer import EXCHANGE_CLIENT as EXCHANGE_CLIENT_THERE
 from tests.support.issuer import REALM, Answer, Issuer
@@ -177,10 +177,8 @@ def test_a_bad_token_is_refused(
     seen, asked = len(probe.seen), identity_provider.counts().get("token", 0)
     answer = ask(provider, door, bearer(value))
     assert answer.status_code == 401, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
-    assert problem["code"].startswith(code)
-    assert len(problem["trace_id"]) == 32
+    assert told(answer)["code"].startswith(code)
+    assert len(told(answer)["trace_id"]) == 32
     challenge = answer.headers["www-authenticate"]
     assert challenge.startswith('Bearer error="invalid_token"')
     assert 'resource_metadata="http' in challenge
@@ -207,7 +205,7 @@ def test_a_header_without_exactly_one_bearer_token_is_refused(
 ) -> None:
     answer = ask(provider, door, headers)
     assert answer.status_code == 401
-    assert answer.json()["code"] == code
+    assert told(answer)["code"] == code
     assert ("error=" in answer.headers["www-authenticate"]) is (code != "token_missing")
 
 
@@ -215,7 +213,7 @@ def test_a_header_without_exactly_one_bearer_token_is_refused(
 def test_two_authorization_headers_are_refused(provider: RunningProvider, agent: Headers, path: str) -> None:
     twice = [("Authorization", agent["Authorization"]), ("Authorization", agent["Authorization"])]
     answer = provider.http.get(path, headers=twice)
-    assert (answer.status_code, answer.json()["code"]) == (401, "token_invalid")
+    assert (answer.status_code, told(answer)["code"]) == (401, "token_invalid")
 
 
 @pytest.mark.parametrize("path", ["/api/v1/tools", "/mcp"])
@@ -225,7 +223,7 @@ def test_a_token_in_the_query_is_refused_even_beside_a_good_header(
     value = agent["Authorization"].removeprefix("Bearer ")
     for headers in ({}, agent):
         answer = provider.http.get(path, params={"access_token": value}, headers=headers)
-        assert (answer.status_code, answer.json()["code"]) == (401, "token_invalid")
+        assert (answer.status_code, told(answer)["code"]) == (401, "token_invalid")
         assert value not in answer.text
 
 
@@ -241,9 +239,9 @@ def test_j22_a_token_that_went_through_too_many_hands_is_not_permitted(
 
     assert ask(provider, door, acting(3)).status_code == 200
     answer = ask(provider, door, acting(4))
-    assert (answer.status_code, answer.json()["code"]) == (403, "delegation_too_deep")
+    assert (answer.status_code, told(answer)["code"]) == (403, "delegation_too_deep")
     (record, *_) = provider.audit(admin, outcome="delegation_too_deep", limit=1)
-    assert record["trace_id"] == answer.json()["trace_id"]
+    assert record["trace_id"] == told(answer)["trace_id"]
 
 
 def test_j05_keys_are_asked_of_the_issuer_alone(
@@ -346,7 +344,7 @@ def test_a_good_token_passes(
 def test_unknown_paths_below_api_ask_for_a_token_first(provider: RunningProvider, agent: Headers) -> None:
     assert provider.http.get("/api/v1/nothing").status_code == 401
     answer = provider.http.get("/api/v1/nothing", headers=agent)
-    assert (answer.status_code, answer.json()["code"]) == (404, "route_not_found")
+    assert (answer.status_code, told(answer)["code"]) == (404, "route_not_found")
 
 
 def test_a_refusal_leaves_one_record_without_the_token(provider: RunningProvider, admin: Headers) -> None:
@@ -354,9 +352,9 @@ def test_a_refusal_leaves_one_record_without_the_token(provider: RunningProvider
     records = [
         record
         for record in provider.audit(admin, kind="refusal", limit=50)
-        if record["trace_id"] == answer.json()["trace_id"]
+        if record["trace_id"] == told(answer)["trace_id"]
     ]
     assert [(record["action"], record["outcome"], record["door"]) for record in records] == [
-        ("authenticate", answer.json()["code"], "rest")
+        ("authenticate", told(answer)["code"], "rest")
     ]
     assert "eyJ" not in json.dumps(records)

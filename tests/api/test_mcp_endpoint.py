@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.api.probe import Probe
-from tests.api.protocol import ACCEPT, ERAS, MODERN, message, post, sent_raw
+from tests.api.protocol import ACCEPT, ERAS, MODERN, message, post, sent_raw, told
 from tests.support.installation import EmbeddedIdentityProvider, Headers, RunningProvider
 
 METADATA = "/.well-known/oauth-protected-resource"
@@ -28,7 +28,7 @@ def test_m01_pages_of_other_origins_are_refused(
     provider: RunningProvider, agent: Headers, origin: str, era: str
 ) -> None:
     answer = post(provider, {**agent, "Origin": origin}, "tools/list", era)
-    assert (answer.status_code, answer.json()["code"]) == (403, "origin_refused")
+    assert (answer.status_code, told(answer)["code"]) == (403, "origin_refused")
     assert "access-control-allow-origin" not in answer.headers
 
 
@@ -36,7 +36,6 @@ def test_m01_pages_of_other_origins_are_refused(
 def test_pages_of_our_own_origin_pass(provider: RunningProvider, agent: Headers, era: str) -> None:
     answer = post(provider, {**agent, "Origin": provider.settings.public_url}, "tools/list", era)
     assert answer.status_code == 200
-    assert "access-control-allow-origin" not in answer.headers
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -46,7 +45,7 @@ def test_pages_of_our_own_origin_pass(provider: RunningProvider, agent: Headers,
 )
 def test_m02_other_hosts_are_refused(provider: RunningProvider, agent: Headers, host: str, era: str) -> None:
     answer = post(provider, {**agent, "Host": host}, "tools/list", era)
-    assert (answer.status_code, answer.json()["code"]) == (421, "host_refused")
+    assert (answer.status_code, told(answer)["code"]) == (421, "host_refused")
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8040", "127.0.0.1:9", "[::1]:8040", "LOCALHOST"])
@@ -153,7 +152,7 @@ def test_m10_malformed_bodies_are_the_senders_fault(
 @pytest.mark.parametrize("era", ERAS)
 def test_m11_a_body_over_the_limit_is_refused(provider: RunningProvider, agent: Headers, era: str) -> None:
     answer = post(provider, agent, "tools/call", era, name="probe__echo", arguments={"text": "x" * 5_000_000})
-    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    assert (answer.status_code, told(answer)["code"]) == (413, "body_too_large")
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -174,14 +173,14 @@ def test_a_tool_that_lacks_scopes_is_listed_and_its_call_challenges(
 ) -> None:
     answer = post(provider, agent, "tools/call", era, name="scoped__echo", arguments={})
     assert answer.status_code == 403
-    assert answer.json()["code"] == "insufficient_scope"
+    assert told(answer)["code"] == "insufficient_scope"
     challenge = answer.headers["www-authenticate"]
     assert 'error="insufficient_scope"' in challenge
     assert 'scope="mcp:tools orders:write"' in challenge
     assert f'resource_metadata="{provider.address}' in challenge
     (record, *_) = provider.audit(admin, outcome="insufficient_scope", limit=1)
     assert (record["tool"], record["source"], record["door"]) == ("scoped/echo", "scoped", "mcp")
-    assert record["trace_id"] == answer.json()["trace_id"]
+    assert record["trace_id"] == told(answer)["trace_id"]
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -98,9 +98,44 @@ def test_another_answer_is_told_as_such_and_errors_keep_the_promise_too(
         if structured is not None:
             assert result["structuredContent"] == structured
         elif name in {"nested without end", "a large error"} or isinstance(said, bytes):
-            assert result["structuredContent"] == {"other_answer": None}
+            (words,) = result["structuredContent"].values()
+            assert words.split("\n")[0] == result["content"][0]["text"].split("\n")[0]
         else:
             assert result["structuredContent"] == {"other_answer": said}
+
+
+IN_WORDS: dict[str, tuple[int, bytes, str, str]] = {
+    "a text": (200, b"done", "text/plain", "done"),
+    "a page": (200, b"<p>done</p>", "text/html", "<p>done</p>"),
+    "nothing": (204, b"", "application/json", "The upstream answered 204 without content."),
+    "blanks": (200, b" \n", "text/plain", "The upstream answered 200 without content."),
+    "an image": (200, b"\x89PNG", "image/png", "The upstream answered 200 with 4 bytes of image/png."),
+    "an error in words": (500, b"a\nb", "text/plain", "The upstream answered 500: a\nb"),
+    "an error without words": (503, b"", "text/plain", "The upstream answered 503 without content."),
+    "half of the JSON": (200, b'{"name": "' + b"x" * 1_048_576, "application/json", "The answer is longer than this"),
+    "a redirect": (302, b'{"name": "x"}', "application/json", "Nothing was done: the upstream answered 302"),
+}
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("name", IN_WORDS)
+def test_structured_content_hides_nothing_that_is_not_json(
+    provider: RunningProvider, probe: Probe, agent: Headers, era: str, name: str
+) -> None:
+    status, said, kind, words = IN_WORDS[name]
+    probe.tell("body", status, said, content_type=kind)
+    answer = post(provider, agent, "tools/call", era, name="probe__pizza", arguments={"name": "body"})
+    assert answer.json()["result"]["structuredContent"]["other_answer"].startswith(words)
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_headers_are_told_beside_an_error_in_words(
+    provider: RunningProvider, probe: Probe, agent: Headers, era: str
+) -> None:
+    probe.tell("body", 503, b"busy", content_type="text/plain", retry_after="30")
+    answer = post(provider, agent, "tools/call", era, name="probe__pizza", arguments={"name": "body"})
+    told = "The upstream answered 503: busy\nRetry-After: 30"
+    assert answer.json()["result"]["structuredContent"] == {"other_answer": told}
 
 
 def test_rest_wraps_nothing(provider: RunningProvider, probe: Probe, agent: Headers) -> None:

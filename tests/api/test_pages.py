@@ -46,7 +46,7 @@ def test_the_front_page_tells_a_browser_where_the_doors_are(provider: RunningPro
     assert "MCP Tools Provider" in answer.text
     assert "ready: calls can be served" in answer.text
     assert [door for door in doors_of(provider) if door not in answer.text] == []
-    assert {"docs", "openapi.json", "ready", "health", "metrics"} <= set(parsed(answer.text).links)
+    assert {"/docs", "/openapi.json", "/ready", "/health", "/metrics"} <= set(parsed(answer.text).links)
 
 
 def test_the_front_page_tells_others_the_same_as_text(provider: RunningProvider) -> None:

@@ -144,12 +144,12 @@ def test_u03_a_status_is_told_and_never_becomes_ours(
         assert {"set-cookie", "www-authenticate", "location", "retry-after"}.isdisjoint(answer.headers)
         result = answer.json() if door == "rest" else answer.json()["result"]
         if door == "rest":
-            assert (result["upstream_status"], result["is_error"]) == (status, status >= 400)
+            assert (result["upstream_status"], result["is_error"]) == (status, status >= 300)
             assert result["headers"]["retry-after"] == "7"
             assert set(result["headers"]) <= {"retry-after", "location"}
         else:
             assert result["_meta"]["upstream_status"] == status
-            assert result.get("isError", False) is (status >= 400)
+            assert result.get("isError", False) is (status >= 300)
             assert result["_meta"]["headers"]["retry-after"] == "7"
             assert set(result["_meta"]["headers"]) <= {"retry-after", "location"}
 
@@ -185,6 +185,138 @@ def test_headers_that_a_caller_needs_are_there_at_both_doors(
     assert got.pop("rest").json()["headers"] == needed
     for answer in got.values():
         assert answer.json()["result"]["_meta"]["headers"] == needed
+
+
+SAID_IN_HEADERS = {
+    "retry-after": ("120", "Retry-After: 120"),
+    "location": ("/orders/4711", "Location: /orders/4711"),
+    "operation-location": ("/jobs/1", "Operation-Location: /jobs/1"),
+    "azure-asyncoperation": ("https://x.example/2", "Azure-AsyncOperation: https://x.example/2"),
+    "x-total-count": ("4711", "X-Total-Count: 4711"),
+    "etag": ('W/"7"', 'ETag: W/"7"'),
+    "link": ('</m?page=1>; rel="prev", </m?a=1,2&page=3>; title="x"; rel=next', 'Link: </m?a=1,2&page=3>; rel="next"'),
+    "www-authenticate": (
+        'Bearer error="invalid_token", error_description="Not ours."',
+        'error_description="Not ours."',
+    ),
+}
+
+
+def texts_of(answer: httpx.Response) -> list[str]:
+    return [content["text"] for content in answer.json()["result"]["content"] if content["type"] == "text"]
+
+
+@pytest.mark.parametrize("status", [200, 201, 401, 429, 503])
+@pytest.mark.parametrize("name", SAID_IN_HEADERS)
+def test_what_a_model_needs_of_the_headers_is_in_the_text(
+    provider: RunningProvider, probe: Probe, agent: Headers, status: int, name: str
+) -> None:
+    value, told = SAID_IN_HEADERS[name]
+    probe.tell("body", status, {"said": True}, **{name.replace("-", "_"): value})
+    got = answers(provider, agent)
+    assert name in got.pop("rest").json()["headers"]
+    for answer in got.values():
+        first, second = texts_of(answer)
+        words, said = (second, first) if status < 400 else (first, second)
+        assert told in words
+        assert json.loads(said) == {"said": True}
+
+
+def test_a_link_that_leads_to_no_next_page_is_left_out_of_the_text(
+    provider: RunningProvider, probe: Probe, agent: Headers
+) -> None:
+    probe.tell("body", 200, [], link='</m?page=1>; rel="prev", </next>; rel="nextcloud"')
+    got = answers(provider, agent)
+    del got["rest"]
+    for answer in got.values():
+        assert texts_of(answer) == ["[]"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("place", ["https://login.example.com/?next=%2Fmenu", "/v2/menu", None])
+@pytest.mark.parametrize("body", [b"", b"<h1>Sign in</h1>", b'{"moved": true}'], ids=["nothing", "page", "JSON"])
+def test_a_redirect_is_an_error_that_says_where_it_leads(
+    provider: RunningProvider,
+    probe: Probe,
+    agent: Headers,
+    admin: Headers,
+    status: int,
+    place: str | None,
+    body: bytes,
+) -> None:
+    kind = "text/html" if body.startswith(b"<") else "application/json"
+    probe.tell("body", status, body, content_type=kind, **({"location": place} if place else {}))
+    got = answers(provider, agent)
+    rest = got.pop("rest").json()
+    told = [(rest["result"], rest["is_error"], rest["trace_id"])]
+    for answer in got.values():
+        result = answer.json()["result"]
+        assert result["_meta"]["code"] == "upstream_redirect"
+        assert "structuredContent" not in result
+        told.append((texts_of(answer)[0], result["isError"], result["_meta"]["trace_id"]))
+    for text, is_error, trace in told:
+        assert is_error is True
+        assert (f"points to {place}." if place else "points elsewhere.") in text
+        assert text.startswith("It may have been done" if status == 303 else "Nothing was done")
+        assert "base_url" in text
+        (record,) = [each for each in provider.audit(admin, limit=10) if each["trace_id"] == trace]
+        assert record["outcome"] == "upstream_redirect"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "first"),
+    [
+        (b"upstream request timeout", "text/plain", "The upstream answered 400: upstream request timeout"),
+        (b"\n no\nhealthy  upstream\n", "text/plain", "The upstream answered 400: no healthy upstream"),
+        (b"<html><body><h1>Bad</h1><p>gateway", "text/html", "The upstream answered 400: Bad gateway"),
+        (b'{"x": [1]}', "application/json", 'The upstream answered 400: {"x": [1]}'),
+        (b'{"detail": "always"}', "application/json", "The upstream answered 400: always"),
+        (b'{"detail": ', "application/json", 'The upstream answered 400: {"detail":'),
+        (b"", "application/json", "The upstream answered 400 without content."),
+        (b"  ", "text/plain", "The upstream answered 400 without content."),
+        (b"\x89PNG", "image/png", "The upstream answered 400 with 4 bytes of image/png."),
+    ],
+)
+def test_the_first_line_has_the_words_of_an_error(
+    provider: RunningProvider, probe: Probe, agent: Headers, said: bytes, kind: str, first: str
+) -> None:
+    probe.tell("body", 400, said, content_type=kind)
+    got = answers(provider, agent)
+    del got["rest"]
+    for answer in got.values():
+        assert texts_of(answer)[0].split("\n")[0] == first
+
+
+@pytest.mark.parametrize("arguments", [{"name": "body"}, {"nome": "body"}, {"name": "gone"}])
+@pytest.mark.parametrize("meta", [{}, {"_meta": {"traceparent": "garbage"}}])
+@pytest.mark.parametrize("era", ERAS)
+def test_a_result_has_the_trace_id_of_its_audit_record(
+    provider: RunningProvider,
+    probe: Probe,
+    agent: Headers,
+    admin: Headers,
+    era: str,
+    arguments: dict[str, str],
+    meta: dict[str, Any],
+) -> None:
+    probe.tell("body", 200, {})
+    answer = post(provider, agent, "tools/call", era, name="probe__as_told", arguments=arguments, **meta)
+    trace = answer.json()["result"]["_meta"]["trace_id"]
+    (record,) = [each for each in provider.audit(admin, limit=10) if each["trace_id"] == trace]
+    assert (len(trace), record["tool"]) == (32, "probe/as_told")
+
+
+@pytest.mark.parametrize("size", [300, 30])
+def test_integers_beyond_64_bits_are_exact_in_text_and_structured_content(
+    provider: RunningProvider, probe: Probe, agent: Headers, size: int
+) -> None:
+    said = {"id": 123456789012345678901234567890, "next": 9007199254740993, "more": [{}] * size}
+    probe.tell("body", 200, said)
+    got = answers(provider, agent)
+    assert got.pop("rest").json()["result"] == said
+    for answer in got.values():
+        result = answer.json()["result"]
+        assert json.loads(texts_of(answer)[0]) == result["structuredContent"] == said
 
 
 def test_an_error_says_in_words_what_is_wrong_and_stays_json(

@@ -1,6 +1,7 @@
 """`tools-provider convert` as somebody uses it who wants to know what a document is worth, before any server runs."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
+from tests.support.environments import ROOT
 
 COMMAND = Path(sys.executable).with_name("tools-provider")
 ORDERS: dict[str, Any] = {
@@ -197,3 +199,13 @@ def test_a_slug_that_no_source_may_have_is_refused(convert: Callable[..., Result
     run = convert(ORDERS, "--slug", "No Slug")
     assert run.exit_code == 2
     assert "--slug" in run.stderr
+
+
+def test_what_the_terminal_cannot_show_does_not_keep_the_rest_from_being_shown(tmp_path: Path) -> None:
+    file = tmp_path / "document.json"
+    file.write_text(json.dumps(ORDERS | {"info": {"title": "Caf\u00e9 \U0001f355", "version": "1"}}), encoding="utf-8")
+    command = [sys.executable, "-m", "app", "convert", str(file)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    run = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "Caf? ?: 4 operations" in run.stdout

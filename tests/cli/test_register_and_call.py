@@ -18,6 +18,8 @@ from typer.testing import CliRunner, Result
 from app.cli import cli
 from app.cli.client import is_loopback
 from tests.support.installation import PASSWORD, EmbeddedIdentityProvider, Headers, RunningProvider, Token
+from tests.support.raw import raw_upstream
+from tests.support.scripted import ok
 from tests.support.servers import running
 
 COMMAND = Path(sys.executable).with_name("tools-provider")
@@ -435,7 +437,7 @@ def test_an_environment_that_cannot_be_used_is_told(environment: dict[str, str])
     scheme = "http" if "http_proxy" in environment else "https"
     done = told("call", "a/b", "--server", f"{scheme}://server.invalid", **environment)
     assert done.exit_code == 2
-    assert "the environment's proxies and certificates" in done.stderr
+    assert "the environment's proxies (http" in done.stderr
     assert "hunter2" not in done.stderr
 
 
@@ -494,3 +496,20 @@ def test_an_address_of_no_document_is_told_before_anything_is_asked(document: st
 )
 def test_only_loopback_is_loopback(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+@pytest.mark.parametrize("proxy", ["http", "bare", "socks5"])
+def test_the_environments_proxy_is_used_for_a_server_elsewhere(proxy: str) -> None:
+    with raw_upstream() as raw:
+        raw.answer = ok(b"<html>", "Content-Type: text/html")
+        stated = {"http": raw.address, "bare": raw.address.removeprefix("http://"), "socks5": "socks5://127.0.0.1:1"}
+        environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        environment |= {"HTTP_PROXY": stated[proxy], "NO_PROXY": "localhost,[::1]", "TOOLS_PROVIDER_TOKEN": "token"}
+        command = [str(COMMAND), "call", "shop/list", "page=1", "--server", "http://tools.invalid"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+        heads = raw.heads
+    assert done.returncode == 2
+    if proxy == "socks5":
+        assert "the environment's proxies (http:// or https://)" in done.stderr
+    else:
+        assert heads[0].startswith("GET http://tools.invalid/api/v1/tools/shop/list HTTP/1.1\r\n")

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -59,6 +60,70 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
         ({"PUBLIC_URL": "https://[tools"}, "PUBLIC_URL: "),
         ({"OIDC_ISSUER": "https:///realms/test"}, "OIDC_ISSUER: this is not an address"),
         ({"HOST": "256.256.256.256"}, "Cannot listen on 256.256.256.256"),
+        ({"HOST": "[2001:db8::1]"}, "Cannot listen on [2001:db8::1]:0"),
+        ({"HOST": ""}, "HOST: this is empty, or has white space around it. Write for example 127.0.0.1"),
+        ({"KEYCLOAK_URL": ""}, "KEYCLOAK_URL: this is not an address such as https://login.example.com"),
+        ({"KEYCLOAK_URL": "https://login.example.com/realms/tools"}, "KEYCLOAK_URL: leave out /realms/"),
+        ({"KEYCLOAK_URL": "https://login.example.com/realms"}, "Write https://login.example.com"),
+        ({"KEYCLOAK_URL": "https://[::1"}, "KEYCLOAK_URL: "),
+        ({"KEYCLOAK_URL": "http://::1:8041"}, "Write IPv6 in brackets: http://[::1]:8000"),
+        ({"KEYCLOAK_URL": "https://login.example.com/.well-known/openid-configuration"}, "KEYCLOAK_URL: this is more"),
+        ({"KEYCLOAK_REALM": ""}, "KEYCLOAK_REALM: this is empty"),
+        ({"KEYCLOAK_REALM": " tools-provider"}, "Write for example tools-provider"),
+        ({"KEYCLOAK_REALM": "realms/tools-provider"}, "KEYCLOAK_REALM: this is not the name of a realm"),
+        ({"TOKEN_EXCHANGE_CLIENT_ID": ""}, "TOKEN_EXCHANGE_CLIENT_ID: this is empty"),
+        ({"OTEL_SERVICE_NAME": " "}, "OTEL_SERVICE_NAME: this is empty"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "otel-collector:4317"}, "such as http://otel-collector:4317"),
+        ({"PUBLIC_URL": ""}, "PUBLIC_URL: this is not an address such as https://tools.example.com"),
+        (
+            {"PUBLIC_URL": "https://tools.example.com/mcp"},
+            "leave out /mcp, which is added. Write https://tools.example.com",
+        ),
+        ({"PUBLIC_URL": "https://example.com/tools/MCP/"}, "Write https://example.com/tools"),
+        ({"PUBLIC_URL": "https://me:hunter2@tools.example.com"}, "must not carry credentials"),
+        ({"PUBLIC_URL": "https://tools.example.com:99999"}, "The host or port cannot be read"),
+        ({"PUBLIC_URL": "https://tools.example.com:0"}, "PUBLIC_URL: "),
+        ({"PUBLIC_URL": "https://tools.example.com?tenant=1"}, "PUBLIC_URL: this is more than an address"),
+        ({"PUBLIC_URL": "https://tools.example.com?"}, "PUBLIC_URL: this is more than an address"),
+        ({"PUBLIC_URL": "https://tools.example.com#top"}, "PUBLIC_URL: this is more than an address"),
+        ({"PUBLIC_URL": "https://tools.example.com/a//b"}, "PUBLIC_URL: this is more than an address"),
+        ({"PUBLIC_URL": "https://tools.example.com/a/../b"}, "PUBLIC_URL: this is more than an address"),
+        ({"PUBLIC_URL": "https://tools.example.com/%2e"}, "PUBLIC_URL: this is more than an address"),
+        ({"PUBLIC_URL": " https://tools.example.com"}, "no spaces"),
+        ({"PUBLIC_URL": "https://tools example.com"}, "no spaces"),
+        ({"PUBLIC_URL": "https://-tools.example.com"}, "PUBLIC_URL: "),
+        ({"PUBLIC_URL": "https://256.1.1.1"}, "PUBLIC_URL: "),
+        ({"PUBLIC_URL": "https://tööls.example.com"}, "only printable ASCII"),
+        ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS: '*' is not a host. Write each by its whole name"),
+        ({"ALLOWED_HOSTS": "*.example.com"}, "ALLOWED_HOSTS: "),
+        ({"ALLOWED_HOSTS": "https://tools.example.com"}, "ALLOWED_HOSTS: "),
+        ({"ALLOWED_HOSTS": "::1"}, "IPv6 in brackets: [::1]"),
+        ({"ALLOWED_ORIGINS": "*"}, "ALLOWED_ORIGINS: '*' is not an origin"),
+        ({"ALLOWED_ORIGINS": "null"}, "ALLOWED_ORIGINS: "),
+        ({"ALLOWED_ORIGINS": "console.example.com"}, "without a path: https://console.example.com"),
+        ({"ALLOWED_ORIGINS": "https://console.example.com/app"}, "ALLOWED_ORIGINS: "),
+        ({"ALLOWED_UPSTREAMS": "::1:8000"}, "Write [::1]:8000 for a port of one address"),
+        ({"ALLOWED_UPSTREAMS": "http://10.0.0.5:8000/api"}, "ALLOWED_UPSTREAMS: "),
+        (
+            {"AUDIENCE_ORIGINS": "pizzeria=https://pizzeria.example.com/api"},
+            "nothing after them: https://pizzeria.example.com",
+        ),
+        ({"AUDIENCE_ORIGINS": "pizzeria=https://pizzeria.example.com?a=b"}, "AUDIENCE_ORIGINS: "),
+        ({"AUDIENCE_ORIGINS": " =https://pizzeria.example.com"}, "is not audience=origin"),
+        ({"AUDIENCE_ORIGINS": "pizzeria=http://::1:8000"}, "Write IPv6 in brackets"),
+        (
+            {"SOURCE_REF_ORIGINS": "https://schemas.example.com/v1"},
+            "SOURCE_REF_ORIGINS: An origin is scheme, host and port",
+        ),
+        ({"CHALLENGE_SCOPES": "menu:read orders:write"}, "Separate them by commas: menu:read,orders:write"),
+        ({"UPSTREAM_TIMEOUT": "inf"}, "UPSTREAM_TIMEOUT: "),
+        ({"UPSTREAM_TIMEOUT": "nan"}, "UPSTREAM_TIMEOUT: "),
+        ({"UPSTREAM_TIMEOUT": "1e300"}, "UPSTREAM_TIMEOUT: "),
+        ({"UPSTREAM_TIMEOUT": ""}, "UPSTREAM_TIMEOUT: "),
+        ({"TOKEN_EXCHANGE_CACHE_MAX_AGE": "inf"}, "TOKEN_EXCHANGE_CACHE_MAX_AGE: "),
+        ({"KEEP_ALIVE": "0"}, "KEEP_ALIVE: "),
+        ({"SHUTDOWN_DRAIN": "-1"}, "SHUTDOWN_DRAIN: "),
+        ({"SOURCE_READ_MEMORY": "99999999999999999999"}, "SOURCE_READ_MEMORY: "),
     ],
 )
 def test_settings_that_cannot_be_used_are_named(
@@ -83,6 +148,45 @@ def test_every_wrong_setting_is_named_at_once_and_no_secret_is_shown(serve: Call
     assert run.exit_code == 2
     assert [line.split(":")[0] for line in run.stderr.splitlines()] == ["PORT", "LOG_LEVEL"]
     assert "hunter2" not in run.output
+
+
+@pytest.mark.parametrize("name", [name for name, field in Settings.model_fields.items() if field.default != ""])
+def test_no_setting_takes_a_nan_or_an_empty_value_for_a_number(serve: Callable[..., Result], name: str) -> None:
+    if isinstance(Settings.model_fields[name].default, int | float):
+        for value in ("", " ", "nan", "inf", "-1", "1e999"):
+            run = serve(**{name.upper(): value})
+            assert run.exit_code == 2, (name, value)
+            assert run.stderr.startswith(f"{name.upper()}: ")
+
+
+def test_addresses_are_taken_as_they_are_meant() -> None:
+    def read(**values: Any) -> Settings:
+        return Settings(_env_file=None, **values)
+
+    assert read(public_url="HTTPS://Tools.Example.com:443/").resource == "https://tools.example.com/mcp"
+    assert read(public_url="http://tools_provider:80").resource == "http://tools_provider/mcp"
+    assert read(public_url="http://[::1]:8040/a/b-c/").resource == "http://[::1]:8040/a/b-c/mcp"
+    assert read(keycloak_url="https://login.example.com:443/auth").issuer == (
+        "https://login.example.com/auth/realms/tools-provider"
+    )
+    assert read(oidc_issuer="https://login.example.com:443/realms/x").issuer == "https://login.example.com:443/realms/x"
+    assert read(host="[::1]").host == "::1"
+
+
+def test_variables_that_are_nearly_settings_are_told_without_their_values(
+    identity_provider: EmbeddedIdentityProvider, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("AUDIENCE_ORIGIN=hunter2\nPOSTGRES_USER=x\nLOG_LEVEL=INFO\n", encoding="utf-8")
+    others = ("KEYCLOAK_USER", "KEYCLOAK_ADMIN", "KC_LOG_LEVEL", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "DATABASE_HOST")
+    stated = {"TOKEN_PASSTHROUGHS": "hunter2", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "x", **dict.fromkeys(others, "x")}
+    with serving(identity_provider, tmp_path, **stated):
+        lines = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    told = [json.loads(line) for line in lines if "looks like a setting" in line]
+    assert {each["variable"]: (each["setting"], each["level"]) for each in told} == {
+        "TOKEN_PASSTHROUGHS": ("TOKEN_PASSTHROUGH", "warning"),
+        "AUDIENCE_ORIGIN": ("AUDIENCE_ORIGINS", "warning"),
+    }
+    assert not any("hunter2" in line for line in lines)
 
 
 def test_a_database_that_cannot_be_had_at_the_start_is_told_in_words(tmp_path: Path) -> None:
@@ -125,6 +229,7 @@ def serving(
                 "TOKEN_EXCHANGE_CLIENT_SECRET": EXCHANGE_SECRET,
                 "ALLOWED_UPSTREAMS": "127.0.0.0/8",
                 "LOG_LEVEL": "DEBUG",
+                "SHUTDOWN_DRAIN": "0",
                 **settings,
             },
             stdout=log,
@@ -216,21 +321,62 @@ def test_calls_in_flight_finish_when_it_is_asked_to_stop(
     assert "everybody knows" in log
 
 
-def test_it_says_that_it_is_not_ready_before_it_stops_listening(
-    identity_provider: EmbeddedIdentityProvider, probe_address: tuple[Probe, str], agent: Headers, tmp_path: Path
+def test_load_balancers_hear_of_the_end_before_it_stops_listening(
+    identity_provider: EmbeddedIdentityProvider, agent: Headers, tmp_path: Path
 ) -> None:
-    with serving(identity_provider, tmp_path) as (process, address), httpx.Client(trust_env=False) as http:
-        assert http.get(f"{address}/ready").status_code == 200
+    with serving(identity_provider, tmp_path, SHUTDOWN_DRAIN="2") as (process, address):
+        assert httpx.get(f"{address}/ready", trust_env=False).status_code == 200
         process.send_signal(signal.SIGTERM)
-        said: list[str] = []
+        asked_at = time.monotonic()
+        served: list[tuple[float, str, int]] = []
         try:
-            while True:
-                said.append(http.get(f"{address}/ready").json()["status"])
+            while True:  # each on a connection of its own
+                said = httpx.get(f"{address}/ready", trust_env=False).json()["status"]
+                listed = httpx.get(f"{address}/api/v1/tools", headers=agent, trust_env=False).status_code
+                served.append((time.monotonic() - asked_at, said, listed))
         except httpx.TransportError:
             pass
         assert process.wait(timeout=10) == 0
-    assert said[-1] == "stopping"
+    said = [word for _, word, _ in served]
     assert "ready" not in said[said.index("stopping") :]
+    assert "stopping" in said[:5]
+    assert {status for _, _, status in served} == {200}
+    assert served[-1][0] > 1
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])
+def test_nobody_waits_for_load_balancers_at_a_terminal_or_when_told_twice(
+    identity_provider: EmbeddedIdentityProvider, tmp_path: Path, signals: list[signal.Signals]
+) -> None:
+    with serving(identity_provider, tmp_path, SHUTDOWN_DRAIN="600") as (process, address):
+        for each in signals:
+            process.send_signal(each)
+            until_stopping(address)
+        assert process.wait(timeout=10) == 0
+
+
+@pytest.mark.extended
+def test_an_idle_connection_is_kept_for_as_long_as_the_setting_says(
+    identity_provider: EmbeddedIdentityProvider, tmp_path: Path
+) -> None:
+    with serving(identity_provider, tmp_path, KEEP_ALIVE="1") as (_, address):
+        where = address.removeprefix("http://").split(":")
+        with socket.create_connection((where[0], int(where[1])), timeout=10) as connection:
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answered_at = time.monotonic()
+            answer = b"".join(iter(lambda: connection.recv(10_000), b""))  # until the server closes
+            assert answer.startswith(b"HTTP/1.1 200")
+            assert 0.9 <= time.monotonic() - answered_at < 5
+
+
+def until_stopping(address: str) -> None:
+    """Return when the server says that it stops, or does not say anything any more."""
+    try:
+        while httpx.get(f"{address}/ready", trust_env=False).json()["status"] != "stopping":
+            pass
+    except httpx.TransportError:
+        return
 
 
 def call(address: str, agent: Headers, door: str) -> int:

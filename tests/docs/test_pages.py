@@ -21,6 +21,7 @@ MCP_ROUTES = {("POST", "/mcp"), ("GET", "/mcp"), ("DELETE", "/mcp")}
 
 # Names in capitals that are set as code and are settings of nobody.
 NO_SETTINGS = {
+    "SSL_CERT_FILE",  # of OpenSSL
     "TOKEN_EXCHANGE", "TOKEN_EXCHANGE_ERROR", "ADMIN_TOKEN", "TOOLS_PROVIDER_TOKEN", "TOOLS_PROVIDER_URL",
     "CLIENT_ID", "TOOL_ID",
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """A document and its files from a disk: what a reference may reach there, and what it may not."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,16 @@ def item_of(folder: Path, ref: str, **options: Any) -> ReportItem:
     file = written(folder / "api/spec/openapi.json", content)
     (item,) = read_local(file, max_bytes=10_000, **options).converted("s").report
     return item
+
+
+def test_a_document_may_come_through_a_pipe() -> None:
+    reader, writer = os.pipe()
+    with open(writer, "wb") as end:  # noqa: PTH123 - it has a number and no name
+        end.write(json.dumps(document()).encode())
+    try:
+        assert read_local(Path(f"/dev/fd/{reader}")).title == document()["info"]["title"]
+    finally:
+        os.close(reader)
 
 
 @pytest.mark.parametrize(

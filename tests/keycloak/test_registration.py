@@ -47,6 +47,41 @@ def test_an_agent_registers_and_may_send_users_to_log_in(wire: Wire, address: st
     assert "kc-form-login" in page.text
 
 
+# What each sends, as its makers say or its source has it.
+VS_CODE = [
+    "https://insiders.vscode.dev/redirect",
+    "https://vscode.dev/redirect",
+    "http://127.0.0.1/",
+    "http://127.0.0.1:33418/",
+]
+CURSOR = [
+    "cursor://anysphere.cursor-mcp/oauth/callback",
+    "https://www.cursor.com/agents/mcp/oauth/callback",
+    "http://localhost:8787/callback",
+]
+INSPECTOR = ["http://localhost:6274/oauth/callback"]
+CHATGPT = ["https://chatgpt.com/connector/oauth/f00", "https://chatgpt.com/connector_platform_oauth_redirect"]
+
+
+@pytest.mark.parametrize(
+    ("client_uri", "redirect_uris"),
+    [
+        pytest.param("https://code.visualstudio.com", VS_CODE, id="VS Code"),
+        pytest.param("https://www.cursor.com", CURSOR, id="Cursor"),
+        pytest.param(None, CURSOR, id="Cursor without an address"),
+        pytest.param("https://github.com/modelcontextprotocol/inspector", INSPECTOR, id="Inspector"),
+        pytest.param("https://chatgpt.com", CHATGPT, id="ChatGPT"),
+        pytest.param("https://claude.ai", ["https://claude.ai/api/mcp/auth_callback"], id="Claude"),
+    ],
+)
+def test_agents_that_people_use_register_with_all_that_they_send(
+    wire: Wire, client_uri: str | None, redirect_uris: list[str]
+) -> None:
+    answer = register(wire, client_uri=client_uri, redirect_uris=redirect_uris)
+    assert answer.status_code == 201, answer.text
+    assert set(answer.json()["redirect_uris"]) == set(redirect_uris)
+
+
 def test_an_agent_may_name_openid(wire: Wire) -> None:
     assert register(wire, scope="openid mcp:tools").status_code == 201
 
@@ -66,6 +101,11 @@ def test_a_confidential_agent_gets_a_secret(wire: Wire) -> None:
         *(
             ({"redirect_uris": [uri]}, "Trusted Hosts", "URI doesn't match any trusted host or trusted domain")
             for uri in ("https://evil.example/cb", "http://localhost.evil.example/cb", "http://[::1]:7/cb")
+        ),
+        (
+            {"client_uri": "https://evil.example/"},
+            "Trusted Hosts",
+            "URL doesn't match any trusted host or trusted domain",
         ),
         ({"scope": "menu:read"}, "Allowed Client Scopes", "Not permitted to use specified clientScope"),
         ({"scope": "mcp:tools nope"}, "Allowed Client Scopes", "Not permitted to use specified clientScope"),

@@ -138,6 +138,21 @@ def test_what_cannot_be_installed_is_told_in_pips_words(line: str, said: str, sh
     assert "://" not in done.stdout
 
 
+def test_settings_of_pip_and_python_do_not_lead_it_elsewhere(shelf: Shelf, tmp_path: Path) -> None:
+    elsewhere, seen = tmp_path / "elsewhere", tmp_path / "seen"
+    (seen / "alpha-1.0.dist-info").mkdir(parents=True)
+    (seen / "alpha-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: alpha\nVersion: 1.0\n")
+    of_pip = {"PIP_PREFIX": elsewhere, "PIP_ROOT": elsewhere, "PIP_TARGET": elsewhere, "PIP_CONSTRAINT": seen / "none"}
+    of_python = {"PYTHONPATH": seen, "PYTHONWARNINGS": "error"}
+    refusing = {"PIP_DRY_RUN": "1", "PIP_QUIET": "2", "PIP_USER": "1"}
+    changed = {name: str(value) for name, value in (of_pip | of_python | refusing).items()}
+    done = run(installing(tmp_path / "venv", shelf.lock(*TINY)), shelf, **changed)
+    assert done.returncode == 0, done.stderr
+    assert "3 distributions installed" in done.stdout
+    assert versions_in(tmp_path / "venv") == {"alpha": "1.0", "beta": "1.0", "gamma": "1.0"}
+    assert not elsewhere.exists()
+
+
 class SilentIndex:
     """A package index that takes connections and never answers."""
 

@@ -105,6 +105,15 @@ def test_a_name_in_the_path_that_nobody_declared_is_a_text() -> None:
     assert "no parameter declares" in (report.reason or "")
 
 
+def test_a_place_or_a_name_in_another_case_is_what_is_meant() -> None:
+    item = a_get(parameter("petid", "Path", schema={"type": "integer"}), parameter("q", "Query"))
+    operation, report = only(a_document({"/pets/{petId}": item}))
+    assert [(each.location, each.name) for each in operation.parameters] == [("path", "petId"), ("query", "q")]
+    assert properties(operation) == {"petId": {"type": "integer"}, "q": TEXT}
+    assert "taken for {petId}" in (report.reason or "")
+    assert "`in: Query` is taken for `query`" in (report.reason or "")
+
+
 def test_parameters_that_cannot_be_sent_are_left_out_and_reported() -> None:
     item = a_get(
         parameter("gone", "path"),

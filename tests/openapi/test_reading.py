@@ -102,6 +102,18 @@ def test_a_byte_order_mark_is_no_part_of_the_document() -> None:
     assert read(b"\xef\xbb\xbfa: 1\n") == {"a": 1}
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("text", ['{"a": "\u00fc\U0001f355"}', "a: \u00fc\U0001f355\n"])
+def test_what_a_byte_order_mark_says_of_the_encoding_holds(text: str, encoding: str) -> None:
+    for order in (f"{encoding}-le", f"{encoding}-be"):
+        assert read(f"\ufeff{text}".encode(order)) == {"a": "\u00fc\U0001f355"}
+
+
+def test_json_that_calls_itself_yaml_is_read_as_json() -> None:
+    text = '{\n\t"a": "\\ud83c\\udf55 \\/ ' + "b" * 2_000 + '"}'
+    assert read(text, content_type="application/yaml") == {"a": "\U0001f355 / " + "b" * 2_000}
+
+
 def test_what_calls_itself_yaml_is_read_as_yaml_even_if_it_looks_like_json() -> None:
     assert read("{a: 1,}", content_type="application/yaml") == {"a": 1}
     assert "JSON" in refusal("{a: 1,}", content_type="application/json").detail
@@ -136,7 +148,8 @@ def test_what_calls_itself_yaml_is_read_as_yaml_even_if_it_looks_like_json() -> 
         ("a: *b\n", "alias"),
         ("a: {<<: 1}\n", "not a mapping"),
         (b"a: \xff\xfe\n", "UTF-8"),
-        ('{"openapi": "3.1.0"}'.encode("utf-16"), "UTF-8"),
+        (b'{"a": "\xe9"}', "is not UTF-8 text: byte 7"),
+        (b"\xff\xfea", "UTF-16"),
     ],
 )
 def test_what_is_no_document_is_refused_with_the_reason(text: str | bytes, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -52,10 +53,10 @@ def _asks_for_the_document(head: str) -> bool:
 
 
 @contextmanager
-def raw_upstream() -> Iterator[Raw]:
+def raw_upstream(tls: ssl.SSLContext | None = None) -> Iterator[Raw]:
     raw = Raw()
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(scripted(raw.serve)) as raw.server,
+        portal.wrap_async_context_manager(scripted(raw.serve, tls)) as raw.server,
     ):
         yield raw

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ class Scripted:
 
 
 @asynccontextmanager
-async def scripted(answer: bytes | Answer) -> AsyncGenerator[Scripted]:
+async def scripted(answer: bytes | Answer, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Scripted]:
     state = Scripted()
     open_now: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
@@ -41,7 +42,7 @@ async def scripted(answer: bytes | Answer) -> AsyncGenerator[Scripted]:
                 await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     state.port = server.sockets[0].getsockname()[1]
     try:
         yield state

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from app.api.http.paging import page_of
+from app.operation.operation import size_of_tool
 from app.sources.source import Authority
 from app.tools.catalog import Catalog
 from tests.tools.builders import a_source, an_agent, an_operation, some_means
@@ -135,3 +137,16 @@ def test_the_method_says_what_a_tool_may_do(
     assert tool is not None
     assert (tool.hints.read_only, tool.hints.destructive, tool.hints.idempotent) == (read_only, destructive, idempotent)
     assert tool.safe == read_only
+
+
+def test_a_page_ends_at_so_many_bytes_and_never_before_its_first_tool(catalog: Catalog) -> None:
+    catalog.put(a_source(), [an_operation(name, properties={"x": {"title": "x" * 1_000}}) for name in "abcde"])
+    tools = catalog.visible_to(an_agent())
+    size = size_of_tool(tools[0].operation)
+    for most, expected in ((size * 3, ["abc", "de"]), (size * 3 - 1, ["ab", "cd", "e"]), (1, list("abcde"))):
+        pages: list[str] = []
+        cursor = None
+        while not pages or cursor is not None:
+            page, cursor = page_of(tools, cursor, 1_000, most)
+            pages.append("".join(tool.operation.name for tool in page))
+        assert pages == expected

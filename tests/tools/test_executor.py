@@ -261,7 +261,7 @@ async def test_another_server_of_a_source_gets_a_token_of_its_own_audience(provi
 
 
 async def test_another_server_of_a_source_that_fails_keeps_nobody_from_its_own(provider: Provider) -> None:
-    async with scripted(ok(b"{}")) as own, scripted(status(500)) as files:
+    async with scripted(ok(b"{}")) as own, scripted(status(503)) as files:
         show_with_files(provider, own, files, "files")
         for _ in range(5):
             await provider.call(tool="pizzeria/get_file")

@@ -1,6 +1,7 @@
 """Whatever an upstream says, or does not, becomes an answer or an error of ours, within the deadline and the size."""
 
 import asyncio
+import contextlib
 import gzip
 import resource
 import socket
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, ToolsProviderError, Unavailable
 from app.outbound import AddressPolicy, AddressRefused, AiohttpSender, HttpAnswer
@@ -46,12 +48,15 @@ class Sender:
         server: int = 0,
         bearer: str | None = None,
         within: float = 20,
+        caller: str = "johndoe",
     ) -> HttpAnswer:
         request = a_request(request) if isinstance(request, str) else request
         deadline = asyncio.get_running_loop().time() + within
         source = a_source(slug)
         credential = () if bearer is None else (("authorization", f"Bearer {bearer}"),)
-        return await self.upstream.send(request, source=source, server=server, credential=credential, deadline=deadline)
+        return await self.upstream.send(
+            request, source=source, server=server, credential=credential, deadline=deadline, caller=caller
+        )
 
     async def failure(self, request: UpstreamRequest | str, **options: object) -> ToolsProviderError:
         with pytest.raises(ToolsProviderError) as failure:
@@ -275,22 +280,63 @@ async def test_a_compressed_bomb_takes_no_memory(sender: Sender) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
 
 
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+async def test_no_content_is_no_broken_gzip(sender: Sender, method: str) -> None:
+    async with scripted(ok(b"", "Content-Encoding: gzip")) as server:
+        assert (await sender.send(a_request(server.address, method))).content == b""
+
+
+async def test_compressed_bodies_of_nothing_end_at_their_size(sender: Sender) -> None:
+    lines = head("Content-Encoding: gzip", "Connection: close")
+    begin = zlib.compressobj(wbits=zlib.MAX_WBITS | 16).flush(zlib.Z_SYNC_FLUSH)
+    async with scripted(saying(lines + begin, forever=b"\0\0\0\xff\xff" * 10_000)) as server:
+        answer = await sender.send(server.address)
+        assert (answer.content, answer.truncated) == (b"", True)
+    async with scripted(saying(lines, forever=gzip.compress(b"") * 1_000)) as server:
+        failure = await sender.failure(server.address)
+    assert failure.code == "upstream_broken"
+    assert "1000 pieces" in failure.detail
+
+
 async def test_an_ordinary_gzip_is_unpacked_although_not_asked_for(sender: Sender) -> None:
     async with scripted(ok(gzip.compress(b"menu"), "Content-Encoding: gzip")) as server:
         assert (await sender.send(server.address)).content == b"menu"
 
 
-async def test_nobody_there_is_unreachable(sender: Sender) -> None:
-    with socket.socket() as unused:
+async def plain_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(10)
+    writer.write(b"HTTP/1.1 400 X\r\n\r\n")
+    await writer.drain()
+    writer.close()
+
+
+async def test_what_prevents_a_connection_is_told_to_agents_plainly_and_to_admins_in_full(sender: Sender) -> None:
+    with socket.socket() as unused, capture_logs() as logged:
         unused.bind(("127.0.0.1", 0))
-        failure = await sender.failure(f"http://127.0.0.1:{unused.getsockname()[1]}/")
-    assert isinstance(failure, BadAnswer)
+        port = unused.getsockname()[1]
+        async with await asyncio.start_server(plain_http, "127.0.0.1", 0) as server:
+            tls = server.sockets[0].getsockname()[1]
+            for url, code, plain, inside in (
+                ("http://no-such-host.invalid/x", "upstream_name", "name cannot be resolved", "http://no-such-host"),
+                (f"http://127.0.0.1:{port}/x", "upstream_refused", "refuses connections", f"127.0.0.1:{port}: it refu"),
+                (f"https://127.0.0.1:{tls}/x", "upstream_tls", "does not speak TLS", "is it http://?"),
+            ):
+                failure = await sender.failure(url, slug=code)
+                assert isinstance(failure, BadAnswer)
+                assert failure.code == code
+                assert plain in failure.detail
+                assert "Nothing was sent" in failure.detail
+                assert inside in str(failure.inside)
+                assert logged[-1]["reason"] == failure.inside
+                for inner in ("127.0.0.1", "no-such-host", str(port), str(tls)):
+                    assert inner not in failure.detail
+
+
+async def test_an_address_that_no_way_leads_to_is_unreachable(sender: Sender) -> None:
+    failure = await sender.failure("http://127.255.255.255:9/")  # the broadcast address: nothing connects to it
     assert failure.code == "upstream_unreachable"
-    assert "127.0.0.1" not in failure.detail
-
-
-async def test_a_name_that_does_not_exist_is_unreachable(sender: Sender) -> None:
-    assert (await sender.failure("http://no-such-host.invalid/")).code == "upstream_unreachable"
+    assert "no way leads to it" in failure.detail
+    assert "127.255.255.255:9: no way leads to it (Network is unreachable)" in str(failure.inside)
 
 
 async def test_an_inner_address_is_refused_and_says_nothing_against_the_upstream(sender: Sender) -> None:
@@ -350,18 +396,55 @@ async def test_refusals_never_open_the_breaker(sender: Sender, status: int) -> N
     assert sender.breaker_state() == 0
 
 
-async def test_answers_of_5xx_open_the_breaker_of_that_source_alone(sender: Sender) -> None:
-    async with scripted(b"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n") as server:
+@pytest.mark.parametrize("status", [500, 501, 505, 507, 511])
+async def test_an_error_of_one_operation_never_opens_the_breaker(sender: Sender, status: int) -> None:
+    async with scripted(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode()) as server:
+        for _ in range(10):
+            assert (await sender.send(server.address)).status == status
+    assert sender.breaker_state() == 0
+
+
+@pytest.mark.parametrize("name", ["speaks nonsense", "one header without end", "2,000 headers", "brotli", "status 600"])
+async def test_an_answer_that_cannot_be_read_never_opens_the_breaker(sender: Sender, name: str) -> None:
+    async with scripted(BROKEN[name]) as server:
+        for _ in range(5):
+            assert (await sender.failure(server.address)).code == "upstream_broken"
+    assert sender.breaker_state() == 0
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+async def test_answers_that_nobody_can_answer_open_the_breaker_of_that_source_alone(
+    sender: Sender, status: int
+) -> None:
+    async with scripted(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode()) as server:
         for _ in range(3):
-            assert (await sender.send(server.address)).status == 500
+            assert (await sender.send(server.address)).status == status
         refused = await sender.failure(server.address)
         assert isinstance(refused, Unavailable)
         assert refused.code == "upstream_circuit_open"
         assert 0 < refused.retry_after <= 60
         assert len(server.heads) == 3
         assert sender.breaker_state() == 1
-        assert (await sender.send(server.address, slug="other")).status == 500
+        assert (await sender.send(server.address, slug="other")).status == status
         assert sender.breaker_state("other") == 0
+
+
+@pytest.mark.parametrize("answer", [reset, hang, b"HTTP/1.1 504 X\r\nContent-Length: 0\r\n\r\n"])
+async def test_what_one_caller_alone_meets_keeps_out_no_other(sender: Sender, answer: Answer | bytes) -> None:
+    async with scripted(answer) as server, scripted(ok(b"quick")) as quick:
+        for _ in range(3):
+            with contextlib.suppress(ToolsProviderError):
+                await sender.send(server.address, within=0.2)
+        assert (await sender.failure(quick.address)).code == "upstream_circuit_open"
+        assert (await sender.send(quick.address, caller="other")).content == b"quick"
+
+
+async def test_what_everybody_meets_keeps_out_everybody(sender: Sender) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        for _ in range(3):
+            await sender.failure(f"http://127.0.0.1:{unused.getsockname()[1]}/")
+        assert (await sender.failure("http://127.0.0.1/", caller="other")).code == "upstream_circuit_open"
 
 
 @pytest.mark.parametrize("answer", [reset, hang], ids=["resets", "hangs"])
@@ -373,7 +456,7 @@ async def test_transport_errors_and_deadlines_open_the_breaker(sender: Sender, a
 
 
 async def test_each_origin_of_a_source_has_a_breaker_of_its_own_and_none_stays(sender: Sender) -> None:
-    async with scripted(b"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n") as server, scripted(ok(b"")) as well:
+    async with scripted(b"HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n") as server, scripted(ok(b"")) as well:
         while sender.breaker_state("pizzeria/1") != 1:
             await sender.send(server.address, server=1)
         assert (await sender.failure(server.address, server=1)).code == "upstream_circuit_open"
@@ -384,12 +467,12 @@ async def test_each_origin_of_a_source_has_a_breaker_of_its_own_and_none_stays(s
 
 
 async def test_a_source_that_is_removed_leaves_no_breaker(sender: Sender) -> None:
-    async with scripted(b"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n") as server:
+    async with scripted(b"HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n") as server:
         for _ in range(3):
             await sender.send(server.address)
         sender.upstream.remove("pizzeria")
         assert sender.breaker_state() is None
-        assert (await sender.send(server.address)).status == 500
+        assert (await sender.send(server.address)).status == 503
 
 
 class Hanging:

@@ -57,7 +57,7 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
     except orjson.JSONDecodeError as error:
         raise _invalid(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
     if len(body) > VALUES or body.count(b"[") + body.count(b"{") > DEPTH:
-        _check_shape(value)
+        check_shape(value)
     json.loads(body, object_pairs_hook=_unique, parse_int=_int64)
     return value
 
@@ -171,10 +171,10 @@ def _int64(digits: str) -> int:
     return 0
 
 
-def _check_shape(value: object) -> None:
-    """Go down level by level, and never through more values than permitted."""
+def check_shape(value: object) -> None:
+    """Raise TooLarge for more values than permitted, Invalid("invalid_json") for more levels."""
     level, values = _containers([value]), 1
-    for _ in range(DEPTH):
+    for _ in range(DEPTH):  # level by level, and never through more values than permitted
         values += sum(len(container) for container in level)
         if values > VALUES:
             raise TooLarge("body_too_large", f"The body has more than {VALUES:,} values; send less.")

@@ -1,9 +1,12 @@
-"""What every request passes first: failures become problems, and every answer gets the security headers.
+"""What every request passes first: is it for this server, and may the page that sends it; whatever way it is written.
 
-For the REST door it also establishes who sent the request, how large it is and which trace it joins.
+Failures become problems, and every answer gets the security headers. At both doors it also establishes which trace a
+request joins, and for the REST door who sent it and how large it is.
 """
 
 import re
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NoReturn
 
 import structlog
 from starlette.datastructures import Headers
@@ -11,8 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.http.bodies import ClientGone, is_json, is_multipart, read_body, read_json, replayed
 from app.api.http.dependencies import agent_of, composition_of
-from app.api.http.problems import Problems, internal_error
-from app.errors import InvalidAgentToken, NotPermitted, TooLarge, ToolsProviderError, UnsupportedMediaType
+from app.api.http.problems import MCP, Problems, internal_error
+from app.api.http.reach import Reach, host_refused, origin_refused
+from app.errors import InvalidAgentToken, Misdirected, NotPermitted, TooLarge, ToolsProviderError, UnsupportedMediaType
 from app.telemetry import current_trace_id
 
 EXECUTE = "/api/v1/tools/execute"
@@ -32,46 +36,91 @@ _SECURITY_HEADERS = [
     (b"referrer-policy", b"no-referrer"),
 ]
 _POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")  # of all but pages
+# Probes and scrapers ask under whatever address they have, or under none (HTTP/1.0). Nothing secret is there.
+_ANY_HOST = frozenset({"/health", "/ready", "/metrics"})
+_PREFLIGHT = [
+    (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
+    (b"access-control-max-age", b"600"),
+]
+_READABLE = (b"access-control-expose-headers", b"WWW-Authenticate, Retry-After, Location, ETag")
+_HEADER_NAMES = re.compile(rb"[A-Za-z0-9, _-]{1,1000}")
+_Inner = Callable[[Scope, Receive, "_Answer"], Awaitable[None]]
 _log = structlog.get_logger(__name__)
 
 
 class Entry:
     """Stands before every route. Below `/api/` nothing passes without an agent token, whatever routes are added.
 
-    The verified token is `scope["agent"]`, a JSON body is `scope["json"]` (and still readable by the route). A body
-    that is a file is left to its route.
+    Routes see the path below that of PUBLIC_URL, whether or not the proxy in front has taken it away, `/mcp/` as `/mcp`
+    and HEAD as GET, whose body the server leaves out (RFC 9110 section 9.3.2). The verified token is `scope["agent"]`,
+    a JSON body is `scope["json"]` (and still readable by the route). A body that is a file is left to its route.
     """
 
-    def __init__(self, app: ASGIApp, problems: Problems) -> None:
+    def __init__(self, app: ASGIApp, problems: Problems, reach: Reach) -> None:
         self._app = app
         self._problems = problems
+        self._reach = reach
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send)
-        if not scope["path"].startswith("/api/"):
-            await self._answered(self._app, scope, receive, answer)
+        prefix, path = self._reach.path, scope["path"]
+        if prefix and (below := self._reach.below.fullmatch(path)) is not None:
+            path = below[1] or "/"
+        scope["path"] = path = MCP if path == f"{MCP}/" else path
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        answer = _Answer(send, prefix.encode())
+        door = MCP if path == MCP else "/api/" if path.startswith("/api/") else None
+        if door is None:
+            await self._answered(self._let_in, scope, receive, answer)
             return
         telemetry = composition_of(scope).telemetry
-        with telemetry.remote_parent(scope["headers"]), telemetry.span(f"{scope['method']} /api/") as span:
-            await self._answered(self._authenticated, scope, receive, answer)
+        with telemetry.remote_parent(scope["headers"]), telemetry.span(f"{scope['method']} {door}") as span:
+            await self._answered(self._let_in, scope, receive, answer)
             if (route := scope.get("route")) is not None:
                 span.update_name(f"{scope['method']} {route.path}")
             span.set_attribute("http.response.status_code", answer.status)
 
-    async def _answered(self, app: ASGIApp, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+    async def _let_in(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        headers = scope["headers"]
+        if scope["path"] not in _ANY_HOST:
+            hosts = [value.strip() for name, value in headers if name == b"host"]
+            if len(hosts) != 1 or not self._reach.hosts.fullmatch(hosts[0]):
+                await self._refuse(host_refused(hosts), scope)
+            origins = [value.strip() for name, value in headers if name == b"origin"]
+            if origins:
+                if any(origin.lower() not in self._reach.origins for origin in origins):
+                    await self._refuse(origin_refused(origins), scope)
+                answer.share(origins[0])
+                if scope["method"] == "OPTIONS" and await _preflight(headers, answer):
+                    return
+        app = self._authenticated if scope["path"].startswith("/api/") else self._app
+        await app(scope, receive, answer)
+
+    async def _refuse(self, refusal: Misdirected | NotPermitted, scope: Scope) -> NoReturn:
+        composition = composition_of(scope)
+        await composition.outcomes.refused(refusal, "mcp" if scope["path"] == MCP else "rest")
+        raise refusal
+
+    async def _answered(
+        self,
+        app: _Inner,
+        scope: Scope,
+        receive: Receive,
+        answer: "_Answer",
+    ) -> None:
         try:
             await app(scope, receive, answer)
         except ClientGone:
             _log.info("client_gone", path=scope["path"])
         except ToolsProviderError as error:
-            await self._problems.render(error)(scope, receive, answer)
+            await self._problems.render(error, scope)(scope, receive, answer)
         except Exception:  # noqa: BLE001 - the outermost place: whatever went wrong, the caller gets a problem
             _log.exception("internal_error", path=scope["path"], trace_id=current_trace_id())
             if not answer.status:
-                await internal_error()(scope, receive, answer)
+                await internal_error(scope)(scope, receive, answer)
 
     async def _authenticated(self, scope: Scope, receive: Receive, send: Send) -> None:
         composition = composition_of(scope)
@@ -113,17 +162,41 @@ def _check_media_type(scope: Scope, hint: str) -> None:
         )
 
 
-class _Answer:
-    """A `send` that adds the security headers and remembers the status; 0 until the answer has begun."""
+async def _preflight(headers: Iterable[tuple[bytes, bytes]], send: Send) -> bool:
+    """Answer the request if it is a browser's question whether it may send another one; tell whether it is."""
+    asked = dict(headers)
+    if b"access-control-request-method" not in asked:
+        return False
+    names = asked.get(b"access-control-request-headers", b"")
+    allowed = [(b"access-control-allow-headers", names)] if _HEADER_NAMES.fullmatch(names) else []
+    await send({"type": "http.response.start", "status": 204, "headers": [*_PREFLIGHT, *allowed]})
+    await send({"type": "http.response.body", "body": b""})
+    return True
 
-    def __init__(self, send: Send) -> None:
+
+class _Answer:
+    """A `send` that adds headers and remembers the status; 0 until the answer has begun.
+
+    They are those of security, and those that let the page of another origin read the answer (CORS). A `Location` is
+    put below `prefix`.
+    """
+
+    def __init__(self, send: Send, prefix: bytes) -> None:
         self._send = send
+        self._prefix = prefix
+        self._more = _SECURITY_HEADERS
         self.status = 0
+
+    def share(self, origin: bytes) -> None:
+        """Let pages of this origin read the answer."""
+        self._more = [*_SECURITY_HEADERS, (b"access-control-allow-origin", origin), _READABLE, (b"vary", b"Origin")]
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = [*message.get("headers", ()), *_SECURITY_HEADERS]
+            headers = [*message.get("headers", ()), *self._more]
+            if self._prefix:
+                headers = [(name, self._prefix + value if name == b"location" else value) for name, value in headers]
             if all(name != _POLICY[0] for name, _ in headers):
                 headers.append(_POLICY)
             message["headers"] = headers

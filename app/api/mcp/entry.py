@@ -1,29 +1,23 @@
-"""What an HTTP request passes before the MCP door: host, origin, agent token, method, size, scopes.
+"""What an HTTP request passes before the MCP door: agent token, method, size, scopes.
 
 It stands in the place of the SDK's own authentication, whose challenges name no scopes and which cannot answer 403 for
 one tool.
 """
 
-import re
-from collections.abc import Sequence
-from urllib.parse import urlsplit
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
-from mcp_types import PARSE_ERROR
-from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.http.bodies import read_body, read_json, replayed
 from app.api.http.dependencies import Composition, agent_of, composition_of
 from app.api.http.disconnect import unless_gone
-from app.api.http.problems import Problems, problem
-from app.errors import Invalid, NotFound, ToolsProviderError, Unavailable
-from app.identity.agent_token import AgentToken
+from app.api.http.problems import rpc_error
+from app.api.mcp.unreadable import call_apart
+from app.errors import Invalid, InvalidAgentToken, NotFound, NotPermitted, TooLarge, ToolsProviderError
 
 MCP_BYTES = 4 * 1024 * 1024
-
-_HOST = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 class McpEntry:
@@ -32,99 +26,71 @@ class McpEntry:
     Of a message that calls a tool, `scope["tool"]` is the tool, or NotFound.
     """
 
-    def __init__(self, public_url: str, problems: Problems) -> None:
-        parts = urlsplit(public_url)
-        self._hosts = _LOOPBACK | {_host_name(parts.netloc)}
-        self._origin = f"{parts.scheme}://{parts.netloc}".lower()
-        self._problems = problems
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # RFC 9110 section 5.5: white space around a value is not part of it; httptools leaves it there.
-        scope["headers"] = headers = [(name, value.strip()) for name, value in scope["headers"]]
-        refused = self._misdirected(headers)
-        if refused is not None:
-            await refused(scope, receive, send)
-            return
+        scope["headers"] = [(name, value.strip()) for name, value in scope["headers"]]
         composition = composition_of(scope)
-        with composition.telemetry.remote_parent(headers):
-            try:
-                agent = await agent_of(scope)
-            except ToolsProviderError as error:
-                refused = await self._refuse(composition, error, record=not isinstance(error, Unavailable))
-                await refused(scope, receive, send)
-                return
-            scope["agent"] = agent
-            await self._authenticated(composition, agent, scope, receive, send)
-
-    async def _authenticated(
-        self, composition: Composition, agent: AgentToken, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+        try:
+            scope["agent"] = await agent_of(scope)
+        except (InvalidAgentToken, NotPermitted) as error:
+            await composition.outcomes.refused(error, "mcp")
+            raise
         if scope["method"] != "POST":
             detail = "There are no sessions and no streams here; POST each message."
-            await problem(405, "method_not_allowed", detail, headers={"Allow": "POST"})(scope, receive, send)
+            await rpc_error(405, "method_not_allowed", detail, {"Allow": "POST"})(scope, receive, send)
             return
-        body = await read_body(scope, receive, MCP_BYTES)
-        try:
-            message = read_json(body)
-        except Invalid as error:
-            await _parse_error(error)(scope, receive, send)
-            return
-        if (asked := _called_tool(message)) is not None:
-            refused = await self._decide(composition, agent, asked, scope)
-            if refused is not None:
-                await refused(scope, receive, send)
-                return
+        message, body = _read(await read_body(scope, receive, MCP_BYTES), scope)
+        if (call := _call_of(message)) is not None:
+            await _decide(composition, call, scope)
         answer = _Answer(send)
         transport = composition.mcp_transport
         await unless_gone(receive, transport(scope, replayed(body, receive), answer), lambda: answer.complete)
 
-    async def _refuse(self, composition: Composition, error: ToolsProviderError, *, record: bool) -> Response:
-        with composition.telemetry.span("refuse /mcp"):
-            if record:
-                await composition.outcomes.refused(error, "mcp")
-            return self._problems.render(error)
 
-    async def _decide(self, composition: Composition, agent: AgentToken, asked: str, scope: Scope) -> Response | None:
-        """Only now can the answer still be a 403 that names the scopes; what is unknown is left to the SDK to say."""
-        try:
-            scope["tool"] = composition.access.decide(agent, asked, "mcp")
-        except ToolsProviderError as refusal:
-            with composition.telemetry.span("refuse /mcp"):
-                await composition.access.refused(refusal, agent, asked, "mcp")
-                if not isinstance(refusal, NotFound):
-                    return self._problems.render(refusal)
-            scope["tool"] = refusal
-        return None
-
-    def _misdirected(self, headers: Sequence[tuple[bytes, bytes]]) -> Response | None:
-        # DNS rebinding: a page of a stranger reaches us under its own name, and says so in Host and Origin.
-        hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
-        if len(hosts) != 1 or _host_name(hosts[0]) not in self._hosts:
-            return problem(
-                421, "host_refused", "This server does not answer for that host. Use the address in PUBLIC_URL."
-            )
-        origins = [value.decode("latin-1") for name, value in headers if name == b"origin"]
-        if any(origin.lower() != self._origin for origin in origins):
-            return problem(403, "origin_refused", "Pages of other origins may not use this server.")
-        return None
+async def _decide(composition: Composition, call: Mapping[str, Any], scope: Scope) -> None:
+    """Only now can the answer still be a 403 that names the scopes; what is unknown is left to the SDK to say."""
+    asked, agent = call.get("name"), scope["agent"]
+    if not isinstance(asked, str):
+        return
+    try:
+        scope["tool"] = composition.access.decide(agent, asked, "mcp")
+    except ToolsProviderError as refusal:
+        await composition.access.refused(refusal, agent, asked, "mcp")
+        if not isinstance(refusal, NotFound):
+            raise
+        scope["tool"] = refusal
 
 
-def _called_tool(message: object) -> str | None:
+def _read(body: bytes, scope: Scope) -> tuple[object, bytes]:
+    """Return the message, and the body that says it to the SDK.
+
+    Of a call whose arguments cannot be read, these are `scope["arguments"]`, with Unusable in them. Raises what
+    `read_json` raises for what is not one message.
+    """
+    try:
+        message = read_json(body)
+        _check_arguments(message)
+    except (Invalid, TooLarge):
+        apart = call_apart(body)
+        if apart is None:
+            raise
+        message, scope["arguments"] = apart
+        body = orjson.dumps(message)
+    return message, body
+
+
+def _check_arguments(message: object) -> None:
+    call = _call_of(message)
+    if call is not None and not isinstance(call.get("arguments", {}), dict | None):
+        raise Invalid("invalid_request", "The arguments of a call must be an object.")
+
+
+def _call_of(message: object) -> dict[str, Any] | None:
+    """Return the `params` of a message that calls a tool."""
     if not isinstance(message, dict) or message.get("method") != "tools/call":
         return None
     params = message.get("params")
-    name = params.get("name") if isinstance(params, dict) else None
-    return name if isinstance(name, str) else None
-
-
-def _host_name(netloc: str) -> str:
-    match = _HOST.fullmatch(netloc)
-    return match[1].lower() if match is not None else ""
-
-
-def _parse_error(error: Invalid) -> Response:
-    body = {"jsonrpc": "2.0", "id": None, "error": {"code": PARSE_ERROR, "message": error.detail}}
-    return Response(orjson.dumps(body), 400, media_type="application/json")
+    return params if isinstance(params, dict) else None
 
 
 class _Answer:

@@ -22,17 +22,18 @@ from app.api.http.paging import page_of
 from app.api.mcp.results import promise_of, refusal_result, tool_result, unforeseen_result
 from app.errors import Invalid, NotFound, ToolsProviderError
 from app.identity.agent_token import AgentToken
+from app.tools.arguments import Arguments
 from app.tools.catalog import Catalog
 from app.tools.catalog import Tool as CatalogTool
 from app.tools.executor import ToolExecutor
 
-PAGE = 100
+PAGE_BYTES = 8_000_000
 LIST_LIFE_MS = 30_000
 
 _INSTRUCTIONS = (
     "Each tool is one operation of an HTTP API and runs with the rights of the signed-in user. A result with isError "
     "says in its text what to do. In structured content, other_answer holds what the API answered when that is an "
-    "error or not as documented; null there means that it was not JSON."
+    "error or not as documented, as a text where it is not JSON."
 )
 _log = structlog.get_logger(__name__)
 
@@ -40,13 +41,14 @@ _log = structlog.get_logger(__name__)
 class McpDoor:
     """Answers `tools/list` and `tools/call`.
 
-    The HTTP request brings the verified agent token as `scope["agent"]`, and the tool that the agent may call, or
-    NotFound, as `scope["tool"]` (entry.py).
+    The HTTP request brings the verified agent token as `scope["agent"]`, the tool that the agent may call, or NotFound,
+    as `scope["tool"]`, and arguments that the SDK cannot read as `scope["arguments"]` (entry.py).
     """
 
-    def __init__(self, catalog: Catalog, executor: ToolExecutor) -> None:
+    def __init__(self, catalog: Catalog, executor: ToolExecutor, *, page_size: int) -> None:
         self._catalog = catalog
         self._executor = executor
+        self._page_size = page_size
 
     def server(self, version: str) -> Server[Any]:
         """Return the SDK's server with this door's handlers."""
@@ -65,7 +67,8 @@ class McpDoor:
     ) -> ListToolsResult:
         visible = self._catalog.visible_to(_agent_of(context))
         try:
-            page, next_cursor = page_of(visible, params.cursor if params is not None else None, PAGE)
+            cursor = params.cursor if params is not None else None
+            page, next_cursor = page_of(visible, cursor, self._page_size, PAGE_BYTES)
         except Invalid as error:
             raise MCPError(INVALID_PARAMS, error.detail) from None
         return ListToolsResult(
@@ -79,7 +82,7 @@ class McpDoor:
         agent = _agent_of(context)
         try:
             tool = _decided(context)
-            result = await self._executor.execute(tool, params.arguments or {}, agent, "mcp")
+            result = await self._executor.execute(tool, _arguments_of(context, params), agent, "mcp")
         except NotFound as error:
             raise MCPError(INVALID_PARAMS, error.detail, {"code": error.code}) from None
         except ToolsProviderError as error:
@@ -100,6 +103,11 @@ def _decided(context: ServerRequestContext[Any]) -> CatalogTool:
     if isinstance(decision, NotFound):
         raise decision
     return decision
+
+
+def _arguments_of(context: ServerRequestContext[Any], params: CallToolRequestParams) -> Arguments:
+    unreadable: Arguments | None = cast("Request", context.request).scope.get("arguments")
+    return params.arguments or {} if unreadable is None else unreadable
 
 
 def _no_mirrored_arguments(_name: str) -> Mapping[str, Any] | None:

@@ -1,12 +1,12 @@
 """OAuth protected resource metadata (RFC 9728): tells a client that knows only our address where to log in."""
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from app.api.http.dependencies import PUBLIC
-from app.api.http.problems import MCP_SCOPE
 
 _WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
@@ -17,7 +17,7 @@ class ResourceMetadata(BaseModel):
     resource: str = Field(description="The identifier of the resource, which is its address.")
     resource_name: str = Field(default="MCP Tools Provider", description="The name to show to people.")
     authorization_servers: list[str] = Field(description="Who issues its access tokens.")
-    scopes_supported: list[str] = Field(default=[MCP_SCOPE], description="The scopes to ask for.")
+    scopes_supported: list[str] = Field(description="The scopes to ask for.")
     bearer_methods_supported: list[str] = Field(default=["header"], description="Where the token may be sent.")
 
 
@@ -27,22 +27,23 @@ def metadata_address(resource: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{_WELL_KNOWN}{parts.path}"
 
 
-def metadata_router(resource: str, issuer: str) -> APIRouter:
-    """Return the routes of the metadata, with and without the resource's path: clients ask for either."""
+def metadata_router(resource: str, issuer: str, scopes: Sequence[str]) -> APIRouter:
+    """Return the routes of the metadata: with the resource's path, and wherever else clients look and proxies lead."""
     router = APIRouter(tags=["discovery"])
-    metadata = ResourceMetadata(resource=resource, authorization_servers=[issuer])
+    metadata = ResourceMetadata(resource=resource, authorization_servers=[issuer], scopes_supported=list(scopes))
 
-    @router.get(
+    async def get_resource_metadata() -> ResourceMetadata:
+        """Tell a client that knows only this server's address where to sign in (RFC 9728)."""
+        return metadata
+
+    router.get(
         f"{_WELL_KNOWN}/mcp",
         summary="Get the protected resource metadata of the MCP door",
         openapi_extra=PUBLIC,
         response_description="The metadata.",
-    )
-    @router.get(_WELL_KNOWN, include_in_schema=False)
-    async def get_resource_metadata(response: Response) -> ResourceMetadata:
-        """Tell a client that knows only this server's address where to sign in (RFC 9728)."""
-        # Any page may read it (RFC 9728 leaves it public), so that clients in a browser can find the way to log in.
-        response.headers["Access-Control-Allow-Origin"] = "*"
-        return metadata
+    )(get_resource_metadata)
+    path = urlsplit(resource).path
+    for other in dict.fromkeys(("", "/", "/mcp/", path, f"{path}/", path.removesuffix("/mcp"))):
+        router.get(f"{_WELL_KNOWN}{other}", include_in_schema=False)(get_resource_metadata)
 
     return router

@@ -66,16 +66,17 @@ class ExecuteAnswer(BaseModel):
     """What the upstream answered."""
 
     tool_id: str = Field(description="The tool, as asked for.")
-    is_error: bool = Field(description="Whether the upstream answered 4xx or 5xx.")
+    is_error: bool = Field(description="Whether the upstream answered 4xx or 5xx, or redirects.")
     upstream_status: int = Field(description="The HTTP status of the upstream.", examples=[200])
     content_type: str | None = Field(description="The media type that the upstream stated.")
     headers: dict[str, str] = Field(
         description="Those of the upstream's headers that a caller may need, under names in lower case: `link`, "
-        "`retry-after`, `location`, `etag` and rate limits."
+        "`retry-after`, `location`, `operation-location`, `azure-asyncoperation`, `x-total-count`, `etag`, rate limits "
+        "and of `www-authenticate` the reason."
     )
     result: Any = Field(
         description="The body: JSON as it came, streams as a list, other text as a string, anything else as "
-        "`{content_type, bytes, base64}`. Of an error page, only the words."
+        "`{content_type, bytes, base64}`. Of an error page, only the words; of a redirect, where it points."
     )
     truncated: bool = Field(description="Whether the upstream had more to say than is shown.")
     duration_ms: float = Field(description="How long the upstream took, in milliseconds.")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from string import Template
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -19,7 +20,6 @@ _FRONT_POLICY = _OURS_ONLY.format("style-src 'self'; img-src 'self'; ")
 _REFERENCE_POLICY = _OURS_ONLY.format(
     "script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
 )
-_READ = ["GET", "HEAD"]
 _STATES = {
     "ready": "ready: calls can be served",
     "not_ready": "not ready: calls cannot be served now",
@@ -42,7 +42,7 @@ def pages_router(doors: Doors) -> APIRouter:
     html, text = (Template((_PAGES / name).read_text("utf-8")) for name in ("front.html", "front.txt"))
     reference = (_PAGES / "reference.html").read_text("utf-8")
 
-    @router.api_route("/", methods=_READ)
+    @router.get("/")
     async def front(request: Request) -> Response:
         state = await composition_of(request.scope).readiness.check()
         words = _words(doors, state)
@@ -51,7 +51,7 @@ def pages_router(doors: Doors) -> APIRouter:
         page = html.substitute({name: escape(word) for name, word in words.items()})
         return HTMLResponse(page, headers={"Vary": "Accept", "Content-Security-Policy": _FRONT_POLICY})
 
-    @router.api_route("/docs", methods=_READ)
+    @router.get("/docs")
     async def api_reference() -> Response:
         return HTMLResponse(reference, headers={"Content-Security-Policy": _REFERENCE_POLICY})
 
@@ -66,6 +66,7 @@ def static_files() -> StaticFiles:
 def _words(doors: Doors, state: ReadinessState) -> dict[str, str]:
     return {
         "public_url": doors.public_url,
+        "path": urlsplit(doors.public_url).path,
         "mcp": doors.mcp,
         "metadata": doors.metadata,
         "status": state.status,

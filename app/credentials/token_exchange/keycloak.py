@@ -15,6 +15,7 @@ from app.credentials.token_exchange.refusals import refusal_of
 from app.errors import BadAnswer, TooLarge, Unavailable
 from app.identity.agent_token import AgentToken
 from app.identity.jwks import JwksCache
+from app.logs import REDACTED
 from app.outbound import read_bounded
 
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -116,13 +117,18 @@ class KeycloakExchanger:
             return members
         if not 400 <= status < 500:
             raise AnswerUnreadable(_UNREADABLE)
-        error, description = (_text((members or {}).get(name)) for name in ("error", "error_description"))
+        error, description = (self._text((members or {}).get(name)) for name in ("error", "error_description"))
         refusal = refusal_of(status, error, description, target, self._client_id)
         _log.info(
             "token exchange refused",
             extra={"code": refusal.code, "status": status, "error": error, "description": description},
         )
         raise refusal
+
+    def _text(self, member: object) -> str:
+        """Return what can be logged of a member; a proxy that complains of a request may quote our secret."""
+        text = member if isinstance(member, str) else ""
+        return (text.replace(self._client_secret, REDACTED) if self._client_secret else text)[:300]
 
 
 def _members(body: bytes) -> dict[str, Any] | None:
@@ -131,10 +137,6 @@ def _members(body: bytes) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     return members if isinstance(members, dict) else None
-
-
-def _text(member: object) -> str:
-    return member[:300] if isinstance(member, str) else ""
 
 
 def _retry_after(headers: httpx.Headers) -> float:

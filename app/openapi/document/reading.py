@@ -4,6 +4,7 @@ YAML is built from the parser's events, so that limits are noticed in time. Its 
 `yes`, no base 60; all keys are strings. An alias shares what its anchor built, and counts each time it is used.
 """
 
+import codecs
 import math
 import re
 from dataclasses import dataclass, field
@@ -26,7 +27,13 @@ from app.operation.operation import Json, Value
 from app.operation.pointers import join
 
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BYTE_ORDER_MARKS = (  # YAML 1.2 section 5.2; the longer ones first, because one begins with another
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _TAG = "tag:yaml.org,2002:"
 _TEXT_TAGS = {"!", f"{_TAG}str", f"{_TAG}binary", f"{_TAG}timestamp"}
 _PLAIN_TAGS = {f"{_TAG}{name}" for name in ("null", "bool", "int", "float")}
@@ -79,18 +86,33 @@ def read_root(file: File, limits: Limits) -> tuple[Json, int]:
 
 def read_tree(file: File, limits: Limits) -> tuple[Value, int]:
     """Return what the file holds and the number of its values. Raises Invalid("invalid_document")."""
-    data = file.data.removeprefix(_BYTE_ORDER_MARK)
+    data = _in_utf8(file.data)
     start = data[:1_024].lstrip()[:1]
     if not start:
         raise refused("is empty")
     if start == b"<":
         raise refused("is HTML or XML, such as a page about the API; give the OpenAPI document itself, in JSON or YAML")
-    if start in {b"{", b"["} and "yaml" not in (file.content_type or "").lower():
-        return _read_json(data, limits)
+    if start in {b"{", b"["}:
+        try:
+            return _read_json(data, limits)
+        except orjson.JSONDecodeError as error:
+            text = _decoded(data)
+            if "yaml" not in (file.content_type or "").lower():
+                raise refused(f"is not valid JSON: {error}") from None
+            return _read_yaml(text, limits)
     return _read_yaml(_decoded(data), limits)
 
 
+def _in_utf8(data: bytes) -> bytes:
+    """Return the text in UTF-8, without a byte order mark."""
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            return _decoded(data, encoding).encode()
+    return data
+
+
 def _read_json(data: bytes, limits: Limits) -> tuple[Value, int]:
+    """Raises orjson.JSONDecodeError too."""
     # Counted before anything is built; commas inside texts are only looked for where they decide.
     if _marks(data) >= limits.nodes and _marks(_TEXT.sub(b"0", data)) >= limits.nodes:
         raise refused(f"has more than {limits.nodes:,} values (SOURCE_MAX_NODES)")
@@ -99,7 +121,7 @@ def _read_json(data: bytes, limits: Limits) -> tuple[Value, int]:
     except orjson.JSONDecodeError as error:
         if error.msg.startswith("depth limit"):
             raise _too_deep(limits) from None
-        raise refused(f"is not valid JSON: {error}") from None
+        raise
     return tree, _counted(tree, limits)
 
 
@@ -121,11 +143,11 @@ def _counted(tree: Value, limits: Limits) -> int:
     return count
 
 
-def _decoded(data: bytes) -> str:
+def _decoded(data: bytes, encoding: str = "utf-8") -> str:
     try:
-        return data.decode()
+        return data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise refused(f"is not UTF-8 text: byte {error.start} cannot be read") from None
+        raise refused(f"is not {error.encoding.upper()} text: byte {error.start} cannot be read") from None
 
 
 def _kind(value: object) -> str:

@@ -1,10 +1,14 @@
 """Request Body Objects (OAS 3.1.1 section 4.8.13): which media type is sent, and what a caller may say for it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import or_
 from types import NoneType
 
 from app.openapi.operations.objects import EncodingObject, RequestBodyObject
 from app.openapi.operations.parts import Input, Unusable, parse
+from app.openapi.operations.uploads import Upload, upload_of, uploads_among
 from app.openapi.schema.definitions import Definition
 from app.openapi.schema.schemas import Schemas, is_nothing
 from app.operation.media_types import Kind, by_preference, concrete, essence, is_media_type, kind_of
@@ -13,8 +17,8 @@ from app.operation.pointers import References, Unresolvable, join, remark
 from app.operation.text import hides_something, shortened
 
 _STYLES: tuple[Style, ...] = ("form", "spaceDelimited", "pipeDelimited", "deepObject")
-_MOST_LEVELS = 6  # of combinations and references in which a file is looked for
 _WHOLE = "body"
+_NO_FORMS = ("array", "boolean", "integer", "number", "string")
 _MOST_SCHEMAS = 200  # that one body is put together from
 _MORE_THAN_MEMBERS = (
     "anyOf",
@@ -34,17 +38,6 @@ _MORE_THAN_MEMBERS = (
     "$dynamicRef",
     "$recursiveRef",
 )
-_BASE64: Json = {"type": "string", "contentEncoding": "base64"}
-_FILE_MEMBERS: Json = {"content": _BASE64, "filename": {"type": "string"}, "content_type": {"type": "string"}}
-
-_FILE: Json = {
-    "description": "A file: its bytes in base64, alone or with a name and a media type.",
-    "anyOf": [
-        _BASE64,
-        {"type": "object", "properties": _FILE_MEMBERS, "required": ["content"], "additionalProperties": False},
-    ],
-}
-_FILES: Json = {"description": "Files.", "type": "array", "items": _FILE}
 
 
 @dataclass(slots=True)
@@ -117,9 +110,8 @@ def _chosen(content: Value, pointer: str, schemas: Schemas, notes: list[str]) ->
 
 
 def _has_files(media: Value, schemas: Schemas) -> bool:
-    schema = media.get("schema") if isinstance(media, dict) else None
-    members = members_of(schema, "", schemas.references)
-    return members is not None and any(_is_file(raw, schemas) for each in members.schemas.values() for raw, _ in each)
+    named, further = uploads_among(media.get("schema") if isinstance(media, dict) else None, schemas.references)
+    return bool(named) or bool(further)
 
 
 class _Reader:
@@ -143,7 +135,7 @@ class _Reader:
             return self._whole(self._text())
         if self._kind == "binary":
             return self._bytes()
-        return self._whole(self._any(), fields=self._encodings())
+        return self._form()
 
     def _fields(self, members: Members) -> ReadBody:
         fields, inputs = [], []
@@ -153,24 +145,29 @@ class _Reader:
             if hides_something(name):
                 self._notes.append(remark("a member with invisible characters in its name was left out", places[0][1]))
                 continue
-            field = self._field(name, [raw for raw, _ in places])
+            upload = self._upload([raw for raw, _ in places])
+            field = self._field(name, upload)
             definition = _together([self._schemas.read(raw, where) for raw, where in places])
-            if field.binary:
-                definition = self._as_file(definition, places)
+            if upload is not None:
+                file = Definition(upload.schema, notes=definition.notes)
+                definition = file.described(description=definition.schema.get("description"))
             needed = name in members.required
             always = needed and self._body.required
             fields.append(field)
             inputs.append(Input(_WHOLE, name, always, definition, once_given=needed and not always))
         return ReadBody(replace(self._body, fields=tuple(fields)), tuple(inputs))
 
-    def _field(self, name: str, schemas: list[Value]) -> BodyField:
+    def _upload(self, schemas: Iterable[Value]) -> Upload | None:
+        """Return what a field takes that takes files."""
+        if self._kind != "multipart":
+            return None
+        return reduce(or_, (upload_of(raw, self._schemas.references) for raw in schemas)) or None
+
+    def _field(self, name: str, upload: Upload | None) -> BodyField:
         field = BodyField(argument=name, name=name)
-        if self._kind not in {"form", "multipart"}:
-            return field
-        encoding = self._encoding(name)
-        field = replace(
-            field, binary=self._kind == "multipart" and any(_is_file(raw, self._schemas) for raw in schemas)
-        )
+        if upload is not None:
+            field = replace(field, binary=True, or_text=upload.text)
+        encoding = self._encoding(name) if self._kind in {"form", "multipart"} else None
         return field if encoding is None else _encoded(field, encoding, self._kind)
 
     def _encoding(self, name: str) -> EncodingObject | None:
@@ -184,16 +181,27 @@ class _Reader:
             self._notes.append(remark(f"an encoding was left out: {error}", where))
             return None
 
-    def _encodings(self) -> tuple[BodyField, ...]:
-        """What the document says about members of a body that is one argument, in any branch."""
-        names = self._media.encoding
-        return tuple(self._field(name, []) for name in names) if isinstance(names, dict) else ()
+    def _form(self) -> ReadBody:
+        """A form that one argument holds whole: `fields` are its members that are not simply written, in any branch."""
+        raw = self._media.schema[0]
+        root = self._followed(raw)
+        if isinstance(root, dict) and root.get("type", "object") in _NO_FORMS:
+            return self._form_without_names(raw)
+        references = self._schemas.references
+        named, further = uploads_among(raw, references) if self._kind == "multipart" else ({}, None)
+        encodings = self._media.encoding if isinstance(self._media.encoding, dict) else {}
+        fields = tuple(self._field(name, named.get(name)) for name in {**named, **encodings})
+        files = [*(f"`{name}`" for name in named), *(["further members"] if further else [])]
+        said = f"Files, their bytes in base64: {', '.join(files)}." if files else ""
+        return self._whole(self._any(), binary=bool(further), fields=fields, said=said)
 
-    def _as_file(self, definition: Definition, places: list[tuple[Value, str]]) -> Definition:
-        plain = [self._followed(raw) for raw, _ in places]
-        several = any(isinstance(raw, dict) and raw.get("type") == "array" for raw in plain)
-        file = Definition(_FILES if several else _FILE, notes=definition.notes)
-        return file.described(description=definition.schema.get("description"))
+    def _form_without_names(self, raw: Value) -> ReadBody:
+        self._notes.append(
+            remark("the fields of the form have no names here: a caller names them", self._media.pointer)
+        )
+        upload = self._upload([raw])
+        shown = {} if upload is None else replace(upload, one=True, several=True).schema
+        return self._whole(Definition({"type": "object", "additionalProperties": shown}), binary=upload is not None)
 
     def _followed(self, raw: Value) -> Value:
         try:
@@ -201,13 +209,17 @@ class _Reader:
         except Unresolvable:
             return raw
 
-    def _whole(self, definition: Definition, *, binary: bool = False, fields: tuple[BodyField, ...] = ()) -> ReadBody:
+    def _whole(
+        self, definition: Definition, *, binary: bool = False, fields: tuple[BodyField, ...] = (), said: str = ""
+    ) -> ReadBody:
         body = replace(self._body, argument=_WHOLE, binary=binary, fields=fields)
         description = shortened(self._parsed.description or "")
         if hides_something(self._parsed.description or ""):
             self._notes.append(remark("invisible or control characters were taken out", self._media.pointer))
         if not description and "description" not in definition.schema:
             description = f"The body ({essence(self._body.media_type)})."
+        if said:
+            description = f"{description or definition.schema['description']} {said}"
         definition = definition.described(description=description or None)
         return ReadBody(body, (Input(_WHOLE, _WHOLE, body.required, definition),))
 
@@ -252,26 +264,10 @@ def _together(definitions: list[Definition]) -> Definition:
     )
 
 
-def _is_file(raw: Value, schemas: Schemas, levels: int = _MOST_LEVELS) -> bool:
-    """Whether a form field takes a file or several files."""
-    try:
-        node, _ = schemas.references.follow(raw, "")
-    except Unresolvable:
-        return False
-    if not isinstance(node, dict) or levels == 0:
-        return False
-    if node.get("format") == "binary" or node.get("type") == "file":
-        return True
-    if "contentMediaType" in node and "contentEncoding" not in node:
-        return True
-    inner = [each for word in ("allOf", "anyOf", "oneOf") if isinstance(node.get(word), list) for each in node[word]]
-    inner += [node["items"]] if node.get("type") == "array" and "items" in node else []
-    return any(_is_file(each, schemas, levels - 1) for each in inner)
-
-
 def _base64_of(media_type: str) -> Json:
     """Return the schema of a body of bytes."""
-    return {**_BASE64, "contentMediaType": media_type, "description": f"The body ({media_type}) in base64."}
+    description = f"The body ({media_type}) in base64."
+    return {"type": "string", "contentEncoding": "base64", "contentMediaType": media_type, "description": description}
 
 
 def members_of(raw: Value, pointer: str, references: References) -> Members | None:

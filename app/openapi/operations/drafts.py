@@ -8,7 +8,15 @@ from app.openapi.operations.answers import Answers
 from app.openapi.operations.bodies import ReadBody, read_body
 from app.openapi.operations.objects import OperationObject
 from app.openapi.operations.parameters import Parameters
-from app.openapi.operations.parts import Input, Place, ToolWishes, Unusable, parse, server_addresses
+from app.openapi.operations.parts import (
+    Input,
+    Place,
+    ToolWishes,
+    Unusable,
+    missing_credentials,
+    parse,
+    server_addresses,
+)
 from app.openapi.schema.definitions import Definition
 from app.openapi.schema.schemas import Schemas
 from app.operation.operation import Body, Json, Operation, Parameter, Value, split_template
@@ -57,6 +65,7 @@ class Drafting:
     """Reads the operations of one document, each independently."""
 
     def __init__(self, document: Json, schemas: Schemas, servers: Sequence[str]) -> None:
+        self._document = document
         self._schemas = schemas
         self._consumes = document.get("consumes")  # Swagger 2.0: where an operation has none
         self._parameters = Parameters(schemas)
@@ -80,6 +89,7 @@ class Drafting:
         head = parse(OperationObject, _head(node), place, notes)
         wishes = extensions.tool_wishes(node) if any(key.startswith("x-") for key in node) else ToolWishes()
         arguments = self._arguments(item, node, place, template, notes)
+        notes += self._credentials(node, place, arguments)
         servers = self._own_servers(item, node, place, notes)
         accept, shape = self._answers.of(node)
         operation = Operation(
@@ -116,6 +126,14 @@ class Drafting:
         of_body = [each for each in places if str(each.raw.get("in")) in _OF_BODY]
         read = self._parameters.read([each for each in places if each not in of_body], template, notes)
         return _named(read, self._body(node, place, of_body, notes))
+
+    def _credentials(self, node: Json, place: str, arguments: _Arguments) -> list[str]:
+        requirements = node.get("security", self._document.get("security"))
+        given = {(each.location, each.name) for each in arguments.parameters}
+        wanted = missing_credentials(self._document, requirements, self._schemas.references, given)
+        if not wanted:
+            return []
+        return [remark(f"calls carry a bearer token and no other credential, and this operation wants {wanted}", place)]
 
     def _body(self, node: Json, place: str, of_body: list[Place], notes: list[str]) -> ReadBody | None:
         if node.get("requestBody") is None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from app.openapi.operations import swagger2
@@ -23,6 +23,7 @@ _STYLES: dict[Location, tuple[Style, ...]] = {
     "querystring": ("form",),
 }
 _LOCATIONS: tuple[Location, ...] = get_args(Location)
+_IN = {each.lower(): each for each in (*_LOCATIONS, "body", "formData")}
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SET_BY_US = {"accept", "content-type", "authorization"}  # OAS 3.1.1 section 4.8.12.2: such a definition is ignored
 _RESERVED = {
@@ -83,7 +84,12 @@ class Parameters:
             notes += known.notes
             parameter, unusable = known.parameter, known.unusable
             if parameter is not None and parameter.location == "path" and parameter.name not in template:
-                unusable = f"the path has no {{{parameter.name[:60]}}}"
+                meant = [name for name in template if name.lower() == parameter.name.lower()]
+                if meant:
+                    notes.append(remark(f"taken for {{{meant[0]}}}, whose case differs", place.pointer))
+                    parameter = replace(parameter, argument=meant[0], name=meant[0])
+                else:
+                    unusable = f"the path has no {{{parameter.name[:60]}}}"
             if unusable is not None:
                 notes.append(remark(f"a parameter was left out: {unusable}", place.pointer))
             elif parameter is not None:
@@ -112,6 +118,10 @@ class Parameters:
                     notes.append(remark("a parameter without a name was left out", place))
                     continue
                 location, name = str(node.get("in")), str(node["name"])
+                meant = _IN.get(location.lower(), location)
+                if meant != location:
+                    notes.append(remark(f"`in: {location}` is taken for `{meant}`", place))
+                    node, location = {**node, "in": meant}, meant
                 key = (location, name.lower() if location == "header" else name)
                 places[key] = Place({**node, "name": name}, place)
         return list(places.values())

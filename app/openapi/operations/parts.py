@@ -1,9 +1,11 @@
 """What the parts of an operation have in common: where they are, what is read from them, and how they are parsed.
 
-They are parsed one by one, so that a bad part costs only itself. Server Objects are read here too.
+They are parsed one by one, so that a bad part costs only itself. Server Objects and security requirements are read here
+too.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -12,10 +14,12 @@ from pydantic import BaseModel, ValidationError
 from app.openapi.operations.objects import ServerObject
 from app.openapi.schema.definitions import Definition
 from app.operation.operation import Json, Value
-from app.operation.pointers import join, remark
+from app.operation.pointers import References, Unresolvable, join, remark
+from app.operation.text import shortened
 
 _Part = TypeVar("_Part", bound=BaseModel)
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
+_LONGEST_SHOWN = 60  # characters of a name
 _UNSENDABLE = re.compile(r"[\x00-\x20\x7f\\]")
 
 
@@ -82,6 +86,40 @@ def parse(model: type[_Part], raw: Value, pointer: str, notes: list[str]) -> _Pa
 
 def _required(model: type[BaseModel]) -> set[str]:
     return {field.alias or name for name, field in model.model_fields.items() if field.is_required()}
+
+
+def missing_credentials(
+    document: Json, requirements: Value, references: References, given: Collection[tuple[str, str]]
+) -> str:
+    """Return what an operation wants and calls lack, by its security requirements (OAS 3.1.1 section 4.8.30).
+
+    Empty where a bearer token is enough, or nothing is wanted. `given` are parameters by `(in, name)`: a key that the
+    document also makes one of these is the caller's. A scheme that is not described is taken for a bearer token.
+    """
+    components = document.get("components")
+    described = components.get("securitySchemes") if isinstance(components, dict) else None
+    schemes = described if isinstance(described, dict) else document.get("securityDefinitions")  # Swagger 2.0
+    alternatives = [each for each in requirements if isinstance(each, dict)] if isinstance(requirements, list) else []
+    lacking = []
+    for each in alternatives:
+        raw = [schemes[name] for name in each if name in schemes] if isinstance(schemes, dict) else []
+        lacking.append([wanted for scheme in raw if (wanted := _other_than_bearer(scheme, references, given))])
+    return " and ".join(dict.fromkeys(lacking[0])) if lacking and all(lacking) else ""
+
+
+def _other_than_bearer(raw: Value, references: References, given: Collection[tuple[str, str]]) -> str:
+    """Return what a Security Scheme Object (OAS 3.1.1 section 4.8.27) wants, empty where that is a bearer token."""
+    try:
+        scheme, _ = references.follow(raw, "")
+    except Unresolvable:
+        return ""
+    if not isinstance(scheme, dict):
+        return ""
+    kind, where, name = (str(scheme.get(key, "")) for key in ("type", "in", "name"))
+    if kind == "apiKey" and name.lower() != "authorization" and (where, name) not in given:
+        return f"an API key ({where} `{shortened(name, _LONGEST_SHOWN)}`)"
+    method = "basic" if kind == "basic" else str(scheme.get("scheme", "")).lower() if kind == "http" else "bearer"
+    return "" if method == "bearer" else f"HTTP authentication by `{shortened(method, _LONGEST_SHOWN)}`"
 
 
 def server_addresses(raw: Value, pointer: str, notes: list[str]) -> tuple[str, ...]:

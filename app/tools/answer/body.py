@@ -5,6 +5,8 @@ The secret that the call carried is taken out of it: that is for the upstream, n
 
 import base64
 import codecs
+import json
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -19,10 +21,13 @@ Kind = Literal["empty", "json", "text", "binary"]
 _SENT = "[the token that was sent]"
 _SHORTEST = 16  # characters of a token's beginning that a cut answer may end with
 _CODECS = ("utf-8", "utf-16", "utf-32", "ascii", "iso8859", "cp", "gb", "big5", "euc", "shift_jis", "koi8")
-_MARKS = {
-    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+_DIGITS = bytes(ord("0" if byte in b"0123456789" else " ") for byte in range(256))
+_LONG = b"0" * 19  # every integer of fewer digits fits 64 bits
+_MARKS = {  # UTF-32 first, because one of its marks begins with one of UTF-16
     "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
 }
+_XML_DECLARATION = re.compile(rb"<\?xml[^>]{0,80}?\sencoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})")
 
 
 class Echo:
@@ -53,15 +58,29 @@ class Echo:
         Raises orjson.JSONDecodeError.
         """
         data = self.out_of(data)
-        body = orjson.loads(data)
+        body = _exactly(data)
         if self._secret and b"\\u" in data:
             try:
-                plain = orjson.dumps(body)
-            except orjson.JSONEncodeError:  # nested too deep to be written again: what is escaped stays
+                plain = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+            except RecursionError:  # nested too deep to be written again: what is escaped stays
                 return body, data
             if (without := self.out_of(plain)) != plain:
-                return orjson.loads(without), without
+                return _exactly(without), without
         return body, data
+
+
+def _exactly(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Parse JSON without turning integers beyond 64 bits into other numbers.
+
+    Raises orjson.JSONDecodeError.
+    """
+    body = orjson.loads(data)
+    if _LONG not in data.translate(_DIGITS):
+        return body
+    try:
+        return json.loads(data)
+    except RecursionError:  # deeper than structured content may be; the text has it
+        return body
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +99,7 @@ class AnswerBody:
 @dataclass(frozen=True, slots=True)
 class _ContentType:
     media_type: str  # without parameters, in lower case; empty where none is stated
-    charset: str  # that Python knows; UTF-8 where none is stated
+    charset: str  # that Python knows; empty where none is stated
     json: bool
     text: bool
     stream: bool
@@ -95,8 +114,8 @@ def read_body(content: bytes, content_type: str | None, *, truncated: bool, echo
     stated = _content_type(content_type or "")
     if not content and not (truncated and stated.stream):
         return AnswerBody("empty", None, b"", truncated)
-    if stated.text and stated.charset != "utf-8":
-        content = _decoded(content, stated.charset, truncated=truncated).encode()
+    if stated.text and (charset := _charset(content, stated)) != "utf-8":
+        content = _decoded(content, charset, truncated=truncated).encode()
     if stated.json and not truncated:
         try:
             return AnswerBody("json", *echo.out_of_json(content.removeprefix(codecs.BOM_UTF8)), truncated=False)
@@ -107,6 +126,17 @@ def read_body(content: bytes, content_type: str | None, *, truncated: bool, echo
     if text is None:
         return AnswerBody("binary", _described(content, stated.media_type, whole=not truncated), content, truncated)
     return _stream(text, stated, truncated, echo) or AnswerBody("text", text, content, truncated)
+
+
+def _charset(content: bytes, stated: _ContentType) -> str:
+    """A byte order mark counts more than what is stated, and that more than an XML declaration (RFC 7303 section 3)."""
+    if not stated.media_type:
+        return stated.charset or "utf-8"
+    if content.startswith(codecs.BOM_UTF8):
+        return "utf-8"
+    marked = next((charset for charset, marks in _MARKS.items() if content.startswith(marks)), "")
+    declared = _XML_DECLARATION.match(content) if not stated.charset else None
+    return marked or stated.charset or (_codec(declared[1].decode()) if declared is not None else "utf-8")
 
 
 def _stream(text: str, stated: _ContentType, truncated: bool, echo: Echo) -> AnswerBody | None:
@@ -159,7 +189,7 @@ def _decoded(content: bytes, charset: str, *, truncated: bool) -> str:
 def _content_type(header: str) -> _ContentType:
     stated, *parameters = header.lower().split(";")
     media_type = stated.strip() if is_media_type(stated.strip()) else ""
-    charset = "utf-8"
+    charset = ""
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "charset":

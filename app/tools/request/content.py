@@ -85,7 +85,7 @@ def _encode_fields(body: Body, given: list[tuple[BodyField, Any]], violations: l
 
 def _encode_whole(body: Body, argument: str, value: Value, violations: list[Violation]) -> Content:
     kind = kind_of(body.media_type)
-    if body.binary:
+    if body.binary and kind != "multipart":
         return Content(body.media_type, _bytes(value))
     if kind == "json":
         return Content(body.media_type, json_of(value))
@@ -98,7 +98,7 @@ def _encode_whole(body: Body, argument: str, value: Value, violations: list[Viol
     if not isinstance(value, dict):
         raise Unencodable("must be an object: it is sent as a form")
     known = {field.name: replace(field, argument=argument) for field in body.fields}
-    given = [(known.get(name, BodyField(argument, name)), each) for name, each in value.items()]
+    given = [(known.get(name, BodyField(argument, name, binary=body.binary)), each) for name, each in value.items()]
     if kind == "form":
         return Content(body.media_type, _form(given, set(value), violations))
     return _multipart(body.media_type, given, violations)
@@ -154,7 +154,7 @@ def _multipart(media_type: str, given: list[tuple[BodyField, Any]], violations: 
 
 
 def _part(field: BodyField, value: Value) -> _Part:
-    if field.binary:
+    if field.binary and not (field.or_text and isinstance(value, str)):
         return _file(field, value)
     if isinstance(value, dict | list):
         return _Part(field.name, json_of(value), field.content_type or "application/json")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
 
 from app.errors import Violation
 from app.operation.media_types import kind_of
@@ -49,17 +49,20 @@ class RequestPlan:
     method: str
     base: str  # scheme, host and base path
     base_query: str
-    pieces: tuple[tuple[str, str], ...]  # of the path: a parameter's name, empty in the first, and what follows it
+    beginning: str  # of the path, before any parameter
+    pieces: tuple[tuple[str, str], ...]  # of the path: a parameter's name, which may be empty, and what follows it
     accept: str
     parameters: Mapping[Location, tuple[Parameter, ...]]
     known: frozenset[str]  # arguments
     names: Mapping[Location, frozenset[str]]  # that the query and the cookies have without any argument's members
+    fixed: Mapping[str, str]  # what base and path say in the query, which is part of what is called
 
 
 def plan_request(operation: Operation, base_url: str) -> RequestPlan:
     """Return the plan for calls of the operation at `base_url`, or at its own server."""
     base = urlsplit(urljoin(base_url, operation.server or base_url))
     literals, names = split_template(operation.path)
+    beginning, *following = (quote(each, safe=_LITERAL) for each in literals)
     parameters: dict[Location, tuple[Parameter, ...]] = {}
     for parameter in operation.parameters:
         parameters[parameter.location] = (*parameters.get(parameter.location, ()), parameter)
@@ -69,7 +72,8 @@ def plan_request(operation: Operation, base_url: str) -> RequestPlan:
         operation.method.upper(),
         f"{base.scheme}://{base.netloc}{quote(base.path.rstrip('/'), safe=_LITERAL)}",
         quote(base.query, safe=_LITERAL),
-        tuple(zip(("", *names), (quote(each, safe=_LITERAL) for each in literals), strict=True)),
+        beginning,
+        tuple(zip(names, following, strict=True)),
         _accept(operation.accept),
         parameters,
         in_body.union(parameter.argument for parameter in operation.parameters),
@@ -77,6 +81,7 @@ def plan_request(operation: Operation, base_url: str) -> RequestPlan:
             "query": _query_names(operation.path).union(parameter.name for parameter in parameters.get("query", ())),
             "cookie": frozenset(parameter.name for parameter in parameters.get("cookie", ())),
         },
+        {name: value for name, value in parse_qsl(f"{base.query}&{_query_of(operation.path)}") if "{" not in value},
     )
 
 
@@ -117,7 +122,7 @@ class _Building:
     def target(self) -> str:
         """Return path and query of the template with the path parameters in them."""
         values = {parameter.name: self._path_value(parameter) for parameter in self._given("path")}
-        return "".join([values.get(name, "") + literal for name, literal in self._plan.pieces])
+        return "".join([self._plan.beginning, *(values.get(name, "") + literal for name, literal in self._plan.pieces)])
 
     def _path_value(self, parameter: Parameter) -> str:
         with blaming(parameter.argument, self.violations):
@@ -170,8 +175,16 @@ class _Building:
         written: list[tuple[str, str]] = []
         for parameter in self._given(location):
             with blaming(parameter.argument, self.violations):
-                written += self._parameter_pairs(parameter)
+                if location != "query" or not self._is_fixed(parameter):
+                    written += self._parameter_pairs(parameter)
         return written
+
+    def _is_fixed(self, parameter: Parameter) -> bool:
+        """Whether the query has that value without it, and may not have another one beside or instead of it."""
+        fixed = self._plan.fixed.get(parameter.name)
+        if fixed is not None and text_of(self._arguments[parameter.argument]) != fixed:
+            raise Unencodable(f"must be {fixed!r}: the path of this operation says so")
+        return fixed is not None
 
     def _parameter_pairs(self, parameter: Parameter) -> list[tuple[str, str]]:
         value = self._arguments[parameter.argument]
@@ -201,8 +214,12 @@ def _content_text(content_type: str, value: Value) -> str:
     return text_of(value)
 
 
+def _query_of(path: str) -> str:
+    return path.partition("#")[0].partition("?")[2]
+
+
 def _query_names(path: str) -> frozenset[str]:
-    query = path.partition("#")[0].partition("?")[2]
+    query = _query_of(path)
     return frozenset(unquote(pair.partition("=")[0]) for pair in query.split("&")) if query else frozenset()
 
 

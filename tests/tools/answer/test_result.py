@@ -10,6 +10,8 @@ import pytest
 from app.outbound import HttpAnswer
 from app.tools.answer.result import ToolResult, read_answer
 
+_XML = "<?xml version='1.0' encoding='ISO-8859-1'?><a>\u00fc</a>"
+
 
 def result_of(
     content: bytes,
@@ -27,11 +29,30 @@ def result_of(
     return read_answer(answer, secret=bearer, duration_ms=1.5)
 
 
+SECRET = "a-token-that-was-sent"
+
+
+@pytest.mark.parametrize("integer", [2**64, -(2**63) - 1, 10**30, -(10**300), 2**64 - 1, 9_007_199_254_740_993])
+def test_an_integer_is_never_another_number(integer: int) -> None:
+    raw = f'{{"id": {integer}, "text": "{10**30}", "price": 1.{"3" * 25}}}'.encode()
+    body = result_of(raw, "application/json").body
+    assert body == {"id": integer, "text": str(10**30), "price": 4 / 3}
+    assert type(body["id"]) is int
+
+
+def test_a_token_is_taken_out_beside_an_integer_of_any_length() -> None:
+    escaped = SECRET.replace("e", "\\u0065")
+    result = result_of(f'{{"id": {10**30}, "you sent": "{escaped}"}}'.encode(), "application/json", bearer=SECRET)
+    assert result.body["id"] == 10**30
+    assert SECRET not in str(result.body)
+    assert SECRET.encode() not in orjson.dumps(orjson.loads(result.raw))
+
+
 def test_json_is_parsed_and_can_be_spliced_as_it_came() -> None:
     raw = b'{"a": 12345678901234567890123, "b": [1.10]}'
     result = result_of(raw, "application/json")
     assert (result.kind, result.raw, result.body["b"]) == ("json", raw, [1.1])
-    assert orjson.loads(orjson.dumps({"result": orjson.Fragment(result.raw)}))["result"] == result.body
+    assert orjson.dumps({"result": orjson.Fragment(result.raw)}) == b'{"result":' + raw + b"}"
     assert (result.upstream_status, result.is_error, result.duration_ms) == (200, False, 1.5)
 
 
@@ -65,6 +86,9 @@ def test_json_in_many_dresses(content: bytes, content_type: str | None, body: ob
         (b"\xe4", "text/plain", "\ufffd"),
         (b"x", "text/plain; charset=zlib", "x"),
         (b"x", "text/plain; charset=idna", "x"),
+        ("\ufeff\u00fc".encode("utf-16-le"), "text/plain", "\u00fc"),
+        ("\ufeff\u00fc".encode("utf-32-be"), "text/plain; charset=latin-1", "\u00fc"),
+        (_XML.encode("latin-1"), "text/xml", _XML),
         (b"<a/>", "application/atom+xml", "<a/>"),
         (b"a: 1", "application/yaml", "a: 1"),
         (b"a: 1", "application/openapi+yaml", "a: 1"),
@@ -129,10 +153,27 @@ def test_no_content_is_none() -> None:
 
 @pytest.mark.parametrize(
     ("status", "is_error"),
-    [(200, False), (299, False), (304, False), (399, False), (400, True), (401, True), (500, True)],
+    [(200, False), (299, False), (304, False), (399, False), (302, True), (400, True), (401, True), (500, True)],
 )
-def test_only_4xx_and_5xx_are_errors(status: int, is_error: bool) -> None:
+def test_only_redirects_and_4xx_and_5xx_are_errors(status: int, is_error: bool) -> None:
     assert result_of(b"{}", status=status).is_error == is_error
+
+
+@pytest.mark.parametrize(
+    ("challenge", "shown"),
+    [
+        (
+            'Bearer realm="x", error="invalid_token", error_description="no"',
+            'error="invalid_token", error_description="no"',
+        ),
+        ('Bearer error="insufficient_scope", scope="a b"', 'error="insufficient_scope", scope="a b"'),
+        ("Basic", None),
+        (f'Bearer error_description="you sent {SECRET}"', None),
+    ],
+)
+def test_of_a_challenge_the_reason_is_shown(challenge: str, shown: str | None) -> None:
+    result = result_of(b"", status=401, bearer=SECRET, www_authenticate=challenge)
+    assert result.headers.get("www-authenticate") == shown
 
 
 def test_only_headers_that_help_the_agent_are_shown() -> None:
@@ -167,6 +208,13 @@ def test_a_token_that_is_echoed_is_taken_out() -> None:
     assert bearer not in str(result.headers) + str(result.body) + result.raw.decode()
     assert result.body["headers"]["authorization"] == "Bearer [the token that was sent]"
     assert result.headers == {"etag": "x"}
+
+
+def test_a_token_is_taken_out_of_an_error_page_that_breaks_it_where_lines_may_break() -> None:
+    bearer = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJqbyJ9.c2ln"
+    page = f"<html><p>Bearer {bearer.replace('.', '.<wbr>')} is unknown</p></html>"
+    result = result_of(page.encode(), "text/html", status=403, bearer=bearer)
+    assert result.body == "Bearer [the token that was sent] is unknown"
 
 
 @pytest.mark.parametrize("charset", ["utf-16", "utf-32-le", "utf-8"])

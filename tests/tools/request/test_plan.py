@@ -173,3 +173,31 @@ def test_arguments_of_the_body_are_known_by_their_own_names() -> None:
         == b'{"number":1}'
     )
     assert refusal_of(operation, {"number": 1}).violations == (Violation("/number", "is unknown"),)
+
+
+def test_what_the_path_says_in_its_query_is_said_once_and_is_no_argument() -> None:
+    operation = replace(
+        an_operation("list", path="/orders?action=list"),
+        parameters=(a_parameter("action", required=True), a_parameter("page")),
+    )
+    plan = plan_request(operation, "https://api.example.com?key=1")
+    url = build_request(plan, {"query_action": "list", "query_page": 2}).url
+    assert url == "https://api.example.com/orders?key=1&action=list&page=2"
+    with pytest.raises(Invalid) as refused:
+        build_request(plan, {"query_action": "delete"})
+    assert refused.value.violations[0].detail == "must be 'list': the path of this operation says so"
+
+
+def test_a_variable_in_the_query_of_the_path_is_no_value() -> None:
+    operation = replace(
+        an_operation("find", path="/find?q={q}"), parameters=(a_parameter("q", "path", "simple"), a_parameter("q"))
+    )
+    plan = plan_request(operation, "https://api.example.com")
+    assert build_request(plan, {"path_q": "a b", "query_q": "c"}).url == "https://api.example.com/find?q=a%20b&q=c"
+
+
+@pytest.mark.parametrize("value", [".evil.example", "x", "@evil.example"])
+def test_a_variable_without_a_name_stays_where_it_is_in_the_path(value: str) -> None:
+    operation = replace(an_operation("get", path="/shops/{}"), parameters=(a_parameter("", "path", "simple"),))
+    url = build_request(plan_request(operation, "https://api.example.com"), {"path_": value}).url
+    assert url == f"https://api.example.com/shops/{value.replace('@', '%40')}"

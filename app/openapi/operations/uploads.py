@@ -1,0 +1,95 @@
+"""Files in a form: which of its fields take them, and what a caller says for one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from app.operation.media_types import kind_of
+from app.operation.operation import Json, Value
+from app.operation.pointers import References, Unresolvable
+
+_MOST_LEVELS = 6  # of combinations and references in which a file is looked for
+_COMBINATIONS = ("allOf", "anyOf", "oneOf")
+_BASE64: Json = {"type": "string", "contentEncoding": "base64"}
+_FILE_MEMBERS: Json = {"content": _BASE64, "filename": {"type": "string"}, "content_type": {"type": "string"}}
+_NAMED: Json = {"type": "object", "properties": _FILE_MEMBERS, "required": ["content"], "additionalProperties": False}
+_FILE: Json = {
+    "description": "A file: its bytes in base64, alone or with a name and a media type.",
+    "anyOf": [_BASE64, _NAMED],
+}
+_FILES: Json = {"description": "Files.", "type": "array", "items": _FILE}
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What a form field takes: one file, several, a text instead of a file. Nothing of it: no file at all."""
+
+    one: bool = False
+    several: bool = False
+    text: bool = False
+
+    def __or__(self, other: "Upload") -> "Upload":
+        return Upload(self.one or other.one, self.several or other.several, self.text or other.text)
+
+    def __bool__(self) -> bool:
+        return self.one or self.several
+
+    @property
+    def schema(self) -> Json:
+        """What a caller may say: where a text is one too, a file is never a text in base64."""
+        if self.several and not (self.one or self.text):
+            return _FILES
+        single = [_NAMED, {"type": "string"}] if self.text else _FILE["anyOf"]
+        several = [{"type": "array", "items": _NAMED if self.text else _FILE}] if self.several else []
+        said = "A text, or a file: its bytes in base64 as `content`." if self.text else _FILE["description"]
+        return {"description": said, "anyOf": [*single, *several]}
+
+
+def upload_of(raw: Value, references: References, levels: int = _MOST_LEVELS) -> Upload:
+    """Return what a form field with this schema takes."""
+    node = _followed(raw, references)
+    if not isinstance(node, dict) or levels == 0:
+        return Upload()
+    if node.get("format") == "binary" or node.get("type") == "file":
+        return Upload(one=True)
+    if "contentMediaType" in node and "contentEncoding" not in node:
+        return Upload(one=kind_of(str(node["contentMediaType"])) != "json")  # JSON is written as a text
+    found = Upload(several=bool(upload_of(node.get("items"), references, levels - 1)))
+    for keyword, each in _branches(node):
+        text = keyword != "allOf" and _is_text(_followed(each, references))
+        found |= upload_of(each, references, levels - 1) or Upload(text=text)
+    return found
+
+
+def uploads_among(raw: Value, references: References, levels: int = _MOST_LEVELS) -> tuple[dict[str, Upload], Upload]:
+    """Return the members that take files in any branch of an object's schema, and what its further members take."""
+    node = _followed(raw, references)
+    named: dict[str, Upload] = {}
+    if not isinstance(node, dict) or levels == 0:
+        return named, Upload()
+    properties = node.get("properties")
+    for name, each in properties.items() if isinstance(properties, dict) else ():
+        if upload := upload_of(each, references):
+            named[name] = upload
+    further = upload_of(node.get("additionalProperties"), references)
+    for _, each in _branches(node):
+        inner, others = uploads_among(each, references, levels - 1)
+        named |= {name: named.get(name, Upload()) | upload for name, upload in inner.items()}
+        further |= others
+    return named, further
+
+
+def _branches(node: Json) -> Iterator[tuple[str, Value]]:
+    for keyword in _COMBINATIONS:
+        if isinstance(node.get(keyword), list):
+            yield from ((keyword, each) for each in node[keyword])
+
+
+def _is_text(node: Value) -> bool:
+    return isinstance(node, dict) and node.get("type") == "string"
+
+
+def _followed(raw: Value, references: References) -> Value:
+    try:
+        return references.follow(raw, "")[0]
+    except Unresolvable:
+        return None
