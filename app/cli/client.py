@@ -240,8 +240,8 @@ def _send(method: str, url: str, **request: Any) -> "httpx.Response":  # noqa: A
         stop(UNUSABLE, f"{url} cannot be reached: {str(error) or type(error).__name__}.")
     except (http.InvalidURL, ValueError, OSError, ImportError) as error:  # before anything was sent
         # httpx speaks SOCKS only with a package that we do not have.
-        why = "its proxy has to begin with http:// or https://" if isinstance(error, ImportError) else error
-        about = "look at the address, and at the environment's proxies and certificates (SSL_CERT_FILE)"
+        why = "SOCKS is not spoken here" if isinstance(error, ImportError) else error
+        about = "look at the address, and at the environment's proxies (http:// or https://) and SSL_CERT_FILE"
         stop(UNUSABLE, f"{url} cannot be asked: {why}; {about}.")
     return answer
 

@@ -47,12 +47,6 @@ def run(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([*PROGRAM, *arguments], text=True, check=False, **options)  # noqa: S603
 
 
-def test_a_terminal_that_knows_fewer_characters_gets_what_it_knows(document: str) -> None:
-    done = run("convert", document, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "GET /?" in done.stdout
-
-
 def test_it_can_be_interrupted_while_it_loads(tmp_path: Path) -> None:
     # A module of that name is found first, says that loading has begun, and waits.
     (tmp_path / "typer.py").write_text("import sys\nprint(1, flush=True)\nsys.stdin.read()", encoding="utf-8")
