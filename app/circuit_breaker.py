@@ -111,6 +111,10 @@ class CircuitBreaker:
                 self._probe_is_out = self._probe_is_out and not is_probe
                 self._count(attempt)
 
+    def silence(self) -> None:
+        """Tell nobody of changes any more: what it guarded is gone, and attempts still under way concern nobody."""
+        self._on_change = None
+
     def _concerns_another(self, caller: str | None) -> bool:
         """Whether it is another caller, and nobody else, that is kept out."""
         return self.state != "closed" and len(self._met_by) == 1 and self._met_by.isdisjoint({caller, None})

@@ -80,6 +80,8 @@ FAILURES: dict[str, tuple[Answer, str]] = {
     "nonsense": (saying(b"hello there\r\n\r\n"), "framing"),
     "two lengths": (saying(HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nxy"), "framing"),
     "a huge header": (saying(HEAD + b"X: " + b"x" * 70_000 + b"\r\n\r\n"), "header_too_large"),
+    "1xx without end": (saying(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 5_000), "framing"),
+    "blank lines without end": (saying(b"\r\n" * 5_000), "framing"),
 }
 
 
@@ -149,3 +151,80 @@ async def test_a_body_may_be_left_before_its_end_and_the_next_call_is_answered(s
             answer = await get(sender, server.address)
             assert (len(answer.content), answer.truncated) == (1_000, True)
     assert server.connections == 2
+
+
+EMPTY = b"HTTP/1.1 204 No Content\r\nContent-Type: application/json\r\n"
+TOO_MUCH: dict[str, tuple[str, tuple[bytes, ...], int]] = {
+    "a 204 with a body": ("GET", (EMPTY + b'Content-Length: 12\r\n\r\n{"a":"body"}',), 204),
+    "a 204 with a body that comes late": ("GET", (EMPTY + b"Content-Length: 12\r\n\r\n", b'{"a":"body"}'), 204),
+    "a 204 with chunks": ("GET", (EMPTY + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",), 204),
+    "a 204 whose head comes in parts": ("GET", (EMPTY + b"Content-Length: 2\r\n\r", b"\n{}"), 204),
+    "a 204 after a hint": ("GET", (b"HTTP/1.1 103 X\r\nLink: <a>\r\n\r\n" + EMPTY + b"\r\nbody",), 204),
+    "a 304 with a body": ("GET", (b"HTTP/1.1 304 X\r\nContent-Length: 4\r\n\r\nbody",), 304),
+    "a body after HEAD": ("HEAD", (HEAD + b"Content-Length: 4\r\n\r\nbody",), 200),
+    "a body that goes on": ("GET", (HEAD + b"Content-Length: 0\r\n\r\n", b"more"), 200),
+    "a second answer": ("GET", (HEAD + b"Content-Length: 0\r\n\r\n" + ok(b"spoilt"),), 200),
+    "a second answer with the end of a body": (
+        "GET",
+        (HEAD + b"Content-Length: 2\r\n\r\n", b"{}" + ok(b"spoilt")),
+        200,
+    ),
+    "a second answer that comes late": ("GET", (EMPTY + b"\r\n", ok(b"spoilt")), 204),
+}
+
+
+@pytest.mark.parametrize("name", TOO_MUCH)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_more_than_one_answer_is_one_answer_and_the_next_call_is_not_spoilt(
+    sender: AiohttpSender, name: str, method: str
+) -> None:
+    first, parts, status = TOO_MUCH[name]
+    heard = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not heard.is_set():
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+                for _ in range(5):  # the other end of the connection is in this loop
+                    await asyncio.sleep(0)
+            heard.set()
+            await reader.readuntil(b"\r\n\r\n")
+        writer.write(ok(b"next"))
+        await writer.drain()
+
+    async with scripted(answer) as server:
+        deadline = asyncio.get_running_loop().time() + 20
+        assert (await sender.send(first, server.address, (), None, deadline=deadline)).status == status
+        await heard.wait()
+        following = await sender.send(method, server.address, (), None, deadline=deadline)
+    assert (following.status, following.content) == (200, b"next")
+
+
+async def test_chunks_that_cannot_be_read_are_told_when_they_come_after_the_head(sender: AiohttpSender) -> None:
+    async with scripted(saying(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n")) as server:
+        failed = await failure(sender, server.address)
+    assert failed.cause.reason == "framing"
+    assert "chunk size" in failed.cause.detail
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+async def test_a_server_that_reads_nothing_gets_nothing_more_when_the_call_has_ended(sender: AiohttpSender) -> None:
+    body = bytes(16_000_000)
+    ended, received = asyncio.Event(), asyncio.get_running_loop().create_future()
+
+    async def lazy(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await ended.wait()
+        read = 0
+        try:
+            while part := await reader.read(1_000_000):
+                read += len(part)
+        except ConnectionError:
+            pass
+        received.set_result(read)
+
+    async with scripted(lazy) as server:
+        with pytest.raises(TimeoutError):
+            await sender.send("POST", server.address, (), body, deadline=asyncio.get_running_loop().time() + 0.2)
+        ended.set()
+        assert await asyncio.wait_for(received, 10) < len(body)

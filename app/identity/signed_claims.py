@@ -46,7 +46,8 @@ async def signed_claims(value: str, keys: JwksCache) -> dict[str, Any]:
 
 def _header(value: str) -> dict[str, Any]:
     segments = value.split(".", 3)
-    if len(segments) != 3:
+    # RFC 7515 section 2: no padding. PyJWT takes it, and a token of two spellings would be remembered under one.
+    if len(segments) != 3 or "=" in value:
         raise SignatureRefused("token_invalid", _NO_JWT)
     try:
         header = orjson.loads(base64.urlsafe_b64decode(segments[0] + "=="))

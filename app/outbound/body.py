@@ -8,6 +8,8 @@ import httpx
 
 from app.errors import BadAnswer, TooLarge
 
+_MOST_MEMBERS = 1_000  # of one gzip file; a thousand empty ones take some milliseconds
+
 
 class Allowance:
     """Bytes that several bodies may have in total, whether read in turn or at once."""
@@ -39,10 +41,12 @@ async def read_up_to(
     """Return as much of the decoded body as the limit in bytes permits, and whether there was more.
 
     `encoding` is the body's Content-Encoding. `until`, a time of the event loop's clock, ends a body that need not be
-    whole; the deadline of others is the caller's, who also closes the connection. Never holds much more than the limit.
+    whole; the deadline of others is the caller's, who also closes the connection. Never holds much more than the limit,
+    and never takes in much more: there are compressed bodies of any length in which there is nothing.
     Raises BadAnswer (`answer_encoding_refused`), and what the chunks raise.
     """
     allowance = limit if isinstance(limit, Allowance) else Allowance(limit)
+    most_compressed = 2 * allowance.left + 1_024
     decoder = _decoder(encoding)
     body = bytearray()
     try:
@@ -53,6 +57,8 @@ async def read_up_to(
                 allowance.left -= len(decoded)
                 if allowance.left < 0:
                     return bytes(body[: allowance.left]), True
+                if decoder is not None and decoder.taken > most_compressed:
+                    return bytes(body), True
     except TimeoutError:
         return bytes(body), True
     if decoder is not None:
@@ -61,16 +67,25 @@ async def read_up_to(
 
 
 class _Decoder:
-    """Undoes gzip and deflate (RFC 9110 section 8.4.1) a bounded step at a time; a bomb never unfolds."""
+    """Undoes gzip and deflate (RFC 9110 section 8.4.1) a bounded step at a time; a bomb never unfolds.
+
+    `taken` counts the compressed bytes.
+    """
 
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+        self._members = 1
+        self.taken = 0
 
     def decode(self, chunk: bytes, most: int) -> bytes:
+        self.taken += len(chunk)
         decoded = bytearray()
         try:
             while chunk and len(decoded) < most:
                 if self._stream.eof:  # RFC 1952 section 2.2: a gzip file may have several members
+                    self._members += 1
+                    if self._members > _MOST_MEMBERS:
+                        raise _refused(f"is compressed in more than {_MOST_MEMBERS} pieces")
                     self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
                 decoded += self._stream.decompress(chunk, most - len(decoded))
                 chunk = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
@@ -79,7 +94,7 @@ class _Decoder:
         return bytes(decoded)
 
     def finish(self) -> None:
-        if not self._stream.eof:
+        if self.taken and not self._stream.eof:  # nothing at all is what HEAD, 204 and 304 have
             raise _refused("ends in the middle of its compressed content")
 
 

@@ -8,7 +8,7 @@ from socket import EAI_AGAIN, gaierror
 
 import aiohttp
 import httpx
-from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
@@ -68,7 +68,7 @@ _ROWS: tuple[tuple[_Kinds, str, bool, str, str], ...] = (
         "it failed, closes idle connections sooner than we do, or wants TLS (https://) or a client certificate",
     ),
     (LineTooLong, "header_too_large", True, "a header of its answer is too large", ""),
-    (aiohttp.ClientResponseError, "framing", True, "its answer is not HTTP", ""),
+    ((aiohttp.ClientResponseError, HttpProcessingError), "framing", True, "its answer is not HTTP", ""),
     (httpx.ConnectError, "no_route", False, "no way leads to it", ""),
 )
 
@@ -133,7 +133,7 @@ def _tls(cause: Cause, error: ssl.SSLError) -> Cause:
 
 def _unreadable(cause: Cause, chain: Sequence[BaseException]) -> Cause:
     """Add what aiohttp says of an answer that it cannot read, without the bytes that it quotes."""
-    said = next((each.message for each in chain if isinstance(each, BadHttpMessage)), "")
+    said = next((each.message for each in chain if isinstance(each, HttpProcessingError)), "")
     if _TLS_RECORD in said:
         return _with(cause, "it speaks TLS there: is it https://?")
     if said.startswith("Too many headers"):

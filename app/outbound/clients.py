@@ -10,7 +10,7 @@ import aiohttp
 import httpx
 
 from app.outbound.addresses import AddressPolicy
-from app.outbound.wire import OWN_HEADERS, WireError, exact_request, open_session
+from app.outbound.wire import BROKEN, OWN_HEADERS, WireError, exact_request, open_session
 
 
 def guarded_client(policy: AddressPolicy) -> httpx.AsyncClient:
@@ -51,7 +51,7 @@ class _Transport(httpx.AsyncBaseTransport):
             response = await exact_request(
                 self._session, request.method, url, headers, content, timeout=timeout
             ).__aenter__()
-        except (aiohttp.ClientError, WireError) as error:
+        except (*BROKEN, WireError) as error:
             raise _httpx_error(error) from error
         return httpx.Response(response.status, headers=response.raw_headers, stream=_Stream(response))
 
@@ -67,7 +67,7 @@ class _Stream(httpx.AsyncByteStream):
         try:
             async for chunk in self._response.content.iter_any():
                 yield chunk
-        except aiohttp.ClientError as error:
+        except BROKEN as error:
             raise _httpx_error(error) from error
 
     async def aclose(self) -> None:
@@ -81,7 +81,7 @@ _KINDS: Mapping[str, type[httpx.TransportError]] = {
 }
 
 
-def _httpx_error(error: aiohttp.ClientError | WireError) -> httpx.TransportError:
+def _httpx_error(error: Exception) -> httpx.TransportError:
     failure = error if isinstance(error, WireError) else WireError(error)
     otherwise = httpx.RemoteProtocolError if failure.cause.connected else httpx.ConnectError
     return _KINDS.get(failure.cause.reason, otherwise)(str(failure))

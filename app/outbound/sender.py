@@ -5,11 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import aiohttp
-
 from app.outbound.addresses import AddressPolicy
 from app.outbound.body import read_up_to
-from app.outbound.wire import Headers, WireError, exact_request, open_session
+from app.outbound.wire import BROKEN, Headers, WireError, exact_request, open_session
 
 _CONNECTING = 10.0  # seconds; a packet that is lost is sent again after 1, 3 and 7
 
@@ -77,7 +75,7 @@ class AiohttpSender:
                     response.content.iter_any(), named.get("content-encoding", ""), self._most_bytes, until=until
                 )
                 return HttpAnswer(response.status, named, body, truncated)
-        except aiohttp.ClientError as error:
+        except BROKEN as error:
             raise WireError(error) from error
 
     async def aclose(self) -> None:

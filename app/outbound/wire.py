@@ -4,16 +4,20 @@ No session has a timeout of its own: a timeout for each read does not limit a se
 `asyncio.timeout` over the whole exchange.
 """
 
+import asyncio
 import ssl
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import cache
+from functools import cache, partial
 from socket import AF_UNSPEC, AddressFamily, socket
 from typing import Any
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import HttpProcessingError, RawResponseMessage
+from aiohttp.http_exceptions import BadHttpMessage
 from yarl import URL
 
 from app.outbound.addresses import AddressPolicy, AddressRefused, refusal
@@ -22,8 +26,11 @@ from app.outbound.causes import TellingSSLObject, cause_of
 OWN_HEADERS = (("accept-encoding", "identity"), ("user-agent", "mcp-tools-provider"))
 
 Headers = Sequence[tuple[str, str]]
+BROKEN = (aiohttp.ClientError, HttpProcessingError)  # what aiohttp raises when an exchange fails
 
 _KEEP_ALIVE = 15.0  # seconds; common servers keep an idle connection longer, so few requests meet a closing one
+_END_OF_HEAD = b"\r\n\r\n"
+_MOST_HEADS = 1_000  # before the answer: those of 1xx
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -75,12 +82,88 @@ async def _never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
 
 
 def _connector(**options: Any) -> aiohttp.TCPConnector:  # noqa: ANN401 - aiohttp's own options
-    return aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE, ssl=_tls(), **options)
+    return _Connector(limit=0, keepalive_timeout=_KEEP_ALIVE, ssl=_tls(), **options)
 
 
 def _guarded_connector(policy: AddressPolicy) -> aiohttp.TCPConnector:
     gate = _Gate(policy)
     return _connector(family=AF_UNSPEC, resolver=gate, socket_factory=gate.open_socket)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Opens connections that keep to one answer for each request."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
+        super().__init__(**options)
+        self._factory = partial(_OneAnswer, self._loop)  # type: ignore[assignment]
+
+
+class _OneAnswer(ResponseHandler):
+    """Takes one answer for each request. What comes beyond it ends the connection, and spoils no other call.
+
+    aiohttp fails with the answer when the rest is not HTTP, such as the body of a 204 (RFC 9112 section 6.3: there is
+    none), and gives the rest to the next request when it comes late. It also keeps 1xx answers without end, and on
+    closing waits for a server that reads nothing to take what has not been sent.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._body: aiohttp.StreamReader | None = None
+        self._heads = 0
+        self._before = b""
+
+    def set_response_params(self, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
+        """Begin with a request."""
+        self._body, self._heads, self._before = None, 0, b""
+        super().set_response_params(**options)
+
+    def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
+        """Take the head of an answer; those of 1xx come before it, and are dropped."""
+        message, body = data
+        if self._body is not None:
+            self._end()
+        elif message.code >= 200 or message.code == 101:
+            self._body = body
+            if message.code == 204 and (message.chunked or message.headers.get("content-length", "0") != "0"):
+                self.force_close()  # its body may come when the next request is already out
+            super().feed_data(data, size)
+
+    def data_received(self, data: bytes) -> None:
+        """Read as far as one answer goes."""
+        start = 0
+        while self._body is None and self.exception() is None and (end := self._end_of_head(data, start)):
+            self._heads += 1
+            if self._heads > _MOST_HEADS:
+                self.set_exception(BadHttpMessage("more 1xx answers than any server needs"))
+                return
+            super().data_received(data[start:end])
+            start = end
+        rest = data[start:]
+        if self._body is None or not self._body.is_eof():
+            super().data_received(rest)
+            if self._body is not None and isinstance(broken := self.exception(), HttpProcessingError):
+                self._body.set_exception(broken)  # aiohttp tells only whoever waits for a head
+        elif rest:
+            self._end()
+
+    def close(self) -> None:
+        """Drop what has not been sent."""
+        self.abort()
+
+    def _end(self) -> None:
+        self.force_close()
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _end_of_head(self, data: bytes, start: int) -> int:
+        """Return where in the data a head ends that began before or at `start`, 0 if none does."""
+        kept = len(self._before)
+        seam = self._before + data[start : start + len(_END_OF_HEAD)]
+        end = (found := seam.find(_END_OF_HEAD)) + len(_END_OF_HEAD) - kept + start
+        if found < 0:
+            end = (found := data.find(_END_OF_HEAD, start)) + len(_END_OF_HEAD)
+        self._before = b"" if found >= 0 else (self._before + data[start:][-3:])[-3:]
+        return end if found >= 0 else 0
 
 
 @cache
@@ -100,18 +183,19 @@ class _Gate(AbstractResolver):
     def __init__(self, policy: AddressPolicy) -> None:
         self._policy = policy
         self._names = aiohttp.ThreadedResolver()
-        self._checked: set[tuple[str, int]] = set()
+        self._inner: set[tuple[str, int]] = set()  # of names that the operator allows, wherever they lead
 
     async def resolve(self, host: str, port: int = 0, family: AddressFamily = AF_UNSPEC) -> list[ResolveResult]:
         found = await self._names.resolve(host, port, family)
-        if not all(self._policy.permits(host, port, result["host"]) for result in found):
+        addresses = [result["host"] for result in found]
+        if not all(self._policy.permits(host, port, address) for address in addresses):
             raise AddressRefused(refusal(host, port))
-        self._checked.update((result["host"], port) for result in found)
+        self._inner.update((each, port) for each in addresses if not self._policy.permits(each, port, each))
         return found
 
     def open_socket(self, address: tuple[Any, ...]) -> socket:
         family, kind, protocol, _, (host, port, *_) = address
-        if (host, port) not in self._checked and not self._policy.permits(host, port, host):
+        if (host, port) not in self._inner and not self._policy.permits(host, port, host):
             raise AddressRefused(refusal("This address", port))
         return socket(family, kind, protocol)
 

@@ -31,6 +31,7 @@ _log = structlog.get_logger(__name__)
 class _Lane:
     """What the calls to one origin of a source share."""
 
+    origin: tuple[str, ...]  # as addresses begin
     breaker: CircuitBreaker
     slots: asyncio.Semaphore
 
@@ -74,7 +75,7 @@ class Upstream:
         """
         if len(request.url) > _LONGEST_URL:
             raise Invalid("invalid_arguments", _TOO_LONG)
-        lane = self._lane(source.slug, server)
+        lane = self._lane(source.slug, server, request.url)
         try:
             with lane.breaker.attempt(caller) as attempt:
                 return await self._attempt(lane, attempt, request, credential, deadline)
@@ -97,7 +98,7 @@ class Upstream:
     def remove(self, slug: str) -> None:
         """Forget the breakers and the limits of a source that is gone."""
         for key in [key for key in self._lanes if key[0] == slug]:
-            del self._lanes[key]
+            self._lanes.pop(key).breaker.silence()
             self._telemetry.breaker_removed(_breaker_name(*key))
 
     async def _attempt(
@@ -131,8 +132,13 @@ class Upstream:
             raise BadAnswer("upstream_broken", _broken("its answer is not HTTP"), inside=_at(request, said))
         return answer
 
-    def _lane(self, slug: str, server: int) -> _Lane:
+    def _lane(self, slug: str, server: int, url: str) -> _Lane:
+        """Return the lane; what was known of another origin, from before an admin moved the source, is forgotten."""
+        origin = tuple(url.split("/", 3)[:3])
         lane = self._lanes.get((slug, server))
+        if lane is not None and lane.origin != origin:
+            lane.breaker.silence()
+            lane = None
         if lane is None:
             breaker = CircuitBreaker(
                 _breaker_name(slug, server),
@@ -140,7 +146,7 @@ class Upstream:
                 recovery_timeout=self._recovery_timeout,
                 on_change=self._telemetry.breaker_changed,
             )
-            lane = self._lanes[slug, server] = _Lane(breaker, asyncio.Semaphore(self._most_in_flight))
+            lane = self._lanes[slug, server] = _Lane(origin, breaker, asyncio.Semaphore(self._most_in_flight))
         return lane
 
 
@@ -156,6 +162,9 @@ def _breaker_name(slug: str, server: int) -> str:
 
 
 async def _slot(lane: _Lane, deadline: float) -> None:
+    if not lane.slots.locked():
+        await lane.slots.acquire()
+        return
     try:
         async with asyncio.timeout_at(deadline):
             await lane.slots.acquire()

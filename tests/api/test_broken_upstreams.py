@@ -329,6 +329,20 @@ def test_b02_a_source_that_is_well_again_is_called_again(
     assert provider.http.get("/ready").json()["breakers"]["upstream:raw"] == "closed"
 
 
+def test_b02_a_source_that_is_given_another_base_url_is_called_there_at_once(
+    brittle: Callable[..., RunningProvider], agent: Headers, admin: Headers, raw: Raw
+) -> None:
+    provider = brittle(60)
+    raw.answer = said(503)
+    while call(provider, agent, "rest")[2] != "upstream_circuit_open":
+        pass
+    with raw_upstream() as elsewhere:
+        elsewhere.answer = said(200)
+        changed = provider.http.patch("/api/v1/sources/raw", json={"base_url": elsewhere.address}, headers=admin)
+        assert changed.status_code == 200, changed.text
+        assert call(provider, agent, "rest")[1] == 200
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_b05_a_probe_whose_caller_leaves_does_not_keep_the_way_closed(
     brittle: Callable[..., RunningProvider], agent: Headers, raw: Raw, door: str

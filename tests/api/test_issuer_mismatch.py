@@ -3,9 +3,9 @@
 import httpx
 import pytest
 
+from tests.api import protocol
 from tests.api.conftest import Start
 from tests.api.probe import Probe
-from tests.api.protocol import post
 from tests.support.installation import (
     AGENT_CLIENT,
     PASSWORD,
@@ -45,9 +45,10 @@ def told(provider: RunningProvider, headers: Headers, door: str) -> tuple[int, s
     if door == "rest":
         answer = provider.execute(headers, "probe/echo")
         return answer.status_code, answer.json()["code"], answer.json()["detail"]
-    answer = post(provider, headers, "tools/call", name="probe__echo", arguments={})
+    answer = protocol.post(provider, headers, "tools/call", name="probe__echo", arguments={})
     if answer.status_code != 200:
-        return answer.status_code, answer.json()["code"], answer.json()["detail"]
+        refusal = protocol.told(answer)
+        return answer.status_code, refusal["code"], refusal["detail"]
     result = answer.json()["result"]
     return 502, result["_meta"]["code"], result["content"][0]["text"]
 

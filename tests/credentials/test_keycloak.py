@@ -291,6 +291,16 @@ async def test_the_identity_provider_s_own_words_are_logged_without_secrets(
     assert issuer.forms[0]["subject_token"] not in str(logged)
 
 
+async def test_a_secret_that_a_proxy_quotes_is_not_logged(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    issuer.exchange = lambda form: Answer(403, {"error": form["client_secret"], "error_description": f"is {SECRET}"})
+    with caplog.at_level(logging.DEBUG, "app"):
+        await failure(keycloak, agents)
+    logged = next(line for line in caplog.records if line.message == "token exchange refused").__dict__
+    assert (logged["error"], logged["description"]) == ("[redacted]", "is [redacted]")
+
+
 DOWN: list[tuple[Answer, str, float]] = [
     (Answer(429, b"slow down"), "idp_overloaded", 1),
     (Answer(429, b"", headers={"retry-after": "7"}), "idp_overloaded", 7),

@@ -369,6 +369,14 @@ async def test_garbage_is_no_token(verifier: AgentTokenVerifier, garbage: str) -
     assert (await refusal(verifier, garbage)).code == "token_invalid"
 
 
+async def test_a_token_is_written_in_one_way_so_that_a_revoked_one_has_no_other(
+    verifier: AgentTokenVerifier, issuer: Issuer
+) -> None:
+    token = issuer.token()
+    await verifier.verify(token)
+    assert (await refusal(verifier, f"{token}==")).code == "token_invalid"
+
+
 async def test_no_token_is_missing(verifier: AgentTokenVerifier) -> None:
     missing = await refusal(verifier, "")
     assert missing.code == "token_missing"

@@ -280,6 +280,24 @@ async def test_a_compressed_bomb_takes_no_memory(sender: Sender) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
 
 
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+async def test_no_content_is_no_broken_gzip(sender: Sender, method: str) -> None:
+    async with scripted(ok(b"", "Content-Encoding: gzip")) as server:
+        assert (await sender.send(a_request(server.address, method))).content == b""
+
+
+async def test_compressed_bodies_of_nothing_end_at_their_size(sender: Sender) -> None:
+    lines = head("Content-Encoding: gzip", "Connection: close")
+    begin = zlib.compressobj(wbits=zlib.MAX_WBITS | 16).flush(zlib.Z_SYNC_FLUSH)
+    async with scripted(saying(lines + begin, forever=b"\0\0\0\xff\xff" * 10_000)) as server:
+        answer = await sender.send(server.address)
+        assert (answer.content, answer.truncated) == (b"", True)
+    async with scripted(saying(lines, forever=gzip.compress(b"") * 1_000)) as server:
+        failure = await sender.failure(server.address)
+    assert failure.code == "upstream_broken"
+    assert "1000 pieces" in failure.detail
+
+
 async def test_an_ordinary_gzip_is_unpacked_although_not_asked_for(sender: Sender) -> None:
     async with scripted(ok(gzip.compress(b"menu"), "Content-Encoding: gzip")) as server:
         assert (await sender.send(server.address)).content == b"menu"
@@ -413,20 +431,25 @@ async def test_answers_that_nobody_can_answer_open_the_breaker_of_that_source_al
 
 @pytest.mark.parametrize("answer", [reset, hang, b"HTTP/1.1 504 X\r\nContent-Length: 0\r\n\r\n"])
 async def test_what_one_caller_alone_meets_keeps_out_no_other(sender: Sender, answer: Answer | bytes) -> None:
-    async with scripted(answer) as server, scripted(ok(b"quick")) as quick:
+    async def but_for_the_menu(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        told = ok(b"quick") if server.heads[-1].startswith("GET /menu ") else answer
+        await (saying(told) if isinstance(told, bytes) else told)(reader, writer)
+
+    async with scripted(but_for_the_menu) as server:
         for _ in range(3):
             with contextlib.suppress(ToolsProviderError):
                 await sender.send(server.address, within=0.2)
-        assert (await sender.failure(quick.address)).code == "upstream_circuit_open"
-        assert (await sender.send(quick.address, caller="other")).content == b"quick"
+        assert (await sender.failure(f"{server.address}/menu")).code == "upstream_circuit_open"
+        assert (await sender.send(f"{server.address}/menu", caller="other")).content == b"quick"
 
 
 async def test_what_everybody_meets_keeps_out_everybody(sender: Sender) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}/"
         for _ in range(3):
-            await sender.failure(f"http://127.0.0.1:{unused.getsockname()[1]}/")
-        assert (await sender.failure("http://127.0.0.1/", caller="other")).code == "upstream_circuit_open"
+            await sender.failure(address)
+        assert (await sender.failure(address, caller="other")).code == "upstream_circuit_open"
 
 
 @pytest.mark.parametrize("answer", [reset, hang], ids=["resets", "hangs"])
@@ -446,6 +469,27 @@ async def test_each_origin_of_a_source_has_a_breaker_of_its_own_and_none_stays(s
         assert sender.breaker_state() == 0
     sender.upstream.remove("pizzeria")
     assert sender.breaker_state("pizzeria/1") is None
+
+
+async def test_a_source_that_moves_is_called_at_its_new_origin_at_once(sender: Sender) -> None:
+    async with scripted(b"HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n") as server, scripted(ok(b"")) as well:
+        while sender.breaker_state() != 1:
+            await sender.send(server.address)
+        assert (await sender.failure(f"{server.address}/v2")).code == "upstream_circuit_open"
+        assert (await sender.send(f"{well.address}/v2")).status == 200
+        assert sender.breaker_state() == 0
+
+
+async def test_calls_that_outlive_their_source_show_no_breaker(sender: Sender) -> None:
+    hanging = Hanging()
+    async with scripted(hanging) as server:
+        await sender.failure(server.address, within=0.1)
+        calls = [asyncio.create_task(sender.failure(server.address, within=0.3)) for _ in range(2)]
+        for _ in range(3):
+            await hanging.arrived.acquire()
+        sender.upstream.remove("pizzeria")
+        assert {failure.code for failure in await asyncio.gather(*calls)} == {"upstream_timeout"}
+    assert sender.breaker_state() is None
 
 
 async def test_a_source_that_is_removed_leaves_no_breaker(sender: Sender) -> None:

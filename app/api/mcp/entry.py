@@ -15,7 +15,7 @@ from app.api.http.dependencies import Composition, agent_of, composition_of
 from app.api.http.disconnect import unless_gone
 from app.api.http.problems import rpc_error
 from app.api.mcp.unreadable import call_apart
-from app.errors import Invalid, InvalidAgentToken, NotFound, NotPermitted, TooLarge, ToolsProviderError
+from app.errors import BadAnswer, Invalid, InvalidAgentToken, NotFound, NotPermitted, TooLarge, ToolsProviderError
 
 MCP_BYTES = 4 * 1024 * 1024
 
@@ -32,7 +32,7 @@ class McpEntry:
         composition = composition_of(scope)
         try:
             scope["agent"] = await agent_of(scope)
-        except (InvalidAgentToken, NotPermitted) as error:
+        except (BadAnswer, InvalidAgentToken, NotPermitted) as error:
             await composition.outcomes.refused(error, "mcp")
             raise
         if scope["method"] != "POST":

@@ -15,6 +15,7 @@ from app.errors import BadAnswer, InvalidAgentToken, TooLarge, Unavailable
 from app.identity.agent_token import AgentToken
 from app.identity.issuer_watch import IssuerWatch, issuer_mismatch
 from app.identity.published import FOREIGN, error_of, first_words, members_of
+from app.logs import REDACTED
 from app.outbound import cause_of, read_bounded
 
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -111,7 +112,7 @@ class KeycloakExchanger:
                 body = await read_bounded(response, _MAX_BYTES)
             except (BadAnswer, TooLarge):
                 raise self._unreadable(response.status_code, b"") from None
-        return response.status_code, response.headers, body
+        return response.status_code, response.headers, _without(form["client_secret"], body)
 
     def _read(self, status: int, headers: httpx.Headers, body: bytes, target: ExchangeTarget) -> dict[str, Any]:
         """Return the members of a token answer; raises what anything else means."""
@@ -139,6 +140,11 @@ class KeycloakExchanger:
         if 400 <= status < 500:
             return AnswerUnreadable("idp_foreign_answer", FOREIGN.format(status=status))
         return AnswerUnreadable("idp_broken", _UNREADABLE)
+
+
+def _without(secret: str, body: bytes) -> bytes:
+    """Return the body as it may be logged: a proxy that complains of a request may quote it."""
+    return body.replace(secret.encode(), REDACTED.encode()) if secret else body
 
 
 def _retry_after(headers: httpx.Headers) -> float:

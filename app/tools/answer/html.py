@@ -11,7 +11,7 @@ from app.operation.text import cleaned
 
 _MOST_TAGS = 20_000  # then the rest of the page is left out
 _UNSEEN = frozenset({"script", "style", "template", "svg", "noscript", "iframe"})
-_INLINE = frozenset({"a", "abbr", "b", "code", "em", "font", "i", "kbd", "mark", "small", "span", "strong", "u"})
+_INLINE = frozenset({"a", "abbr", "b", "code", "em", "font", "i", "kbd", "mark", "small", "span", "strong", "u", "wbr"})
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)  # str.lower changes the length of some texts
 _TAG_STARTS = frozenset(f"{string.ascii_lowercase}/!?")
 _NAME = frozenset(string.ascii_lowercase + string.digits)

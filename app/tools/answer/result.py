@@ -70,7 +70,8 @@ def read_answer(answer: HttpAnswer, *, secret: str | None, duration_ms: float) -
         body = AnswerBody("text", _elsewhere(answer.status, headers.get("location")), b"", truncated=False)
     else:
         body = read_body(answer.content, content_type, truncated=answer.truncated, echo=echo)
-    value, truncated = _error_text(body, content_type) if outcome == "upstream_error" else (body.value, body.truncated)
+    is_error = outcome == "upstream_error"
+    value, truncated = _error_text(body, content_type, echo) if is_error else (body.value, body.truncated)
     return ToolResult(
         outcome=outcome,
         upstream_status=answer.status,
@@ -99,13 +100,13 @@ def _elsewhere(status: int, location: str | None) -> str:
     )
 
 
-def _error_text(body: AnswerBody, content_type: str | None) -> tuple[Any, bool]:
+def _error_text(body: AnswerBody, content_type: str | None, echo: Echo) -> tuple[Any, bool]:
     """Return the body, shortened if it is a text, and whether something of it is missing."""
     if body.kind != "text":
         return body.value, body.truncated
     text: str = body.value
     if media_type_of(content_type) in _PAGES or text[:200].lstrip().lower().startswith(_PAGE_STARTS):
-        text = text_of_html(text)
+        text = echo.out_of_text(text_of_html(text))  # markup may have stood in the middle of it
     return text[:LONGEST_ERROR], body.truncated or len(text) > LONGEST_ERROR
 
 

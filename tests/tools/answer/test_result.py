@@ -205,6 +205,13 @@ def test_a_token_that_is_echoed_is_taken_out() -> None:
     assert result.headers == {"etag": "x"}
 
 
+def test_a_token_is_taken_out_of_an_error_page_that_breaks_it_where_lines_may_break() -> None:
+    bearer = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJqbyJ9.c2ln"
+    page = f"<html><p>Bearer {bearer.replace('.', '.<wbr>')} is unknown</p></html>"
+    result = result_of(page.encode(), "text/html", status=403, bearer=bearer)
+    assert result.body == "Bearer [the token that was sent] is unknown"
+
+
 @pytest.mark.parametrize("charset", ["utf-16", "utf-32-le", "utf-8"])
 def test_a_token_is_taken_out_in_any_charset(charset: str) -> None:
     bearer = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJqbyJ9.c2ln"
