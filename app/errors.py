@@ -100,8 +100,8 @@ class BadAnswer(ToolsProviderError):
 class Unavailable(ToolsProviderError):
     """Another server is unavailable now; `retry_after` is in seconds."""
 
-    def __init__(self, code: str, detail: str, retry_after: float = 1.0) -> None:
-        super().__init__(code, detail)
+    def __init__(self, code: str, detail: str, retry_after: float = 1.0, *, inside: str | None = None) -> None:
+        super().__init__(code, detail, inside=inside)
         self.retry_after = retry_after
 
 

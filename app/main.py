@@ -28,6 +28,7 @@ from app.api.rest.resource_metadata import metadata_address, metadata_router
 from app.api.web.pages import Doors, pages_router, static_files
 from app.audit.log import AuditLog
 from app.audit.outcome import Outcomes
+from app.audit.writer import check_writable
 from app.circuit_breaker import CircuitBreaker
 from app.credentials.credential import Means
 from app.credentials.token_exchange.audited import AuditedExchanger
@@ -38,12 +39,11 @@ from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.database import Database
 from app.documents.apart import ReadingLimits
 from app.documents.fetching import Documents, reference_origins
-from app.errors import Unavailable
 from app.identity.issuer_watch import IssuerWatch
 from app.identity.jwks import JwksCache
 from app.identity.verifier import AgentTokenVerifier
 from app.memory import InProcessMemory, Memory
-from app.outbound import AddressPolicy, AiohttpSender, Sender, guarded_client, plain_client
+from app.outbound import AddressPolicy, AiohttpSender, Sender, guarded_client, plain_client, trusted_authorities
 from app.settings import Settings
 from app.sources.repository import SourceRepository
 from app.sources.rules import SourceRules
@@ -66,8 +66,9 @@ _log = structlog.get_logger(__name__)
 def create_app(settings: Settings) -> FastAPI:
     """Return the application; what it works with is built when it starts and closed when it ends.
 
-    Raises ValueError for settings whose meaning only their reader can judge (addresses, origins, database).
+    Raises ValueError for settings whose meaning only their reader can judge (addresses, origins, database, files).
     """
+    trusted_authorities()
     problems = Problems(settings.public_url, metadata_address(settings.resource), settings.scopes)
     reach = reach_of(settings.public_url, settings.allowed_hosts, settings.allowed_origins)
     policy = AddressPolicy(settings.allowed_upstreams)
@@ -124,7 +125,7 @@ async def _composition(
         telemetry = Telemetry(settings.otel_service_name, settings.otel_exporter_otlp_endpoint)
         closing.callback(telemetry.shutdown)
         closing.push_async_callback(database.dispose)
-        await _migrate(database)
+        await database.migrate()
         audit = AuditLog(database, settings.audit_log, telemetry=telemetry)
         closing.push_async_callback(audit.stop)
         await audit.start()
@@ -168,12 +169,19 @@ async def _composition(
         )
 
 
-async def _migrate(database: Database) -> None:
+async def prepare(settings: Settings) -> None:
+    """Bring the database up to date, and open what is written, before anything is served.
+
+    Raises Unavailable, whose `inside` says why, and ValueError for AUDIT_LOG. The application brings the database up to
+    date as well when it starts, but a server that runs it can only show a traceback.
+    """
+    database = _database(settings)
     try:
         await database.migrate()
-    except Unavailable as error:
-        _log.error("DATABASE_URL: the database cannot be used, so nothing is served", reason=str(error.__cause__))
-        raise
+    finally:
+        await database.dispose()
+    if settings.audit_log is not None:  # often beside the database, in a folder that is there only now
+        check_writable(settings.audit_log)
 
 
 def _database(settings: Settings) -> Database:
@@ -309,3 +317,5 @@ def _warn(settings: Settings) -> None:
         _log.warning("TOKEN_EXCHANGE_CLIENT_SECRET is empty: no token can be exchanged")
     elif secret == _SECRET_OF_THE_SEED:
         _log.warning("TOKEN_EXCHANGE_CLIENT_SECRET is the one of the demo realm, which everybody knows: change it")
+    if "channel_binding=require" in settings.database_url.get_secret_value():
+        _log.warning("DATABASE_URL: channel_binding is not available; sslmode=verify-full proves the server instead")

@@ -1,11 +1,17 @@
 """The database: made and brought up to date at the start, on SQLite and PostgreSQL alike."""
 
 import asyncio
+import os
+import resource
+import shutil
 import sqlite3
 import threading
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]
+import certifi
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -19,6 +25,7 @@ from app.audit.record import AUDIT_RECORDS
 from app.database import Database
 from app.errors import Unavailable
 from app.sources.tables import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport
+from tests.support.certificates import Authority
 from tests.support.databases import PostgresqlCluster
 
 pytestmark = pytest.mark.anyio
@@ -166,7 +173,6 @@ def test_another_kind_of_database_is_refused_at_the_start(url: str) -> None:
     ("written", "used"),
     [
         ("postgres://u@h/d", "postgresql+asyncpg://u@h/d"),
-        ("postgresql://u@h/d?sslmode=require", "postgresql+asyncpg://u@h/d?ssl=require"),
         ("postgresql+psycopg://u@h/d", "postgresql+asyncpg://u@h/d"),
         ("sqlite:///x.db", "sqlite+aiosqlite:///x.db"),
     ],
@@ -200,3 +206,110 @@ async def test_a_file_of_sqlite_stays_the_same(tmp_path: Path) -> None:
 
 def names_in(folder: Path) -> list[str]:
     return [file.name for file in folder.glob("*.db")]
+
+
+async def why(url: str) -> str:
+    database = Database(url)
+    try:
+        with pytest.raises(Unavailable) as refused:
+            await database.migrate()
+    finally:
+        await database.dispose()
+        await _until_the_drivers_threads_have_ended()
+    assert refused.value.code == "database_unavailable"
+    assert "hunter2" not in str(refused.value.inside)
+    return str(refused.value.inside)
+
+
+async def test_a_database_of_a_newer_release_is_told(database: Database, database_url: str) -> None:
+    async with database.engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert "a newer version of this program made it" in await why(database_url)
+    assert "9999" in await why(database_url)
+
+
+async def test_a_damaged_database_is_told(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/test.db")
+    await database.migrate()
+    await database.dispose()
+    file = tmp_path / "test.db"
+    file.write_bytes(file.read_bytes()[:4096] + b"x" * 8192)
+    assert "test.db: it is damaged" in await why(f"sqlite:///{tmp_path}/test.db")
+
+
+async def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
+    try:
+        assert "test.db: the disk is full" in await why(f"sqlite:///{tmp_path}/test.db")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.extended
+async def test_postgresql_says_itself_why_it_lets_nobody_in(postgresql: PostgresqlCluster) -> None:
+    url = await postgresql.new_database()
+    assert 'role "nobody" does not exist' in await why(url.replace("tester", "nobody:hunter2"))
+    assert 'database "none" does not exist' in await why(url.rpartition("/")[0] + "/none")
+    assert 'unrecognized configuration parameter "odd"' in await why(f"{url}?odd=1")
+    assert "rejected SSL upgrade" in await why(f"{url}?sslmode=require&channel_binding=require")
+
+
+@pytest.mark.extended
+async def test_options_of_hosted_databases_are_understood(postgresql: PostgresqlCluster) -> None:
+    url = await postgresql.new_database()
+    options = "sslmode=prefer&channel_binding=require&connect_timeout=9&application_name=tools&keepalives=1"
+    database = Database(f"{url}?{options}&gssencmode=disable&options=-c%20statement_timeout%3D4321")
+    await database.migrate()
+    async with database.engine.connect() as connection:
+        for name, value in {"application_name": "tools", "statement_timeout": "4321ms"}.items():
+            assert (await connection.execute(text(f"SHOW {name}"))).scalar_one() == value
+    await database.dispose()
+
+
+@pytest.mark.extended
+async def test_postgresql_that_lets_nobody_in_is_an_outage_and_no_fault(postgresql: PostgresqlCluster) -> None:
+    database = Database((await postgresql.new_database()).replace("tester", "nobody"))
+    with pytest.raises(Unavailable):
+        await _write(database)
+    assert not await database.check()
+    await database.dispose()
+
+
+def _give(pem: Path, data: Path) -> None:
+    """Give a key to the PostgreSQL of a data directory, which takes no other's."""
+    given = data / pem.name
+    shutil.copy(pem, given)
+    os.chown(given, data.stat().st_uid, data.stat().st_gid)
+    given.chmod(0o600)
+
+
+@pytest.fixture
+async def over_tls(postgresql: PostgresqlCluster, tmp_path: Path) -> AsyncGenerator[tuple[str, Path]]:
+    """A database of a server that speaks TLS, and the file of its certificate's authority."""
+    url = await postgresql.new_database()
+    authority = Authority(tmp_path)
+    authority.server("127.0.0.1")
+    pem = tmp_path / "127.0.0.1.pem"
+    connection = await asyncpg.connect(url)
+    _give(pem, Path(await connection.fetchval("SHOW data_directory")))
+    for change in (f"ssl_cert_file = '{pem.name}'", f"ssl_key_file = '{pem.name}'", "ssl = on"):
+        await connection.execute(f"ALTER SYSTEM SET {change}")
+    await connection.execute("SELECT pg_reload_conf()")
+    yield url, authority.file
+    await connection.execute("ALTER SYSTEM RESET ssl")
+    await connection.execute("SELECT pg_reload_conf()")
+    await connection.close()
+
+
+@pytest.mark.extended
+async def test_the_url_of_a_hosted_database_leads_to_it_over_tls(over_tls: tuple[str, Path]) -> None:
+    url, authority = over_tls
+    for options in ("sslmode=require&channel_binding=require", f"sslmode=verify-full&sslrootcert={authority}"):
+        database = Database(f"{url}?{options}")
+        await database.migrate()
+        async with database.engine.connect() as connection:
+            secure = await connection.execute(text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))
+            assert secure.scalar_one() is True
+        await database.dispose()
+    assert "certificate verify failed" in await why(f"{url}?sslmode=verify-full&sslrootcert={certifi.where()}")

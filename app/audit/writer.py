@@ -161,6 +161,15 @@ class AuditWriter:
             _log.error("audit record that is stored nowhere else", reason=reason, record=orjson.dumps(row).decode())
 
 
+def check_writable(file: Path) -> None:
+    """Raise ValueError, which names AUDIT_LOG and the file, if nothing can be appended to it."""
+    try:
+        with file.open("ab"):
+            pass
+    except OSError as error:
+        raise ValueError(f"AUDIT_LOG: {file.absolute()} cannot be written ({error.strerror}).") from None
+
+
 def _release(batch: Iterable[_Pending]) -> None:
     for _, written in batch:
         if not written.done():

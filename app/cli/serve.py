@@ -1,5 +1,6 @@
 """`tools-provider serve`: the server as a process, from its settings to its end."""
 
+import asyncio
 import gc
 import math
 import signal
@@ -15,8 +16,9 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from app.errors import Unavailable
 from app.logs import configure_logging
-from app.main import create_app
+from app.main import create_app, prepare
 from app.settings import Settings, misspelt
 
 _FAILED, _UNUSABLE = 1, 2  # exit status when it cannot start, and for settings and addresses that cannot be used
@@ -35,6 +37,14 @@ def serve(host: str | None = None, port: int | None = None) -> None:
     except ValueError as error:  # a setting that only its reader can judge
         _give_up(str(error))
     listener = _listener(settings.host, settings.port)
+    try:
+        asyncio.run(prepare(settings))
+    except Unavailable as error:
+        listener.close()
+        _give_up(f"DATABASE_URL: the database cannot be used. {error.inside}", _FAILED)
+    except ValueError as error:
+        listener.close()
+        _give_up(str(error))
     configure_logging(settings.log_level)
     for name, nearest in misspelt().items():
         _log.warning("a variable that looks like a setting is none and has no effect", variable=name, setting=nearest)
@@ -123,6 +133,6 @@ def _written(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _give_up(text: str) -> NoReturn:
+def _give_up(text: str, status: int = _UNUSABLE) -> NoReturn:
     sys.stderr.write(f"{text}\n")
-    raise typer.Exit(_UNUSABLE)
+    raise typer.Exit(status)

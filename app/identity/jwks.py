@@ -160,9 +160,8 @@ class JwksCache:
             if self._age < _GATHERING:
                 await asyncio.sleep(_GATHERING)
             self._begun += 1
-            number = self._begun
             self._keys = _signing_keys(await published(self._client, self._url, self._timeout))
-            self._answered, self._fetched_at, self._failure = number, self._clock(), None
+            self._answered, self._fetched_at, self._failure = self._begun, self._clock(), None
         except NotPublished as error:
             self._failure = error
             _log.warning("signing keys could not be fetched", extra={**error.told, "url": self._url})

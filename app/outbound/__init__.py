@@ -11,7 +11,7 @@ from app.outbound.body import Allowance, read_bounded, read_up_to
 from app.outbound.causes import Cause, cause_of
 from app.outbound.clients import guarded_client, plain_client
 from app.outbound.sender import AiohttpSender, HttpAnswer, Sender
-from app.outbound.wire import Headers, WireError
+from app.outbound.wire import Headers, WireError, trusted_authorities
 
 __all__ = [
     "AddressPolicy",
@@ -30,4 +30,5 @@ __all__ = [
     "read_bounded",
     "read_up_to",
     "stated_origin",
+    "trusted_authorities",
 ]

@@ -5,6 +5,7 @@ No session has a timeout of its own: a timeout for each read does not limit a se
 """
 
 import asyncio
+import os
 import ssl
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -82,7 +83,7 @@ async def _never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
 
 
 def _connector(**options: Any) -> aiohttp.TCPConnector:  # noqa: ANN401 - aiohttp's own options
-    return _Connector(limit=0, keepalive_timeout=_KEEP_ALIVE, ssl=_tls(), **options)
+    return _Connector(limit=0, keepalive_timeout=_KEEP_ALIVE, ssl=trusted_authorities(), **options)
 
 
 def _guarded_connector(policy: AddressPolicy) -> aiohttp.TCPConnector:
@@ -167,8 +168,17 @@ class _OneAnswer(ResponseHandler):
 
 
 @cache
-def _tls() -> ssl.SSLContext:
-    context = httpx.create_ssl_context()
+def trusted_authorities() -> ssl.SSLContext:
+    """Return the TLS context of all connections: it trusts public authorities, or those of SSL_CERT_FILE or _DIR.
+
+    Raises ValueError, which names the variable, if they cannot be read.
+    """
+    try:
+        context = httpx.create_ssl_context()
+    except OSError as error:
+        name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
+        why = error.strerror if not isinstance(error, ssl.SSLError) else "it holds no certificates in PEM"
+        raise ValueError(f"{name}: {os.environ.get(name)} cannot be read ({why}).") from None
     context.sslobject_class = TellingSSLObject
     return context
 

@@ -1,5 +1,6 @@
 """`tools-provider serve` as a process: how it starts, what it says when it cannot, how it stops."""
 
+import asyncio
 import json
 import os
 import signal
@@ -16,9 +17,11 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
+from app.main import prepare
 from app.settings import Settings
 from seed.ports import free_port
 from tests.api.probe import WAIT_SECONDS, Probe
@@ -124,6 +127,12 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
         ({"KEEP_ALIVE": "0"}, "KEEP_ALIVE: "),
         ({"SHUTDOWN_DRAIN": "-1"}, "SHUTDOWN_DRAIN: "),
         ({"SOURCE_READ_MEMORY": "99999999999999999999"}, "SOURCE_READ_MEMORY: "),
+        ({"HOST": "192.0.2.1"}, "Cannot listen on 192.0.2.1"),
+        ({"DATABASE_URL": "postgresql://user:hunter2@db/x?sslmode=on"}, "DATABASE_URL: sslmode is one of allow, "),
+        ({"DATABASE_URL": "postgresql://user@db/x?connect_timeout=soon"}, "DATABASE_URL: connect_timeout is a number"),
+        ({"DATABASE_URL": "sqlite:///x.db?mode=ro"}, "DATABASE_URL: SQLite takes no options here. Leave out ?mode"),
+        ({"AUDIT_LOG": "missing/audit.jsonl"}, "missing/audit.jsonl cannot be written (No such file or directory)"),
+        ({"AUDIT_LOG": "/"}, "AUDIT_LOG: / cannot be written (Is a directory)"),
     ],
 )
 def test_settings_that_cannot_be_used_are_named(
@@ -135,6 +144,55 @@ def test_settings_that_cannot_be_used_are_named(
     assert "Traceback" not in run.output
     assert "hunter2" not in run.output
     assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("sqlite:///notes.txt", "notes.txt: it is another file, not an SQLite database"),
+        ("sqlite:///{folder}", "{folder}: it cannot be opened or made"),
+        ("sqlite:////proc/x.db", "/proc/x.db: it cannot be opened or made"),
+        ("sqlite:////proc/none/x.db", "/proc/none/x.db: No such file or directory"),
+        ("sqlite:///notes.txt/x.db", "notes.txt/x.db: File exists"),
+        ("postgresql://user:hunter2@does-not-exist.invalid/x", "x: Name or service not known"),
+        ("postgresql://user:hunter2@127.0.0.1:1/x?sslmode=require&channel_binding=require", "x: Connection refused"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_told_at_once_in_one_line(
+    serve: Callable[..., Result], tmp_path: Path, url: str, said: str
+) -> None:
+    (tmp_path / "notes.txt").write_text("Buy pizza.\n" * 100)
+    started = time.monotonic()
+    run = serve(DATABASE_URL=url.format(folder=tmp_path))
+    assert time.monotonic() - started < 4  # SQLite's lock is waited for 5 s
+    assert run.exit_code == 1
+    assert run.stderr.startswith("DATABASE_URL: the database cannot be used. ")
+    assert said.format(folder=tmp_path) in run.stderr
+    assert len(run.output.splitlines()) == 1
+    assert "hunter2" not in run.output
+
+
+def test_the_audit_log_may_be_beside_a_database_that_is_not_there_yet(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    url = SecretStr(f"sqlite:///{data}/tools-provider.db")
+    asyncio.run(prepare(Settings(_env_file=None, database_url=url, audit_log=data / "audit.jsonl")))
+    assert (data / "audit.jsonl").exists()
+
+
+@pytest.mark.extended
+def test_an_authority_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("Buy pizza.")
+    for file, reason in (("none.pem", "No such file or directory"), ("notes.txt", "it holds no certificates in PEM")):
+        run = subprocess.run(  # noqa: S603
+            [COMMAND, "serve"],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "PORT": "0", "SSL_CERT_FILE": file},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert (run.returncode, run.stderr) == (2, f"SSL_CERT_FILE: {file} cannot be read ({reason}).\n")
 
 
 def test_every_wrong_setting_is_named_at_once_and_no_secret_is_shown(serve: Callable[..., Result]) -> None:
@@ -191,8 +249,9 @@ def test_a_database_that_cannot_be_had_at_the_start_is_told_in_words(tmp_path: P
             [COMMAND, "serve"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60
         )
     assert run.returncode == 1
-    assert "DATABASE_URL: the database cannot be used" in run.stderr
-    assert "hunter2" not in run.stderr
+    assert run.stderr.startswith("DATABASE_URL: the database cannot be used. postgresql://user:***@127.0.0.1:")
+    assert run.stderr.endswith(": Connection refused\n")
+    assert len(run.stderr.splitlines()) == 1
 
 
 def test_a_port_that_is_taken_is_named(serve: Callable[..., Result]) -> None:

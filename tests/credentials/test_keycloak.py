@@ -239,6 +239,7 @@ NOT_KEYCLOAKS: list[tuple[int, Any, str]] = [
     (404, b"nothing\xffhere", "nothing\ufffdhere"),
     (413, {"error": "", "error_description": "too large"}, '{"error": "", "error_description": "too large"}'),
     (499, {"error": {"code": 7}}, '{"error": {"code": 7}}'),
+    (403, b"<" * 200_000, "<" * 200),  # would take minutes, were all of it looked at
 ]
 
 
@@ -576,9 +577,10 @@ async def test_a_result_that_cannot_be_checked_is_not_used(
     clock.advance(10)
     issuer.publish("key-2")
     issuer.certs = lambda: Answer(503)
-    with pytest.raises(Unavailable) as failed:
+    with pytest.raises(AnswerUnreadable) as failed:
         await keycloak.exchange(agent, PIZZERIA)
-    assert failed.value.code == "idp_unreachable"
+    assert (failed.value.code, failed.value.retry_after) == ("idp_unreachable", 5)
+    assert "keys cannot be fetched" in failed.value.detail
 
 
 async def test_success_is_told_at_debug_in_the_guide_s_words(

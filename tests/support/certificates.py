@@ -30,7 +30,7 @@ class Authority:
     def server(self, name: str, *, begins: int = -9, ends: int = 9, clients: bool = False) -> ssl.SSLContext:
         """Return the context of a server whose certificate is for a name or an address; the days count from today.
 
-        `clients`: it asks for certificates of its clients.
+        `clients`: it asks for certificates of its clients. Key and certificate are in `NAME.pem` in the folder.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         today = datetime.now(UTC)
@@ -38,7 +38,7 @@ class Authority:
         issued = _certificate(_common_name(name), self._name, key.public_key(), days)
         issued = issued.add_extension(x509.SubjectAlternativeName([_general_name(name)]), critical=False)
         signed = issued.sign(self._key, hashes.SHA256())
-        pem = self._folder / f"{name}-{begins}-{ends}.pem"
+        pem = self._folder / f"{name}.pem"
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )

@@ -36,7 +36,7 @@ class ExchangedToken:
 
 
 class AnswerUnreadable(Unavailable):
-    """Something answered, but not as an identity provider does; the circuit breaker does not count this."""
+    """There was an answer, but it cannot be understood or checked now; the circuit breaker does not count this."""
 
 
 class TokenExchanger(Protocol):

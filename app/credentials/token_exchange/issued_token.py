@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from app.credentials.token_exchange.exchanger import ExchangedToken, ExchangeTarget
-from app.errors import BadAnswer, NotPermitted
+from app.credentials.token_exchange.exchanger import AnswerUnreadable, ExchangedToken, ExchangeTarget
+from app.errors import BadAnswer, NotPermitted, Unavailable
 from app.identity.agent_token import AgentToken
 from app.identity.claims import audiences_of, integer, text_or_none
 from app.identity.jwks import JwksCache, SignatureRefused
@@ -50,6 +50,9 @@ class IssuedTokenCheck:
             claims = await signed_claims(value, self._keys)
         except SignatureRefused:
             raise _unusable("it is not signed as it should be") from None
+        except Unavailable as error:
+            # Strangers can bring it about that keys are not asked for at this moment; that must not open the breaker.
+            raise AnswerUnreadable(error.code, error.detail, error.retry_after) from None
         self._check_claims(claims, agent, target)
         granted = text_or_none(answer.get("scope"))
         if granted is not None:
