@@ -144,16 +144,16 @@ def test_refusals_are_on_record_and_a_flood_is_counted(provider: RunningProvider
     def recorded(code: str, told: str) -> dict[str, Any]:
         """The record that tells this. Others of the same second may leave it no room, so the request is repeated."""
         for _ in range(1_000):
-            provider.http.post("/mcp", headers={"Host": "evil.example" + "x" * 3_000})
-            provider.http.get("/api/v1/tools", headers={"Origin": "https://evil.example"})
+            provider.http.post("/mcp", headers={"Host": "flood.example" + "x" * 3_000})
+            provider.http.get("/api/v1/tools", headers={"Origin": "https://flood.example"})
             for record in provider.audit(admin, outcome=code, limit=20):
                 if told in record["detail"]:
                     return record
         raise AssertionError(f"no record of {code} tells {told}")
 
-    page = recorded("origin_refused", "https://evil.example")
+    page = recorded("origin_refused", "https://flood.example")
     assert (page["kind"], page["door"], page["subject"]) == ("refusal", "rest", None)
-    host = recorded("host_refused", "evil.examplexxx")
+    host = recorded("host_refused", "flood.examplexxx")
     assert (host["kind"], host["door"]) == ("refusal", "mcp")
     assert len(host["detail"]) < 500
     assert recorded("host_refused", "more like this within 1 s")["door"] in {"mcp", "rest"}
