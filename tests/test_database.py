@@ -181,33 +181,6 @@ def test_the_driver_is_chosen_for_the_operator(written: str, used: str) -> None:
     assert str(Database(written).engine.url) == used
 
 
-@pytest.mark.extended
-async def test_each_connection_to_postgresql_is_made_with_the_url_as_it_is_now(postgresql: PostgresqlCluster) -> None:
-    first, second = await postgresql.new_database(), await postgresql.new_database()
-    now = [first]
-    database = Database(first, current_url=lambda: now[0])
-    used: list[str] = []
-    for url in (first, second, "half written", "mysql://elsewhere/x"):
-        now[0] = url
-        await database.dispose()  # of the connections that it has
-        async with database.session() as session:
-            used.append((await session.exec(text("SELECT current_database()"))).scalar_one())  # type: ignore[call-overload]
-    await database.dispose()
-    first_name, second_name = (url.rpartition("/")[2] for url in (first, second))
-    assert used == [first_name, second_name, first_name, first_name]
-
-
-async def test_a_file_of_sqlite_stays_the_same(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/one.db", current_url=lambda: f"sqlite:///{tmp_path}/another.db")
-    await database.migrate()
-    await database.dispose()
-    assert names_in(tmp_path) == ["one.db"]
-
-
-def names_in(folder: Path) -> list[str]:
-    return [file.name for file in folder.glob("*.db")]
-
-
 async def why(url: str) -> str:
     database = Database(url)
     try:
@@ -313,3 +286,30 @@ async def test_the_url_of_a_hosted_database_leads_to_it_over_tls(over_tls: tuple
             assert secure.scalar_one() is True
         await database.dispose()
     assert "certificate verify failed" in await why(f"{url}?sslmode=verify-full&sslrootcert={certifi.where()}")
+
+
+@pytest.mark.extended
+async def test_each_connection_to_postgresql_is_made_with_the_url_as_it_is_now(postgresql: PostgresqlCluster) -> None:
+    first, second = await postgresql.new_database(), await postgresql.new_database()
+    now = [first]
+    database = Database(first, current_url=lambda: now[0])
+    used: list[str] = []
+    for url in (first, second, "half written", "mysql://elsewhere/x"):
+        now[0] = url
+        await database.dispose()  # of the connections that it has
+        async with database.session() as session:
+            used.append((await session.exec(text("SELECT current_database()"))).scalar_one())  # type: ignore[call-overload]
+    await database.dispose()
+    first_name, second_name = (url.rpartition("/")[2] for url in (first, second))
+    assert used == [first_name, second_name, first_name, first_name]
+
+
+async def test_a_file_of_sqlite_stays_the_same(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/one.db", current_url=lambda: f"sqlite:///{tmp_path}/another.db")
+    await database.migrate()
+    await database.dispose()
+    assert names_in(tmp_path) == ["one.db"]
+
+
+def names_in(folder: Path) -> list[str]:
+    return [file.name for file in folder.glob("*.db")]

@@ -266,6 +266,19 @@ def test_b01_fifteen_refusals_of_any_kind_leave_the_way_open(
     assert call(provider, agent, "rest")[1] == 200
 
 
+@pytest.mark.parametrize("door", DOORS)
+def test_a_204_that_brings_a_body_is_a_204_and_the_next_call_is_not_spoilt(
+    provider: RunningProvider, agent: Headers, raw: Raw, door: str
+) -> None:
+    raw.answer = b'HTTP/1.1 204 No Content\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n{"a":"body"}'
+    for _ in range(3):
+        assert call(provider, agent, door)[1] == 204
+    raw.answer = ok(b'{"the": "next"}', "Content-Type: application/json")
+    answer, status, _ = call(provider, agent, door, "raw/post")
+    assert status == 200
+    assert "next" in answer.text
+
+
 def test_five_errors_of_one_operation_take_nothing_from_anybody(
     brittle: Callable[..., RunningProvider], agent: Headers, raw: Raw
 ) -> None:

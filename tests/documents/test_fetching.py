@@ -7,6 +7,7 @@ import socket
 import time
 import zlib
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from app.errors import BadAnswer, DeadlineExceeded, Invalid, TooLarge, ToolsProv
 from app.operation.operation import Conversion
 from app.outbound import AddressPolicy, AddressRefused, guarded_client
 from tests.sources.conftest import document
+from tests.support.certificates import Authority
 from tests.support.scripted import Answer, ok, redirect, scripted
 
 pytestmark = pytest.mark.anyio
@@ -157,13 +159,20 @@ async def test_a_server_that_breaks_is_unreachable(answer: bytes | Answer, docum
     assert refused.code == "document_unreachable"
 
 
-async def test_a_closed_port_and_an_unknown_name_are_unreachable(documents: Documents) -> None:
+async def test_whoever_registers_is_told_why_a_document_cannot_be_fetched(documents: Documents, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    for url in (f"http://127.0.0.1:{port}/x", "http://does-not-exist.invalid/x"):
-        with pytest.raises(BadAnswer) as refused:
-            await documents.read(url, "slug", {})
-        assert refused.value.code == "document_unreachable"
+    async with scripted(ok(b"{}"), Authority(tmp_path, "Inner Authority").server("127.0.0.1")) as secure:
+        for url, why in (
+            (f"http://127.0.0.1:{port}", "it refuses connections (nothing listens there, or a firewall refuses)"),
+            ("http://does-not-exist.invalid", "its name cannot be resolved (the name server "),
+            (f"https://127.0.0.1:{secure.port}", "issued by CN=Inner Authority) is not trusted"),
+        ):
+            with pytest.raises(BadAnswer) as refused:
+                await documents.read(f"{url}/x", "slug", {})
+            assert refused.value.code == "document_unreachable"
+            assert f"{url} sent no document to this server: " in refused.value.detail
+            assert why in refused.value.detail
 
 
 async def test_an_inner_address_is_refused_before_anything_is_sent() -> None:
