@@ -243,3 +243,13 @@ def test_an_unknown_realm_is_not_found(wire: Wire) -> None:
 def test_the_token_endpoint_is_for_posts(wire: Wire) -> None:
     answer = wire.get("/protocol/openid-connect/token", client_id=AGENT)
     assert (answer.status_code, answer.json()) == (405, {"error": "HTTP 405 Method Not Allowed"})
+
+
+def test_a_token_of_another_name_of_the_same_realm_is_invalid(wire: Wire, agent_token: str) -> None:
+    other = Wire(wire.base_url.replace("127.0.0.1", "localhost"))
+    try:
+        assert other.exchange(agent_token, audience=PIZZERIA).json()["error_description"] == "Invalid token"
+        assert other.exchange(other.agent_token(), audience=PIZZERIA).status_code == 200
+        assert refusal_of(wire.exchange(other.agent_token(), audience=PIZZERIA)) == INVALID_TOKEN
+    finally:
+        other.close()
