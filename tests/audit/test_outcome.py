@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 
 import pytest
 
@@ -13,6 +14,8 @@ from tests.tools.builders import an_agent
 
 pytestmark = pytest.mark.anyio
 
+SUMMARY = "more like this within 1 s"
+
 
 class Kept:
     """Takes records; each is durable once `room` is set."""
@@ -21,10 +24,20 @@ class Kept:
         self.records: list[AuditRecord] = []
         self.room = asyncio.Event()
         self.room.set()
+        self.summarised = asyncio.Event()
 
     async def record(self, record: AuditRecord) -> None:
         self.records.append(record)
+        if record.detail is not None and record.detail.endswith(SUMMARY):
+            self.summarised.set()
         await self.room.wait()
+
+    async def next_summary(self) -> AuditRecord:
+        """The summary that comes by itself, at most a window later."""
+        async with asyncio.timeout(20):
+            await self.summarised.wait()
+        self.summarised.clear()
+        return self.records[-1]
 
     @property
     def outcomes(self) -> list[tuple[str, str]]:
@@ -154,7 +167,7 @@ async def test_a_flood_of_refused_calls_is_counted_and_other_calls_are_not(audit
     assert kept.outcomes.count(("call", "ok")) == 3 * EACH_BY_ITSELF
     for code, door, said in (("invalid_arguments", "mcp", None), ("tool_not_found", "rest", "No such tool.")):
         details = [record.detail for record in kept.records if (record.outcome, record.door) == (code, door)]
-        assert details == [*[said] * EACH_BY_ITSELF, f"{2 * EACH_BY_ITSELF} more like this within 1 s"]
+        assert details == [*[said] * EACH_BY_ITSELF, f"{2 * EACH_BY_ITSELF} {SUMMARY}"]
     assert {(record.subject, record.preferred_username) for record in kept.records} == {("f7b1", "johndoe")}
 
 
@@ -163,3 +176,41 @@ async def test_refusals_of_different_people_do_not_hide_each_other(audit: Outcom
         for _ in range(EACH_BY_ITSELF):
             await audit.refused(NotPermitted("role_required", ""), "rest", agent=an_agent(subject=subject))
     assert len(kept.records) == 2 * EACH_BY_ITSELF
+
+
+async def test_a_refusal_before_any_work_says_no_more_than_is_known(audit: Outcomes, kept: Kept) -> None:
+    await audit.refused(NotFound("tool_not_found", "None."), "mcp")
+    (record,) = kept.records
+    stated = {
+        "kind": "refusal",
+        "action": "authenticate",
+        "outcome": "tool_not_found",
+        "door": "mcp",
+        "detail": "None.",
+    }
+    known = {name: value for name, value in asdict(record).items() if value is not None and name not in {"at", "id"}}
+    assert known == {**stated, "door": "mcp", "detail": "None.", "passthrough": False}
+
+
+async def test_as_many_as_are_recorded_by_themselves_need_no_summary(audit: Outcomes, kept: Kept) -> None:
+    for _ in range(EACH_BY_ITSELF):
+        await audit.refused(NotPermitted("role_required", ""), "rest")
+    await audit.stop()
+    assert len(kept.records) == EACH_BY_ITSELF
+
+
+async def test_every_second_of_a_flood_is_summarised_by_itself(audit: Outcomes, kept: Kept) -> None:
+    for more in (2, 3):
+        for _ in range(EACH_BY_ITSELF + more):
+            await audit.refused(NotPermitted("role_required", ""), "rest", action="administer", agent=an_agent())
+        summary = await kept.next_summary()
+        assert (summary.kind, summary.action, summary.outcome) == ("refusal", "administer", "role_required")
+        assert (summary.subject, summary.door, summary.detail) == ("f7b1", "rest", f"{more} {SUMMARY}")
+    assert len(kept.records) == 2 * (EACH_BY_ITSELF + 1)
+
+
+async def test_time_is_counted_from_the_beginning_of_the_work(kept: Kept) -> None:
+    audit = Outcomes(kept.record, Clock(0))
+    async with audit.outcome(kind="call", action="execute") as call:
+        pass
+    assert (call.seconds, kept.records[0].duration_ms) == (0, 0)

@@ -1,6 +1,7 @@
 """Which exchanges are saved, and for how long."""
 
 import asyncio
+import itertools
 import gc
 import logging
 
@@ -44,12 +45,14 @@ async def test_a_second_call_needs_no_exchange(
     assert audit.outcomes == ["ok"]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
 async def test_nobody_gets_what_was_issued_for_another_token_audience_or_scope(
-    exchanger: CachingExchanger, agents: Agents, issuer: Issuer
+    exchanger: CachingExchanger, agents: Agents, issuer: Issuer, *, at_once: bool
 ) -> None:
     def answer(form: dict[str, str]) -> Answer:
-        return Answer(body=issuer.issue(form, jti=f"{len(issuer.forms)}", sub=subjects[form["subject_token"]]))
+        return Answer(body=issuer.issue(form, jti=f"{next(numbers)}", sub=subjects[form["subject_token"]]))
 
+    numbers = itertools.count()
     issuer.exchange = answer
     users = [await agents.agent(), await agents.agent(jti="second session"), await agents.agent(sub="another-user")]
     subjects = {agent.value: agent.subject for agent in users}
@@ -60,9 +63,9 @@ async def test_nobody_gets_what_was_issued_for_another_token_audience_or_scope(
         ExchangeTarget("pizzeria-backend", ("menu:read", "menu:write")),
     ]
     for _ in range(2):
-        for agent in users:
-            for target in targets:
-                await exchanger.exchange(agent, target)
+        calls = [exchanger.exchange(agent, target) for agent in users for target in targets]
+        tokens = await asyncio.gather(*calls) if at_once else [await call for call in calls]
+        assert len({token.value for token in tokens}) == len(calls)
     asked = {(form["subject_token"], form["audience"], form.get("scope")) for form in issuer.forms}
     assert len(issuer.forms) == len(asked) == len(users) * len(targets)
 
