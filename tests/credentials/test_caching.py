@@ -1,8 +1,8 @@
 """Which exchanges are saved, and for how long."""
 
 import asyncio
-import itertools
 import gc
+import itertools
 import logging
 
 import pytest
