@@ -70,6 +70,7 @@ def test_without_arguments_there_is_little_to_send() -> None:
         ("https://api.example.com/v1", "/a", "https://api.example.com/v1/a"),
         ("https://api.example.com/v1/x/", "/a/", "https://api.example.com/v1/x/a/"),
         ("https://api.example.com/v1/X", "/a/", "https://api.example.com/v1/X/a/"),
+        ("https://api.example.com/~v1/a:b;c=(d)", "/e", "https://api.example.com/~v1/a:b;c=(d)/e"),
         ("http://127.0.0.1:8041/v1?key=1", "/a", "http://127.0.0.1:8041/v1/a?key=1"),
         ("https://api.example.com/v1?key=1", "/a?x=2?", "https://api.example.com/v1/a?key=1&x=2?"),
         ('https://api.example.com/{v}/ü?q="', "/a", "https://api.example.com/%7Bv%7D/%C3%BC/a?q=%22"),
