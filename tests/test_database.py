@@ -224,6 +224,7 @@ async def why(url: str) -> str:
 async def test_a_database_of_a_newer_release_is_told(database: Database, database_url: str) -> None:
     async with database.engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    await database.dispose()
     assert "a newer version of this program made it" in await why(database_url)
     assert "9999" in await why(database_url)
 

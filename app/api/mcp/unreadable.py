@@ -61,25 +61,26 @@ def _judged(arguments: object) -> Arguments:
 
 def _lenient(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """Return the value with Unusable inside, or None for what is not JSON in UTF-8."""
-    if body.count(b"[") + body.count(b"{") > VALUES:
-        return _of_too_many(body)
     try:
-        return json.loads(
-            b"".join(_shallow(body)).decode(),
-            object_pairs_hook=_object,
-            parse_int=_integer,
-            parse_float=_float,
-            parse_constant=_constant,
-        )
+        if body.count(b"[") + body.count(b"{") > VALUES:
+            return _of_too_many(orjson.loads(body))
+        text = b"".join(_shallow(body)).decode()
+        numbers = _Numbers()
+        try:
+            return json.loads(
+                text,
+                object_pairs_hook=_object,
+                parse_int=numbers.integer,
+                parse_float=numbers.fraction,
+                parse_constant=_constant,
+            )
+        except _TooManyNumbers:
+            return _of_too_many(json.loads(text, parse_constant=_constant))
     except ValueError:
         return None
 
 
-def _of_too_many(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    try:
-        message = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
+def _of_too_many(message: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(message, dict) and isinstance(params := message.get("params"), dict):
         params["arguments"] = _TOO_MANY
     return message
@@ -108,13 +109,29 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return named
 
 
-def _integer(digits: str) -> object:
-    return int(digits) if len(digits) <= _LONGEST_INTEGER else _TOO_LONG
+class _TooManyNumbers(Exception):
+    pass
 
 
-def _float(digits: str) -> object:
-    value = float(digits)
-    return value if math.isfinite(value) else _TOO_LARGE
+class _Numbers:
+    """Reads numbers, and no more of them than a body may have values: each is a call that keeps others waiting."""
+
+    def __init__(self) -> None:
+        self._left = VALUES
+
+    def integer(self, digits: str) -> object:
+        self._count()
+        return int(digits) if len(digits) <= _LONGEST_INTEGER else _TOO_LONG
+
+    def fraction(self, digits: str) -> object:
+        self._count()
+        value = float(digits)
+        return value if math.isfinite(value) else _TOO_LARGE
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise _TooManyNumbers
 
 
 def _constant(name: str) -> object:
