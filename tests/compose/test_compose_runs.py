@@ -18,7 +18,7 @@ from tests.compose.processes import Composition, need_postgres, provider, runnin
 from tests.docs.pages import blocks
 
 ISSUERS = [
-    pytest.param(False, id="embedded issuer"),
+    pytest.param(False, id="embedded issuer", marks=pytest.mark.extended),
     pytest.param(True, id="Keycloak", marks=pytest.mark.deep),
 ]
 

@@ -90,7 +90,9 @@ def as_pattern(shown: str) -> str:
     )
 
 
-@pytest.mark.parametrize("page", [GUIDE, README], ids=["guide", "README"])
+@pytest.mark.parametrize(
+    "page", [pytest.param(GUIDE, id="guide", marks=pytest.mark.extended), pytest.param(README, id="README")]
+)
 def test_every_command_answers_what_the_page_shows(page: Path, here: Composition) -> None:
     told = steps(page)
     assert len(told) >= 1

@@ -20,6 +20,8 @@ from tests.locks.conftest import OF_PYTHON_3_11, make_environment
 from tests.locks.wheels import Shelf
 from tests.support.environments import ROOT
 
+pytestmark = pytest.mark.extended
+
 SECONDS = 90
 TINY = ("alpha==1.0", "beta==1.0", "gamma==1.0")
 Install = Callable[..., subprocess.CompletedProcess[str]]
