@@ -22,14 +22,28 @@ class Access:
 
     def see(self, agent: AgentToken, asked: str, door: Door) -> Tool:
         """Return the tool; raises NotFound alike for one that does not exist and one that the agent may not see."""
-        tool = self._named(asked, door)
-        if tool is None or not self._catalog.may_see(agent, tool):
-            raise NotFound("tool_not_found", _UNKNOWN)
-        return tool
+        return self._visible(agent, self._named(asked, door))
 
-    def decide(self, agent: AgentToken, asked: str, door: Door) -> Tool:
-        """Return the tool that the agent may call now. Raises NotFound and InsufficientScope."""
-        tool = self.see(agent, asked, door)
+    async def admit(self, agent: AgentToken, asked: str, door: Door) -> Tool:
+        """Return the tool that the agent may call now. Raises NotFound and InsufficientScope, once on record."""
+        tool = self._named(asked, door)
+        try:
+            return self._callable(agent, tool)
+        except ToolsProviderError as refusal:
+            source = None if tool is None else tool.source.slug
+            self._telemetry.tool_called(source=source or "unknown", outcome=refusal.code, seconds=0)
+            await self._audit.refused(
+                refusal,
+                door,
+                action="execute",
+                agent=agent,
+                source=source,
+                tool=asked if tool is None else tool.tool_id,
+            )
+            raise
+
+    def _callable(self, agent: AgentToken, named: Tool | None) -> Tool:
+        tool = self._visible(agent, named)
         required = tool.source.required_scopes
         if not required <= agent.scopes:
             # With those that other tools need of it, or the agent's user would sign in anew at every change of tool.
@@ -40,14 +54,10 @@ class Access:
             )
         return tool
 
-    async def refused(self, refusal: ToolsProviderError, agent: AgentToken, asked: str, door: Door) -> None:
-        """Put a refusal of `decide` on record; its tool is the one that was asked for, if there is one."""
-        tool = self._named(asked, door)
-        source = None if tool is None else tool.source.slug
-        self._telemetry.tool_called(source=source or "unknown", outcome=refusal.code, seconds=0)
-        await self._audit.refused(
-            refusal, door, action="execute", agent=agent, source=source, tool=asked if tool is None else tool.tool_id
-        )
+    def _visible(self, agent: AgentToken, named: Tool | None) -> Tool:
+        if named is None or not self._catalog.may_see(agent, named):
+            raise NotFound("tool_not_found", _UNKNOWN)
+        return named
 
     def _named(self, asked: str, door: Door) -> Tool | None:
         return self._catalog.find_by_mcp_name(asked) if door == "mcp" else self._catalog.find(asked)

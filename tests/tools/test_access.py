@@ -53,10 +53,10 @@ async def test_a_tool_is_known_by_the_name_that_its_door_gives_it(
     access: Access, catalog: Catalog, records: list[AuditRecord], door: Door
 ) -> None:
     show(catalog)
-    assert access.decide(an_agent(), NAMES[door], door).tool_id == "pizzeria/get_menu"
+    assert (await access.admit(an_agent(), NAMES[door], door)).tool_id == "pizzeria/get_menu"
     with pytest.raises(NotFound):
-        access.decide(an_agent(), NAMES["mcp" if door == "rest" else "rest"], door)
-    assert records == []
+        await access.admit(an_agent(), NAMES["mcp" if door == "rest" else "rest"], door)
+    assert [record.outcome for record in records] == ["tool_not_found"]
 
 
 @pytest.mark.parametrize("tool", ["pizzeria/nothing", "nothing/get_menu", "", "pizzeria__get_menu"])
@@ -65,10 +65,9 @@ async def test_an_unknown_tool_is_not_found_and_recorded(
 ) -> None:
     show(catalog)
     with pytest.raises(NotFound) as refused:
-        access.decide(an_agent(), tool, "rest")
+        await access.admit(an_agent(), tool, "rest")
     assert refused.value.code == "tool_not_found"
     assert refused.value.detail.startswith("There is no tool with that name that you may see.")
-    await access.refused(refused.value, an_agent(), tool, "rest")
     (record,) = records
     assert (record.kind, record.action, record.door) == ("refusal", "execute", "rest")
     assert (record.outcome, record.tool, record.source) == ("tool_not_found", tool, None)
@@ -83,13 +82,12 @@ async def test_a_tool_that_the_agent_may_not_see_is_not_found(
 ) -> None:
     show(catalog, roles=roles, enabled=enabled, scopes="orders")
     with pytest.raises(NotFound) as hidden:
-        access.decide(an_agent(), NAMES[door], door)
-    with pytest.raises(NotFound) as unknown:
-        access.decide(an_agent(), "nothing", door)
-    assert (hidden.value.code, hidden.value.detail) == (unknown.value.code, unknown.value.detail)
-    await access.refused(hidden.value, an_agent(), NAMES[door], door)
+        await access.admit(an_agent(), NAMES[door], door)
     (record,) = records
     assert (record.outcome, record.tool, record.source) == ("tool_not_found", "pizzeria/get_menu", "pizzeria")
+    with pytest.raises(NotFound) as unknown:
+        await access.admit(an_agent(), "nothing", door)
+    assert (hidden.value.code, hidden.value.detail) == (unknown.value.code, unknown.value.detail)
 
 
 @pytest.mark.parametrize("door", ["rest", "mcp"])
@@ -99,15 +97,14 @@ async def test_missing_scopes_are_named_all_at_once(
     show(catalog, scopes="orders menu")
     agent = an_agent(scopes=frozenset({"menu"}))
     with pytest.raises(InsufficientScope) as refused:
-        access.decide(agent, NAMES[door], door)
+        await access.admit(agent, NAMES[door], door)
     assert refused.value.scopes == ("menu", "orders")
     assert refused.value.detail == "This tool needs a token with the scopes menu orders. Ask for all of them."
-    await access.refused(refused.value, agent, NAMES[door], door)
     (record,) = records
     assert (record.outcome, record.tool, record.source) == ("insufficient_scope", "pizzeria/get_menu", "pizzeria")
     assert b'{outcome="insufficient_scope",source="pizzeria"} 1.0' in telemetry.render_prometheus()
     for scopes in ({"menu", "orders"}, {"menu", "orders", "more"}):
-        assert access.decide(an_agent(scopes=frozenset(scopes)), NAMES[door], door)
+        assert await access.admit(an_agent(scopes=frozenset(scopes)), NAMES[door], door)
 
 
 async def test_a_tool_that_only_lacks_scopes_is_seen(access: Access, catalog: Catalog) -> None:

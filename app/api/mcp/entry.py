@@ -15,7 +15,7 @@ from app.api.http.dependencies import Composition, agent_of, composition_of
 from app.api.http.disconnect import unless_gone
 from app.api.http.problems import rpc_error
 from app.api.mcp.unreadable import call_apart
-from app.errors import BadAnswer, Invalid, InvalidAgentToken, NotFound, NotPermitted, TooLarge, ToolsProviderError
+from app.errors import BadAnswer, Invalid, InvalidAgentToken, NotFound, NotPermitted, TooLarge
 
 MCP_BYTES = 4 * 1024 * 1024
 
@@ -53,12 +53,9 @@ async def _decide(composition: Composition, call: Mapping[str, Any], scope: Scop
     if not isinstance(asked, str):
         return
     try:
-        scope["tool"] = composition.access.decide(agent, asked, "mcp")
-    except ToolsProviderError as refusal:
-        await composition.access.refused(refusal, agent, asked, "mcp")
-        if not isinstance(refusal, NotFound):
-            raise
-        scope["tool"] = refusal
+        scope["tool"] = await composition.access.admit(agent, asked, "mcp")
+    except NotFound as unknown:
+        scope["tool"] = unknown
 
 
 def _read(body: bytes, scope: Scope) -> tuple[object, bytes]:

@@ -13,7 +13,7 @@ from app.api.http.dependencies import Agent, Tools, composition_of
 from app.api.http.disconnect import unless_gone
 from app.api.http.paging import Limit, page_of
 from app.api.rest.failures import BODY, CALL, CALLER, PAGES, PARAMETERS, failures
-from app.errors import Invalid, ToolsProviderError, Violation
+from app.errors import Invalid, Violation
 from app.telemetry import current_trace_id
 from app.tools.answer.result import ToolResult
 from app.tools.catalog import Tool
@@ -148,11 +148,7 @@ async def execute_tool(request: Request) -> Response:
     """Execute a tool as the caller. An upstream's own 4xx or 5xx is 200 with `is_error: true`."""
     tool_id, arguments = _asked(request.scope.get("json"))
     composition, agent = composition_of(request.scope), request.scope["agent"]
-    try:
-        tool = composition.access.decide(agent, tool_id, "rest")
-    except ToolsProviderError as refusal:
-        await composition.access.refused(refusal, agent, tool_id, "rest")
-        raise
+    tool = await composition.access.admit(agent, tool_id, "rest")
     result = await unless_gone(request.receive, composition.executor.execute(tool, arguments, agent, "rest"))
     return Response(_rendered(tool_id, result), media_type="application/json")
 
