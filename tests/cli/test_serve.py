@@ -427,6 +427,52 @@ def test_an_idle_connection_is_kept_for_as_long_as_the_setting_says(
             assert 0.9 <= time.monotonic() - answered_at < 5
 
 
+BODY = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode()
+SIZED, CHUNKED = (
+    (b"Content-Length: %d" % len(BODY), BODY),
+    (b"Transfer-Encoding: chunked", b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)),
+)
+OF_JAVA = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA"
+OF_BROWSERS = b"Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13"
+
+
+@pytest.fixture(scope="module")
+def served(
+    identity_provider: EmbeddedIdentityProvider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, int]]:
+    with serving(identity_provider, tmp_path_factory.mktemp("served")) as (_, address):
+        host, port = address.removeprefix("http://").split(":")
+        yield host, int(port)
+
+
+@pytest.mark.parametrize("pieces", ["at once", "apart", "byte by byte"])
+@pytest.mark.parametrize(("framing", "body"), [SIZED, CHUNKED], ids=["sized", "chunked"])
+@pytest.mark.parametrize("offer", [OF_JAVA, OF_BROWSERS], ids=["h2c", "websocket"])
+def test_a_request_that_offers_another_protocol_is_answered_in_this_one(
+    served: tuple[str, int], agent: Headers, offer: bytes, framing: bytes, body: bytes, pieces: str
+) -> None:
+    bearer = agent["Authorization"].encode()
+    asked = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: %b\r\n" % bearer
+    asked += b"Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n"
+    head, plain = asked + offer + b"\r\n" + framing + b"\r\n\r\n", asked + framing + b"\r\n\r\n"
+    sent = head + body + plain + body + head + body  # the requests that follow are read from where they begin
+    size = {"at once": len(sent), "apart": len(head), "byte by byte": 1}[pieces]
+    with socket.create_connection(served, timeout=10) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start in range(0, len(sent), size):
+            connection.sendall(sent[start : start + size])
+        received = b""
+        while received.count(b'"result":{}') < 3 and (more := connection.recv(10_000)):
+            received += more
+    assert received.count(b"HTTP/1.1 200 OK") == received.count(b'"result":{}') == 3, received
+
+
+def test_there_is_no_tunnel(served: tuple[str, int]) -> None:
+    with socket.create_connection(served, timeout=10) as connection:
+        connection.sendall(b"CONNECT login.example.com:443 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connection.recv(10_000).startswith(b"HTTP/1.1 400 ")
+
+
 def until_stopping(address: str) -> None:
     """Return when the server says that it stops, or does not say anything any more."""
     try:
