@@ -73,6 +73,12 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
         ({"KEYCLOAK_URL": "https://login.example.com/.well-known/openid-configuration"}, "KEYCLOAK_URL: this is more"),
         ({"KEYCLOAK_REALM": ""}, "KEYCLOAK_REALM: this is empty"),
         ({"KEYCLOAK_REALM": " tools-provider"}, "Write for example tools-provider"),
+        ({"KEYCLOAK_REALM": '"tools-provider"'}, "KEYCLOAK_REALM: leave out the quotes around the value"),
+        ({"TOKEN_EXCHANGE_CLIENT_ID": "'tools'"}, "TOKEN_EXCHANGE_CLIENT_ID: leave out the quotes"),
+        ({"TOKEN_EXCHANGE_CLIENT_SECRET": '"hunter2"'}, "TOKEN_EXCHANGE_CLIENT_SECRET: leave out the quotes"),
+        ({"DATABASE_URL": '"postgresql://user:hunter2@db/x"'}, "DATABASE_URL: leave out the quotes"),
+        ({"ACCEPTED_AUDIENCES": '"tools"'}, "ACCEPTED_AUDIENCES: leave out the quotes"),
+        ({"ADMIN_ROLES": '["admin"]'}, "ADMIN_ROLES: separate the entries by commas, without brackets and quotes"),
         ({"KEYCLOAK_REALM": "realms/tools-provider"}, "KEYCLOAK_REALM: this is not the name of a realm"),
         ({"TOKEN_EXCHANGE_CLIENT_ID": ""}, "TOKEN_EXCHANGE_CLIENT_ID: this is empty"),
         ({"OTEL_SERVICE_NAME": " "}, "OTEL_SERVICE_NAME: this is empty"),
@@ -128,6 +134,8 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
         ({"SHUTDOWN_DRAIN": "-1"}, "SHUTDOWN_DRAIN: "),
         ({"SOURCE_READ_MEMORY": "99999999999999999999"}, "SOURCE_READ_MEMORY: "),
         ({"HOST": "192.0.2.1"}, "Cannot listen on 192.0.2.1"),
+        ({"DATABASE_URL": "postgresql://user:p@hunter2@db/x"}, "DATABASE_URL: write @ in the user or password as %40"),
+        ({"DATABASE_URL": "postgresql://user:p@db:hunter2/x"}, "DATABASE_URL: this is not a database URL"),
         ({"DATABASE_URL": "postgresql://user:hunter2@db/x?sslmode=on"}, "DATABASE_URL: sslmode is one of allow, "),
         ({"DATABASE_URL": "postgresql://user@db/x?connect_timeout=soon"}, "DATABASE_URL: connect_timeout is a number"),
         ({"DATABASE_URL": "sqlite:///x.db?mode=ro"}, "DATABASE_URL: SQLite takes no options here. Leave out ?mode"),
@@ -227,6 +235,32 @@ def test_addresses_are_taken_as_they_are_meant() -> None:
     )
     assert read(oidc_issuer="https://login.example.com:443/realms/x").issuer == "https://login.example.com:443/realms/x"
     assert read(host="[::1]").host == "::1"
+
+
+def test_a_line_end_after_a_value_is_no_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"\xef\xbb\xbfhunter2\r\n")
+    names = ("public_url", "keycloak_realm", "token_exchange_client_secret", "database_url", "log_level", "host")
+    for end in ("\n", "\r", "\r\n"):
+        stated = ("https://tools.example.com", "tools", "hunter2", "sqlite:///x.db", "INFO", "127.0.0.1")
+        given: dict[str, Any] = {name: value + end for name, value in zip(names, stated, strict=True)}
+        settings = Settings(_env_file=None, **given)
+        assert (settings.public_url, settings.keycloak_realm, settings.log_level, settings.host) == (
+            "https://tools.example.com",
+            "tools",
+            "INFO",
+            "127.0.0.1",
+        )
+        assert (settings.exchange_secret(), settings.current_database_url()) == ("hunter2", "sqlite:///x.db")
+    secret_file = Settings(_env_file=None, token_exchange_client_secret_file=tmp_path / "secret")
+    assert secret_file.exchange_secret() == "hunter2"
+
+
+def test_the_name_of_a_realm_is_written_in_addresses_as_keycloak_writes_it() -> None:
+    assert (
+        Settings(_env_file=None, keycloak_realm="My größe").issuer
+        == "http://localhost:8041/realms/My%20gr%C3%B6%C3%9Fe"
+    )
+    assert Settings(_env_file=None, keycloak_realm="a@b+c,d").issuer == "http://localhost:8041/realms/a@b+c,d"
 
 
 def test_variables_that_are_nearly_settings_are_told_without_their_values(
