@@ -415,10 +415,16 @@ def test_calls_in_flight_finish_when_it_is_asked_to_stop(
 def test_load_balancers_hear_of_the_end_before_it_stops_listening(
     identity_provider: EmbeddedIdentityProvider, agent: Headers, tmp_path: Path
 ) -> None:
-    with serving(identity_provider, tmp_path, SHUTDOWN_DRAIN="2") as (process, address):
-        assert httpx.get(f"{address}/ready", trust_env=False).status_code == 200
+    with (
+        serving(identity_provider, tmp_path, SHUTDOWN_DRAIN="2") as (process, address),
+        httpx.Client(trust_env=False) as kept,
+    ):
+        assert "connection" not in kept.get(f"{address}/ready").headers
         process.send_signal(signal.SIGTERM)
         asked_at = time.monotonic()
+        until_stopping(address)
+        # A proxy that sent its next request as the server leaves would get no answer.
+        assert kept.get(f"{address}/api/v1/tools", headers=agent).headers["connection"] == "close"
         served: list[tuple[float, str, int]] = []
         try:
             while True:  # each on a connection of its own
