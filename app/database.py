@@ -145,8 +145,18 @@ def _is_sqlite(url: URL) -> bool:
     return url.get_backend_name() == "sqlite"
 
 
+def _read(written: str) -> URL:
+    try:
+        url = make_url(written)
+    except ValueError:  # of the port
+        raise ArgumentError from None
+    if "@" in (url.host or ""):  # which is a part of the password, and would be shown
+        raise ValueError("DATABASE_URL: write @ in the user or password as %40.")
+    return url
+
+
 def _with_driver(written: str) -> URL:
-    url = make_url(written.replace("postgres://", "postgresql://", 1))
+    url = _read(written.replace("postgres://", "postgresql://", 1))
     if _is_sqlite(url):
         return url.set(drivername="sqlite+aiosqlite")
     if url.get_backend_name() != "postgresql":
@@ -159,7 +169,7 @@ def _options(written: str) -> dict[str, Any]:
 
     Raises ValueError for one that cannot be used.
     """
-    url = make_url(written)
+    url = _read(written)
     options = dict(url.query)
     if _is_sqlite(url):
         if options:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
@@ -31,6 +31,9 @@ _EXAMPLES: Mapping[str, str] = {
 # Unreserved characters only, which no proxy writes in another way, and no empty or dot segments (RFC 3986).
 _PATH = re.compile(r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)*")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
+_LINE_ENDS = "\r\n"  # left by `echo … | base64` in a Secret of Kubernetes, and by files made on Windows
+_QUOTED = re.compile(r"""(["']).*\1""", re.DOTALL)
+_OF_SEGMENTS = "!$&'()*+,;=:@"  # beside the unreserved, what stands as it is (RFC 3986 section 3.3), for Keycloak too
 _ALIKE = 0.9  # of 1; KEYCLOAK_USER, which is not ours, is 0.88 like KEYCLOAK_URL
 
 
@@ -53,7 +56,7 @@ class Secret:
 
 
 def _content(file: Path) -> str:
-    return file.read_text(encoding="utf-8").rstrip("\r\n")
+    return file.read_text(encoding="utf-8-sig").rstrip(_LINE_ENDS)
 
 
 class Settings(BaseSettings):
@@ -138,6 +141,8 @@ class Settings(BaseSettings):
     @classmethod
     def _comma_list(cls, value: object) -> object:
         if isinstance(value, str):
+            if value.startswith('["'):
+                raise ValueError("separate the entries by commas, without brackets and quotes")
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
@@ -204,6 +209,16 @@ class Settings(BaseSettings):
     def _capitals(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_it_is_meant(cls, value: object) -> object:  # the last of these comes first
+        if not isinstance(value, str):
+            return value
+        value = value.rstrip(_LINE_ENDS)
+        if _QUOTED.fullmatch(value):
+            raise ValueError("leave out the quotes around the value: docker run --env-file makes them a part of it")
+        return value
+
     @model_validator(mode="before")
     @classmethod
     def _secrets_from_files(cls, values: dict[str, object]) -> dict[str, object]:
@@ -236,7 +251,7 @@ class Settings(BaseSettings):
     @property
     def realm_url(self) -> str:
         """Where the identity provider's endpoints are reached: `KEYCLOAK_URL/realms/KEYCLOAK_REALM`."""
-        return f"{self.keycloak_url}/realms/{self.keycloak_realm}"
+        return f"{self.keycloak_url}/realms/{quote(self.keycloak_realm, safe=_OF_SEGMENTS)}"
 
     @property
     def issuer(self) -> str:

@@ -51,6 +51,8 @@ async def published(client: httpx.AsyncClient, url: str, seconds: float) -> dict
     except (BadAnswer, TooLarge) as error:
         raise NotPublished(error.detail, response.status_code) from None
     status = response.status_code
+    if response.has_redirect_location:
+        raise NotPublished(redirect_of(response.headers), status)
     if 400 <= status < 500 and error_of(body) is None:
         raise NotPublished("something else answered", status, body, foreign_status=status)
     document = members_of(body)
@@ -75,6 +77,11 @@ def members_of(body: bytes) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     return members if isinstance(members, dict) else None
+
+
+def redirect_of(headers: httpx.Headers) -> str:
+    """Return where a redirect leads, and what to do; for the log."""
+    return f"it redirects to {first_words(headers['location'].encode())}: set KEYCLOAK_URL to the address that answers"
 
 
 def first_words(body: bytes) -> str:

@@ -4,11 +4,12 @@ import json
 import re
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.api.conftest import Start
 from tests.api.probe import Probe
-from tests.api.protocol import ACCEPT, ERAS, MODERN, message, post, sent_raw, told
+from tests.api.protocol import ACCEPT, ERAS, LEGACY, MODERN, message, post, sent_raw, told
 from tests.support.installation import EmbeddedIdentityProvider, Headers, RunningProvider, bearer
 
 METADATA = "/.well-known/oauth-protected-resource"
@@ -149,6 +150,64 @@ def test_m10_malformed_bodies_are_the_senders_fault(
     answer = provider.http.post("/mcp", content=body, headers={**headers, **agent})
     assert 400 <= answer.status_code < 500, answer.text
     assert answer.json()
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"id": None}, "The id of a request is a string or an integer"),
+        ({"id": 1.5}, "The id of a request is a string or an integer"),
+        ({"id": True}, "The id of a request is a string or an integer"),
+        ({"id": {"a": 1}}, "The id of a request is a string or an integer"),
+        ({"params": []}, "`params` is an object"),
+        ({"params": "secret"}, "`params` is an object"),
+        ({"jsonrpc": "1.0"}, "not a message of JSON-RPC 2.0"),
+        ({"jsonrpc": None}, "not a message of JSON-RPC 2.0"),
+        ({"method": 7}, "not a message of JSON-RPC 2.0"),
+    ],
+)
+def test_a_request_that_nobody_could_answer_is_refused_in_words(
+    provider: RunningProvider, agent: Headers, era: str, change: dict[str, Any], said: str
+) -> None:
+    body, headers = message("tools/list", era)
+    answer = provider.http.post("/mcp", json=body | change, headers={**headers, **agent})
+    assert (answer.status_code, told(answer)["code"]) == (400, "invalid_request")
+    assert said in told(answer)["detail"]
+    assert "secret" not in answer.text
+
+
+def test_messages_are_sent_one_by_one(provider: RunningProvider, agent: Headers) -> None:
+    body, headers = message("tools/list", LEGACY)
+    answer = provider.http.post("/mcp", json=[body], headers={**headers, **agent})
+    assert (answer.status_code, told(answer)["code"]) == (400, "invalid_request")
+    assert "one message" in told(answer)["detail"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["APPLICATION/JSON", "application/json ; charset=utf-8", "application/json-rpc+json", None]
+)
+@pytest.mark.parametrize("accepted", [["application/json"], ["text/event-stream", "application/json"], ["*/*"], []])
+def test_media_types_are_read_as_http_has_them(
+    provider: RunningProvider, agent: Headers, kind: str | None, accepted: list[str]
+) -> None:
+    body = json.dumps(message("ping", LEGACY)[0]).encode()
+    asked = httpx.Request("POST", provider.mcp, headers=agent, content=body)
+    asked.headers = httpx.Headers(
+        [
+            *asked.headers.multi_items(),
+            *(("accept", each) for each in accepted),
+            *([("content-type", kind)] if kind else []),
+        ]
+    )
+    answer = provider.http.send(asked)
+    assert (answer.status_code, answer.json().get("result")) == (200, {}), answer.text
+
+
+def test_another_media_type_is_refused_with_the_one_to_send(provider: RunningProvider, agent: Headers) -> None:
+    answer = post(provider, {**agent, "Content-Type": "text/plain"}, "tools/list")
+    assert (answer.status_code, told(answer)["code"]) == (415, "unsupported_media_type")
+    assert "application/json" in told(answer)["detail"]
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -44,6 +44,8 @@ def overrides() -> dict[str, Any]:
         "Tools.Internal:443",
         "tools_provider",
         "tools_provider:1",
+        "tools.internal.",
+        "tools.internal.:8040",
         "[fd00::1]:8040",
         "10.0.0.5",
         "localhost",

@@ -73,6 +73,12 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
         ({"KEYCLOAK_URL": "https://login.example.com/.well-known/openid-configuration"}, "KEYCLOAK_URL: this is more"),
         ({"KEYCLOAK_REALM": ""}, "KEYCLOAK_REALM: this is empty"),
         ({"KEYCLOAK_REALM": " tools-provider"}, "Write for example tools-provider"),
+        ({"KEYCLOAK_REALM": '"tools-provider"'}, "KEYCLOAK_REALM: leave out the quotes around the value"),
+        ({"TOKEN_EXCHANGE_CLIENT_ID": "'tools'"}, "TOKEN_EXCHANGE_CLIENT_ID: leave out the quotes"),
+        ({"TOKEN_EXCHANGE_CLIENT_SECRET": '"hunter2"'}, "TOKEN_EXCHANGE_CLIENT_SECRET: leave out the quotes"),
+        ({"DATABASE_URL": '"postgresql://user:hunter2@db/x"'}, "DATABASE_URL: leave out the quotes"),
+        ({"ACCEPTED_AUDIENCES": '"tools"'}, "ACCEPTED_AUDIENCES: leave out the quotes"),
+        ({"ADMIN_ROLES": '["admin"]'}, "ADMIN_ROLES: separate the entries by commas, without brackets and quotes"),
         ({"KEYCLOAK_REALM": "realms/tools-provider"}, "KEYCLOAK_REALM: this is not the name of a realm"),
         ({"TOKEN_EXCHANGE_CLIENT_ID": ""}, "TOKEN_EXCHANGE_CLIENT_ID: this is empty"),
         ({"OTEL_SERVICE_NAME": " "}, "OTEL_SERVICE_NAME: this is empty"),
@@ -128,6 +134,8 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
         ({"SHUTDOWN_DRAIN": "-1"}, "SHUTDOWN_DRAIN: "),
         ({"SOURCE_READ_MEMORY": "99999999999999999999"}, "SOURCE_READ_MEMORY: "),
         ({"HOST": "192.0.2.1"}, "Cannot listen on 192.0.2.1"),
+        ({"DATABASE_URL": "postgresql://user:p@hunter2@db/x"}, "DATABASE_URL: write @ in the user or password as %40"),
+        ({"DATABASE_URL": "postgresql://user:p@db:hunter2/x"}, "DATABASE_URL: this is not a database URL"),
         ({"DATABASE_URL": "postgresql://user:hunter2@db/x?sslmode=on"}, "DATABASE_URL: sslmode is one of allow, "),
         ({"DATABASE_URL": "postgresql://user@db/x?connect_timeout=soon"}, "DATABASE_URL: connect_timeout is a number"),
         ({"DATABASE_URL": "sqlite:///x.db?mode=ro"}, "DATABASE_URL: SQLite takes no options here. Leave out ?mode"),
@@ -227,6 +235,32 @@ def test_addresses_are_taken_as_they_are_meant() -> None:
     )
     assert read(oidc_issuer="https://login.example.com:443/realms/x").issuer == "https://login.example.com:443/realms/x"
     assert read(host="[::1]").host == "::1"
+
+
+def test_a_line_end_after_a_value_is_no_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"\xef\xbb\xbfhunter2\r\n")
+    names = ("public_url", "keycloak_realm", "token_exchange_client_secret", "database_url", "log_level", "host")
+    for end in ("\n", "\r", "\r\n"):
+        stated = ("https://tools.example.com", "tools", "hunter2", "sqlite:///x.db", "INFO", "127.0.0.1")
+        given: dict[str, Any] = {name: value + end for name, value in zip(names, stated, strict=True)}
+        settings = Settings(_env_file=None, **given)
+        assert (settings.public_url, settings.keycloak_realm, settings.log_level, settings.host) == (
+            "https://tools.example.com",
+            "tools",
+            "INFO",
+            "127.0.0.1",
+        )
+        assert (settings.exchange_secret(), settings.current_database_url()) == ("hunter2", "sqlite:///x.db")
+    secret_file = Settings(_env_file=None, token_exchange_client_secret_file=tmp_path / "secret")
+    assert secret_file.exchange_secret() == "hunter2"
+
+
+def test_the_name_of_a_realm_is_written_in_addresses_as_keycloak_writes_it() -> None:
+    assert (
+        Settings(_env_file=None, keycloak_realm="My größe").issuer
+        == "http://localhost:8041/realms/My%20gr%C3%B6%C3%9Fe"
+    )
+    assert Settings(_env_file=None, keycloak_realm="a@b+c,d").issuer == "http://localhost:8041/realms/a@b+c,d"
 
 
 def test_variables_that_are_nearly_settings_are_told_without_their_values(
@@ -381,10 +415,16 @@ def test_calls_in_flight_finish_when_it_is_asked_to_stop(
 def test_load_balancers_hear_of_the_end_before_it_stops_listening(
     identity_provider: EmbeddedIdentityProvider, agent: Headers, tmp_path: Path
 ) -> None:
-    with serving(identity_provider, tmp_path, SHUTDOWN_DRAIN="2") as (process, address):
-        assert httpx.get(f"{address}/ready", trust_env=False).status_code == 200
+    with (
+        serving(identity_provider, tmp_path, SHUTDOWN_DRAIN="2") as (process, address),
+        httpx.Client(trust_env=False) as kept,
+    ):
+        assert "connection" not in kept.get(f"{address}/ready").headers
         process.send_signal(signal.SIGTERM)
         asked_at = time.monotonic()
+        until_stopping(address)
+        # A proxy that sent its next request as the server leaves would get no answer.
+        assert kept.get(f"{address}/api/v1/tools", headers=agent).headers["connection"] == "close"
         served: list[tuple[float, str, int]] = []
         try:
             while True:  # each on a connection of its own
@@ -425,6 +465,52 @@ def test_an_idle_connection_is_kept_for_as_long_as_the_setting_says(
             answer = b"".join(iter(lambda: connection.recv(10_000), b""))  # until the server closes
             assert answer.startswith(b"HTTP/1.1 200")
             assert 0.9 <= time.monotonic() - answered_at < 5
+
+
+BODY = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode()
+SIZED, CHUNKED = (
+    (b"Content-Length: %d" % len(BODY), BODY),
+    (b"Transfer-Encoding: chunked", b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)),
+)
+OF_JAVA = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA"
+OF_BROWSERS = b"Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13"
+
+
+@pytest.fixture(scope="module")
+def served(
+    identity_provider: EmbeddedIdentityProvider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, int]]:
+    with serving(identity_provider, tmp_path_factory.mktemp("served")) as (_, address):
+        host, port = address.removeprefix("http://").split(":")
+        yield host, int(port)
+
+
+@pytest.mark.parametrize("pieces", ["at once", "apart", "byte by byte"])
+@pytest.mark.parametrize(("framing", "body"), [SIZED, CHUNKED], ids=["sized", "chunked"])
+@pytest.mark.parametrize("offer", [OF_JAVA, OF_BROWSERS], ids=["h2c", "websocket"])
+def test_a_request_that_offers_another_protocol_is_answered_in_this_one(
+    served: tuple[str, int], agent: Headers, offer: bytes, framing: bytes, body: bytes, pieces: str
+) -> None:
+    bearer = agent["Authorization"].encode()
+    asked = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: %b\r\n" % bearer
+    asked += b"Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n"
+    head, plain = asked + offer + b"\r\n" + framing + b"\r\n\r\n", asked + framing + b"\r\n\r\n"
+    sent = head + body + plain + body + head + body  # the requests that follow are read from where they begin
+    size = {"at once": len(sent), "apart": len(head), "byte by byte": 1}[pieces]
+    with socket.create_connection(served, timeout=10) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start in range(0, len(sent), size):
+            connection.sendall(sent[start : start + size])
+        received = b""
+        while received.count(b'"result":{}') < 3 and (more := connection.recv(10_000)):
+            received += more
+    assert received.count(b"HTTP/1.1 200 OK") == received.count(b'"result":{}') == 3, received
+
+
+def test_there_is_no_tunnel(served: tuple[str, int]) -> None:
+    with socket.create_connection(served, timeout=10) as connection:
+        connection.sendall(b"CONNECT login.example.com:443 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connection.recv(10_000).startswith(b"HTTP/1.1 400 ")
 
 
 def until_stopping(address: str) -> None:

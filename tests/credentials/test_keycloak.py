@@ -267,6 +267,16 @@ async def test_what_something_else_answers_is_no_refusal_of_the_identity_provide
     assert told == {"status": status, "answer": words, "url": f"{realm_url}/protocol/openid-connect/token"}
 
 
+async def test_a_redirect_in_its_place_is_not_followed_and_told_with_where_it_leads(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    leads_to = "https://login.example.com/realms/tools-provider/protocol/openid-connect/token"
+    issuer.exchange = lambda _: Answer(308, b"", headers={"location": leads_to})
+    assert (await failure(keycloak, agents)).code == "idp_broken"
+    (logged,) = [each for each in caplog.records if each.levelname == "WARNING"]
+    assert f"redirects to {leads_to}" in logged.__dict__["answer"]
+
+
 async def test_a_description_that_is_no_text_is_none(
     keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -64,13 +64,19 @@ async def test_why_there_are_no_keys_stands_in_the_log(
     assert told == {"error": "HTTP 500", "status": 500, "url": certs}
 
 
-async def test_keys_behind_a_redirect_are_not_taken(keys: JwksCache, issuer: Issuer, realm_url: str) -> None:
+async def test_keys_behind_a_redirect_are_not_taken(
+    keys: JwksCache, issuer: Issuer, realm_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
     moved = Answer(302, b"", headers={"location": f"{realm_url}/protocol/openid-connect/certs"})
     answers = iter((moved, issuer.certs()))
     issuer.certs = lambda: next(answers)
     with pytest.raises(Unavailable):
         await keys.key("key-1", "RS256")
     assert issuer.certs_requests == 1
+    (record,) = [each for each in caplog.records if each.name == "app.identity.jwks"]
+    error = record.__dict__["error"]
+    assert f"redirects to {realm_url}/protocol/openid-connect/certs" in error
+    assert "KEYCLOAK_URL" in error
 
 
 @pytest.mark.parametrize("body", [b"<h1>Forbidden</h1>", {"message": "Forbidden"}, b""])

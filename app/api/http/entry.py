@@ -16,6 +16,7 @@ from app.api.http.bodies import ClientGone, is_json, is_multipart, read_body, re
 from app.api.http.dependencies import agent_of, composition_of
 from app.api.http.problems import MCP, Problems, internal_error
 from app.api.http.reach import Reach, host_refused, origin_refused
+from app.api.http.readiness import Readiness
 from app.errors import (
     BadAnswer,
     InvalidAgentToken,
@@ -79,7 +80,7 @@ class Entry:
         scope["path"] = path = MCP if path == f"{MCP}/" else path
         if scope["method"] == "HEAD":
             scope = {**scope, "method": "GET"}
-        answer = _Answer(send, prefix.encode())
+        answer = _Answer(send, prefix.encode(), composition_of(scope).readiness)
         door = MCP if path == MCP else "/api/" if path.startswith("/api/") else None
         if door is None:
             await self._answered(self._let_in, scope, receive, answer)
@@ -186,12 +187,13 @@ class _Answer:
     """A `send` that adds headers and remembers the status; 0 until the answer has begun.
 
     They are those of security, and those that let the page of another origin read the answer (CORS). A `Location` is
-    put below `prefix`.
+    put below `prefix`. When the process ends, so does the connection: a request may be lost that comes as it is closed.
     """
 
-    def __init__(self, send: Send, prefix: bytes) -> None:
+    def __init__(self, send: Send, prefix: bytes, readiness: Readiness) -> None:
         self._send = send
         self._prefix = prefix
+        self._readiness = readiness
         self._more = _SECURITY_HEADERS
         self.status = 0
 
@@ -203,6 +205,8 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message.get("headers", ()), *self._more]
+            if self._readiness.stopping:
+                headers.append((b"connection", b"close"))
             if self._prefix:
                 headers = [(name, self._prefix + value if name == b"location" else value) for name, value in headers]
             if all(name != _POLICY[0] for name, _ in headers):

@@ -41,7 +41,8 @@ def reach_of(public_url: str, hosts: Sequence[str], origins: Sequence[str]) -> R
     parts = urlsplit(public_url)
     names = {_host(parts.netloc), *_LOOPBACK, *map(_host, hosts)}
     known = {f"{parts.scheme}://{parts.netloc}", *map(_origin, origins)}
-    pattern = rf"(?:{'|'.join(map(re.escape, sorted(names)))})(?::[0-9]{{1,5}})?"
+    # A dot at the end makes a name absolute (RFC 3986 section 3.2.2); clusters are asked so to spare searches.
+    pattern = rf"(?:{'|'.join(map(re.escape, sorted(names)))})\.?(?::[0-9]{{1,5}})?"
     return Reach(
         parts.path,
         re.compile(rf"{re.escape(parts.path)}(/(?:(?:{_OURS})(?:/.*)?)?)?", re.DOTALL),

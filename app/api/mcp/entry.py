@@ -8,16 +8,26 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
-from app.api.http.bodies import read_body, read_json, replayed
+from app.api.http.bodies import is_json, read_body, read_json, replayed
 from app.api.http.dependencies import Composition, agent_of, composition_of
 from app.api.http.disconnect import unless_gone
 from app.api.http.problems import rpc_error
 from app.api.mcp.unreadable import call_apart
-from app.errors import BadAnswer, Invalid, InvalidAgentToken, NotFound, NotPermitted, TooLarge
+from app.errors import (
+    BadAnswer,
+    Invalid,
+    InvalidAgentToken,
+    NotFound,
+    NotPermitted,
+    TooLarge,
+    UnsupportedMediaType,
+)
 
 MCP_BYTES = 4 * 1024 * 1024
+_ANSWERS = ("result", "error")  # to requests of ours; we send none, and the SDK drops them
 
 
 class McpEntry:
@@ -27,8 +37,7 @@ class McpEntry:
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # RFC 9110 section 5.5: white space around a value is not part of it; httptools leaves it there.
-        scope["headers"] = [(name, value.strip()) for name, value in scope["headers"]]
+        _tidy(scope)
         composition = composition_of(scope)
         try:
             scope["agent"] = await agent_of(scope)
@@ -39,12 +48,31 @@ class McpEntry:
             detail = "There are no sessions and no streams here; POST each message."
             await rpc_error(405, "method_not_allowed", detail, {"Allow": "POST"})(scope, receive, send)
             return
+        if not is_json(Headers(scope=scope)["content-type"]):
+            raise UnsupportedMediaType(
+                "unsupported_media_type", "This takes JSON: send it with Content-Type: application/json."
+            )
         message, body = _read(await read_body(scope, receive, MCP_BYTES), scope)
         if (call := _call_of(message)) is not None:
             await _decide(composition, call, scope)
         answer = _Answer(send)
         transport = composition.mcp_transport
         await unless_gone(receive, transport(scope, replayed(body, receive), answer), lambda: answer.complete)
+
+
+def _tidy(scope: Scope) -> None:
+    """Say the headers as the SDK reads them: it knows one line of each, and takes none for no media type at all.
+
+    White space around a value is not part of it (RFC 9110 section 5.5); httptools leaves it there. Who states no
+    `Accept` accepts anything (section 12.5.1), and media types have no case (section 8.3.1).
+    """
+    headers = [(name, value.strip()) for name, value in scope["headers"]]
+    accepted = b", ".join(value for name, value in headers if name == b"accept") or b"*/*"
+    kind = next((value.lower() for name, value in headers if name == b"content-type" and value), b"application/json")
+    if is_json(kind.decode("latin-1")):
+        kind = b"application/json"
+    kept = [(name, value) for name, value in headers if name not in (b"accept", b"content-type")]
+    scope["headers"] = [*kept, (b"accept", accepted), (b"content-type", kind)]
 
 
 async def _decide(composition: Composition, call: Mapping[str, Any], scope: Scope) -> None:
@@ -73,7 +101,30 @@ def _read(body: bytes, scope: Scope) -> tuple[object, bytes]:
             raise
         message, scope["arguments"] = apart
         body = orjson.dumps(message)
+    _check_message(message)
     return message, body
+
+
+def _check_message(message: object) -> None:
+    """Raise Invalid for what is no message, and for a request that nobody could answer (JSON-RPC 2.0 section 4).
+
+    The SDK takes one with such an `id` for a notification, and its sender would wait for ever.
+    """
+    if isinstance(message, list):
+        raise Invalid("invalid_request", "Send one message at a time: this protocol has no batches.")
+    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0" or not _is_said(message):
+        raise Invalid(
+            "invalid_request",
+            'This is not a message of JSON-RPC 2.0: send an object with "jsonrpc": "2.0" and a method.',
+        )
+    if "method" in message and "id" in message and type(message["id"]) not in (str, int):
+        raise Invalid("invalid_request", "The id of a request is a string or an integer; a notification has none.")
+    if not isinstance(message.get("params"), dict | None):
+        raise Invalid("invalid_request", "`params` is an object, or is left out.")
+
+
+def _is_said(message: Mapping[str, Any]) -> bool:
+    return isinstance(message["method"], str) if "method" in message else not message.keys().isdisjoint(_ANSWERS)
 
 
 def _check_arguments(message: object) -> None:

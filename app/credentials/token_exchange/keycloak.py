@@ -14,7 +14,7 @@ from app.credentials.token_exchange.refusals import refusal_of
 from app.errors import BadAnswer, InvalidAgentToken, TooLarge, Unavailable
 from app.identity.agent_token import AgentToken
 from app.identity.issuer_watch import IssuerWatch, issuer_mismatch
-from app.identity.published import FOREIGN, error_of, first_words, members_of
+from app.identity.published import FOREIGN, error_of, first_words, members_of, redirect_of
 from app.logs import REDACTED
 from app.outbound import cause_of, read_bounded
 
@@ -108,6 +108,8 @@ class KeycloakExchanger:
         async with self._client.stream(
             "POST", self._url, data=form, headers=headers, follow_redirects=False
         ) as response:
+            if response.has_redirect_location:
+                raise self._unreadable(response.status_code, redirect_of(response.headers).encode())
             try:
                 body = await read_bounded(response, _MAX_BYTES)
             except (BadAnswer, TooLarge):
