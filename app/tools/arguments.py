@@ -43,6 +43,7 @@ Arguments = Mapping[str, Any] | Unusable
 
 def invalid_arguments(violations: Sequence[Violation]) -> Invalid:
     """Return the failure; its detail tells the first violations, and how many more there are."""
+    violations = [Violation(_short(each.pointer), each.detail) for each in violations]  # callers choose their names
     told = violations[:MOST_TOLD]
     shown = "; ".join(f"{violation.pointer or 'the arguments'} {violation.detail}" for violation in told)
     more = f"; and {len(violations) - len(told)} more" if len(violations) > len(told) else ""
@@ -129,7 +130,7 @@ class ArgumentRules:
             yield from self._all_told(self.compile(), given)
 
     def _by_argument(self, given: Json) -> list[Violation]:
-        names = self._all_told(validator_of(self._names_only()), given)
+        names = islice(self._all_told(validator_of(self._names_only()), given), _MOST_VIOLATIONS)
         values = [
             Violation(join("", name), "does not fit the tool's input schema; it is too large to say where")
             for name, value in given.items()

@@ -4,6 +4,7 @@ It stands in the place of the SDK's own authentication, whose challenges name no
 one tool.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,7 +40,7 @@ class McpEntry:
             detail = "There are no sessions and no streams here; POST each message."
             await rpc_error(405, "method_not_allowed", detail, {"Allow": "POST"})(scope, receive, send)
             return
-        message, body = _read(await read_body(scope, receive, MCP_BYTES), scope)
+        message, body = await _read(await read_body(scope, receive, MCP_BYTES), scope)
         if (call := _call_of(message)) is not None:
             await _decide(composition, call, scope)
         answer = _Answer(send)
@@ -61,7 +62,7 @@ async def _decide(composition: Composition, call: Mapping[str, Any], scope: Scop
         scope["tool"] = refusal
 
 
-def _read(body: bytes, scope: Scope) -> tuple[object, bytes]:
+async def _read(body: bytes, scope: Scope) -> tuple[object, bytes]:
     """Return the message, and the body that says it to the SDK.
 
     Of a call whose arguments cannot be read, these are `scope["arguments"]`, with Unusable in them. Raises what
@@ -71,11 +72,12 @@ def _read(body: bytes, scope: Scope) -> tuple[object, bytes]:
         message = read_json(body)
         _check_arguments(message)
     except (Invalid, TooLarge):
-        apart = call_apart(body)
+        apart = await asyncio.to_thread(call_apart, body)  # of large ones it takes a second
         if apart is None:
             raise
         message, scope["arguments"] = apart
         body = orjson.dumps(message)
+    _check_form(message)
     return message, body
 
 
@@ -83,6 +85,24 @@ def _check_arguments(message: object) -> None:
     call = _call_of(message)
     if call is not None and not isinstance(call.get("arguments", {}), dict | None):
         raise Invalid("invalid_request", "The arguments of a call must be an object.")
+
+
+def _check_form(message: object) -> None:
+    """Raise Invalid unless this is one JSON-RPC message, of which the SDK would take some for notifications."""
+    if not isinstance(message, dict):
+        raise _no_message("Send one JSON-RPC message, which is an object, in each request; there are no batches.")
+    if message.get("jsonrpc") != "2.0":
+        raise _no_message('A JSON-RPC message must have "jsonrpc": "2.0".')
+    if message.keys().isdisjoint({"method", "result", "error"}) or not isinstance(message.get("method", ""), str):
+        raise _no_message("A JSON-RPC request must have a `method`, which is a string.")
+    if "method" in message and "id" in message and type(message["id"]) not in {str, int}:
+        raise _no_message("The `id` of a request must be a string or an integer; a notification has none.")
+    if not isinstance(message.get("params"), dict | None):
+        raise _no_message("The `params` of a message must be an object.")
+
+
+def _no_message(detail: str) -> Invalid:
+    return Invalid("invalid_request", detail)
 
 
 def _call_of(message: object) -> dict[str, Any] | None:
