@@ -273,3 +273,32 @@ def test_headers_of_the_agent_stay_here(provider: RunningProvider, probe: Probe,
     sent = {name.lower() for name in probe.seen[-1]["headers"]}
     assert sent.isdisjoint({"cookie", "x-api-key", "x-forwarded-for", "forwarded"})
     assert not any(name.startswith("mcp-") for name in sent)
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""])
+def test_a_body_that_is_not_said_to_be_json_is_refused_in_words(
+    provider: RunningProvider, agent: Headers, era: str, kind: str
+) -> None:
+    answer = post(provider, {**agent, "Content-Type": kind}, "tools/list", era)
+    assert (answer.status_code, told(answer)["code"]) == (415, "unsupported_media_type")
+    assert "Content-Type: application/json" in told(answer)["detail"]
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/vnd.x+json", None])
+def test_json_of_any_kind_is_read(provider: RunningProvider, agent: Headers, era: str, kind: str | None) -> None:
+    body, headers = message("tools/list", era)
+    del headers["Content-Type"]
+    stated = {} if kind is None else {"Content-Type": kind}
+    answer = provider.http.post("/mcp", content=json.dumps(body), headers={**headers, **agent, **stated})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("accepted", ["text/html", "text/event-stream", "application/xml", "*/*", "nonsense"])
+def test_the_answer_is_json_whatever_is_accepted(
+    provider: RunningProvider, agent: Headers, era: str, accepted: str
+) -> None:
+    answer = post(provider, {**agent, "Accept": accepted}, "tools/list", era)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")

@@ -85,6 +85,13 @@ def is_json(content_type: str | None) -> bool:
     return name == "application/json" or (name.startswith("application/") and name.endswith("+json"))
 
 
+def not_json(hint: str = "") -> UnsupportedMediaType:
+    """Return the refusal of a body of another media type."""
+    return UnsupportedMediaType(
+        "unsupported_media_type", f"This takes JSON: send it with Content-Type: application/json.{hint}"
+    )
+
+
 def is_multipart(scope: Scope) -> bool:
     """Whether the request's body is a form of several parts."""
     return essence(Headers(scope=scope).get("content-type", "")) == "multipart/form-data"

@@ -13,7 +13,7 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.http.bodies import ClientGone, is_json, is_multipart, read_body, read_json, replayed
+from app.api.http.bodies import ClientGone, is_json, is_multipart, not_json, read_body, read_json, replayed
 from app.api.http.dependencies import agent_of, composition_of
 from app.api.http.problems import MCP, Problems, internal_error
 from app.api.http.reach import Reach, host_refused, origin_refused
@@ -25,7 +25,6 @@ from app.errors import (
     TooLarge,
     ToolsProviderError,
     Unavailable,
-    UnsupportedMediaType,
 )
 from app.telemetry import current_trace_id
 
@@ -178,9 +177,7 @@ def _check_media_type(scope: Scope, hint: str) -> None:
     headers = Headers(scope=scope)
     sent = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
     if sent and not is_json(headers.get("content-type", "application/json")):
-        raise UnsupportedMediaType(
-            "unsupported_media_type", f"This takes JSON: send it with Content-Type: application/json.{hint}"
-        )
+        raise not_json(hint)
 
 
 async def _preflight(headers: Iterable[tuple[bytes, bytes]], send: Send) -> bool:

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
-from app.api.http.bodies import read_body, read_json, replayed
+from app.api.http.bodies import is_json, not_json, read_body, read_json, replayed
 from app.api.http.dependencies import Composition, agent_of, composition_of
 from app.api.http.disconnect import unless_gone
 from app.api.http.problems import rpc_error
@@ -19,6 +20,8 @@ from app.api.mcp.unreadable import call_apart
 from app.errors import BadAnswer, Invalid, InvalidAgentToken, NotFound, NotPermitted, TooLarge, ToolsProviderError
 
 MCP_BYTES = 4 * 1024 * 1024
+
+_OF_MEDIA = {b"content-type": b"application/json", b"accept": b"application/json"}
 
 
 class McpEntry:
@@ -40,7 +43,11 @@ class McpEntry:
             detail = "There are no sessions and no streams here; POST each message."
             await rpc_error(405, "method_not_allowed", detail, {"Allow": "POST"})(scope, receive, send)
             return
+        if not is_json(Headers(scope=scope).get("content-type", "application/json")):
+            raise not_json()
         message, body = await _read(await read_body(scope, receive, MCP_BYTES), scope)
+        # Every answer is JSON, whatever is accepted (RFC 9110 section 12.5.1); the SDK would refuse without a word.
+        scope["headers"] = [*(each for each in scope["headers"] if each[0] not in _OF_MEDIA), *_OF_MEDIA.items()]
         if (call := _call_of(message)) is not None:
             await _decide(composition, call, scope)
         answer = _Answer(send)
