@@ -21,8 +21,6 @@ from app.errors import BadAnswer, Invalid, InvalidAgentToken, NotFound, NotPermi
 
 MCP_BYTES = 4 * 1024 * 1024
 
-_OF_MEDIA = {b"content-type": b"application/json", b"accept": b"application/json"}
-
 
 class McpEntry:
     """Lets requests with an acceptable agent token through to the SDK, with the token as `scope["agent"]`.
@@ -43,11 +41,14 @@ class McpEntry:
             detail = "There are no sessions and no streams here; POST each message."
             await rpc_error(405, "method_not_allowed", detail, {"Allow": "POST"})(scope, receive, send)
             return
-        if not is_json(Headers(scope=scope).get("content-type", "application/json")):
+        headers = Headers(scope=scope)
+        if not is_json(headers.get("content-type", "application/json")):
             raise not_json()
         message, body = await _read(await read_body(scope, receive, MCP_BYTES), scope)
-        # Every answer is JSON, whatever is accepted (RFC 9110 section 12.5.1); the SDK would refuse without a word.
-        scope["headers"] = [*(each for each in scope["headers"] if each[0] not in _OF_MEDIA), *_OF_MEDIA.items()]
+        # JSON is answered whatever is accepted (RFC 9110 section 12.5.1); the SDK would refuse without a word.
+        accepted = ", ".join(["application/json", *headers.getlist("accept")])
+        media = {b"content-type": b"application/json", b"accept": accepted.encode("latin-1")}
+        scope["headers"] = [*(each for each in scope["headers"] if each[0] not in media), *media.items()]
         if (call := _call_of(message)) is not None:
             await _decide(composition, call, scope)
         answer = _Answer(send)
