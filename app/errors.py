@@ -12,7 +12,7 @@ ToolsProviderError
 ├── UnsupportedMediaType  a body of a kind that is not taken here                       415
 ├── Invalid               arguments or a document are wrong; every violation is listed  422
 ├── BadAnswer             another server refused us or answered nonsense                502
-├── Unavailable           another server is unavailable now                             503
+├── Unavailable           another server is unavailable now, or this one is stopping    503
 └── DeadlineExceeded      another server took too long                                  504
 
 The numbers are what the doors make of a class (`app/api/http/problems.py`); nothing below them knows HTTP statuses.
@@ -98,7 +98,7 @@ class BadAnswer(ToolsProviderError):
 
 
 class Unavailable(ToolsProviderError):
-    """Another server is unavailable now; `retry_after` is in seconds."""
+    """Another server is unavailable now, or this one is about to be; `retry_after` is in seconds."""
 
     def __init__(self, code: str, detail: str, retry_after: float = 1.0, *, inside: str | None = None) -> None:
         super().__init__(code, detail, inside=inside)

@@ -23,6 +23,7 @@ BEYOND_64_BITS = "is an integer of more than 64 bits; send it as a string if the
 _MOST_VIOLATIONS = 50
 _MOST_NAMES = 40  # names of arguments that one message lists
 _LONGEST_DETAIL = 300  # characters
+_NEARLY = 0.8  # likeness of a misspelt name; what hosts add is less like the arguments of most tools
 _MOST_EFFORT = 30_000  # to find all that is wrong; some hundred milliseconds at the worst
 _DEEPEST = 128  # levels; the validator recurses on the C stack and kills the process some thousand levels down
 _ALTERNATIVES = {"anyOf", "oneOf"}
@@ -43,6 +44,7 @@ Arguments = Mapping[str, Any] | Unusable
 
 def invalid_arguments(violations: Sequence[Violation]) -> Invalid:
     """Return the failure; its detail tells the first violations, and how many more there are."""
+    violations = [Violation(_short(each.pointer), each.detail) for each in violations]  # callers choose their names
     told = violations[:MOST_TOLD]
     shown = "; ".join(f"{violation.pointer or 'the arguments'} {violation.detail}" for violation in told)
     more = f"; and {len(violations) - len(told)} more" if len(violations) > len(told) else ""
@@ -54,7 +56,8 @@ class ArgumentRules:
     """What one tool accepts. The schema is compiled once, when it is first needed or by `compile`.
 
     `preset` are arguments that are sent as they are, unless the caller may give them and does. `drop_unknown`: what the
-    tool does not have is left out instead of refused, for hosts that add arguments of their own.
+    tool does not have is left out instead of refused, for hosts that add arguments of their own, unless it is nearly
+    the name of an argument that is not given.
     """
 
     __slots__ = ("_drop_unknown", "_nullable", "_preset", "_properties", "_required", "_schema", "_validator")
@@ -89,7 +92,7 @@ class ArgumentRules:
         if isinstance(arguments, Unusable):
             raise invalid_arguments([Violation("", arguments.detail)])
         if self._drop_unknown:
-            arguments = {name: value for name, value in arguments.items() if name in self._properties}
+            arguments = self._without_foreign(arguments)
         unusable = list(islice(_unusable(arguments), _MOST_VIOLATIONS))
         if unusable:
             raise invalid_arguments(unusable)
@@ -97,6 +100,17 @@ class ArgumentRules:
         if not validator.is_valid(given):
             raise invalid_arguments(list(islice(self._violations(given), _MOST_VIOLATIONS)))
         return {**self._preset, **given} if self._preset else given
+
+    def _without_foreign(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave out what the tool does not have, but not what is likely one of its own, misspelt: that is refused."""
+        absent = [name.casefold() for name in self._properties if name not in arguments]
+        unknown = islice((name for name in arguments if name not in self._properties), _MOST_VIOLATIONS)
+        misspelt = {
+            name
+            for name in unknown
+            if difflib.get_close_matches(name[:_LONGEST_DETAIL].casefold(), absent, n=1, cutoff=_NEARLY)
+        }
+        return {name: value for name, value in arguments.items() if name in self._properties or name in misspelt}
 
     def _left_out(self, name: str) -> bool:
         if name in self._required or name not in self._properties:
@@ -129,7 +143,7 @@ class ArgumentRules:
             yield from self._all_told(self.compile(), given)
 
     def _by_argument(self, given: Json) -> list[Violation]:
-        names = self._all_told(validator_of(self._names_only()), given)
+        names = islice(self._all_told(validator_of(self._names_only()), given), _MOST_VIOLATIONS)
         values = [
             Violation(join("", name), "does not fit the tool's input schema; it is too large to say where")
             for name, value in given.items()

@@ -101,5 +101,12 @@ def test_unknown_arguments_are_dropped_where_the_setting_says_so(
         assert result["structuredContent"]["query"] == {"text": "hello"}
     assert provider.execute(agent, "probe/echo", **arguments).json()["result"]["query"] == {"text": "hello"}
     assert probe.seen[-1]["query"] == {"text": "hello"}
+    for given, meant in ({"textt": "a"}, "text"), ({"nubmer": 1, **OF_N8N}, "number"), ({"Text": "a"}, "text"):
+        result = post(provider, agent, "tools/call", name="probe__echo", arguments=given).json()["result"]
+        assert result["isError"] is True, "what is likely misspelt is not left out"
+        (violation,) = result["_meta"]["violations"]
+        assert f"did you mean {meant!r}?" in violation["detail"]
+    beside = post(provider, agent, "tools/call", name="probe__echo", arguments={"textt": "a", "text": "b"})
+    assert beside.json()["result"]["structuredContent"]["query"] == {"text": "b"}
     wrong = post(provider, agent, "tools/call", name="probe__echo", arguments={"number": "x", "action": 10**30})
     assert [each["pointer"] for each in wrong.json()["result"]["_meta"]["violations"]] == ["/number"]

@@ -112,6 +112,8 @@ IN_WORDS: dict[str, tuple[int, bytes, str, str]] = {
     "an image": (200, b"\x89PNG", "image/png", "The upstream answered 200 with 4 bytes of image/png."),
     "an error in words": (500, b"a\nb", "text/plain", "The upstream answered 500: a\nb"),
     "an error without words": (503, b"", "text/plain", "The upstream answered 503 without content."),
+    "an error of null": (500, b"null", "application/json", "The upstream answered 500: null"),
+    "an error of nothing": (404, b"{}", "application/json", "The upstream answered 404: {}"),
     "half of the JSON": (200, b'{"name": "' + b"x" * 1_048_576, "application/json", "The answer is longer than this"),
     "a redirect": (302, b'{"name": "x"}', "application/json", "Nothing was done: the upstream answered 302"),
 }

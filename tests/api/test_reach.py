@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin, urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -159,6 +160,20 @@ def test_refusals_are_on_record_and_a_flood_is_counted(provider: RunningProvider
     assert (host["kind"], host["door"]) == ("refusal", "mcp")
     assert len(host["detail"]) < 500
     assert recorded("host_refused", "more like this within 1 s")["door"] in {"mcp", "rest"}
+
+
+@pytest.mark.parametrize("path", CHECKED)
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}])
+def test_each_refusal_has_a_trace_that_leads_to_its_record(
+    provider: RunningProvider, admin: Headers, path: str, headers: Headers
+) -> None:
+    trace_id = uuid4().hex
+    traced = {**headers, "traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}
+    for _ in range(1_000):  # others of the same second may have left it no room
+        assert told(provider.http.get(path, headers=traced))["trace_id"] == trace_id
+        if records := [each for each in provider.audit(admin, limit=20) if each["trace_id"] == trace_id]:
+            break
+    assert [record["kind"] for record in records] == ["refusal"]
 
 
 @pytest.mark.parametrize("path", [*OF_PROBES, "/openapi.json", "/", "/docs", METADATA, f"{METADATA}/mcp"])

@@ -223,3 +223,10 @@ def test_a_tool_shows_its_schemas(provider: RunningProvider, probe: Probe, agent
     assert (tool["method"], tool["path"]) == ("GET", "/echo")
     assert set(tool["input_schema"]["properties"]) == {"text", "number"}
     assert tool["required_scopes"] == ["orders:write"]
+
+
+def test_a_name_of_any_length_comes_back_short(provider: RunningProvider, agent: Headers) -> None:
+    name = "x" * 100_000
+    for body in ({"tool_id": "a/b", name: 1}, {"tool_id": "a/b", "arguments": {}, name: 1}):
+        answer = provider.http.post("/api/v1/tools/execute", json=body, headers=agent)
+        assert (answer.status_code, len(answer.content) < 1_000) == (422, True)

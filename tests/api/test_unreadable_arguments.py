@@ -1,13 +1,17 @@
 """A call whose arguments cannot be sent gets an answer of its own, so that its session goes on, and reaches nobody."""
 
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.api.probe import Probe
-from tests.api.protocol import ERAS, MODERN, message, post
+from tests.api.protocol import ERAS, MODERN, message, post, told
 from tests.support.installation import Headers, RunningProvider, Token, bearer
 
 DEEP = 200
@@ -30,6 +34,18 @@ ARGUMENTS: dict[str, tuple[str, str, str]] = {
     "100,001 values": ('{"text": [' + "0," * 100_000 + "0]}", "", "100,000 values"),
     "100,001 lists": ('{"text": [' + "[]," * 100_000 + "[]]}", "", "100,000 values"),
     "1e400 among 100,001 values": ('{"text": [' + "0," * 100_000 + "1e400]}", "", "100,000 values"),
+    "1e400 among 100,001 lists": ('{"text": [' + "[]," * 100_000 + "1e400, []]}", "", "100,000 values"),
+    "100,001 lists in lists": ('{"text": [' + "[[]]," * 50_000 + "[]]}", "", "100,000 values"),
+    "1e400 beside a text of brackets": (
+        '{"number": 1e400, "text": "' + '[\\"{' * 60_000 + '"}',
+        "/number",
+        "too large",
+    ),
+    "25 digits beside a text of brackets": (
+        '{"number": 1234567890123456789012345, "text": "' + "[" * 100_001 + '"}',
+        "/number",
+        "more than 64 bits",
+    ),
     "no object": ("[1, 2]", "", "must be an object"),
     "a text": ('"text=1"', "", "must be an object"),
     "too large a number": ("1e400", "", "too large"),
@@ -108,6 +124,101 @@ def test_what_is_not_one_message_is_400(provider: RunningProvider, agent: Header
     _, headers = message("tools/call", era, name="probe__echo")
     answer = provider.http.post("/mcp", content=body, headers={**headers, **agent})
     assert (answer.status_code, answer.json()["id"], answer.json()["error"]["code"]) == (400, None, -32700)
+
+
+MANY = "[" + "[]," * 100_000 + "[]]"
+NAMED = '"params":{"name":"probe__echo","arguments":{"text":HERE}}'
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"jsonrpc":"2.0","id":1,"id":2,"method":"tools/call",' + NAMED + "}",
+        '{"jsonrpc":"2.0","id":1,"method":"tools/list","method":"tools/call",' + NAMED + "}",
+        '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"scoped__echo"},' + NAMED + "}",
+        '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"scoped__echo",' + NAMED[10:] + "}",
+    ],
+)
+def test_of_a_message_that_reads_two_ways_neither_is_answered(
+    provider: RunningProvider, probe: Probe, agent: Headers, body: str, era: str
+) -> None:
+    _, headers = message("tools/call", era, name="probe__echo")
+    for text, status in (('"small"', 400), (MANY, 413)):
+        answer = provider.http.post("/mcp", content=body.replace("HERE", text), headers={**headers, **agent})
+        assert (answer.status_code, answer.json()["id"]) == (status, None)
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("arguments", ["{}", '{"number": 1e400}'])
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"id": 1.5}, "`id`"),
+        ({"id": True}, "`id`"),
+        ({"id": None}, "`id`"),
+        ({"id": {}}, "`id`"),
+        ({"jsonrpc": "1.0"}, "jsonrpc"),
+        ({"params": [1]}, "`params`"),
+    ],
+)
+def test_what_json_rpc_does_not_allow_is_refused_and_told(
+    provider: RunningProvider, probe: Probe, agent: Headers, era: str, arguments: str, wrong: dict[str, Any], why: str
+) -> None:
+    before = len(probe.seen)
+    answer = sent(provider, agent, era, arguments, **wrong)
+    assert (answer.status_code, told(answer)["code"]) == (400, "invalid_request")
+    assert answer.json()["error"]["code"] == -32600
+    assert why in told(answer)["detail"]
+    assert len(probe.seen) == before
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        *((each, "no batches") for each in ("[]", "null", "5", '"x"', '[{"jsonrpc":"2.0","id":1,"method":"ping"}]')),
+        ('{"jsonrpc":"2.0","id":1,"method":5}', "`method`"),
+        ('{"jsonrpc":"2.0","id":1}', "`method`"),
+    ],
+)
+def test_what_is_no_message_is_told_why(
+    provider: RunningProvider, agent: Headers, era: str, body: str, why: str
+) -> None:
+    _, headers = message("tools/list", era)
+    answer = provider.http.post("/mcp", content=body, headers={**headers, **agent})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, -32600)
+    assert why in told(answer)["detail"]
+
+
+def test_names_of_any_length_come_back_short(provider: RunningProvider, probe: Probe, agent: Headers) -> None:
+    answer = post(provider, agent, "tools/call", name="probe__echo", arguments={"x" * 1_000_000: 1})
+    assert answer.json()["result"]["isError"] is True
+    assert len(answer.content) < 3_000
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("value", ["[]", "{}"])
+def test_a_body_of_4_mb_keeps_nobody_waiting(
+    provider: RunningProvider, probe: Probe, agent: Headers, value: str
+) -> None:
+    """While it is read others are answered, and no pause between two of their answers is a fifth of that."""
+    answered: list[float] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=provider.address, trust_env=False, timeout=30) as http:
+            while not over.is_set():
+                http.get("/health")
+                answered.append(time.perf_counter())
+
+    with ThreadPoolExecutor(1) as others:
+        asking = others.submit(ask)
+        answer = sent(provider, agent, MODERN, f'{{"text": [{",".join([value] * 1_390_000)}]}}')
+        over.set()
+        asking.result(30)
+    assert "100,000 values" in answer.json()["result"]["content"][0]["text"]
+    assert max(later - earlier for earlier, later in pairwise(answered)) < answer.elapsed.total_seconds() / 5
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -232,6 +232,23 @@ def test_a_link_that_leads_to_no_next_page_is_left_out_of_the_text(
         assert texts_of(answer) == ["[]"]
 
 
+@pytest.mark.parametrize("relation", ["next-archive", "nextcloud", "x-next"])
+def test_relations_that_only_look_like_next_are_none(
+    provider: RunningProvider, probe: Probe, agent: Headers, relation: str
+) -> None:
+    probe.tell("body", 200, [], link=f'</m>; rel="{relation}"')
+    got = answers(provider, agent)
+    del got["rest"]
+    for answer in got.values():
+        assert texts_of(answer) == ["[]"]
+
+
+def test_a_header_that_was_cut_says_so(provider: RunningProvider, probe: Probe, agent: Headers) -> None:
+    probe.tell("body", 201, {}, location="/orders/" + "1" * 3_000)
+    for answer in answers(provider, agent).values():
+        assert r"1\u2026" in json.dumps(answer.json())
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("place", ["https://login.example.com/?next=%2Fmenu", "/v2/menu", None])
 @pytest.mark.parametrize("body", [b"", b"<h1>Sign in</h1>", b'{"moved": true}'], ids=["nothing", "page", "JSON"])

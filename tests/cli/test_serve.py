@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +26,7 @@ from app.main import prepare
 from app.settings import Settings
 from seed.ports import free_port
 from tests.api.probe import WAIT_SECONDS, Probe
-from tests.api.protocol import message
+from tests.api.protocol import message, told
 from tests.support.installation import EXCHANGE_SECRET, EmbeddedIdentityProvider, Headers, RunningProvider, settings_for
 from tests.support.servers import listener
 
@@ -412,6 +413,36 @@ def test_calls_in_flight_finish_when_it_is_asked_to_stop(
     assert "everybody knows" in log
 
 
+@pytest.mark.parametrize("door", ["rest", "mcp"])
+def test_a_call_that_takes_longer_than_the_grace_is_told_that_the_server_stops(
+    identity_provider: EmbeddedIdentityProvider,
+    probe_address: tuple[Probe, str],
+    admin: Headers,
+    agent: Headers,
+    tmp_path: Path,
+    door: str,
+) -> None:
+    probe, upstream = probe_address
+    probe.go_on.clear()
+    files = {"SHUTDOWN_GRACE": "0", "AUDIT_LOG": str(tmp_path / "audit.jsonl")}
+    with serving(identity_provider, tmp_path, **files) as (process, address), ThreadPoolExecutor(1) as caller:
+        settings = settings_for(identity_provider, address, tmp_path)
+        with httpx.Client(base_url=address, trust_env=False, timeout=30) as http:
+            RunningProvider(address, settings, http).register(admin, f"{upstream}/openapi.json", slug="probe")
+        calling = caller.submit(called, address, agent, door)
+        assert probe.waiting.acquire(timeout=WAIT_SECONDS)
+        process.send_signal(signal.SIGTERM)
+        answer = calling.result(WAIT_SECONDS)
+        probe.go_on.set()
+        assert process.wait(timeout=10) == 0
+    assert (answer.status_code, told(answer)["code"]) == (503, "server_stopping")
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    records = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [each["outcome"] for each in records if each["trace_id"] == told(answer)["trace_id"]][-1] == "cancelled"
+    assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
+
+
 def test_load_balancers_hear_of_the_end_before_it_stops_listening(
     identity_provider: EmbeddedIdentityProvider, agent: Headers, tmp_path: Path
 ) -> None:
@@ -523,6 +554,11 @@ def until_stopping(address: str) -> None:
 
 
 def call(address: str, agent: Headers, door: str) -> int:
+    answer = called(address, agent, door)
+    return answer.status_code if "waited" in answer.text else 0
+
+
+def called(address: str, agent: Headers, door: str) -> httpx.Response:
     if door == "rest":
         body: dict[str, Any] = {"tool_id": "probe/wait", "arguments": {}}
         headers: Headers = {"content-type": "application/json"}
@@ -530,10 +566,9 @@ def call(address: str, agent: Headers, door: str) -> int:
     else:
         body, headers = message("tools/call", name="probe__wait", arguments={})
         path = "/mcp"
-    answer = httpx.post(
+    return httpx.post(
         f"{address}{path}", content=json.dumps(body), headers={**headers, **agent}, trust_env=False, timeout=30
     )
-    return answer.status_code if "waited" in answer.text else 0
 
 
 def until_closed(address: str) -> None:

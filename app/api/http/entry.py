@@ -1,9 +1,10 @@
 """What every request passes first: is it for this server, and may the page that sends it; whatever way it is written.
 
-Failures become problems, and every answer gets the security headers. At both doors it also establishes which trace a
-request joins, and for the REST door who sent it and how large it is.
+Failures become problems, and every answer gets the security headers. It also establishes which trace a request joins,
+unless a probe or a scraper sent it, and for the REST door who sent it and how large it is.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NoReturn
@@ -12,7 +13,7 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.http.bodies import ClientGone, is_json, is_multipart, read_body, read_json, replayed
+from app.api.http.bodies import ClientGone, is_json, is_multipart, not_json, read_body, read_json, replayed
 from app.api.http.dependencies import agent_of, composition_of
 from app.api.http.problems import MCP, Problems, internal_error
 from app.api.http.reach import Reach, host_refused, origin_refused
@@ -24,7 +25,7 @@ from app.errors import (
     NotPermitted,
     TooLarge,
     ToolsProviderError,
-    UnsupportedMediaType,
+    Unavailable,
 )
 from app.telemetry import current_trace_id
 
@@ -45,7 +46,8 @@ _SECURITY_HEADERS = [
     (b"referrer-policy", b"no-referrer"),
 ]
 _POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")  # of all but pages
-# Probes and scrapers ask under whatever address they have, or under none (HTTP/1.0). Nothing secret is there.
+# Probes and scrapers ask under whatever address they have, or under none (HTTP/1.0), and so often that a trace of each
+# would be in the way. Nothing secret is there.
 _ANY_HOST = frozenset({"/health", "/ready", "/metrics"})
 _PREFLIGHT = [
     (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
@@ -53,6 +55,11 @@ _PREFLIGHT = [
 ]
 _READABLE = (b"access-control-expose-headers", b"WWW-Authenticate, Retry-After, Location, ETag")
 _HEADER_NAMES = re.compile(rb"[A-Za-z0-9, _-]{1,1000}")
+_STOPPING = (
+    "This server is stopping and could wait no longer. What you asked for may have been done or not: look before you "
+    "repeat it."
+)
+_SECONDS_TO_START = 5.0
 _Inner = Callable[[Scope, Receive, "_Answer"], Awaitable[None]]
 _log = structlog.get_logger(__name__)
 
@@ -81,10 +88,10 @@ class Entry:
         if scope["method"] == "HEAD":
             scope = {**scope, "method": "GET"}
         answer = _Answer(send, prefix.encode(), composition_of(scope).readiness)
-        door = MCP if path == MCP else "/api/" if path.startswith("/api/") else None
-        if door is None:
+        if path in _ANY_HOST:
             await self._answered(self._let_in, scope, receive, answer)
             return
+        door = MCP if path == MCP else "/api/" if path.startswith("/api/") else "/"
         telemetry = composition_of(scope).telemetry
         with telemetry.remote_parent(scope["headers"]), telemetry.span(f"{scope['method']} {door}") as span:
             await self._answered(self._let_in, scope, receive, answer)
@@ -126,6 +133,11 @@ class Entry:
             _log.info("client_gone", path=scope["path"])
         except ToolsProviderError as error:
             await self._problems.render(error, scope)(scope, receive, answer)
+        except asyncio.CancelledError:  # by the server, once SHUTDOWN_GRACE is over
+            if answer.status or not composition_of(scope).readiness.stopping:
+                raise
+            stopping = Unavailable("server_stopping", _STOPPING, _SECONDS_TO_START)
+            await self._problems.render(stopping, scope)(scope, receive, answer)
         except Exception:  # noqa: BLE001 - the outermost place: whatever went wrong, the caller gets a problem
             _log.exception("internal_error", path=scope["path"], trace_id=current_trace_id())
             if not answer.status:
@@ -166,9 +178,7 @@ def _check_media_type(scope: Scope, hint: str) -> None:
     headers = Headers(scope=scope)
     sent = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
     if sent and not is_json(headers.get("content-type", "application/json")):
-        raise UnsupportedMediaType(
-            "unsupported_media_type", f"This takes JSON: send it with Content-Type: application/json.{hint}"
-        )
+        raise not_json(hint)
 
 
 async def _preflight(headers: Iterable[tuple[bytes, bytes]], send: Send) -> bool:

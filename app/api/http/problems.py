@@ -40,6 +40,7 @@ from app.operation.pointers import join
 from app.telemetry import current_trace_id
 
 MCP = "/mcp"
+_LONGEST = 300  # characters of a pointer: callers choose their names
 
 _STATUSES: Mapping[type[ToolsProviderError], int] = {
     InvalidAgentToken: 401,
@@ -147,7 +148,7 @@ def problem(
         "trace_id": current_trace_id(),
     }
     if violations:
-        body["violations"] = [{"pointer": violation.pointer, "detail": violation.detail} for violation in violations]
+        body["violations"] = [{"pointer": _short(each.pointer), "detail": each.detail} for each in violations]
     return Response(orjson.dumps(body), status, headers, media_type="application/problem+json")
 
 
@@ -183,6 +184,10 @@ def _violation(item: Mapping[str, Any]) -> Violation:
     if place == "body":
         return Violation(join("", *path), detail)
     return Violation("", f"{place} parameter `{'.'.join(map(str, path))}`: {detail}")
+
+
+def _short(pointer: str) -> str:
+    return pointer if len(pointer) <= _LONGEST else f"{pointer[:_LONGEST]}…"
 
 
 def _quotable(text: str) -> str:

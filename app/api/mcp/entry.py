@@ -4,6 +4,7 @@ It stands in the place of the SDK's own authentication, whose challenges name no
 one tool.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ import orjson
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
-from app.api.http.bodies import is_json, read_body, read_json, replayed
+from app.api.http.bodies import is_json, not_json, read_body, read_json, replayed
 from app.api.http.dependencies import Composition, agent_of, composition_of
 from app.api.http.disconnect import unless_gone
 from app.api.http.problems import rpc_error
@@ -23,11 +24,9 @@ from app.errors import (
     NotFound,
     NotPermitted,
     TooLarge,
-    UnsupportedMediaType,
 )
 
 MCP_BYTES = 4 * 1024 * 1024
-_ANSWERS = ("result", "error")  # to requests of ours; we send none, and the SDK drops them
 
 
 class McpEntry:
@@ -49,10 +48,8 @@ class McpEntry:
             await rpc_error(405, "method_not_allowed", detail, {"Allow": "POST"})(scope, receive, send)
             return
         if not is_json(Headers(scope=scope)["content-type"]):
-            raise UnsupportedMediaType(
-                "unsupported_media_type", "This takes JSON: send it with Content-Type: application/json."
-            )
-        message, body = _read(await read_body(scope, receive, MCP_BYTES), scope)
+            raise not_json()
+        message, body = await _read(await read_body(scope, receive, MCP_BYTES), scope)
         if (call := _call_of(message)) is not None:
             await _decide(composition, call, scope)
         answer = _Answer(send)
@@ -63,11 +60,11 @@ class McpEntry:
 def _tidy(scope: Scope) -> None:
     """Say the headers as the SDK reads them: it knows one line of each, and takes none for no media type at all.
 
-    White space around a value is not part of it (RFC 9110 section 5.5); httptools leaves it there. Who states no
-    `Accept` accepts anything (section 12.5.1), and media types have no case (section 8.3.1).
+    White space around a value is not part of it (RFC 9110 section 5.5); httptools leaves it there. JSON is answered
+    whatever is accepted (section 12.5.1), where the SDK would refuse, and media types have no case (section 8.3.1).
     """
     headers = [(name, value.strip()) for name, value in scope["headers"]]
-    accepted = b", ".join(value for name, value in headers if name == b"accept") or b"*/*"
+    accepted = b", ".join([b"application/json", *(value for name, value in headers if name == b"accept" and value)])
     kind = next((value.lower() for name, value in headers if name == b"content-type" and value), b"application/json")
     if is_json(kind.decode("latin-1")):
         kind = b"application/json"
@@ -86,7 +83,7 @@ async def _decide(composition: Composition, call: Mapping[str, Any], scope: Scop
         scope["tool"] = unknown
 
 
-def _read(body: bytes, scope: Scope) -> tuple[object, bytes]:
+async def _read(body: bytes, scope: Scope) -> tuple[object, bytes]:
     """Return the message, and the body that says it to the SDK.
 
     Of a call whose arguments cannot be read, these are `scope["arguments"]`, with Unusable in them. Raises what
@@ -96,41 +93,37 @@ def _read(body: bytes, scope: Scope) -> tuple[object, bytes]:
         message = read_json(body)
         _check_arguments(message)
     except (Invalid, TooLarge):
-        apart = call_apart(body)
+        apart = await asyncio.to_thread(call_apart, body)  # of large ones it takes a second
         if apart is None:
             raise
         message, scope["arguments"] = apart
         body = orjson.dumps(message)
-    _check_message(message)
+    _check_form(message)
     return message, body
-
-
-def _check_message(message: object) -> None:
-    """Raise Invalid for what is no message, and for a request that nobody could answer (JSON-RPC 2.0 section 4).
-
-    The SDK takes one with such an `id` for a notification, and its sender would wait for ever.
-    """
-    if isinstance(message, list):
-        raise Invalid("invalid_request", "Send one message at a time: this protocol has no batches.")
-    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0" or not _is_said(message):
-        raise Invalid(
-            "invalid_request",
-            'This is not a message of JSON-RPC 2.0: send an object with "jsonrpc": "2.0" and a method.',
-        )
-    if "method" in message and "id" in message and type(message["id"]) not in (str, int):
-        raise Invalid("invalid_request", "The id of a request is a string or an integer; a notification has none.")
-    if not isinstance(message.get("params"), dict | None):
-        raise Invalid("invalid_request", "`params` is an object, or is left out.")
-
-
-def _is_said(message: Mapping[str, Any]) -> bool:
-    return isinstance(message["method"], str) if "method" in message else not message.keys().isdisjoint(_ANSWERS)
 
 
 def _check_arguments(message: object) -> None:
     call = _call_of(message)
     if call is not None and not isinstance(call.get("arguments", {}), dict | None):
         raise Invalid("invalid_request", "The arguments of a call must be an object.")
+
+
+def _check_form(message: object) -> None:
+    """Raise Invalid unless this is one JSON-RPC message, of which the SDK would take some for notifications."""
+    if not isinstance(message, dict):
+        raise _no_message("Send one JSON-RPC message, which is an object, in each request; there are no batches.")
+    if message.get("jsonrpc") != "2.0":
+        raise _no_message('A JSON-RPC message must have "jsonrpc": "2.0".')
+    if message.keys().isdisjoint({"method", "result", "error"}) or not isinstance(message.get("method", ""), str):
+        raise _no_message("A JSON-RPC request must have a `method`, which is a string.")
+    if "method" in message and "id" in message and type(message["id"]) not in {str, int}:
+        raise _no_message("The `id` of a request must be a string or an integer; a notification has none.")
+    if not isinstance(message.get("params"), dict | None):
+        raise _no_message("The `params` of a message must be an object.")
+
+
+def _no_message(detail: str) -> Invalid:
+    return Invalid("invalid_request", detail)
 
 
 def _call_of(message: object) -> dict[str, Any] | None:

@@ -30,7 +30,9 @@ _CUT_ERROR = "There was more; the rest was cut off."
 _FEW_CONTAINERS = 200  # cannot be nested too deep
 _OUTER_LEVELS = 16  # containers that the SDK, and we, put around structured content
 _DEEPEST = 254  # levels that can be written
-_NEXT_PAGE = re.compile(r"<([^>]*)>[^<]*?;\s*rel=\"?(?:[^\"<,;]* )?next\b", re.IGNORECASE)  # RFC 8288 section 3
+_NEXT_PAGE = re.compile(
+    r"<([^>]*)>[^<]*?;\s*rel=\"?(?:[^\"<,;]* )?next(?![^\s\",;])", re.IGNORECASE
+)  # RFC 8288 section 3
 _LONGEST_HEADLINE = 500  # characters
 _NOTHING = object()
 
@@ -158,7 +160,8 @@ def _structured(result: ToolResult, content: Sequence[ContentBlock], tool: Tool,
 
     Where it is not the upstream's JSON it is the text of the content: some hosts show structured content alone.
     """
-    presentable = result.kind == "json" and not _is_too_long(result) and not _is_too_deep(result)
+    says_nothing = result.is_error and not result.body  # null, {}: the status is all there is to know
+    presentable = result.kind == "json" and not (says_nothing or _is_too_long(result) or _is_too_deep(result))
     promise = promise_of(tool, protocol_version)
     if promise is not None:
         if not presentable:

@@ -13,11 +13,12 @@ from typing import Any
 
 import orjson
 
-from app.api.http.bodies import DEPTH, VALUES, check_shape, read_json
+from app.api.http.bodies import DEPTH, VALUES, check_shape, has_too_many, read_json
 from app.errors import Invalid, TooLarge
 from app.tools.arguments import BEYOND_64_BITS, Arguments, Unusable
 
 _LEVELS = DEPTH + 8  # the arguments begin some levels down, and one that is too deep for them stays recognisable
+_LEVELS_OF_MANY = 4  # of arguments that are too many anyway; the names in `_meta` are the deepest that count
 _LONGEST_INTEGER = 40  # digits; what is longer is not worth converting, only to be refused
 _TO_BRACKET = re.compile(rb'[^"\[\]{}]*+(?:"(?:[^"\\]++|\\.)*+"[^"\[\]{}]*+)*+([\[\]{}])', re.DOTALL)
 
@@ -33,7 +34,8 @@ def call_apart(body: bytes) -> tuple[dict[str, Any], Arguments] | None:
 
     None when this is no call, or when anything else of the message cannot be read either.
     """
-    message = _lenient(body)
+    too_many = has_too_many(body)
+    message = _lenient(body, _LEVELS_OF_MANY if too_many else _LEVELS)
     if not isinstance(message, dict) or message.get("method") != "tools/call":
         return None
     params = message.get("params")
@@ -44,7 +46,7 @@ def call_apart(body: bytes) -> tuple[dict[str, Any], Arguments] | None:
         read_json(orjson.dumps(rest, option=orjson.OPT_PASSTHROUGH_DATACLASS))  # which Unusable is
     except (TypeError, Invalid, TooLarge):
         return None
-    return rest, _judged(params.get("arguments"))
+    return rest, _TOO_MANY if too_many else _judged(params.get("arguments"))
 
 
 def _judged(arguments: object) -> Arguments:
@@ -59,12 +61,10 @@ def _judged(arguments: object) -> Arguments:
     return arguments if isinstance(arguments, dict) else _NO_OBJECT
 
 
-def _lenient(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
+def _lenient(body: bytes, levels: int) -> Any:  # noqa: ANN401 - any JSON value
     """Return the value with Unusable inside, or None for what is not JSON in UTF-8."""
     try:
-        if body.count(b"[") + body.count(b"{") > VALUES:
-            return _of_too_many(orjson.loads(body))
-        text = b"".join(_shallow(body)).decode()
+        text = b"".join(_shallow(body, levels)).decode()
         numbers = _Numbers()
         try:
             return json.loads(
@@ -86,17 +86,17 @@ def _of_too_many(message: Any) -> Any:  # noqa: ANN401 - any JSON value
     return message
 
 
-def _shallow(body: bytes) -> Iterator[bytes]:
-    """Yield the JSON without what lies deeper than can be read; of that, an empty list or object stays."""
+def _shallow(body: bytes, levels: int) -> Iterator[bytes]:
+    """Yield the JSON without what lies deeper than `levels`; of that, an empty list or object stays."""
     depth = start = position = 0
     while bracket := _TO_BRACKET.match(body, position):  # not finditer, which tries again at every byte of a bad string
         position = bracket.end()
         if bracket[1] in b"[{":
             depth += 1
-            if depth == _LEVELS:
+            if depth == levels:
                 yield body[start:position]
         else:
-            if depth == _LEVELS:
+            if depth == levels:
                 start = position - 1
             depth -= 1
     yield body[start:]

@@ -24,7 +24,7 @@ TOLD_HEADERS = {
 _CHALLENGE = "www-authenticate"
 _SHOWN_HEADERS = TOLD_HEADERS.keys() - {_CHALLENGE} | {"ratelimit", "ratelimit-policy"}
 _SHOWN_PREFIXES = ("ratelimit-", "x-ratelimit-", "x-rate-limit-")
-_REASON = re.compile(r'\b(?:error|error_description|scope)="(?:[^"\\]|\\.)*"')  # RFC 6750 section 3
+_REASON = re.compile(r'\b(?:error|error_description|scope)=(?:"(?:[^"\\]|\\.)*"|[^\s",;]+)')  # RFC 6750 section 3
 _LONGEST_HEADER = 2_000  # characters
 _MOST_HEADERS = 20
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
@@ -115,4 +115,8 @@ def _shown(headers: Mapping[str, str], echo: Echo) -> dict[str, str]:
     shown = {name: headers[name] for name in names[:_MOST_HEADERS]}
     if _CHALLENGE in headers and (reason := _REASON.findall(headers[_CHALLENGE])):
         shown[_CHALLENGE] = ", ".join(reason)
-    return {name: value[:_LONGEST_HEADER] for name, value in shown.items() if echo.out_of_text(value) == value}
+    return {name: _cut(value) for name, value in shown.items() if echo.out_of_text(value) == value}
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= _LONGEST_HEADER else f"{value[: _LONGEST_HEADER - 1]}…"

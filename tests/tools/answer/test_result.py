@@ -167,6 +167,7 @@ def test_only_redirects_and_4xx_and_5xx_are_errors(status: int, is_error: bool) 
             'error="invalid_token", error_description="no"',
         ),
         ('Bearer error="insufficient_scope", scope="a b"', 'error="insufficient_scope", scope="a b"'),
+        ("Bearer error=invalid_token, scope=a", "error=invalid_token, scope=a"),
         ("Basic", None),
         (f'Bearer error_description="you sent {SECRET}"', None),
     ],
