@@ -5,6 +5,7 @@ No session has a timeout of its own: a timeout for each read does not limit a se
 """
 
 import asyncio
+import errno
 import os
 import ssl
 from collections.abc import Sequence
@@ -179,12 +180,15 @@ def trusted_authorities() -> ssl.SSLContext:
 
     Raises ValueError, which names the variable, if they cannot be read.
     """
+    name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
+    stated = os.environ.get(name, "")
     try:
+        if stated and name == "SSL_CERT_DIR" and not any(map(os.path.isdir, stated.split(os.pathsep))):
+            raise NotADirectoryError(errno.ENOTDIR, "it is no folder")  # OpenSSL would trust nobody and say nothing
         context = httpx.create_ssl_context()
     except OSError as error:
-        name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
         why = error.strerror if not isinstance(error, ssl.SSLError) else "it holds no certificates in PEM"
-        raise ValueError(f"{name}: {os.environ.get(name)} cannot be read ({why}).") from None
+        raise ValueError(f"{name}: {stated} cannot be read ({why}).") from None
     context.sslobject_class = TellingSSLObject
     return context
 
