@@ -35,6 +35,7 @@ _LONGEST_HEADER = 16_384  # bytes; some policies and links to pages are longer t
 _MOST_HEADERS = 256
 _END_OF_HEAD = b"\r\n\r\n"
 _MOST_HEADS = 1_000  # before the answer: those of 1xx
+_INNER = "This is not a public address. If it is meant to be reached, the operator adds it to ALLOWED_UPSTREAMS."
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -216,7 +217,7 @@ class _Gate(AbstractResolver):
     def open_socket(self, address: tuple[Any, ...]) -> socket:
         family, kind, protocol, _, (host, port, *_) = address
         if (host, port) not in self._inner and not self._policy.permits(host, port, host):
-            raise AddressRefused(refusal("This address", port))
+            raise AddressRefused(_INNER)
         return socket(family, kind, protocol)
 
     async def close(self) -> None:
