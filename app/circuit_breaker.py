@@ -13,6 +13,7 @@ import pybreaker
 from app.telemetry import BreakerState
 
 _PROBE_PAUSE = 1.0  # seconds that callers are told to wait while a probe is out
+_EVERYBODY = 2  # callers who met failures: more change nothing
 
 _STATES: dict[str, BreakerState] = {
     pybreaker.STATE_CLOSED: "closed",
@@ -136,13 +137,15 @@ class CircuitBreaker:
             else:
                 self._breaker.call(_succeed)
         elif attempt.outcome == "failed":
-            self._met_by.add(attempt.caller)
+            if len(self._met_by) < _EVERYBODY:
+                self._met_by.add(attempt.caller)
             if self.state != "open":
                 with suppress(_Failure):
                     self._breaker.call(_fail)
 
     def _changed(self, state: BreakerState) -> None:
         self._period += 1
+        self._probe_is_out = False
         if state == "open":
             self._opened_at = self._clock()
         if self._on_change is not None:

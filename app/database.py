@@ -32,6 +32,11 @@ _LIBPQ_ONLY = frozenset({  # what libpq knows and asyncpg would send to the serv
     "channel_binding", "gssencmode", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
     "sslcertmode", "sslcompression", "sslsni",
 })  # fmt: skip
+_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")  # options of libpq that name one
+_PORT = (
+    "DATABASE_URL: the port is not a number from 1 to 65535. Where the password has one of : / ? # @, write it as %3A, "
+    "%2F, %3F, %23, %40."
+)
 _OUTAGES = ("08", "28", "3D", "53", "57", "58")  # classes of SQLSTATE: PostgreSQL lets nobody in, or cannot go on
 _SQLITE_SAYS: Mapping[str, str] = {
     "SQLITE_CANTOPEN": "it cannot be opened or made: is it a folder, or may its folder not be written?",
@@ -146,17 +151,20 @@ def _is_sqlite(url: URL) -> bool:
 
 
 def _read(written: str) -> URL:
+    """Return the URL. Raises ValueError, whose text quotes nothing: what is misplaced may be a part of the password."""
     try:
-        url = make_url(written)
-    except ValueError:  # of the port
-        raise ArgumentError from None
-    if "@" in (url.host or ""):  # which is a part of the password, and would be shown
+        url = make_url(written.replace("postgres://", "postgresql://", 1))
+    except ValueError:
+        raise ValueError(_PORT) from None
+    if url.port is not None and not 0 < url.port < 65_536:
+        raise ValueError(_PORT)
+    if "@" in (url.host or ""):
         raise ValueError("DATABASE_URL: write @ in the user or password as %40.")
     return url
 
 
 def _with_driver(written: str) -> URL:
-    url = _read(written.replace("postgres://", "postgresql://", 1))
+    url = _read(written)
     if _is_sqlite(url):
         return url.set(drivername="sqlite+aiosqlite")
     if url.get_backend_name() != "postgresql":
@@ -182,6 +190,9 @@ def _options(written: str) -> dict[str, Any]:
     timeout = str(options.pop("connect_timeout", _BUSY_TIMEOUT))
     if not timeout.replace(".", "", 1).isdecimal() or not float(timeout):
         raise ValueError("DATABASE_URL: connect_timeout is a number of seconds.")
+    for name in _FILES:
+        if name in options and not Path(str(options[name])).is_file():
+            raise ValueError(f"DATABASE_URL: {name}: there is no file {options[name]}.")
     sent = {name: value for name, value in options.items() if name not in _LIBPQ_ONLY}
     return {"timeout": float(timeout), "dsn": f"postgresql:///?{urlencode(sent, doseq=True)}"}
 

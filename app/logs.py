@@ -1,8 +1,15 @@
-"""Log lines: JSON on stderr, one object a line, without tokens, secrets or characters that forge lines (CWE-117)."""
+"""Log lines: JSON on stderr, one object a line, without tokens, secrets or characters that forge lines (CWE-117).
+
+Like records of refusals (audit/outcome.py) they are bounded, so that a flood of calls does not fill the disk.
+"""
 
 import logging
 import re
 import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import TextIO
 
 import orjson
 import structlog
@@ -22,12 +29,18 @@ _USERINFO = re.compile(r"(://)[^/\s:@]*:[^/\s@]*@")
 _SECRET_KEY = re.compile(r"(?:^|_)(?:secret|password|token|authorization|cookie|api_?key)$", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]|\n")
 
+EACH_BY_ITSELF = 10
+WINDOW = 1.0  # seconds
+_BOUNDED = (logging.INFO, logging.WARNING)  # an error may be the only place where an audit record is
 
-def configure_logging(level: str) -> None:
+_Alike = tuple[str, int, str, str | None, str | None]  # logger, level, event, source, code
+
+
+def configure_logging(level: str, clock: Callable[[], float] = time.monotonic) -> None:
     """Write JSON lines to stderr: our own loggers from `level` on, those of libraries from WARNING on.
 
     Libraries log headers, form bodies and SQL parameters at DEBUG, which are tokens and personal data here; therefore
-    `level` never reaches them. Every line passes the redaction, tracebacks included.
+    `level` never reaches them. Every line passes the redaction, tracebacks included. `clock` counts seconds.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -40,7 +53,7 @@ def configure_logging(level: str) -> None:
         _add_trace_id,
         _redact_event,
     ]
-    handler = logging.StreamHandler(sys.__stderr__)
+    handler = _Bounded(clock)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -59,6 +72,45 @@ def configure_logging(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+class _Bounded(logging.StreamHandler[TextIO]):
+    """Of lines that are alike it writes the first 10 within a second; a later line tells the number of the others."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(sys.__stderr__)
+        self._clock = clock
+        self._seen: Counter[_Alike] = Counter()
+        self._until = float("-inf")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line, or count it."""
+        if self._clock() >= self._until:
+            self._summarise()
+            self._until = self._clock() + WINDOW
+        alike = _alike(record)
+        self._seen[alike] += record.levelno in _BOUNDED
+        if self._seen[alike] <= EACH_BY_ITSELF:
+            super().emit(record)
+
+    def close(self) -> None:
+        """Tell what has only been counted so far."""
+        self._summarise()
+        super().close()
+
+    def _summarise(self) -> None:
+        seen, self._seen = self._seen, Counter()
+        for (name, level, event, source, code), number in seen.items():
+            if number > EACH_BY_ITSELF:
+                told = {"name": name, "levelno": level, "levelname": logging.getLevelName(level), "msg": event}
+                about = {name: value for name, value in (("source", source), ("code", code)) if value is not None}
+                super().emit(logging.makeLogRecord({**told, **about, "left_out": number - EACH_BY_ITSELF}))
+
+
+def _alike(record: logging.LogRecord) -> _Alike:
+    said = record.msg if isinstance(record.msg, dict) else {**record.__dict__, "event": record.msg}
+    source, code = (value if isinstance(value := said.get(name), str) else None for name in ("source", "code"))
+    return record.name, record.levelno, str(said.get("event")), source, code
 
 
 def _add_trace_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

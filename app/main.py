@@ -170,12 +170,14 @@ async def _composition(
 async def prepare(settings: Settings) -> None:
     """Bring the database up to date, and open what is written, before anything is served.
 
-    Raises Unavailable, whose `inside` says why, and ValueError for AUDIT_LOG. The application brings the database up to
-    date as well when it starts, but a server that runs it can only show a traceback.
+    Raises Unavailable, whose `inside` says why, and ValueError for AUDIT_LOG and an odd DATABASE_URL. The application
+    brings the database up to date as well when it starts, but a server that runs it can only show a traceback.
     """
     database = _database(settings)
     try:
         await database.migrate()
+    except ValueError as error:  # a name or a path that no system can look for
+        raise ValueError(f"DATABASE_URL: the host or path cannot be used ({error}).") from None
     finally:
         await database.dispose()
     if settings.audit_log is not None:  # often beside the database, in a folder that is there only now

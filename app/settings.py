@@ -40,7 +40,8 @@ _ALIKE = 0.9  # of 1; KEYCLOAK_USER, which is not ours, is 0.88 like KEYCLOAK_UR
 class Secret:
     """A secret as it stands now: one in a file is read whenever it is asked for, so that a new one needs no restart.
 
-    While the file is gone, empty or unreadable, what it last held is used.
+    While the file is gone or holds no line that can be read, what it last held is used; so it is for a pipe, which can
+    be read once.
     """
 
     def __init__(self, value: SecretStr, file: Path | None) -> None:
@@ -50,13 +51,20 @@ class Secret:
     def __call__(self) -> str:
         """Return the secret."""
         if self._file is not None:
-            with suppress(OSError, UnicodeDecodeError):
-                self._last = _content(self._file) or self._last
+            with suppress(OSError, ValueError):
+                self._last = _line(self._file) if self._file.is_file() else self._last
         return self._last
 
 
-def _content(file: Path) -> str:
-    return file.read_text(encoding="utf-8-sig").rstrip(_LINE_ENDS)
+def _line(file: Path) -> str:
+    """Return the line that the file holds. Raises OSError, and ValueError, whose text says why, for another content."""
+    try:
+        text = file.read_text(encoding="utf-8-sig").rstrip(_LINE_ENDS)
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8 text") from None
+    if not text.strip() or not text.isprintable():
+        raise ValueError("it does not hold one line of text")
+    return text
 
 
 class Settings(BaseSettings):
@@ -226,9 +234,9 @@ class Settings(BaseSettings):
             path = values.get(f"{name}_file")
             if isinstance(path, str | Path) and str(path):
                 try:
-                    values[name] = _content(Path(path))
-                except (OSError, UnicodeDecodeError) as error:
-                    reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+                    values[name] = _line(Path(path))
+                except (OSError, ValueError) as error:
+                    reason = error.strerror if isinstance(error, OSError) else error
                     raise ValueError(f"{name.upper()}_FILE: {path} cannot be read ({reason}).") from None
         return values
 

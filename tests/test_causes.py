@@ -162,6 +162,26 @@ async def test_an_authority_that_is_not_trusted_is_named(tmp_path: Path) -> None
         assert said in cause.detail
 
 
+ODD = {
+    "two extensions of one kind": (b"\x06\x03\x2a\x03\x05", b"\x06\x03\x2a\x03\x04", "CN=odd.example"),
+    "a name of an unknown kind": (b"\x82\x0bodd.example", b"\xa3\x0bodd.example", "CN=odd.example"),
+    "a version that is none": (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x04", "its certificate is not trusted"),
+    "control characters": (b"\x82\x0bodd.example", b"\x82\x0b\x1b[2Jxxxxxxx", "for \ufffd[2Jxxxxxxx ("),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_an_odd_certificate_is_told_as_far_as_it_can_be_read(tmp_path: Path, name: str) -> None:
+    old, new, said = ODD[name]
+    authority = Authority(tmp_path)
+    context = authority.server("odd.example", change=lambda der: der.replace(old, new, 1))
+    async with serving(polite, context) as port:
+        cause = await told(f"https://127.0.0.1:{port}/")
+    assert (cause.reason, cause.plain) == ("certificate", "its TLS certificate is not trusted")
+    assert said in cause.detail
+    assert cause.detail.isprintable()
+
+
 ASK = """
 import asyncio, dataclasses, json, sys
 from app.outbound import plain_client, cause_of

@@ -250,7 +250,9 @@ def test_a_probe_of_the_caller_that_is_kept_out_delays_no_other(breaker: Circuit
         assert refused(breaker, "slow") == 1.0
         succeed(breaker, "other")
         probe.failed()
-    assert state_of(breaker) == "closed"
+    assert (state_of(breaker), breaker.retry_after) == ("closed", 0)
+    for caller in ("slow", "other", "third"):
+        succeed(breaker, caller)
 
 
 def test_a_second_caller_that_fails_during_a_probe_opens_it_for_everybody(

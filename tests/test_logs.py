@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import structlog
 
 from app.logs import configure_logging, redact
 from app.telemetry import Telemetry
+from tests.support.clock import Clock
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJqbyJ9.c2lnbmF0dXJl-_x"
 
@@ -39,6 +41,43 @@ def test_a_line_is_json_with_level_logger_time_and_trace(capfd: pytest.CaptureFi
     assert len(line.pop("trace_id")) == 32
     assert line.pop("timestamp").endswith("Z")
     assert line == {"event": "sent", "level": "info", "logger": "app.tools", "source": "pizzeria", "status": 200}
+
+
+def test_of_a_flood_the_first_ten_of_a_second_are_lines_and_one_tells_the_number_of_the_others(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    clock = Clock(1_000.0)
+    configure_logging("INFO", clock)
+    ours, library = structlog.get_logger("app.tools"), logging.getLogger("app.credentials")
+    for _ in range(25):
+        ours.warning("no answer", source="pizzeria", code="upstream_timeout")
+        ours.warning("no answer", source="pasta", code="upstream_timeout")
+        library.warning("no Keycloak", extra={"status": 403})
+        ours.error("stored nowhere else", record="x")
+    clock.advance(1)
+    ours.info("later")
+    written = lines(capfd)
+    assert Counter((line["event"], line.get("source"), line.get("left_out")) for line in written) == {
+        ("no answer", "pizzeria", None): 10,
+        ("no answer", "pizzeria", 15): 1,
+        ("no answer", "pasta", None): 10,
+        ("no answer", "pasta", 15): 1,
+        ("no Keycloak", None, None): 10,
+        ("no Keycloak", None, 15): 1,
+        ("stored nowhere else", None, None): 25,
+        ("later", None, None): 1,
+    }
+    told = next(line for line in written if line.get("left_out"))
+    assert (told["level"], told["logger"], told["code"]) == ("warning", "app.tools", "upstream_timeout")
+
+
+def test_what_was_only_counted_is_told_at_the_end(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO", Clock(1_000.0))
+    for _ in range(11):
+        structlog.get_logger("app.tools").warning("no answer")
+    assert len(lines(capfd)) == 10
+    logging.getLogger().handlers[0].close()
+    assert [line["left_out"] for line in lines(capfd)] == [1]
 
 
 @pytest.mark.parametrize(

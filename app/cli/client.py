@@ -176,7 +176,7 @@ def _address(server: str) -> str:
 
 def _text_of(file: Path) -> str:
     try:
-        return content_of(file).decode().rstrip("\r\n")
+        return content_of(file).decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
         stop(UNUSABLE, f"{file}: this is not text.")
 

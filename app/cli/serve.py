@@ -46,6 +46,11 @@ def serve(host: str | None = None, port: int | None = None) -> None:
     except ValueError as error:
         listener.close()
         _give_up(str(error))
+    try:
+        listener.listen()  # two that start together can both bind
+    except OSError as error:
+        listener.close()
+        _cannot_listen(settings.host, settings.port, error)
     configure_logging(settings.log_level)
     for name, nearest in misspelt().items():
         _log.warning("a variable that looks like a setting is none and has no effect", variable=name, setting=nearest)
@@ -130,8 +135,12 @@ def _listener(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        _give_up(f"Cannot listen on {_written(host, port)}: {error.strerror}. Stop what is there, or set HOST or PORT.")
+        _cannot_listen(host, port, error)
     return listener
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> NoReturn:
+    _give_up(f"Cannot listen on {_written(host, port)}: {error.strerror}. Stop what is there, or set HOST or PORT.")
 
 
 def _written(host: str, port: int) -> str:

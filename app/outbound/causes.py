@@ -10,7 +10,6 @@ import aiohttp
 import httpx
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from cryptography import x509
-from cryptography.x509.oid import ExtensionOID
 
 _MOST_SHOWN = 200  # characters of what the other side chose
 _TLS_RECORD = r"b'\x15\x03"  # an alert (RFC 8446 section 5.1), as aiohttp quotes what it cannot read
@@ -50,7 +49,12 @@ _Kinds = type[BaseException] | tuple[type[BaseException], ...]
 _ROWS: tuple[tuple[_Kinds, str, bool, str, str], ...] = (
     (
         (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
-        *("no_connection", False, "it accepts no connection", "a firewall may drop what is sent to it"),
+        *(
+            "no_connection",
+            False,
+            "it accepts no connection",
+            "a firewall may drop what is sent to it, or TLS never begins there",
+        ),
     ),
     ((aiohttp.ClientConnectorDNSError, gaierror), "name", False, "its name cannot be resolved", ""),
     (ssl.SSLCertVerificationError, "certificate", False, "its TLS certificate is not trusted", ""),
@@ -144,7 +148,7 @@ def _unreadable(cause: Cause, chain: Sequence[BaseException]) -> Cause:
 def _certificate(error: ssl.SSLError) -> Cause:
     """Tell whose certificate was refused, who issued it, and which day it ends."""
     assert isinstance(error, ssl.SSLCertVerificationError)  # noqa: S101 - what this row of the table is for
-    chain = [x509.load_pem_x509_certificate(each.encode()) for each in getattr(error, "presented", ())]
+    chain = _read(getattr(error, "presented", ()))
     about = _about(chain) if chain else "its certificate "
     match error.verify_code:
         case code if code == _EXPIRED:
@@ -160,6 +164,14 @@ def _certificate(error: ssl.SSLError) -> Cause:
     return Cause("certificate", False, f"its TLS certificate {plain}", f"{about}{detail}")
 
 
+def _read(presented: Sequence[str]) -> Sequence[x509.Certificate]:
+    """Return the certificates; none if one of them is odd, which OpenSSL takes and `cryptography` does not."""
+    try:
+        return [x509.load_pem_x509_certificate(each.encode()) for each in presented]
+    except (ValueError, x509.InvalidVersion):
+        return ()
+
+
 def _about(chain: Sequence[x509.Certificate]) -> str:
     leaf = chain[0]
     days = f"{leaf.not_valid_before_utc:%Y-%m-%d} to {leaf.not_valid_after_utc:%Y-%m-%d}"
@@ -168,12 +180,16 @@ def _about(chain: Sequence[x509.Certificate]) -> str:
 
 def _names(certificate: x509.Certificate) -> str:
     try:
-        found = certificate.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value
-    except (x509.ExtensionNotFound, ValueError):
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return _shown(certificate.subject)
-    assert isinstance(found, x509.SubjectAlternativeName)  # noqa: S101 - what was asked for
-    return ", ".join(str(name.value) for name in found)[:_MOST_SHOWN]
+    return _printable(", ".join(str(name.value) for name in found)) or _shown(certificate.subject)
 
 
 def _shown(name: x509.Name) -> str:
-    return name.rfc4514_string()[:_MOST_SHOWN]
+    return _printable(name.rfc4514_string())
+
+
+def _printable(text: str) -> str:
+    """Return the beginning of what the other side chose, with a mark for each character that is not shown as it is."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in text[:_MOST_SHOWN])

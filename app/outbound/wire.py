@@ -5,6 +5,7 @@ No session has a timeout of its own: a timeout for each read does not limit a se
 """
 
 import asyncio
+import errno
 import os
 import ssl
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ _LONGEST_HEADER = 16_384  # bytes; some policies and links to pages are longer t
 _MOST_HEADERS = 256
 _END_OF_HEAD = b"\r\n\r\n"
 _MOST_HEADS = 1_000  # before the answer: those of 1xx
+_INNER = "This is not a public address. If it is meant to be reached, the operator adds it to ALLOWED_UPSTREAMS."
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -179,12 +181,15 @@ def trusted_authorities() -> ssl.SSLContext:
 
     Raises ValueError, which names the variable, if they cannot be read.
     """
+    name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
+    stated = os.environ.get(name, "")
     try:
+        if stated and name == "SSL_CERT_DIR" and not any(map(os.path.isdir, stated.split(os.pathsep))):
+            raise NotADirectoryError(errno.ENOTDIR, "it is no folder")  # OpenSSL would trust nobody and say nothing
         context = httpx.create_ssl_context()
     except OSError as error:
-        name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
         why = error.strerror if not isinstance(error, ssl.SSLError) else "it holds no certificates in PEM"
-        raise ValueError(f"{name}: {os.environ.get(name)} cannot be read ({why}).") from None
+        raise ValueError(f"{name}: {stated} cannot be read ({why}).") from None
     context.sslobject_class = TellingSSLObject
     return context
 
@@ -212,7 +217,7 @@ class _Gate(AbstractResolver):
     def open_socket(self, address: tuple[Any, ...]) -> socket:
         family, kind, protocol, _, (host, port, *_) = address
         if (host, port) not in self._inner and not self._policy.permits(host, port, host):
-            raise AddressRefused(refusal("This address", port))
+            raise AddressRefused(_INNER)
         return socket(family, kind, protocol)
 
     async def close(self) -> None:

@@ -14,7 +14,7 @@ import structlog
 
 from app.circuit_breaker import Attempt, CircuitBreaker, CircuitOpen
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, Unavailable
-from app.outbound import Cause, Headers, HttpAnswer, Sender, WireError, origin_of
+from app.outbound import AddressRefused, Cause, Headers, HttpAnswer, Sender, WireError, origin_of
 from app.sources.source import RegisteredSource
 from app.telemetry import Telemetry, trace_headers
 from app.tools.request.plan import UpstreamRequest
@@ -118,6 +118,8 @@ class Upstream:
             else:
                 attempt.succeeded()
             raise _failure(error.cause, request) from error
+        except AddressRefused as refused:
+            raise _failure(Cause("address", False, _NOT_ALLOWED, refused.detail), request) from None
         except BadAnswer as refused:
             attempt.succeeded()
             raise BadAnswer("upstream_broken", refused.detail, inside=_at(request, refused.detail)) from refused
@@ -154,6 +156,7 @@ _BUSY = "Too many calls to this source are under way, and none ended in time. No
 _SLOW = "The upstream did not answer within the deadline. It may have done what was asked: check before you repeat it."
 _LATE = "no complete answer before the deadline (UPSTREAM_TIMEOUT)"
 
+_NOT_ALLOWED = "this server may not send to its address"
 _TOO_LONG = "Nothing was sent: the arguments make an address that no server accepts. Send shorter values."
 
 

@@ -1,6 +1,7 @@
 """What a call does with tokens, seen from both doors, before an identity provider that answers as a test tells it."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -406,9 +407,16 @@ def test_a_secret_in_a_file_is_the_one_that_is_there_now(made_with: Callable[...
     assert sent() == "two"
     second.write_text("four")
     assert sent() == "four"
-    for content in (b"", b"\n", b"\xff"):
+    for content in (b"", b"\n", b" ", b"\xff", b"a line\nand another", b"nul\0"):
         second.write_bytes(content)
         assert sent() == "four"
+    second.write_bytes(b"\xef\xbb\xbfwith the mark of an editor\r\n")
+    assert sent() == "with the mark of an editor"
+    second.write_text("four")
+    assert sent() == "four"
+    second.unlink()
+    os.mkfifo(second)
+    assert sent() == "four"
     second.unlink()
     assert sent() == "four"
     second.write_text("five")

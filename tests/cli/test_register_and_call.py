@@ -326,9 +326,10 @@ def test_no_password_goes_to_an_issuer_elsewhere(token: Token, tmp_path: Path) -
 def test_a_token_in_a_file_is_used_and_one_that_is_refused_is_named_by_where_it_came_from(
     run: Run, registered: str, token: Token, tmp_path: Path
 ) -> None:
-    (tmp_path / "token").write_text(f"{token('johndoe')}\n", encoding="utf-8")
-    done = run("call", f"{registered}/say", "what=words", "--token-file", "token")
-    assert done.stdout == "two\nlines\n"
+    for encoding in ("utf-8", "utf-8-sig"):  # some editors put a mark before the text
+        (tmp_path / "token").write_text(f"{token('johndoe')}\n", encoding=encoding)
+        done = run("call", f"{registered}/say", "what=words", "--token-file", "token")
+        assert done.stdout == "two\nlines\n"
     (tmp_path / "token").write_text("eyJ.secret.token", encoding="utf-8")
     refused = run("call", f"{registered}/say", "--token-file", "token")
     assert refused.returncode == 1

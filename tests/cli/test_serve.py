@@ -5,13 +5,14 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -136,10 +137,15 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
         ({"SOURCE_READ_MEMORY": "99999999999999999999"}, "SOURCE_READ_MEMORY: "),
         ({"HOST": "192.0.2.1"}, "Cannot listen on 192.0.2.1"),
         ({"DATABASE_URL": "postgresql://user:p@hunter2@db/x"}, "DATABASE_URL: write @ in the user or password as %40"),
-        ({"DATABASE_URL": "postgresql://user:p@db:hunter2/x"}, "DATABASE_URL: this is not a database URL"),
+        ({"DATABASE_URL": "postgresql://user:p@db:hunter2/x"}, "DATABASE_URL: the port is not a number"),
         ({"DATABASE_URL": "postgresql://user:hunter2@db/x?sslmode=on"}, "DATABASE_URL: sslmode is one of allow, "),
         ({"DATABASE_URL": "postgresql://user@db/x?connect_timeout=soon"}, "DATABASE_URL: connect_timeout is a number"),
         ({"DATABASE_URL": "sqlite:///x.db?mode=ro"}, "DATABASE_URL: SQLite takes no options here. Leave out ?mode"),
+        ({"DATABASE_URL": "postgresql://user:hun@ter2@db:hunter2/x"}, "DATABASE_URL: the port is not a number"),
+        ({"DATABASE_URL": "postgresql://user@db:99999/x"}, "DATABASE_URL: the port is not a number from 1 to 65535"),
+        ({"DATABASE_URL": f"postgresql://user@{'a' * 64}.example/x"}, "DATABASE_URL: the host or path cannot be used"),
+        ({"DATABASE_URL": "sqlite:///%00"}, "DATABASE_URL: the host or path cannot be used (embedded null byte)"),
+        ({"DATABASE_URL": "postgresql://user@db/x?sslrootcert=none.pem"}, "sslrootcert: there is no file none.pem"),
         ({"AUDIT_LOG": "missing/audit.jsonl"}, "missing/audit.jsonl cannot be written (No such file or directory)"),
         ({"AUDIT_LOG": "/"}, "AUDIT_LOG: / cannot be written (Is a directory)"),
     ],
@@ -153,6 +159,58 @@ def test_settings_that_cannot_be_used_are_named(
     assert "Traceback" not in run.output
     assert "hunter2" not in run.output
     assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["TOKEN_EXCHANGE_CLIENT_SECRET_FILE", "DATABASE_URL_FILE"])
+@pytest.mark.parametrize("content", ["", "\n", " \n", "sqlite:///hunter2.db\nhunter2", "sqlite:///hunter2.db\0"])
+def test_a_file_that_does_not_hold_one_line_is_named(
+    serve: Callable[..., Result], tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / "secret").write_text(content, encoding="utf-8")
+    run = serve(**{name: "secret"})
+    assert (run.exit_code, run.stderr) == (2, f"{name}: secret cannot be read (it does not hold one line of text).\n")
+
+
+def test_an_audit_log_that_is_a_pipe_without_a_reader_is_named(serve: Callable[..., Result], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    run = serve(AUDIT_LOG="pipe")
+    assert (run.exit_code, len(run.stderr.splitlines())) == (2, 1)
+    assert "pipe cannot be written (No such device or address)" in run.stderr
+
+
+@pytest.mark.extended
+def test_of_two_that_start_together_on_one_port_the_later_says_that_it_cannot_listen(tmp_path: Path) -> None:
+    file = tmp_path / "x.db"
+    with socket.socket() as first, sqlite3.connect(file) as lock:
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        first.bind(("127.0.0.1", 0))
+        lock.execute("PRAGMA journal_mode = WAL")
+        lock.execute("BEGIN IMMEDIATE")
+        process = subprocess.Popen(  # noqa: S603
+            [COMMAND, "serve"],
+            cwd=tmp_path,
+            env={
+                "PATH": os.environ["PATH"],
+                "PORT": str(first.getsockname()[1]),
+                "DATABASE_URL": f"sqlite:///{file}",
+            },
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        opened = Path(f"/proc/{process.pid}/fd")
+        try:
+            while not any(each.resolve() == file for each in opened.iterdir()):  # it is bound, and waits for the lock
+                with suppress(subprocess.TimeoutExpired):
+                    assert process.wait(0.02) is None, "it has ended before"
+            first.listen()
+            lock.rollback()
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 2
+    assert said.startswith("Cannot listen on 127.0.0.1:")
+    assert "Address already in use" in said
+    assert len(said.splitlines()) == 1
 
 
 def test_a_file_of_settings_that_is_not_text_is_named(serve: Callable[..., Result], tmp_path: Path) -> None:

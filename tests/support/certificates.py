@@ -1,6 +1,7 @@
 """A certificate authority of a test's own, and TLS contexts of servers whose certificates it issues."""
 
 import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -27,23 +28,36 @@ class Authority:
         self._own = own.sign(self._key, hashes.SHA256())
         self.file.write_bytes(self._own.public_bytes(serialization.Encoding.PEM))
 
-    def server(self, name: str, *, begins: int = -9, ends: int = 9, clients: bool = False) -> ssl.SSLContext:
+    def server(
+        self,
+        name: str,
+        *,
+        begins: int = -9,
+        ends: int = 9,
+        clients: bool = False,
+        change: Callable[[bytes], bytes] = bytes,
+    ) -> ssl.SSLContext:
         """Return the context of a server whose certificate is for a name or an address; the days count from today.
 
-        `clients`: it asks for certificates of its clients. Key and certificate are in `NAME.pem` in the folder.
+        `clients`: it asks for certificates of its clients. `change` makes an odd certificate of the good one, in DER.
+        Key and certificate are in `NAME.pem` in the folder.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         today = datetime.now(UTC)
         days = (today + timedelta(begins), today + timedelta(ends))
         issued = _certificate(_common_name(name), self._name, key.public_key(), days)
         issued = issued.add_extension(x509.SubjectAlternativeName([_general_name(name)]), critical=False)
-        signed = issued.sign(self._key, hashes.SHA256())
+        for number in (4, 5):  # of no meaning, for changes
+            issued = issued.add_extension(
+                x509.UnrecognizedExtension(x509.ObjectIdentifier(f"1.2.3.{number}"), b"\5\0"), critical=False
+            )
+        signed = change(issued.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.DER))
         pem = self._folder / f"{name}.pem"
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         pem.write_bytes(
-            private + b"".join(each.public_bytes(serialization.Encoding.PEM) for each in (signed, self._own))
+            private + ssl.DER_cert_to_PEM_cert(signed).encode() + self._own.public_bytes(serialization.Encoding.PEM)
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pem)

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, ToolsProviderError, Unavailable
-from app.outbound import AddressPolicy, AddressRefused, AiohttpSender, HttpAnswer
+from app.outbound import AddressPolicy, AiohttpSender, HttpAnswer
 from app.telemetry import Telemetry
 from app.tools.answer.body import is_stream
 from app.tools.request.plan import UpstreamRequest
@@ -342,7 +342,12 @@ async def test_an_address_that_no_way_leads_to_is_unreachable(sender: Sender) ->
 async def test_an_inner_address_is_refused_and_says_nothing_against_the_upstream(sender: Sender) -> None:
     for _ in range(4):
         failure = await sender.failure("http://10.0.0.1/")
-        assert isinstance(failure, AddressRefused)
+        assert isinstance(failure, BadAnswer)
+        assert failure.code == "upstream_unreachable"
+        assert "this server may not send to its address. Nothing was sent." in failure.detail
+        assert "10.0.0.1" not in failure.detail
+        assert str(failure.inside).startswith("http://10.0.0.1: This is not a public address.")
+        assert "ALLOWED_UPSTREAMS" in str(failure.inside)
 
 
 async def test_an_address_that_grew_too_long_is_refused(sender: Sender) -> None:
