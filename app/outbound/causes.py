@@ -160,7 +160,9 @@ def _certificate(error: ssl.SSLError) -> Cause:
             plain, detail = "is for another name", "is not for the name that is called"
         case _:
             plain = "is not trusted"
-            detail = f"is not trusted ({error.verify_message}): SSL_CERT_FILE names the authorities that are"
+            detail = (
+                f"is not trusted ({error.verify_message}): put its authority into the file that SSL_CERT_FILE names"
+            )
     return Cause("certificate", False, f"its TLS certificate {plain}", f"{about}{detail}")
 
 

@@ -81,7 +81,9 @@ async def test_an_unknown_tool_and_an_invisible_one_look_the_same(
             refusals.append(refusal.value.error)
     assert refusals[0].code == -32602
     assert "List the tools" in refusals[0].message
+    traces = {refusal.data.pop("trace_id") for refusal in refusals}
     assert refusals == [refusals[0]] * 4
+    assert len(traces) == 4
 
 
 async def test_wrong_arguments_are_a_result_that_a_model_can_act_on(

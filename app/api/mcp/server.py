@@ -22,6 +22,7 @@ from app.api.http.paging import page_of
 from app.api.mcp.results import promise_of, refusal_result, tool_result, unforeseen_result
 from app.errors import Invalid, NotFound, ToolsProviderError
 from app.identity.agent_token import AgentToken
+from app.telemetry import current_trace_id
 from app.tools.arguments import Arguments
 from app.tools.catalog import Catalog
 from app.tools.catalog import Tool as CatalogTool
@@ -84,7 +85,7 @@ class McpDoor:
             tool = _decided(context)
             result = await self._executor.execute(tool, _arguments_of(context, params), agent, "mcp")
         except NotFound as error:
-            raise MCPError(INVALID_PARAMS, error.detail, {"code": error.code}) from None
+            raise MCPError(INVALID_PARAMS, error.detail, {"code": error.code, "trace_id": current_trace_id()}) from None
         except ToolsProviderError as error:
             return refusal_result(error)
         except Exception:  # noqa: BLE001 - the outermost place: whatever it is, the agent gets a result
