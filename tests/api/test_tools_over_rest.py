@@ -138,6 +138,7 @@ def test_a_call_may_have_4_mib(provider: RunningProvider, agent: Headers) -> Non
     assert fits.status_code == 404
 
 
+HEAVY_SECONDS = 10  # of processor time, while coverage traces every line; what is quadratic takes minutes
 HEAVY: dict[str, bytes] = {
     "numbers": b"[" + b"0," * 1_900_000 + b"0]",
     "objects": b"[" + b"{}," * 1_300_000 + b"0]",
@@ -161,7 +162,7 @@ def test_a_heavy_body_keeps_no_other_caller_waiting(
         content = json.dumps(called).encode().replace(b'"HERE"', body)
     before = time.process_time()  # of the server as well: it is a thread of this process
     answer = httpx.post(provider.address + path, content=content, headers=headers, timeout=60)
-    assert time.process_time() - before < 2
+    assert time.process_time() - before < HEAVY_SECONDS
     assert answer.status_code in {413, 422} or answer.json()["result"]["isError"] is True
 
 

@@ -21,6 +21,9 @@ _LEVELS = DEPTH + 8  # the arguments begin some levels down, and one that is too
 _LEVELS_OF_MANY = 4  # of arguments that are too many anyway; the names in `_meta` are the deepest that count
 _LONGEST_INTEGER = 40  # digits; what is longer is not worth converting, only to be refused
 _TO_BRACKET = re.compile(rb'[^"\[\]{}]*+(?:"(?:[^"\\]++|\\.)*+"[^"\[\]{}]*+)*+([\[\]{}])', re.DOTALL)
+_STRING = rb'"(?:[^"\\]++|\\.)*+"'
+_INNERMOST = rb"(?:[^\"\[\]{}]++|%b)*+" % _STRING
+_WITHOUT_LEVELS = re.compile(rb"(?:[^\"\[\]{}]++|%b|\[%b\]|\{%b\})*+" % (_STRING, _INNERMOST, _INNERMOST), re.DOTALL)
 
 _TWICE = Unusable("is given twice; say it once")
 _NO_OBJECT = Unusable("must be an object of arguments by name")
@@ -76,7 +79,7 @@ def _lenient(body: bytes, levels: int) -> Any:  # noqa: ANN401 - any JSON value
             )
         except _TooManyNumbers:
             return _of_too_many(json.loads(text, parse_constant=_constant))
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter of what never closes
         return None
 
 
@@ -95,6 +98,8 @@ def _shallow(body: bytes, levels: int) -> Iterator[bytes]:
             depth += 1
             if depth == levels:
                 yield body[start:position]
+            if depth >= levels and (skipped := _WITHOUT_LEVELS.match(body, position)):
+                position = skipped.end()
         else:
             if depth == levels:
                 start = position - 1
