@@ -107,6 +107,14 @@ async def test_missing_scopes_are_named_all_at_once(
         assert await access.admit(an_agent(scopes=frozenset(scopes)), NAMES[door], door)
 
 
+async def test_scopes_that_other_sources_need_of_the_token_are_named_too(access: Access, catalog: Catalog) -> None:
+    show(catalog, scopes="orders")
+    catalog.put(a_source("files", required_scopes=frozenset({"files:read", "files:write"})), [an_operation("get_file")])
+    with pytest.raises(InsufficientScope) as refused:
+        await access.admit(an_agent(scopes=frozenset({"files:read", "openid"})), NAMES["mcp"], "mcp")
+    assert refused.value.scopes == ("files:read", "orders")
+
+
 async def test_a_tool_that_only_lacks_scopes_is_seen(access: Access, catalog: Catalog) -> None:
     show(catalog, scopes="orders")
     assert access.see(an_agent(), "pizzeria/get_menu", "rest").source.required_scopes == {"orders"}

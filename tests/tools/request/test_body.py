@@ -326,3 +326,10 @@ def test_a_part_that_looks_like_a_boundary_ends_nothing() -> None:
     boundary = first[0].removeprefix("multipart/form-data; boundary=")
     parts = parts_of(body, {"a": f"x\r\n--{boundary}--", "b": "y"})
     assert [part.get_payload() for part in parts] == [f"x\r\n--{boundary}--", "y"]
+
+
+def test_members_that_the_document_does_not_name_are_files_where_it_says_so_of_all() -> None:
+    (part,) = parts_of(whole(MULTIPART, binary=True), {"body": {"photo": base64.b64encode(b"\x89PNG").decode()}})
+    assert part.get_payload(decode=True) == b"\x89PNG"
+    (text,) = parts_of(whole(MULTIPART), {"body": {"photo": "iVBORw=="}})
+    assert text.get_payload(decode=True) == b"iVBORw=="
