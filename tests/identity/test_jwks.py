@@ -30,6 +30,7 @@ BROKEN: dict[str, Callable[[], Answer]] = {
     "empty": lambda: Answer(200, b""),
     "no keys": lambda: Answer(200, {"keys": []}),
     "no list": lambda: Answer(200, {"keys": {"kid": "key-1"}}),
+    "nothing": lambda: Answer(200, {"keys": None}),
     "no object": lambda: Answer(200, ["key-1"]),
     "redirect": lambda: Answer(302, b"", headers={"location": "/elsewhere"}),
     "too large": lambda: Answer(200, b" " * 262_145),
