@@ -21,6 +21,7 @@ SDKS = ("sdk", "client:legacy", "client:auto", "client:modern")
 ERAS = ("legacy", "auto", "modern")
 INSPECTOR = "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
 SECONDS = 60
+HUGE = 2**64  # as a number of JavaScript writes it, too: 18446744073709552000
 
 pytestmark = pytest.mark.extended
 
@@ -81,12 +82,18 @@ def test_an_application_is_shown_the_answer_or_the_cause(sdk: str, application: 
         ("as_told", {"name": "forbidden"}),
         ("pizza", {"name": "down"}),
         ("echo", {"number": "many"}),
+        ("echo", {"number": HUGE}),
         ("nothing", {}),
     )
     assert "probe__echo" in tools
-    answer, forbidden, down, many, unknown = results
+    answer, forbidden, down, many, huge, unknown = results
     assert answer["structuredContent"]["query"] == {"text": "margherita"}
-    for result, cause in ((forbidden, "Only chefs may read this"), (many, "/number"), (down, "The oven is off.")):
+    for result, cause in (
+        (forbidden, "Only chefs may read this"),
+        (many, "/number"),
+        (huge, "more than 64 bits"),
+        (down, "The oven is off."),
+    ):
         assert result["isError"]
         assert cause in result["content"][0]["text"]
     assert "The oven is off." in down["structuredContent"]["other_answer"]  # all that some applications show
@@ -97,6 +104,13 @@ def test_an_application_is_shown_the_answer_or_the_cause(sdk: str, application: 
 def test_the_inspector_lists_tools_without_an_error_and_is_shown_the_cause(era: str, application: Application) -> None:
     listed = application.inspect(era, "tools/list", "--strict")
     assert "probe__pizza" in {tool["name"] for tool in listed["tools"]}
-    down = application.inspect(era, "tools/call", "--tool-name", "probe__pizza", "--tool-arg", "name=down")
-    assert down["isError"]
-    assert "The oven is off." in down["content"][0]["text"]
+    for tool, argument, cause in (
+        ("as_told", "name=forbidden", "Only chefs may read this"),
+        ("echo", f"number={HUGE}", "more than 64 bits"),
+        ("pizza", "name=down", "The oven is off."),
+    ):
+        shown = application.inspect(era, "tools/call", "--tool-name", f"probe__{tool}", "--tool-arg", argument)
+        assert shown["isError"]
+        assert cause in shown["content"][0]["text"]
+    answer = application.inspect(era, "tools/call", "--tool-name", "probe__echo", "--tool-arg", "text=margherita")
+    assert answer["structuredContent"]["query"] == {"text": "margherita"}
