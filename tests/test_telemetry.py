@@ -133,6 +133,7 @@ def test_outside_a_span_there_is_no_trace() -> None:
     assert trace_headers() == {}
 
 
+@pytest.mark.extended
 def test_an_unreachable_collector_neither_blocks_nor_floods_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

@@ -145,6 +145,7 @@ def test_it_ends_in_order_when_told_to(staying_demo: staying.Demo) -> None:
     assert [port for port in ports if listens(port)] == []
 
 
+@pytest.mark.extended
 def test_an_interrupt_in_the_middle_ends_everything_that_was_started() -> None:
     with staying.staying_demo(until="It places an order") as demo:
         assert all(listens(port) for port in demo.ports)
@@ -189,6 +190,7 @@ async def test_two_that_start_at_once_choose_one_after_the_other(tmp_path: Path)
     assert sorted(len(ports.moved) for ports in chosen) == [0, 4]
 
 
+@pytest.mark.extended
 @pytest.mark.anyio
 async def test_a_step_that_does_not_do_what_it_says_fails_the_demo_and_is_named() -> None:
     realm = read_realm()

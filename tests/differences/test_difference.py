@@ -295,6 +295,7 @@ def test_order_is_no_change(schemas: tuple[Json, Json]) -> None:
     assert compare([with_schema(before)], [with_schema(after)]) == ()
 
 
+@pytest.mark.extended
 @settings(max_examples=50)
 @given(ROOTS, ROOTS)
 def test_every_other_schema_is_told(before: Json, after: Json) -> None:

@@ -77,6 +77,7 @@ def the_tool(schema: Any, definitions: Json, most: int) -> tuple[Operation, str]
     return conversion.operations[0], conversion.report[0].reason or ""
 
 
+@pytest.mark.extended
 @settings(max_examples=150)
 @given(
     combinations(leaves() | objects(leaves())),

@@ -208,6 +208,7 @@ def counted(root: Json, schema: Any, value: Any, place: str = "") -> Counter[str
     return found
 
 
+@pytest.mark.extended
 @PATIENTLY
 @given(acyclic(), VALUES)
 def test_the_effort_is_one_to_three_for_each_schema_that_is_applied(root: Json, value: Any) -> None:
@@ -216,6 +217,7 @@ def test_the_effort_is_one_to_three_for_each_schema_that_is_applied(root: Json, 
     assert applied <= effort(root, value, 10 * COUNTABLE) <= 3 * applied
 
 
+@pytest.mark.extended
 @PATIENTLY
 @given(acyclic(), VALUES)
 def test_no_part_of_any_value_is_visited_more_often_than_foreseen(root: Json, value: Any) -> None:
