@@ -87,12 +87,13 @@ class Entry:
         scope["path"] = path = MCP if path == f"{MCP}/" else path
         if scope["method"] == "HEAD":
             scope = {**scope, "method": "GET"}
-        answer = _Answer(send, prefix.encode(), composition_of(scope).readiness)
+        composition = composition_of(scope)
+        answer = _Answer(send, prefix.encode(), composition.readiness)
         if path in _ANY_HOST:
-            await self._answered(self._let_in, scope, receive, answer)
+            await self._answered(self._app, scope, receive, answer)
             return
         door = MCP if path == MCP else "/api/" if path.startswith("/api/") else "/"
-        telemetry = composition_of(scope).telemetry
+        telemetry = composition.telemetry
         with telemetry.remote_parent(scope["headers"]), telemetry.span(f"{scope['method']} {door}") as span:
             await self._answered(self._let_in, scope, receive, answer)
             if (route := scope.get("route")) is not None:
@@ -101,17 +102,16 @@ class Entry:
 
     async def _let_in(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         headers = scope["headers"]
-        if scope["path"] not in _ANY_HOST:
-            hosts = [value.strip() for name, value in headers if name == b"host"]
-            if len(hosts) != 1 or not self._reach.hosts.fullmatch(hosts[0]):
-                await self._refuse(host_refused(hosts), scope)
-            origins = [value.strip() for name, value in headers if name == b"origin"]
-            if origins:
-                if any(origin.lower() not in self._reach.origins for origin in origins):
-                    await self._refuse(origin_refused(origins), scope)
-                answer.share(origins[0])
-                if scope["method"] == "OPTIONS" and await _preflight(headers, answer):
-                    return
+        hosts = [value.strip() for name, value in headers if name == b"host"]
+        if len(hosts) != 1 or not self._reach.hosts.fullmatch(hosts[0]):
+            await self._refuse(host_refused(hosts), scope)
+        origins = [value.strip() for name, value in headers if name == b"origin"]
+        if origins:
+            if any(origin.lower() not in self._reach.origins for origin in origins):
+                await self._refuse(origin_refused(origins), scope)
+            answer.share(origins[0])
+            if scope["method"] == "OPTIONS" and await _preflight(headers, answer):
+                return
         app = self._authenticated if scope["path"].startswith("/api/") else self._app
         await app(scope, receive, answer)
 

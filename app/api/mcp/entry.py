@@ -93,7 +93,7 @@ async def _read(body: bytes, scope: Scope) -> tuple[object, bytes]:
         message = read_json(body)
         _check_arguments(message)
     except (Invalid, TooLarge):
-        apart = await asyncio.to_thread(call_apart, body)  # of large ones it takes a second
+        apart = await asyncio.to_thread(call_apart, body)  # up to two seconds of one that is made for it
         if apart is None:
             raise
         message, scope["arguments"] = apart
