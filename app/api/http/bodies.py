@@ -12,9 +12,13 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.routing import Match
 from starlette.types import Message, Receive, Scope
 
-from app.errors import Invalid, TooLarge, UnsupportedMediaType
+from app.api.http.dependencies import composition_of
+from app.api.http.held import FREE, Holding
+from app.errors import Invalid, TooLarge, ToolsProviderError, UnsupportedMediaType
 from app.operation.media_types import essence
 
+REFUSAL = "refusal"  # in the state of a request whose connection says why it must be refused
+_HOLDING = "holding"  # … and what its body holds
 DEPTH = 128
 VALUES = 100_000  # of a body; checking many more would keep every other caller waiting for seconds
 _INT64_DIGITS = 18  # every integer of so many digits fits 64 bits
@@ -25,11 +29,23 @@ class ClientGone(Exception):
     """The client closed the connection before it was answered."""
 
 
+def refusal_of(scope: Scope) -> ToolsProviderError | None:
+    """Return why a request must be refused, as far as its connection knows."""
+    refusal: ToolsProviderError | None = scope.get("state", {}).get(REFUSAL)
+    return refusal
+
+
+def let_go(scope: Scope) -> None:
+    """Give back what the body of an answered request held."""
+    if (holding := scope.get("state", {}).get(_HOLDING)) is not None:
+        holding.end()
+
+
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """Return the whole request body.
 
-    Raises TooLarge over `limit` bytes, announced or sent, UnsupportedMediaType for a compressed one, and ClientGone
-    when the client leaves first.
+    Raises TooLarge over `limit` bytes, announced or sent, UnsupportedMediaType for a compressed one, Unavailable when
+    all callers' bodies hold too much, what its connection found wrong, and ClientGone when the client leaves first.
     """
     body = bytearray()
     async for chunk in _chunks(scope, receive, limit):
@@ -170,16 +186,28 @@ async def _chunks(scope: Scope, receive: Receive, limit: int) -> AsyncGenerator[
         raise _too_large(limit)
     size = 0
     more = True
+    holding = None
     while more:
         message = await receive()
+        if (refusal := refusal_of(scope)) is not None:  # of what has come only a part is a body
+            raise refusal
         if message["type"] == "http.disconnect":
             raise ClientGone
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
             raise _too_large(limit)
+        if size > FREE:
+            holding = holding or _holding(scope)
+            holding.grow_to(size)
         yield chunk
         more = message.get("more_body", False)
+
+
+def _holding(scope: Scope) -> Holding:
+    holding = Holding(composition_of(scope).held, scope["agent"].subject)
+    scope["state"][_HOLDING] = holding
+    return holding
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:
