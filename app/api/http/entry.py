@@ -25,6 +25,7 @@ from app.api.http.bodies import (
     replayed,
 )
 from app.api.http.dependencies import agent_of, composition_of
+from app.api.http.limits import not_one_host
 from app.api.http.problems import MCP, Problems, internal_error
 from app.api.http.reach import Reach, host_refused, origin_refused
 from app.api.http.readiness import Readiness
@@ -35,7 +36,6 @@ from app.errors import (
     TooLarge,
     ToolsProviderError,
     Unavailable,
-    Unreadable,
 )
 from app.telemetry import current_trace_id
 
@@ -132,7 +132,7 @@ class Entry:
     def _judged(self, hosts: Sequence[bytes], path: str, version: str) -> ToolsProviderError | None:
         """Return the refusal of a request with these Host headers (RFC 9112 section 3.2)."""
         if version not in ("1.1", "1.0") or len(hosts) > 1 or (not hosts and version == "1.1"):
-            return Unreadable("invalid_http", "Send HTTP/1.1 with one Host header, or HTTP/1.0.")
+            return not_one_host()
         if path == _HEALTH:
             return None
         known = self._reach.local_hosts if path in _PROBED else self._reach.hosts

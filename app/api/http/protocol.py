@@ -17,18 +17,29 @@ from uvicorn.server import ServerState
 from app.api.http.bodies import REFUSAL
 from app.api.http.connections import Connections, payer_of
 from app.api.http.held import Holding
+from app.api.http.limits import (
+    BYTES_A_CHUNK,
+    CHUNKS,
+    DROPPED_BYTES,
+    FRAMING_BYTES,
+    HEAD_BYTES,
+    HEADERS,
+    LINGER,
+    PIPELINED,
+    TARGET_BYTES,
+    late,
+    much_framing,
+    not_http,
+    other_authority,
+    small_chunks,
+    too_large_head,
+    too_long_target,
+    too_many_connections,
+    too_many_headers,
+)
 from app.api.http.one_protocol import OneProtocol
 from app.api.http.untaken import Untaken
-from app.errors import HeadersTooLarge, ReadTimeout, TargetTooLong, ToolsProviderError, Unavailable, Unreadable
-
-HEAD_BYTES = 131_072  # two tokens of TOKEN_MAX_BYTES; nginx takes 32 KiB by default, Node 16 KiB
-HEADERS = 100  # lines, as gunicorn, hyper and Apache have it
-TARGET_BYTES = 16_384
-FRAMING_BYTES = 65_536  # of a chunked body, what is neither body nor 16 bytes a chunk: extensions, trailers
-CHUNKS = 10_000  # of a body, and one more for each 64 bytes: reading one costs as much as reading many bytes
-PIPELINED = 16  # requests that wait for the answer to the one before them
-DROPPED_BYTES = 33_554_432  # of a body, after its answer: more than a document has, for clients that send it to the end
-LINGER = 2.0  # seconds after a refusal in which what still comes is dropped, so that the client can read it
+from app.errors import ToolsProviderError, Unavailable
 
 _IDLE, _BLANK, _HEAD, _BODY = range(4)  # what was read last is: complete, blank lines before a request, part of one
 _PLAIN_PATH = re.compile(rb"/[A-Za-z0-9/._~-]{0,200}")
@@ -100,7 +111,7 @@ class BoundedProtocol(OneProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserError as error:
             if not self._deaf:
-                self._refuse(self._refusal or _unreadable(error))
+                self._refuse(self._refusal or not_http(error))
             return
         if self._part != _IDLE:
             self._is_incomplete()
@@ -157,13 +168,7 @@ class BoundedProtocol(OneProtocol):
             self._ends_soon()
         else:
             what = "headers" if self._part == _HEAD else "body"
-            self._refuse(
-                ReadTimeout(
-                    "request_timeout",
-                    f"The {what} of the request did not come in full within {self._connections.read_timeout:g} s "
-                    "(REQUEST_READ_TIMEOUT). Send the request again, faster or with less in it.",
-                )
-            )
+            self._refuse(late(what, self._connections.read_timeout))
 
     def not_taken(self) -> None:
         """See Connection."""
@@ -186,12 +191,7 @@ class BoundedProtocol(OneProtocol):
         """See httptools."""
         self.url += url
         if len(self.url) > TARGET_BYTES:
-            self._stop(
-                TargetTooLong(
-                    "target_too_long",
-                    f"The address has more than {TARGET_BYTES} bytes. Send what is long in the body of a POST.",
-                )
-            )
+            self._stop(too_long_target())
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """See httptools. Trailers are no headers of the request, and nothing here needs them (RFC 9110 6.5.1)."""
@@ -199,14 +199,14 @@ class BoundedProtocol(OneProtocol):
             return
         super().on_header(name, value)
         if len(self.headers) > HEADERS:
-            self._stop(HeadersTooLarge("headers_too_large", f"The request has more than {HEADERS} header lines."))
+            self._stop(too_many_headers())
 
     def on_head(self) -> None:
         """See OneProtocol."""
         if self._size + self._now > HEAD_BYTES:  # which may be a body's
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > HEAD_BYTES:
-                self._stop(_too_large())
+                self._stop(too_large_head())
         if not self.url.startswith(b"/"):
             self._check_authority()
         super().on_head()
@@ -214,19 +214,13 @@ class BoundedProtocol(OneProtocol):
         self._body = self._chunks = self._framing = self._counted = 0
         if self._connections.is_surplus(self):
             self.cycle.keep_alive = False
-            self._tell(
-                Unavailable(
-                    "server_busy",
-                    f"This server has {self._connections.most} connections (MAX_CONNECTIONS), and none can be closed "
-                    "for yours. Try again.",
-                )
-            )
+            self._tell(too_many_connections(self._connections.most))
 
     def on_chunk_header(self) -> None:
         """See httptools."""
         self._chunks += 1
-        if self._chunks > CHUNKS + self._body // 64:
-            self._stop(Unreadable("invalid_http", "The body comes in too many small chunks. Send larger ones."))
+        if self._chunks > CHUNKS + self._body // BYTES_A_CHUNK:
+            self._stop(small_chunks())
 
     def on_body(self, body: bytes) -> None:
         """See httptools."""
@@ -264,11 +258,11 @@ class BoundedProtocol(OneProtocol):
             if not self._turned:
                 self._framing = max(0, self._framing + self._now - (self._counted - counted))
             if self._framing > FRAMING_BYTES:
-                self._refuse(Unreadable("invalid_http", "The chunks of the body have too much beside it."))
+                self._refuse(much_framing())
         elif not self._turned:
             self._size += self._now
             if self._size > HEAD_BYTES:
-                self._refuse(_too_large())
+                self._refuse(too_large_head())
                 return
             try:
                 self._holding = self._holding or Holding(self._connections.held, self.payer)
@@ -283,7 +277,7 @@ class BoundedProtocol(OneProtocol):
         authority = rest.partition(b"/")[0].partition(b"?")[0].removesuffix(port)
         hosts = [value.strip().lower().removesuffix(port) for name, value in self.headers if name == b"host"]
         if rest and hosts != [authority]:
-            self._stop(Unreadable("invalid_http", "The address in the request line and Host name different servers."))
+            self._stop(other_authority())
 
     # How it refuses
 
@@ -357,20 +351,7 @@ class _Refused:
         return False
 
 
-def _too_large() -> HeadersTooLarge:
-    return HeadersTooLarge(
-        "headers_too_large",
-        f"Request line and headers have more than {HEAD_BYTES} bytes. Send a shorter token, fewer cookies.",
-    )
-
-
 def _path_of(target: bytes) -> bytes:
     """Return the path of a target that may be cut off or wrong, as far as it tells which door was meant."""
     path = target.partition(b"?")[0]
     return path if _PLAIN_PATH.fullmatch(path) else b"/"
-
-
-def _unreadable(error: httptools.HttpParserError) -> Unreadable:
-    # The parser's own words are fixed texts; those of a callback may repeat what was sent.
-    said = "the address in the request line" if isinstance(error, httptools.HttpParserCallbackError) else str(error)
-    return Unreadable("invalid_http", f"This is not HTTP/1.1 that can be read: {said}.")
