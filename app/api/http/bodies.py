@@ -2,13 +2,12 @@
 
 import json
 import re
-from collections.abc import AsyncGenerator, Collection, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 import orjson
 from fastapi.routing import APIRoute
-from starlette.datastructures import FormData, Headers, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.datastructures import Headers
 from starlette.routing import Match
 from starlette.types import Message, Receive, Scope
 
@@ -48,7 +47,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     all callers' bodies hold too much, what its connection found wrong, and ClientGone when the client leaves first.
     """
     body = bytearray()
-    async for chunk in _chunks(scope, receive, limit):
+    async for chunk in chunks(scope, receive, limit):
         body += chunk
     return bytes(body)
 
@@ -125,59 +124,8 @@ class FormRoute(APIRoute):
         return (match, child) if match is Match.NONE or is_multipart(scope) else (Match.NONE, {})
 
 
-class _Form(MultiPartParser):
-    """A form that is held in memory, refused when it ends early, and whose texts are bytes, told as latin-1."""
-
-    def __init__(self, content_type: str, stream: AsyncGenerator[bytes], most_parts: int, most_bytes: int) -> None:
-        # The last `charset` counts; a sender's own may be one that cannot decode these bytes, or that changes them.
-        headers = Headers({"content-type": f"{content_type}; charset=latin-1"})
-        super().__init__(headers, stream, max_files=most_parts, max_fields=most_parts, max_part_size=most_bytes)
-        self.spool_max_size = most_bytes
-        self._whole = False
-
-    def on_end(self) -> None:
-        self._whole = True
-
-    async def parse(self) -> FormData:
-        form = await super().parse()
-        if not self._whole:
-            for file in self._files_to_close_on_error:
-                file.close()
-            raise MultiPartException("It ends before its last boundary.")
-        return form
-
-
-async def read_parts(scope: Scope, receive: Receive, names: Collection[str], limit: int) -> dict[str, bytes]:
-    """Return the parts of a multipart/form-data body (RFC 7578), which may have these names, each once.
-
-    Nothing is written to a disk: all parts together have at most `limit` bytes. Raises Invalid("invalid_request") for
-    anything else, and what `read_body` raises.
-    """
-    content_type = Headers(scope=scope)["content-type"]
-    parser = _Form(content_type, _chunks(scope, receive, limit), len(names), limit)
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise Invalid("invalid_request", f"The multipart body cannot be read: {error.message}") from None
-    try:
-        return {name: await _content(value) for name, value in _expected(form, names)}
-    finally:
-        await form.close()
-
-
-def _expected(form: FormData, names: Collection[str]) -> list[tuple[str, UploadFile | str]]:
-    parts = form.multi_items()
-    if {name for name, _ in parts} - set(names) or len(form) < len(parts):
-        expected = " and ".join(f"`{each}`" for each in names)
-        raise Invalid("invalid_request", f"The multipart body may have the parts {expected}, each once.")
-    return parts
-
-
-async def _content(part: UploadFile | str) -> bytes:
-    return part.encode("latin-1") if isinstance(part, str) else await part.read()
-
-
-async def _chunks(scope: Scope, receive: Receive, limit: int) -> AsyncGenerator[bytes]:
+async def chunks(scope: Scope, receive: Receive, limit: int) -> AsyncGenerator[bytes]:
+    """Yield the body as it comes. Raises what `read_body` raises."""
     headers = Headers(scope=scope)
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("unsupported_media_type", "Send the body as it is, without a Content-Encoding.")
