@@ -1,7 +1,6 @@
 """Request bodies: read within a limit, and parsed so that every later reader sees the same thing."""
 
 import json
-import re
 from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
@@ -21,7 +20,6 @@ _HOLDING = "holding"  # … and what its body holds
 DEPTH = 128
 VALUES = 100_000  # of a body; checking many more would keep every other caller waiting for seconds
 _INT64_DIGITS = 18  # every integer of so many digits fits 64 bits
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # or what begins one and does not end
 
 
 class ClientGone(Exception):
@@ -82,14 +80,30 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def has_too_many(body: bytes) -> bool:
-    """Whether JSON has more lists and objects than values are permitted, told without parsing it.
+    """Whether JSON has more values than are permitted, told without parsing it.
 
     To make a million of them, and to look through them for garbage, would keep everyone waiting for a second.
     """
-    if body.count(b"[") + body.count(b"{") <= VALUES:
+    if max(_containers_and_commas(body)) <= VALUES:
         return False
-    without = _STRING.sub(b"", body)
-    return without.count(b"[") + without.count(b"{") > VALUES
+    counted = containers_and_commas(body)
+    return counted is None or max(counted) > VALUES
+
+
+def containers_and_commas(body: bytes) -> tuple[int, int] | None:
+    """Return how many lists and objects JSON has, and how many commas: each a value, or before one.
+
+    None for more strings than permitted values and their names could be. Takes some hundredths of a second for four
+    megabytes of anything.
+    """
+    unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if unescaped.count(b'"') > 4 * VALUES:
+        return None
+    return _containers_and_commas(b"".join(unescaped.split(b'"')[::2]))
+
+
+def _containers_and_commas(text: bytes) -> tuple[int, int]:
+    return text.count(b"[") + text.count(b"{"), text.count(b",")
 
 
 def is_json(content_type: str | None) -> bool:
