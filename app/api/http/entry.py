@@ -113,11 +113,11 @@ class Entry:
 
     async def _let_in(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         headers, path = scope["headers"], scope["path"]
-        refusal = refusal_of(scope)
-        if refusal is not None and not (path in _PROBED and isinstance(refusal, Unavailable)):
-            await self._refuse(refusal, scope)
         hosts = [value.strip() for name, value in headers if name == b"host"]
-        if (refusal := self._judged(hosts, path, scope["http_version"])) is not None:
+        refusal = refusal_of(scope)
+        if refusal is None or (path in _PROBED and isinstance(refusal, Unavailable)):
+            refusal = self._judged(hosts, path, scope["http_version"])
+        if refusal is not None:
             await self._refuse(refusal, scope)
         origins = [value.strip() for name, value in headers if name == b"origin"]
         if origins:
@@ -144,13 +144,7 @@ class Entry:
         await composition.outcomes.refused(refusal, "mcp" if scope["path"] == MCP else "rest")
         raise refusal
 
-    async def _answered(
-        self,
-        app: _Inner,
-        scope: Scope,
-        receive: Receive,
-        answer: "_Answer",
-    ) -> None:
+    async def _answered(self, app: _Inner, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
             await app(scope, receive, answer)
         except ClientGone:

@@ -1,20 +1,13 @@
-"""HTTP/1.1 as it comes in, and nothing else: what a client may send is counted while it arrives.
-
-A request that is over a limit, late or unreadable still becomes a request, with a refusal in its state: `entry.py`
-answers and records it like any other. The connection ends with that answer.
-"""
+"""HTTP/1.1 as it comes in: what a client may send, and how long it may take, is counted while it arrives."""
 
 import math
-import re
 from asyncio import AbstractEventLoop, Protocol, Transport
 from functools import partial
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
-import httptools
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from app.api.http.bodies import REFUSAL
 from app.api.http.connections import Connections, payer_of
 from app.api.http.held import Holding
 from app.api.http.limits import (
@@ -24,12 +17,10 @@ from app.api.http.limits import (
     FRAMING_BYTES,
     HEAD_BYTES,
     HEADERS,
-    LINGER,
     PIPELINED,
     TARGET_BYTES,
     late,
     much_framing,
-    not_http,
     other_authority,
     small_chunks,
     too_large_head,
@@ -37,12 +28,9 @@ from app.api.http.limits import (
     too_many_connections,
     too_many_headers,
 )
-from app.api.http.one_protocol import OneProtocol
+from app.api.http.refusing import BLANK, BODY, HEAD, IDLE, RefusingProtocol, Stopped
 from app.api.http.untaken import Untaken
-from app.errors import ToolsProviderError, Unavailable
-
-_IDLE, _BLANK, _HEAD, _BODY = range(4)  # what was read last is: complete, blank lines before a request, part of one
-_PLAIN_PATH = re.compile(rb"/[A-Za-z0-9/._~-]{0,200}")
+from app.errors import Unavailable
 
 
 def bounded(connections: Connections) -> type[Protocol]:
@@ -50,11 +38,7 @@ def bounded(connections: Connections) -> type[Protocol]:
     return cast("type[Protocol]", partial(BoundedProtocol, connections))
 
 
-class _Stopped(Exception):
-    """Ends the parser's work in the middle of what it reads."""
-
-
-class BoundedProtocol(OneProtocol):
+class BoundedProtocol(RefusingProtocol):
     """One connection."""
 
     def __init__(
@@ -67,20 +51,13 @@ class BoundedProtocol(OneProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.payer = ""
-        self.due = math.inf
         self._connections = connections
-        self._part = _IDLE
         self._turned = False  # whether the last read held the end of a head or of a request
         self._size = 0  # of the head so far, in reads before this one
         self._now = 0  # bytes of this read
         self._body = self._chunks = self._framing = 0  # bytes, number, bytes
         self._counted = 0  # of body and chunks, as bytes, in reads before this one
-        self._refusal: ToolsProviderError | None = None
-        self._deaf = False
-        self._dropped = 0
         self._holding: Holding | None = None  # of a head that is large
-
-    # What happens to the connection
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """See asyncio."""
@@ -99,21 +76,10 @@ class BoundedProtocol(OneProtocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
-        if self._deaf:
-            self._drop(len(data))
-            return
-        self._unset_keepalive_if_required()
         self._turned = False
         self._now = len(data)
-        if self._part == _IDLE:
-            self._part = _BLANK
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            if not self._deaf:
-                self._refuse(self._refusal or not_http(error))
-            return
-        if self._part != _IDLE:
+        super().data_received(data)
+        if self.part != IDLE and not self.deaf:
             self._is_incomplete()
 
     def pause_writing(self) -> None:
@@ -141,8 +107,6 @@ class BoundedProtocol(OneProtocol):
         super().on_response_complete()
         self._ends_soon()
 
-    # What the connections ask for
-
     def idle_until(self) -> float | None:
         """See Connection."""
         return self.timeout_keep_alive_task.when() if self.timeout_keep_alive_task is not None else None
@@ -157,70 +121,66 @@ class BoundedProtocol(OneProtocol):
 
     def overdue(self) -> None:
         """Close the connection, or answer what has come of a request."""
-        if self._deaf or self.transport.is_closing():
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if self.deaf or self.transport.is_closing():
             self.transport.abort()
-        elif self._part == _BODY and self.flow.read_paused:  # it is us who are not ready
-            self.due = self.loop.time() + self._connections.read_timeout
-        elif self._part in (_IDLE, _BLANK) and self.cycle is not None and not self.cycle.response_complete:
-            self.due = math.inf  # an empty line after a request that is being answered
-        elif self._part in (_IDLE, _BLANK):
+        elif self.part in (IDLE, BLANK) and answering:  # an empty line behind a request
+            self.due = math.inf
+        elif self.part in (IDLE, BLANK):
             self.transport.close()
-            self._ends_soon()
+        elif self.part == BODY and self.flow.read_paused:  # it is us who are not ready
+            self.due = self.loop.time() + self._connections.read_timeout
         else:
-            what = "headers" if self._part == _HEAD else "body"
-            self._refuse(late(what, self._connections.read_timeout))
+            self.refuse(late("headers" if self.part == HEAD else "body", self._connections.read_timeout))
+        self._ends_soon()
 
     def not_taken(self) -> None:
         """See Connection."""
         agent = cast("dict[str, Any]", self.scope).get("agent")
         self.untaken.overdue(self.payer if agent is None else agent.subject)
 
-    # What the parser finds
-
     def on_message_begin(self) -> None:
         """See httptools."""
         if len(self.pipeline) >= PIPELINED:
             self.cycle.keep_alive = False  # a client repeats what is not answered (RFC 9112 section 9.3.2)
-            self._deaf = True
+            self.deaf = True
             self.due = math.inf
-            raise _Stopped
+            raise Stopped
         super().on_message_begin()
-        self._part = _HEAD
 
     def on_url(self, url: bytes) -> None:
         """See httptools."""
         self.url += url
         if len(self.url) > TARGET_BYTES:
-            self._stop(too_long_target())
+            self.stop(too_long_target())
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """See httptools. Trailers are no headers of the request, and nothing here needs them (RFC 9110 6.5.1)."""
-        if self._part == _BODY:
+        if self.part == BODY:
             return
         super().on_header(name, value)
         if len(self.headers) > HEADERS:
-            self._stop(too_many_headers())
+            self.stop(too_many_headers())
 
     def on_head(self) -> None:
         """See OneProtocol."""
         if self._size + self._now > HEAD_BYTES:  # which may be a body's
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > HEAD_BYTES:
-                self._stop(too_large_head())
+                self.stop(too_large_head())
         if not self.url.startswith(b"/"):
             self._check_authority()
         super().on_head()
-        self._begin(_BODY)
+        self._begin(BODY)
         self._body = self._chunks = self._framing = self._counted = 0
         if self._connections.is_surplus(self):
-            self.cycle.keep_alive = False
-            self._tell(too_many_connections(self._connections.most))
+            self.tell(too_many_connections(self._connections.most))
 
     def on_chunk_header(self) -> None:
         """See httptools."""
         self._chunks += 1
         if self._chunks > CHUNKS + self._body // BYTES_A_CHUNK:
-            self._stop(small_chunks())
+            self.stop(small_chunks())
 
     def on_body(self, body: bytes) -> None:
         """See httptools."""
@@ -232,12 +192,10 @@ class BoundedProtocol(OneProtocol):
     def on_end(self) -> None:
         """See OneProtocol."""
         super().on_end()
-        self._begin(_IDLE)
-
-    # How it counts
+        self._begin(IDLE)
 
     def _begin(self, part: int) -> None:
-        self._part = part
+        self.part = part
         self._turned = True
         self.due = math.inf
         self._size = 0
@@ -253,22 +211,22 @@ class BoundedProtocol(OneProtocol):
         """Count a read after which more of a request must come."""
         if self.due == math.inf:
             self.due = self.loop.time() + self._connections.read_timeout
-        if self._part == _BODY:
+        if self.part == BODY:
             counted, self._counted = self._counted, self._body + 16 * self._chunks
             if not self._turned:
                 self._framing = max(0, self._framing + self._now - (self._counted - counted))
             if self._framing > FRAMING_BYTES:
-                self._refuse(much_framing())
+                self.refuse(much_framing())
         elif not self._turned:
             self._size += self._now
             if self._size > HEAD_BYTES:
-                self._refuse(too_large_head())
+                self.refuse(too_large_head())
                 return
             try:
                 self._holding = self._holding or Holding(self._connections.held, self.payer)
                 self._holding.grow_to(self._size)
             except Unavailable as busy:
-                self._refuse(busy)
+                self.refuse(busy)
 
     def _check_authority(self) -> None:
         """Refuse a target of absolute form that is for another host than `Host` (RFC 9112 section 3.2.2)."""
@@ -277,81 +235,9 @@ class BoundedProtocol(OneProtocol):
         authority = rest.partition(b"/")[0].partition(b"?")[0].removesuffix(port)
         hosts = [value.strip().lower().removesuffix(port) for name, value in self.headers if name == b"host"]
         if rest and hosts != [authority]:
-            self._stop(other_authority())
-
-    # How it refuses
-
-    def _stop(self, refusal: ToolsProviderError) -> NoReturn:
-        """Leave the parser; `data_received` refuses then."""
-        self._refusal = refusal
-        raise _Stopped
-
-    def _refuse(self, refusal: ToolsProviderError) -> None:
-        """Answer what is being read with this, and read no more."""
-        self._deaf = True
-        self.due = math.inf
-        if self._part == _BLANK or (self._part == _BODY and self.cycle.response_complete):
-            self.transport.close()
-            self._ends_soon()
-            return
-        if self._part == _HEAD:
-            self.parser = cast("httptools.HttpRequestParser", _Refused())
-            self.url = _path_of(self.url)
-            super().on_head()
-        self.cycle.keep_alive = False
-        self.cycle.transport = cast("Transport", _Lingering(self))
-        self._tell(refusal)
-        self.cycle.more_body = False
-        self.cycle.message_event.set()
-
-    def _tell(self, refusal: ToolsProviderError) -> None:
-        self.cycle.scope["state"][REFUSAL] = refusal
-
-    def linger(self) -> None:
-        """End the connection from our side, and drop what still comes: to close at once could undo the answer."""
-        if not self.transport.is_closing():
-            self.transport.write_eof()
-            self.flow.resume_reading()
-            self.due = self.loop.time() + LINGER
-
-    def _drop(self, size: int) -> None:
-        self._dropped += size
-        if self._dropped > DROPPED_BYTES:
-            self.transport.abort()
+            self.stop(other_authority())
 
     def _ends_soon(self) -> None:
         """See that a connection which is being closed ends, even if its client does not take what is left."""
         if self.transport.is_closing():
             self.due = self.loop.time() + self._connections.read_timeout
-
-
-class _Lingering:
-    """The transport of the last answer; as much of one as uvicorn uses."""
-
-    def __init__(self, connection: BoundedProtocol) -> None:
-        self._transport = connection.transport
-        self.close = connection.linger
-        self.is_closing = self._transport.is_closing
-        self.write = self._transport.write
-
-
-class _Refused:
-    """What uvicorn asks the parser about a request, of one that could not be read."""
-
-    def get_http_version(self) -> str:
-        return "1.1"
-
-    def get_method(self) -> bytes:
-        return b"GET"
-
-    def should_upgrade(self) -> bool:
-        return False
-
-    def should_keep_alive(self) -> bool:
-        return False
-
-
-def _path_of(target: bytes) -> bytes:
-    """Return the path of a target that may be cut off or wrong, as far as it tells which door was meant."""
-    path = target.partition(b"?")[0]
-    return path if _PLAIN_PATH.fullmatch(path) else b"/"
