@@ -97,6 +97,7 @@ def _encode_fields(body: Body, given: list[tuple[BodyField, Any]], writing: Writ
     if kind == "multipart":
         return _multipart(body.media_type, given, writing)
     members = []
+    writing.room.take(1)
     for field, value in given:
         with writing.blaming(field.argument):
             member = b"%b:%b" % (json_of(field.name), json_of(value))
@@ -133,6 +134,7 @@ def _counted(content: Content, room: Room) -> Content:
 
 def _form(given: list[tuple[BodyField, Any]], writing: Writing) -> bytes:
     parts: list[str] = []
+    writing.room.take(-1)  # each pair is counted with a divider before it
     for field, value in given:
         if value is not None:
             with writing.blaming(field.argument):
@@ -161,6 +163,7 @@ def _is_json(field: BodyField) -> bool:
 
 def _multipart(media_type: str, given: list[tuple[BodyField, Any]], writing: Writing) -> Content:
     parts: list[bytes] = []
+    writing.room.take(_AROUND_A_PART)  # as many are in the last line
     for field, value in given:
         with writing.blaming(field.argument):
             items = value if isinstance(value, list) and not _is_json(field) else [value]
@@ -168,7 +171,8 @@ def _multipart(media_type: str, given: list[tuple[BodyField, Any]], writing: Wri
     # No value can contain the digest of itself and all the others.
     digest = hashlib.sha256()
     for number, part in enumerate(parts):
-        digest.update(b"\0%b" % part if number else part)
+        digest.update(b"\0" if number else b"")
+        digest.update(part)
     boundary = digest.hexdigest()
     data = b"".join(b"--%b\r\n%b\r\n" % (boundary.encode(), part) for part in parts) + b"--%b--\r\n" % boundary.encode()
     return Content(f"{essence(media_type)}; boundary={boundary}", data)

@@ -213,16 +213,16 @@ def _readings(place: Place, name: str) -> set[_Steps]:
     text = unquote_plus(name).partition("\0")[0].strip().casefold()
     if place == "header":
         return {(text.replace("_", "-"),)}  # servers that make variables of headers know no difference
-    text = text.replace(" ", "_")
     root, bracket, rest = text.partition("[")
     if bracket and "]" not in rest:
         root, rest = text.replace("[", "_"), ""
-    as_php = (root.replace(".", "_"), *_steps(rest))[:_MOST_STEPS]
+    as_php = (root.replace(".", "_").replace(" ", "_"), *_steps(rest))[:_MOST_STEPS]
     return {_steps(text) or (text,), as_php}
 
 
 def _steps(text: str) -> _Steps:
-    return tuple(filter(None, _DIVIDERS.split(text, _MOST_STEPS)))[:_MOST_STEPS]
+    steps = (step.strip().replace(" ", "_") for step in _DIVIDERS.split(text, _MOST_STEPS))
+    return tuple(filter(None, steps))[:_MOST_STEPS]
 
 
 def _shown(name: str) -> str:

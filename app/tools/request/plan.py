@@ -33,7 +33,8 @@ MOST_BYTES = 8_388_608  # of a body, unless the operator says otherwise
 _MOST_OF_TARGET = 16_384  # bytes of path and query; common servers take 8 to 16 KiB
 _MOST_OF_HEADERS = 32_768  # bytes of the arguments' headers; nginx and Kestrel take as many of all headers together
 _LITERAL = "/?%:@!$&'()*+,;=~"  # besides letters, digits and `_.-`: what a template may hold as it is
-_AROUND_A_HEADER = 4  # bytes: a colon, a space, the line's end
+_AROUND_A_HEADER = len(": \r\n")
+_AROUND_COOKIES = len("cookie: \r\n") - len("; ")  # each is counted with one byte before it; two divide them
 _LONG_TARGET = "path and query would have more than {:,} bytes, which servers do not accept"
 _LONG_HEADERS = "headers and cookies would have more than {:,} bytes, which servers do not accept"
 _LONG_BODY = "the body would have more than {:,} bytes (UPSTREAM_REQUEST_BYTES)"
@@ -92,7 +93,7 @@ def plan_request(operation: Operation, base_url: str) -> RequestPlan:
         in_body.union(parameter.argument for parameter in operation.parameters),
         Names(operation, f"{base.path}{operation.path}", own_query),
         {name: value for name, value in parse_qsl(own_query, keep_blank_values=True) if "{" not in value},
-        len("&".join((base_path, base_query, beginning, *following))),
+        len("".join((base_path, base_query and f"?{base_query}", beginning, *following))),
     )
 
 
@@ -202,6 +203,7 @@ class _Building:
             with writing.blaming(parameter.argument):
                 cookies += self._parameter(parameter, writing)
         if cookies:
+            writing.room.take(_AROUND_COOKIES + len(cookies))
             headers.append(("cookie", "; ".join(cookies)))
         return headers
 

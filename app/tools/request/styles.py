@@ -175,8 +175,9 @@ def pairs(
 ) -> Iterator[Pair]:
     """Yield names and values for a query, a cookie, a form or the path (style matrix).
 
-    Each pair is counted with its `=` and what divides it from the next. The names are `percent_encoded(name)`, but for
-    those of an exploded object, which has names of its own, and those of a deepObject, which begin with it.
+    Each pair is counted with its `=` and a byte that divides it from the one before. The names are
+    `percent_encoded(name)`, but for those of an exploded object, which has names of its own, and those of a deepObject,
+    which begin with it.
     """
     key = percent_encoded(name)
     safe = _HARMLESS_IN_QUERY if allow_reserved else ""
@@ -193,7 +194,7 @@ def pairs(
         if delimiter and any(delimiter in part for part in _parts(value)):
             raise Unencodable(f"must not have {delimiter!r} in its items: it would be read as more items")
         if words or style == "matrix":
-            room.take(len(key) + 2 + len(written) * len(words))
+            room.take(len(key) + 2 + len(written) * max(len(words) - 1, 0))
             yield key, written.join(words)
 
 

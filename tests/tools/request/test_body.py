@@ -302,6 +302,13 @@ def test_names_cannot_end_their_quotes() -> None:
     assert found[1].count(b"X: ") == 2
 
 
+def test_a_backslash_escapes_no_quote() -> None:
+    file = {"content": "YQ==", "filename": "b; name=tenant\\"}
+    found = sent(whole(MULTIPART, binary=True), {"body": {"a\\": file}})
+    assert found is not None
+    assert b'form-data; name="a%5C"; filename="b; name=tenant%5C"\r\n' in found[1]
+
+
 def test_a_part_that_looks_like_a_boundary_ends_nothing() -> None:
     body = flat(MULTIPART, BodyField("a", "a"), BodyField("b", "b"))
     first = sent(body, {"a": "x", "b": "y"})
