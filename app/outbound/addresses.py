@@ -1,15 +1,15 @@
 """Which addresses may be reached: public ones, and what the operator names in `ALLOWED_UPSTREAMS`."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from socket import SOCK_STREAM
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
 from app.errors import Invalid
+from app.outbound.causes import Shortage
+from app.outbound.names import Names
 
 Address = IPv4Address | IPv6Address
 
@@ -56,6 +56,7 @@ class AddressPolicy:
     def __init__(self, allowed: Sequence[str]) -> None:
         self._networks: list[IPv4Network | IPv6Network] = []
         self._hosts: set[tuple[str, int]] = set()
+        self._names = Names()
         for entry in allowed:
             self._allow(entry)
 
@@ -82,17 +83,18 @@ class AddressPolicy:
             raise AddressRefused(refusal(host, port))
 
     async def check_name(self, url: str) -> None:
-        """Raise AddressRefused if the host's name leads to an address that must not be reached; an unknown name passes.
+        """Raise AddressRefused if the host's name leads to an address that must not be reached.
 
-        This is for an early answer. What counts is the check on connecting.
+        A name that is unknown, or not found out within two seconds, passes: this is for an early answer. What counts is
+        the check on connecting.
         """
         parts, port = _split(url)
         host = str(parts.hostname)
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
-        except OSError:
+            found = await self._names.addresses(host)
+        except (OSError, Shortage):
             return
-        if not all(self.permits(host, port, str(address[0])) for *_, address in found):
+        if not all(self.permits(host, port, each.address) for each in found):
             raise AddressRefused(refusal(host, port))
 
     def permits(self, host: str, port: int, address: str) -> bool:
