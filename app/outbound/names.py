@@ -52,8 +52,11 @@ class Names:
     have half of the `2 * at_once` threads to themselves.
     """
 
-    def __init__(self, *, deadline: float | None = _DEADLINE, at_once: int = _AT_ONCE) -> None:
+    def __init__(
+        self, *, deadline: float | None = _DEADLINE, at_once: int = _AT_ONCE, kept_for: float = _KEPT_FOR
+    ) -> None:
         self._deadline = deadline
+        self._kept_for = kept_for
         self._reliable = asyncio.Semaphore(at_once)
         self._others = asyncio.Semaphore(at_once)
         self._under_way: dict[str, _Lookup] = {}
@@ -102,7 +105,7 @@ class Names:
             room.release()
             del self._under_way[host]
         in_time = self._deadline is None or clock() - began < self._deadline
-        self._keep(host, _Kept(found, clock() + _KEPT_FOR, in_time))
+        self._keep(host, _Kept(found, clock() + self._kept_for, in_time))
         return found
 
     def _keep(self, host: str, kept: _Kept) -> None:
