@@ -2,13 +2,21 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 
 import httpx
 import pytest
 
-from app.outbound import AddressPolicy, AddressRefused, AiohttpSender, HttpAnswer, WireError, guarded_client
+from app.outbound import (
+    AddressPolicy,
+    AddressRefused,
+    AiohttpSender,
+    HttpAnswer,
+    WireError,
+    guarded_client,
+    plain_client,
+)
 from app.outbound.causes import Shortage
 from app.outbound.names import Names
 from tests.support.name_server import NameServer, name_server
@@ -105,16 +113,20 @@ async def test_too_many_names_that_hang_are_our_shortage_and_reliable_names_have
     assert await found_at_last(names, "other.test") == ["127.0.0.4"]
 
 
-async def test_a_name_that_hung_is_no_longer_a_reliable_one(server: NameServer) -> None:
+@pytest.mark.parametrize("at_last", [{}, {"menu.test": "127.0.0.1"}], ids=["fails at last", "answers too late"])
+async def test_a_name_that_hung_is_no_longer_a_reliable_one(server: NameServer, at_last: dict[str, str]) -> None:
     names = Names(deadline=0.1, at_once=1, kept_for=0)
     assert await found(names, "menu.test") == ["127.0.0.1"]
     del server.known["menu.test"]
+    before = asyncio.all_tasks()
     with pytest.raises(socket.gaierror):
         await names.addresses("menu.test")
+    server.known |= at_last
     server.let_go()
+    await asyncio.wait(asyncio.all_tasks() - before)
     hanging = asyncio.create_task(found(names, "hangs.test"))
     await asked(server, 3)
-    with pytest.raises((Shortage, socket.gaierror)):
+    with pytest.raises(Shortage):
         await names.addresses("menu.test")
     await asyncio.wait([hanging])
 
@@ -124,13 +136,21 @@ async def test_localhost_is_known_without_any_name_server(server: NameServer) ->
     assert server.asked == []
 
 
+@pytest.fixture
+async def sender(anyio_backend: str) -> AsyncIterator[AiohttpSender]:
+    sender = AiohttpSender(AddressPolicy(["127.0.0.0/8"]), most_bytes=1_000, endless=lambda _: False)
+    yield sender
+    await sender.aclose()
+
+
 async def send(sender: AiohttpSender, url: str) -> HttpAnswer:
     deadline = asyncio.get_running_loop().time() + 20
     return await sender.send("GET", url, (), None, deadline=deadline, caller="johndoe")
 
 
-async def test_a_call_to_a_name_that_hangs_fails_within_two_seconds_as_a_name(server: NameServer) -> None:
-    sender = AiohttpSender(AddressPolicy(["127.0.0.0/8"]), most_bytes=1_000, endless=lambda _: False)
+async def test_a_call_to_a_name_that_hangs_fails_within_two_seconds_as_a_name(
+    server: NameServer, sender: AiohttpSender
+) -> None:
     async with scripted(ok(b"menu")) as upstream:
         hanging = asyncio.create_task(send(sender, f"http://hangs.test:{upstream.port}/"))
         await asked(server, 1)
@@ -139,7 +159,6 @@ async def test_a_call_to_a_name_that_hangs_fails_within_two_seconds_as_a_name(se
             await hanging
     assert failed.value.cause.reason == "name"
     assert failed.value.cause.detail == "its name cannot be resolved (the name server does not answer)"
-    await sender.aclose()
 
 
 async def test_a_document_behind_a_name_that_hangs_and_a_check_of_one_end_within_two_seconds(
@@ -155,3 +174,20 @@ async def test_a_document_behind_a_name_that_hangs_and_a_check_of_one_end_within
     assert server.asked == ["hangs.test"] * 2
     with pytest.raises(AddressRefused):
         await policy.check_name("http://menu.test/")
+
+
+async def test_the_identity_provider_waits_for_no_name_of_an_upstream_or_a_document(
+    server: NameServer, sender: AiohttpSender
+) -> None:
+    server.known["idp.test"] = "127.0.0.1"
+    policy = AddressPolicy(())
+    async with scripted(ok(b"keys")) as idp, guarded_client(policy) as documents, plain_client() as client:
+        hanging = [asyncio.create_task(send(sender, f"http://hangs-{number}.test/")) for number in range(70)]
+        fetched = [asyncio.create_task(documents.get(f"http://hangs-{number}.test/")) for number in range(70)]
+        await asked(server, 64)
+        async with asyncio.timeout(1):
+            assert (await client.get(f"http://idp.test:{idp.port}/")).content == b"keys"
+        await asyncio.wait([*hanging, *fetched])
+    reasons = {str(each.exception()) for each in hanging}
+    assert reasons == {"its name cannot be resolved", "too much is under way on this server"}
+    assert {type(each.exception()) for each in fetched} == {httpx.ConnectError, httpx.PoolTimeout}

@@ -34,8 +34,8 @@ class Found:
 @dataclass(slots=True)
 class _Lookup:
     began: float
-    had_to_wait: bool  # for other lookups to end
     result: asyncio.Task[Sequence[Found]]
+    had_to_wait: bool = False  # for other lookups to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +86,11 @@ class Names:
     def _begin(self, host: str, now: float, room: asyncio.Semaphore) -> _Lookup:
         task = asyncio.create_task(self._look_up(host, room), name="lookup")
         task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be waiting any more
-        lookup = self._under_way[host] = _Lookup(now, room.locked(), task)
+        lookup = self._under_way[host] = _Lookup(now, task)
         return lookup
 
     async def _look_up(self, host: str, room: asyncio.Semaphore) -> Sequence[Found]:
+        self._under_way[host].had_to_wait = room.locked()
         try:
             async with asyncio.timeout(self._deadline):
                 await room.acquire()
