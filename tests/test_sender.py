@@ -32,7 +32,7 @@ async def sender(anyio_backend: str) -> AsyncGenerator[AiohttpSender]:
 
 
 async def get(sender: AiohttpSender, url: str) -> HttpAnswer:
-    return await sender.send("GET", url, (), None, deadline=asyncio.get_running_loop().time() + 20)
+    return await sender.send("GET", url, (), None, deadline=asyncio.get_running_loop().time() + 20, caller="johndoe")
 
 
 async def failure(sender: AiohttpSender, url: str) -> WireError:
@@ -202,9 +202,11 @@ async def test_more_than_one_answer_is_one_answer_and_the_next_call_is_not_spoil
 
     async with scripted(answer) as server:
         deadline = asyncio.get_running_loop().time() + 20
-        assert (await sender.send(first, server.address, (), None, deadline=deadline)).status == status
+        assert (
+            await sender.send(first, server.address, (), None, deadline=deadline, caller="johndoe")
+        ).status == status
         await heard.wait()
-        following = await sender.send(method, server.address, (), None, deadline=deadline)
+        following = await sender.send(method, server.address, (), None, deadline=deadline, caller="johndoe")
     assert (following.status, following.content) == (200, b"next")
 
 
@@ -225,7 +227,7 @@ async def test_long_and_many_headers_are_read(sender: AiohttpSender, line: str) 
 async def test_nothing_is_not_half_of_a_compressed_body(sender: AiohttpSender, method: str, head: bytes) -> None:
     async with scripted(head + b"\r\nContent-Encoding: gzip\r\n\r\n") as server:
         deadline = asyncio.get_running_loop().time() + 20
-        answer = await sender.send(method, server.address, (), None, deadline=deadline)
+        answer = await sender.send(method, server.address, (), None, deadline=deadline, caller="johndoe")
     assert (answer.content, answer.truncated) == (b"", False)
 
 
@@ -253,6 +255,8 @@ async def test_a_server_that_reads_nothing_gets_nothing_more_when_the_call_has_e
 
     async with scripted(lazy) as server:
         with pytest.raises(TimeoutError):
-            await sender.send("POST", server.address, (), body, deadline=asyncio.get_running_loop().time() + 0.2)
+            await sender.send(
+                "POST", server.address, (), body, deadline=asyncio.get_running_loop().time() + 0.2, caller="johndoe"
+            )
         ended.set()
         assert await asyncio.wait_for(received, 10) < len(body)

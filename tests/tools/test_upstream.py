@@ -75,7 +75,7 @@ class Sender:
 async def sender() -> AsyncIterator[Sender]:
     telemetry = Telemetry()
     sending = AiohttpSender(AddressPolicy(["127.0.0.0/8"]), most_bytes=MIB, endless=is_stream)
-    upstream = Upstream(sending, telemetry, failure_threshold=3, recovery_timeout=60, most_in_flight=2)
+    upstream = Upstream(sending, telemetry, failure_threshold=3, recovery_timeout=60, most_in_flight=4)
     yield Sender(upstream, telemetry)
     await sending.aclose()
     telemetry.shutdown()
@@ -197,6 +197,14 @@ BROKEN: dict[str, bytes | Answer] = {
     "a chain of codings": saying(head("Content-Encoding: gzip, gzip", "Content-Length: 5") + b"hello"),
     "one header without end": saying(b"HTTP/1.1 200 OK\r\nX: ", forever=b"x" * 65_536),
     "2,000 headers": ok(b"x", *(f"X-{number}: {'y' * 100}" for number in range(2_000))),
+    "17 interim answers": saying(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 17 + ok(b"{}")),
+    "interim answers without CR": saying(forever=b"HTTP/1.1 103 Early Hints\n\n" * 1_000),
+    "64 KiB of interim answers": saying(b"HTTP/1.1 103 X\r\n" + b"Link: %b\r\n" % (b"x" * 8_192) * 8 + b"\r\n"),
+    "256 KiB of headers": ok(b"x", *(f"X-{number}: {'y' * 8_192}" for number in range(32))),
+    "chunks of one byte": saying(head("Transfer-Encoding: chunked"), forever=b"1\r\nx\r\n" * 10_000),
+    "chunks with extensions": saying(
+        head("Transfer-Encoding: chunked"), forever=b"1;%b\r\nx\r\n" % (b"y" * 1_000) * 100
+    ),
     "a control character in a header name": saying(b"HTTP/1.1 200 OK\r\nX\x00Y: 1\r\n\r\n"),
 }
 
@@ -215,7 +223,6 @@ HANGING: dict[str, Answer] = {
     "says nothing": hang,
     "drips its head": saying(b"HTTP/1.1 200 OK\r\n", forever=b"X: 1\r\n", every=0.05),
     "drips its body": saying(head("Content-Length: 100000"), forever=b"x", every=0.05),
-    "continues without end": saying(forever=b"HTTP/1.1 100 Continue\r\n\r\n", every=0.01),
     "stops in its body": then_hanging(head("Content-Length: 100") + b"x"),
 }
 
@@ -533,7 +540,9 @@ async def test_a_call_that_finds_no_room_in_time_was_not_sent_and_says_so(sender
             await hanging.arrived.acquire()
         for _ in range(4):
             failure = await sender.failure(server.address, within=0.05)
-            assert failure.code == "upstream_timeout"
+            assert isinstance(failure, Unavailable)
+            assert failure.code == "upstream_busy"
+            assert failure.retry_after == 1
             assert "Nothing was sent" in failure.detail
         assert len(server.heads) == 2
         assert sender.breaker_state() == 0
