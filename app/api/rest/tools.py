@@ -115,12 +115,12 @@ async def list_tools(
     ] = None,
     q: Annotated[
         str | None,
-        AfterValidator(_few_words),
         Query(
             max_length=200,
             description=f"Only tools with all of these words, at most {_MOST_WORDS}, in id, title, description or "
             "tags, in any case.",
         ),
+        AfterValidator(_few_words),
     ] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
