@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 from app.errors import Invalid
 
+LONGEST = 256  # characters; the longest of ours, of a tool with the longest names, has under 150
+
 
 def written(kind: str, place: str | int) -> str:
     """Return a cursor for the place where a page ended; `kind` says what sort of place it is."""
@@ -17,6 +19,8 @@ def read(cursor: str, kind: str, fits: Callable[[str], object] = bool) -> str:
     Raises Invalid("cursor_invalid") for a cursor that is not ours: another kind, or a place that `fits` rejects.
     """
     try:
+        if len(cursor) > LONGEST:
+            raise ValueError
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode()
     except ValueError:
         text = ""

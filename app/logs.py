@@ -1,4 +1,4 @@
-"""Log lines: JSON on stderr, one object a line, without tokens, secrets or characters that forge lines (CWE-117).
+"""Log lines: JSON on stderr, one object a line, without tokens, secrets or what forges lines and hides (CWE-117).
 
 Like records of refusals (audit/outcome.py) they are bounded, so that a flood of calls does not fill the disk.
 """
@@ -15,6 +15,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from app.operation.text import written_out
 from app.telemetry import current_trace_id
 
 REDACTED = "[redacted]"
@@ -22,12 +23,13 @@ REDACTED = "[redacted]"
 _SECRET_NAMES = (
     r"(?:[a-z_]*(?:secret|password|assertion)|(?:access|refresh|id|subject|actor|agent|bearer)_token|api_?key)"
 )
-_JWT = re.compile(r"(?<![A-Za-z0-9])eyJ[\w-]{6,}\.[\w-]*(?:\.[\w-]*){0,3}")
+# Possessive, and also where no dot follows: what could be the beginning of many is looked at once.
+_JWT = re.compile(r"(?<![A-Za-z0-9])eyJ[\w-]{6,}+(\.[\w-]*(?:\.[\w-]*){0,3})?")
 _CREDENTIALS = re.compile(r"\b(bearer|basic|dpop)([ +]|%20)+[\w.~+/=%-]{6,}", re.IGNORECASE)
 _NAMED = re.compile(rf"\b({_SECRET_NAMES})([\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;}})]+", re.IGNORECASE)
 _USERINFO = re.compile(r"(://)[^/\s:@]*:[^/\s@]*@")
 _SECRET_KEY = re.compile(r"(?:^|_)(?:secret|password|token|authorization|cookie|api_?key)$", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]|\n")
+_LONGEST = 32_000  # characters of a value; an audit record that is stored nowhere else must fit
 
 EACH_BY_ITSELF = 10
 WINDOW = 1.0  # seconds
@@ -129,8 +131,10 @@ def _clean(key: str, value: object) -> object:
         return REDACTED
     if value is None or isinstance(value, bool | int | float):
         return value
-    text = redact(str(value))
-    return text if key == "exception" else _one_line(text)
+    text = str(value)
+    if len(text) > _LONGEST:  # cut before: what is cut of a token is its end, and the rest is still known as one
+        text = f"{text[:_LONGEST]}…"
+    return written_out(redact(text), lines=key == "exception")
 
 
 def _render_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
@@ -139,15 +143,10 @@ def _render_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
 
 def redact(text: str) -> str:
     """Return the text without JWTs, credentials of an `Authorization` header, named secrets and URL passwords."""
-    text = _JWT.sub(REDACTED, text)
+    text = _JWT.sub(lambda match: match[0] if match[1] is None else REDACTED, text)
     text = _CREDENTIALS.sub(rf"\1 {REDACTED}", text)
     text = _NAMED.sub(rf"\1\2{REDACTED}", text)
     return _USERINFO.sub(rf"\1{REDACTED}@", text)
-
-
-def _one_line(text: str) -> str:
-    """Return the text with its control characters and line breaks written out, so that it stays one line (CWE-117)."""
-    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _names_secret(key: str) -> bool:

@@ -29,10 +29,15 @@ def dev_idp(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8041,
     realm: Annotated[Path | None, typer.Option(metavar="FILE", help="A realm export; default: the seed realm.")] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Another name or address under which it may be called; may be repeated."),
+    ] = None,
     i_know_this_is_for_development: Annotated[
         bool, typer.Option("--i-know-this-is-for-development", help="Listen on an address that others can reach.")
     ] = False,
 ) -> None:
     """Serve the embedded identity provider alone, under Keycloak's paths (development only)."""
     command = importlib.import_module("seed.identity_provider.command")
-    raise typer.Exit(command.dev_idp(host, port, realm, beyond_loopback=i_know_this_is_for_development))
+    told = command.dev_idp(host, port, realm, hosts=allow_host or (), beyond_loopback=i_know_this_is_for_development)
+    raise typer.Exit(told)

@@ -4,11 +4,15 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 GRACE = 2  # seconds that open requests get when the block ends
+HEADER_BYTES = 32 * 1024  # of a request, its first line included
+CONNECTIONS = 1_000
 
 
 class ServerFailed(Exception):
@@ -31,6 +35,20 @@ class _Server(uvicorn.Server):
         yield
 
 
+def bounded(app: ASGIApp, **more: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's own options
+    """How an application is served that anything on this machine may call: httptools would take endless headers."""
+    return uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        h11_max_incomplete_event_size=HEADER_BYTES,
+        limit_concurrency=CONNECTIONS,
+        log_level="warning",
+        timeout_graceful_shutdown=GRACE,
+        **more,
+    )
+
+
 def listener_on(port: int = 0) -> socket.socket:
     """A socket bound to a port of the loopback interface; 0 is any free one. Raises OSError when it is taken."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -49,8 +67,7 @@ async def serving(app: FastAPI, listener: socket.socket) -> AsyncGenerator[str]:
 
     Raises ServerFailed when the application does not start.
     """
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE, access_log=False)
-    server = _Server(config)
+    server = _Server(bounded(app, access_log=False))
     port = listener.getsockname()[1]
     running = asyncio.create_task(server.serve(sockets=[listener]))
     ready = asyncio.create_task(server.ready.wait())

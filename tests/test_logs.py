@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -143,3 +144,34 @@ def test_line_breaks_and_escapes_forge_no_line(capfd: pytest.CaptureFixture[str]
     for line in lines(capfd):
         for value in line.values():
             assert not set("\r\n\x1b\u2028") & set(value)
+
+
+@pytest.mark.parametrize("sign", ["\x00", "\x7f", "\x9b", "\x85", "\u2029", "\u202e", "\u2066", "\u200b", "\U000e0041"])
+def test_what_hides_is_written_out_in_lines_and_tracebacks(capfd: pytest.CaptureFixture[str], sign: str) -> None:
+    configure_logging("INFO")
+    try:
+        raise RuntimeError(f"a{sign}b")
+    except RuntimeError:
+        structlog.get_logger("app").exception(f"a{sign}b", tool=f"a{sign}b")
+    written = capfd.readouterr().err
+    assert written.removesuffix("\n").isprintable()
+    line = json.loads(written)
+    escape = f"\\u{ord(sign):04x}" if ord(sign) < 0x10000 else f"\\U{ord(sign):08x}"
+    assert (line["event"], line["tool"]) == (f"a{escape}b", f"a{escape}b")
+    assert line["exception"].splitlines()[-1] == f"RuntimeError: a{escape}b"
+
+
+def test_a_value_has_its_longest_length_and_no_half_of_a_token_at_its_end(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO")
+    text = f"{'x' * 31_900} {JWT}{JWT.split('.')[1] * 50} tail"
+    structlog.get_logger("app").info("long", path=text)
+    (line,) = lines(capfd)
+    assert line["path"].endswith("[redacted]…")
+    assert len(line["path"]) < 32_000
+
+
+def test_redaction_takes_time_in_proportion() -> None:
+    started = time.process_time()
+    assert redact("eyJ-" * 50_000 + "end").endswith("end")
+    assert redact("eyJabcdefg-" * 20_000 + "end").endswith("end")
+    assert time.process_time() - started < 1

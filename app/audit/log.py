@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Select, false, select
+from sqlalchemy import Select, select
 
 from app import cursors
-from app.audit.record import AUDIT_RECORDS, FIELDS, AuditRecord, Kind
+from app.audit.record import AUDIT_RECORDS, FIELDS, AuditRecord, Kind, as_kept
 from app.audit.writer import AuditWriter
 from app.database import Database
 from app.telemetry import Telemetry
@@ -74,8 +74,7 @@ def _select(filters: AuditFilter) -> Select[tuple[object, ...]]:
     for name in ("subject", "preferred_username", "client_id", "tool", "source", "outcome", "kind"):
         wanted = getattr(filters, name)
         if wanted is not None:
-            fits = false() if "\x00" in wanted else AUDIT_RECORDS.c[name] == wanted  # PostgreSQL takes no NUL
-            statement = statement.where(fits)
+            statement = statement.where(AUDIT_RECORDS.c[name] == as_kept(wanted))
     if filters.since is not None:
         statement = statement.where(AUDIT_RECORDS.c.at >= filters.since)
     if filters.until is not None:

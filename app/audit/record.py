@@ -11,9 +11,10 @@ from sqlmodel import Field as Column
 from sqlmodel import SQLModel
 
 from app.logs import redact
+from app.operation.text import written_out
 
 _BEGIN_OF_JWT = "eyJ"  # a caller may send its token in place of a name
-_LONGEST = 1_000  # characters of one field: a caller chooses the tool name that it asks for
+LONGEST_TEXT = 1_000  # characters of one field: a caller chooses the tool name that it asks for
 
 
 Kind = Literal["call", "refusal", "exchange", "admin"]
@@ -104,11 +105,16 @@ FIELDS = tuple(field.name for field in fields(AuditRecord))
 
 
 def to_row(record: AuditRecord) -> Row:
-    """Return the record's fields with text that every database and JSON can hold, and without tokens."""
+    """Return the record's fields as they are kept."""
     row: Row = {name: getattr(record, name) for name in FIELDS}
     for name, value in row.items():
-        if isinstance(value, str) and (len(value) > _LONGEST or not value.isascii() or "\x00" in value):
-            row[name] = value[:_LONGEST].encode("utf-8", "replace").decode().replace("\x00", "")
-        if isinstance(value, str) and _BEGIN_OF_JWT in value:
-            row[name] = redact(row[name])
+        if isinstance(value, str):
+            row[name] = as_kept(value)
     return row
+
+
+def as_kept(text: str) -> str:
+    """Return a text as records have it: at most 1,000 characters, one line, nothing invisible in it and no token."""
+    if len(text) > LONGEST_TEXT or not (text.isascii() and text.isprintable()):
+        text = written_out(text[:LONGEST_TEXT])[:LONGEST_TEXT]
+    return redact(text) if _BEGIN_OF_JWT in text else text

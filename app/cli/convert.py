@@ -55,7 +55,7 @@ def convert(
     except ToolsProviderError as error:
         _refuse(error, as_json=as_json)
     if as_json:
-        sys.stdout.buffer.write(orjson.dumps(_as_json(conversion, slug), option=orjson.OPT_INDENT_2) + b"\n")
+        _write_json(_as_json(conversion, slug))
     else:
         show(conversion.title or "The document", conversion.report, _visible(conversion), partial(mcp_name, slug))
 
@@ -71,7 +71,7 @@ def _refuse(error: ToolsProviderError, *, as_json: bool) -> NoReturn:
     violations = error.violations if isinstance(error, Invalid) else ()
     if as_json:
         failure = {"code": error.code, "detail": error.detail, "violations": violations}
-        sys.stdout.buffer.write(orjson.dumps({"failure": failure}, option=orjson.OPT_INDENT_2) + b"\n")
+        _write_json({"failure": failure})
     else:
         where = ", ".join(violation.pointer for violation in violations if violation.pointer)
         sys.stderr.write(f"{cleaned(error.detail)}{f' At {cleaned(where)}.' if where else ''}\n")
@@ -88,6 +88,11 @@ def _as_json(conversion: Conversion, slug: str) -> dict[str, Any]:
         "tools": [tool_json(operation, slug) for operation in conversion.operations if not operation.hidden],
         "report": conversion.report,
     }
+
+
+def _write_json(value: object) -> None:
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    sys.stdout.buffer.write(f"{cleaned(text) if sys.stdout.isatty() else text}\n".encode())
 
 
 def _visible(conversion: Conversion) -> int:

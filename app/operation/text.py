@@ -15,6 +15,7 @@ from app.operation.operation import Value
 
 LONGEST_DESCRIPTION = 2_000  # characters
 LONGEST_NAME = 200  # of titles and tags
+LONGEST_SLUG = 32
 LONGEST_TOOL_NAME = 64  # characters of `slug__operation`
 SLUG = r"^[a-z0-9-]{1,32}$"
 OPERATION_NAME = r"^[A-Za-z0-9_-]{1,64}$"
@@ -27,7 +28,6 @@ _HIDDEN = re.compile(
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _DEEPEST_VALUE = 64  # nested containers; real defaults and enums have under ten
-_LONGEST_SLUG = 32
 _LONGEST_ARGUMENT = 64
 _DIGITS = 8  # of the hash
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
@@ -53,6 +53,22 @@ def hides_something(text: str) -> bool:
     return cleaned(text) != text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def written_out(text: str, *, lines: bool = False) -> str:
+    """Return the text with all that readers do not see and terminals obey written as `\\u202e`.
+
+    For whatever a party chose that an admin reads: nothing is lost, nothing acts. It stays one line unless `lines`.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    text = _HIDDEN.sub(_as_escape, text)
+    return text if lines else text.replace("\n", "\\u000a")
+
+
+def _as_escape(hidden: re.Match[str]) -> str:
+    number = ord(hidden[0])
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
 def is_presentable(value: Value) -> bool:
     """Whether a JSON value may be shown as it is: nothing hidden in its texts, and not nested too deeply."""
     pending = [(value, 1)]
@@ -76,7 +92,7 @@ def is_slug(text: str) -> bool:
 
 def slugged(name: str) -> str:
     """Return the name in a slug's alphabet; empty if nothing of it fits."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_LONGEST_SLUG].strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_SLUG].strip("-")
 
 
 def tool_id(slug: str, operation: str) -> str:

@@ -1,17 +1,19 @@
 """Puts the endpoints under Keycloak's paths."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from seed.bodies import BoundedBodies
 from seed.identity_provider import endpoints, login
-from seed.identity_provider.answers import OAuthError
+from seed.identity_provider.answers import OAuthError, invalid_request
 from seed.identity_provider.call import Call
 from seed.identity_provider.control import control_routes
+from seed.identity_provider.doorstep import FORM, Doorstep, media_types
 from seed.identity_provider.fault_responses import answer_of_faults
 from seed.identity_provider.faults import Endpoint
 from seed.identity_provider.form import Form
@@ -41,11 +43,15 @@ OPEN_WHEN_DISABLED = frozenset({"discovery"})
 
 
 def create_identity_provider(
-    realm: Mapping[str, Any], *, issuer_base: str | None = None, clock: Callable[[], float] = time.time
+    realm: Mapping[str, Any],
+    *,
+    issuer_base: str | None = None,
+    hosts: Iterable[str] = (),
+    clock: Callable[[], float] = time.time,
 ) -> FastAPI:
     """An application that serves the realm; its `app.state.identity_provider` is the IdentityProvider behind it.
 
-    Raises RealmError.
+    It answers to loopback names, that of `issuer_base` and `hosts`. Raises RealmError.
     """
     provider = IdentityProvider(realm, issuer_base=issuer_base, clock=clock)
     app = FastAPI(title="Embedded identity provider (development)", openapi_url=None)
@@ -54,6 +60,8 @@ def create_identity_provider(
     for method, path, endpoint, handler in ROUTES:
         app.add_route(path, _served(provider, endpoint, handler), methods=[method])
     app.add_exception_handler(405, _wrong_method)
+    app.add_middleware(BoundedBodies)
+    app.add_middleware(Doorstep, provider=provider, hosts=tuple(hosts))  # the last one is the outermost
     return app
 
 
@@ -68,7 +76,7 @@ def _served(
         if request.path_params["realm"] != provider.realm.name:
             return JSONResponse({"error": "Realm does not exist"}, 404)
         body = await request.body()
-        form = Form.parse(body)
+        form = Form.parse(body) if media_types(request.headers) == [FORM] else Form()
         names = _names(endpoint, form)
         provider.counts.update(names)
         met = provider.faults.take(*names)
@@ -80,6 +88,8 @@ def _served(
             return handler(Call(provider, request, body, form, tuple(met)))
         except OAuthError as error:
             return error.response()
+        except RecursionError:  # JSON of a body, a token or a proof
+            return invalid_request("Nested too deeply").response()
 
     return serve
 

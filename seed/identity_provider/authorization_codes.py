@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass
 
 CODE_SECONDS = 60
+CODES_KEPT = 1_000  # the oldest go first
 PKCE_VALUE = re.compile(r"[A-Za-z0-9\-._~]{43,128}")  # RFC 7636 section 4.1
 
 
@@ -23,7 +24,7 @@ class AuthorizationCode:
 
 
 class AuthorizationCodes:
-    """The codes of the last minute, used or not."""
+    """The codes of the last minute, used or not, of each the last 1,000."""
 
     def __init__(self) -> None:
         self._codes: dict[str, AuthorizationCode] = {}
@@ -33,6 +34,8 @@ class AuthorizationCodes:
         for codes in (self._codes, self._used):
             for value in [value for value, known in codes.items() if known.expires_at <= now]:
                 del codes[value]
+            while len(codes) >= CODES_KEPT:
+                del codes[next(iter(codes))]
         value = secrets.token_urlsafe(32)
         self._codes[value] = code
         return value

@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import uvicorn
 from app.cli.client import is_loopback
 from seed.identity_provider.app import create_identity_provider
 from seed.keycloak import REALM_FILE, read_realm
+from seed.serving import bounded
 
 WARNING = """
   ************************************************************************
@@ -20,8 +22,13 @@ WARNING = """
 """
 
 
-def dev_idp(host: str, port: int, realm: Path | None, *, beyond_loopback: bool = False) -> int:
-    """Serve a realm file (default: the seed realm) until interrupted; the exit code of the command."""
+def dev_idp(
+    host: str, port: int, realm: Path | None, *, hosts: Sequence[str] = (), beyond_loopback: bool = False
+) -> int:
+    """Serve a realm file (default: the seed realm) until interrupted; the exit code of the command.
+
+    It answers to `host`, if that is one address, and to `hosts`.
+    """
     print(WARNING, file=sys.stderr, flush=True)
     if not (beyond_loopback or is_loopback(host)):
         print(
@@ -32,7 +39,7 @@ def dev_idp(host: str, port: int, realm: Path | None, *, beyond_loopback: bool =
         return 2
     try:
         export = read_realm(realm or REALM_FILE)
-        app = create_identity_provider(export)
+        app = create_identity_provider(export, hosts=[f"[{host}]" if ":" in host else host, *hosts])
     except (OSError, ValueError) as error:
         print(f"dev-idp: {error}", file=sys.stderr)
         return 2
@@ -43,7 +50,7 @@ def dev_idp(host: str, port: int, realm: Path | None, *, beyond_loopback: bool =
         return 2
     print(f"realm {export['realm']}: {_address(listener)}/realms/{export['realm']}", flush=True)
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+        uvicorn.Server(bounded(app)).run(sockets=[listener])
     return 0
 
 

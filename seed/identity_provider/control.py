@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, HTTPException
 
-from seed.identity_provider.faults import AnyFault
+from seed.identity_provider.faults import MOST_FAULTS, AnyFault, TooManyFaults
 from seed.identity_provider.provider import IdentityProvider
 from seed.identity_provider.realm import RealmError
 
@@ -24,7 +24,10 @@ def _add_fault_routes(routes: APIRouter, provider: IdentityProvider) -> None:
 
     @routes.post("/faults", status_code=201)
     async def switch_fault_on(fault: AnyFault) -> AnyFault:
-        provider.faults.switch_on(fault)
+        try:
+            provider.faults.switch_on(fault)
+        except TooManyFaults as error:
+            raise HTTPException(409, f"{MOST_FAULTS} faults are on; clear them first.") from error
         return fault
 
     @routes.delete("/faults", status_code=204)

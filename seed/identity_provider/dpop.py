@@ -14,6 +14,7 @@ from seed.identity_provider.realm import Client
 REQUIRED = "dpop.bound.access.tokens"
 ALGORITHMS = ["ES256", "RS256", "PS256", "EdDSA"]
 SECONDS_PAST, SECONDS_AHEAD = 25, 15
+PROOFS_KEPT = 10_000  # the oldest go first
 MEMBERS = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}
 
 
@@ -25,7 +26,8 @@ class Proofs:
 
     def use(self, proof_id: str, now: float) -> None:
         """Raises OAuthError when the proof has been used before."""
-        self._seen = {known: until for known, until in self._seen.items() if until > now}
+        while self._seen and (len(self._seen) >= PROOFS_KEPT or next(iter(self._seen.values())) <= now):
+            del self._seen[next(iter(self._seen))]
         if proof_id in self._seen:
             raise invalid_request("DPoP proof has already been used")
         self._seen[proof_id] = now + SECONDS_PAST + SECONDS_AHEAD
@@ -46,7 +48,8 @@ def bound_key(request: Request, client: Client, proofs: Proofs, url: str, now: f
         raise invalid_request("DPoP HTTP method mismatch")
     if str(claims["htu"]).partition("?")[0] != url:
         raise invalid_request("DPoP HTTP URL mismatch")
-    if not now - SECONDS_PAST <= claims["iat"] <= now + SECONDS_AHEAD:
+    issued = claims["iat"]
+    if not isinstance(issued, int | float) or not now - SECONDS_PAST <= issued <= now + SECONDS_AHEAD:
         raise invalid_request("DPoP proof is not active")
     proofs.use(str(claims["jti"]), now)
     return _thumbprint(jwk)
@@ -73,7 +76,7 @@ def _claims(proof: str, jwk: dict[str, Any]) -> dict[str, Any]:
     options: jwt.types.Options = {"verify_iat": False, "verify_exp": False, "verify_aud": False}
     try:
         return dict(jwt.decode(proof, jwt.PyJWK(jwk), algorithms=ALGORITHMS, options=options))
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, ValueError, TypeError) as error:  # keys may be anything
         cause = "org.keycloak.exceptions.TokenSignatureInvalidException: Invalid token signature"
         raise invalid_request(f"DPoP verification failure: {cause}") from error
 

@@ -66,7 +66,7 @@ def revoke(call: Call) -> Response:
     if refresh:
         provider.sessions.end_client(claims["sid"], client.client_id)
     else:
-        provider.sessions.revoke(claims["jti"], claims["exp"], provider.clock())
+        provider.sessions.revoke(claims["jti"])
     return Response()
 
 

@@ -19,6 +19,12 @@ Endpoint = Literal[
     "auth",
     "registration",
 ]
+LONGEST_LATENCY = 3_600  # seconds
+MOST_FAULTS = 100  # that are on at once
+
+
+class TooManyFaults(Exception):
+    """As many faults are on as there can be."""
 
 
 class Fault(BaseModel):
@@ -34,7 +40,7 @@ class Latency(Fault):
     """The answer comes, but late."""
 
     kind: Literal["latency"]
-    seconds: Annotated[float, Field(ge=0)]
+    seconds: Annotated[float, Field(ge=0, le=LONGEST_LATENCY)]
 
 
 class Hang(Fault):
@@ -54,7 +60,7 @@ class Status(Fault):
 
     kind: Literal["status"]
     status: Annotated[int, Field(ge=400, le=599)]
-    retry_after: int | None = None
+    retry_after: Annotated[int, Field(ge=0, le=LONGEST_LATENCY)] | None = None
 
 
 class Body(Fault):
@@ -62,7 +68,7 @@ class Body(Fault):
 
     kind: Literal["body"]
     content: str
-    content_type: str = "text/html"
+    content_type: Annotated[str, Field(pattern=r"^[ -~]{1,200}$")] = "text/html"
 
 
 class Members(Fault):
@@ -104,6 +110,9 @@ class Faults:
         return tuple(fault for fault, _ in self._active)
 
     def switch_on(self, fault: AnyFault) -> None:
+        """Raises TooManyFaults."""
+        if len(self._active) >= MOST_FAULTS:
+            raise TooManyFaults
         self._active.append((fault, fault.times))
 
     def clear(self) -> None:

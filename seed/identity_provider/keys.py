@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
 ALGORITHM = "RS256"
+OLD_KEYS_KEPT = 10
 Claims = dict[str, Any]
 
 
@@ -37,7 +38,7 @@ class SigningKey:
 
 
 class Keys:
-    """Signs and verifies; `rotate` makes a new active key and keeps the old ones unless told otherwise."""
+    """Signs and verifies; `rotate` makes a new active key and keeps the last ten old ones unless told otherwise."""
 
     def __init__(self) -> None:
         self._signing = [SigningKey.generate()]
@@ -45,7 +46,7 @@ class Keys:
         self._encryption = SigningKey.generate()
 
     def rotate(self, *, drop_old: bool = False) -> None:
-        self._signing = [SigningKey.generate(), *([] if drop_old else self._signing)]
+        self._signing = [SigningKey.generate(), *([] if drop_old else self._signing[:OLD_KEYS_KEPT])]
 
     def jwks(self) -> dict[str, Any]:
         signing = [key.public_jwk() for key in self._signing]

@@ -83,11 +83,15 @@ def redirect_allowed(client: Client, redirect_uri: str) -> bool:
 
 
 def _forms(uri: str) -> list[str]:
-    """The address as it is and, on loopback, without its port; none when it hides another address."""
-    parts = urlsplit(uri)
+    """The address as it is and, on loopback, without its port; none when it is none, or hides another address."""
+    try:
+        parts = urlsplit(uri)
+        port = parts.port
+    except ValueError:
+        return []
     if parts.username is not None or ".." in unquote(parts.path).split("/"):
         return []
-    if parts.scheme == "http" and parts.hostname in LOOPBACK and parts.port is not None:
+    if parts.scheme == "http" and parts.hostname in LOOPBACK and port is not None:
         return [uri, parts._replace(netloc=str(parts.hostname)).geturl()]
     return [uri]
 

@@ -92,10 +92,7 @@ def _acr(_: Mapping[str, str], __: Grant, claims: Claims) -> None:
 
 
 def _allowed_origins(_: Mapping[str, str], grant: Grant, claims: Claims) -> None:
-    origins = {origin for origin in grant.client.web_origins if origin != "+"}
-    if "+" in grant.client.web_origins:
-        origins |= {"/".join(uri.split("/")[:3]) for uri in grant.client.redirect_uris if uri.startswith("http")}
-    if origins:
+    if origins := grant.client.origins:
         claims["allowed-origins"] = sorted(origins)
 
 

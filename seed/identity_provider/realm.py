@@ -59,6 +59,14 @@ class Client:
     mappers: tuple[Mapper, ...]
     roles: frozenset[Role]
 
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins of its web pages; `+` stands for those of its redirect addresses."""
+        stated = frozenset(self.web_origins) - {"+"}
+        if "+" not in self.web_origins:
+            return stated
+        return stated | {"/".join(uri.split("/")[:3]) for uri in self.redirect_uris if uri.startswith("http")}
+
     def switched_on(self, attribute: str) -> bool:
         return self.attributes.get(attribute) == "true"
 

@@ -47,6 +47,8 @@ def register(call: Call) -> Response:
 
 def _check(provider: IdentityProvider, asked: ClientMetadata) -> None:
     rules = provider.registration_rules
+    if len(provider.realm.clients) >= rules.most_clients:
+        raise _rejected("Max Clients Limit", f"It's allowed to have max {rules.most_clients} clients per realm")
     # Keycloak keeps `client_uri` as the base URL, and leaves a relative one alone.
     if asked.client_uri and not asked.client_uri.startswith("/") and not rules.trusts(asked.client_uri):
         raise _rejected("Trusted Hosts", "URL doesn't match any trusted host or trusted domain")

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 SESSIONS_KEPT = 10_000  # the oldest go first: this issuer lives in memory
+REVOKED_KEPT = 10_000
 
 
 @dataclass(slots=True)
@@ -23,7 +24,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
-        self._revoked: dict[str, float] = {}
+        self._revoked: dict[str, None] = {}
 
     def start(self, user_id: str, client_id: str, now: float) -> Session:
         session = Session(secrets.token_urlsafe(18), user_id, started=now, last_used=now, clients={client_id})
@@ -56,9 +57,10 @@ class Sessions:
             self.end(session_id)
         return len(ended)
 
-    def revoke(self, token_id: str, expires_at: float, now: float) -> None:
-        self._revoked = {jti: expiry for jti, expiry in self._revoked.items() if expiry > now}
-        self._revoked[token_id] = expires_at
+    def revoke(self, token_id: str) -> None:
+        self._revoked[token_id] = None
+        if len(self._revoked) > REVOKED_KEPT:
+            del self._revoked[next(iter(self._revoked))]
 
     def revoked(self, token_id: str) -> bool:
         return token_id in self._revoked

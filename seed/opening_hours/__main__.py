@@ -3,7 +3,8 @@
 import uvicorn
 
 from seed.opening_hours.app import OpeningHoursSettings, create_opening_hours
+from seed.serving import bounded
 
 if __name__ == "__main__":
     settings = OpeningHoursSettings()
-    uvicorn.run(create_opening_hours(settings), host=settings.host, port=settings.port, log_level="warning")
+    uvicorn.Server(bounded(create_opening_hours(settings), host=settings.host, port=settings.port)).run()

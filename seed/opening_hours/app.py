@@ -10,6 +10,7 @@ from seed.bearer.caller import Caller
 from seed.bearer.dependencies import VerifiedCaller, verifying_lifespan
 from seed.bearer.problems import answer_with_problems, problems
 from seed.bearer.settings import BearerSettings
+from seed.bodies import BoundedBodies
 
 API = "opening-hours"
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -69,6 +70,7 @@ def create_opening_hours(settings: OpeningHoursSettings) -> FastAPI:
         responses=problems(401),
     )
     answer_with_problems(app)
+    app.add_middleware(BoundedBodies)
     app.get("/opening-hours", summary="See when the pizzeria is open")(get_opening_hours)
     app.get("/health", include_in_schema=False)(health)
     return app

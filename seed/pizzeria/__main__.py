@@ -3,7 +3,8 @@
 import uvicorn
 
 from seed.pizzeria.app import PizzeriaSettings, create_pizzeria
+from seed.serving import bounded
 
 if __name__ == "__main__":
     settings = PizzeriaSettings()
-    uvicorn.run(create_pizzeria(settings), host=settings.host, port=settings.port, log_level="warning")
+    uvicorn.Server(bounded(create_pizzeria(settings), host=settings.host, port=settings.port)).run()

@@ -10,6 +10,7 @@ from seed.bearer.caller import Caller
 from seed.bearer.dependencies import VerifiedCaller, caller_with_role, verifying_lifespan
 from seed.bearer.problems import answer_with_problems, problem_response, problems
 from seed.bearer.settings import BearerSettings
+from seed.bodies import BoundedBodies
 from seed.pizzeria.kitchen import Kitchen, TooLate, UnknownItem, UnknownOrder, read_menu
 from seed.pizzeria.models import (
     Category,
@@ -158,6 +159,7 @@ def create_pizzeria(settings: PizzeriaSettings) -> FastAPI:
     )
     app.state.kitchen = Kitchen(read_menu())
     answer_with_problems(app)
+    app.add_middleware(BoundedBodies)
     _answer_kitchen_refusals(app)
     for router in (menu, orders, about):
         app.include_router(router)

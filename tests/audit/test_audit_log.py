@@ -254,9 +254,38 @@ async def test_a_database_without_a_file_logs_what_it_cannot_take() -> None:
 async def test_text_that_no_database_takes_is_made_fit(log: AuditLog) -> None:
     await log.record(a_record("a/\x00b", subject="half \ud800 pair", detail="x" * 5_000))
     (record,) = (await log.query()).items
-    assert record.tool == "a/b"
-    assert record.subject == "half ? pair"
+    assert record.tool == r"a/\u0000b"
+    assert record.subject == r"half \ud800 pair"
     assert record.detail == "x" * 1_000
+
+
+HIDING = {  # what a party may choose, and how whoever reads the audit or a log sees it
+    "a\u202eb": r"a\u202eb",  # the rest from right to left
+    "a\u2066b\u2069": r"a\u2066b\u2069",
+    "a\u200bb\ufeff": r"a\u200bb\ufeff",  # no width
+    "a\x1b[2Jb": r"a\u001b[2Jb",  # clears a terminal
+    "a\x9b2Jb\x7f": r"a\u009b2Jb\u007f",
+    "a\u2028b\u2029c\x85d\r\ne": r"a\u2028b\u2029c\u0085d\u000d\u000ae",
+    "a\U000e0041b": r"a\U000e0041b",  # tags
+    "a\ud800b": r"a\ud800b",
+}
+
+
+@pytest.mark.parametrize(("chosen", "shown"), HIDING.items(), ids=ascii)
+async def test_what_hides_is_written_out_in_every_text_of_a_record(
+    database: Database, tmp_path: Path, chosen: str, shown: str
+) -> None:
+    file = tmp_path / "audit.jsonl"
+    log = AuditLog(database, file)
+    await log.start()
+    texts = {"tool", "subject", "preferred_username", "client_id", "source", "detail", "token_id", "audience"}
+    await log.record(a_record(**dict.fromkeys(texts, chosen)))
+    (record,) = (await log.query(AuditFilter(subject=chosen, tool=shown))).items
+    await log.stop()
+    assert {getattr(record, name) for name in texts} == {shown}
+    (line,) = file.read_text(encoding="utf-8").splitlines()
+    assert {json.loads(line)[name] for name in texts} == {shown}
+    assert line.isprintable()
 
 
 async def test_pages_lead_from_the_newest_to_the_oldest_without_gaps(log: AuditLog) -> None:
@@ -327,9 +356,10 @@ async def test_a_filter_that_no_record_can_fit_finds_nothing(database_url: str) 
     await log.start()
     try:
         await log.record(a_record("a/b", subject="x\x00y"))
-        for subject in ("\x00", "x\x00y", "\ud7ff", "x" * 100_000):
+        for subject in ("\x00", "xy", "\ud7ff", "x" * 100_000):
             assert (await log.query(AuditFilter(subject=subject))).items == ()
-        assert len((await log.query(AuditFilter(subject="xy"))).items) == 1
+        for subject in ("x\x00y", r"x\u0000y"):  # as it was, and as records show it
+            assert len((await log.query(AuditFilter(subject=subject))).items) == 1
     finally:
         await log.stop()
         await database.dispose()

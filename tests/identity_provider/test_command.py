@@ -47,6 +47,20 @@ def test_the_command_says_what_it_is_and_stays_on_loopback(capsys: pytest.Captur
     assert "refused to listen on 0.0.0.0" in said
 
 
+def test_the_command_answers_to_the_address_it_listens_on_and_to_names_that_it_is_told() -> None:
+    command = [str(COMMAND), "dev-idp", "--port", "0", "--host", "127.0.0.2", "--allow-host", "idp.test"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:  # noqa: S603
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().split(": ")[1].strip()
+            with httpx.Client(trust_env=False) as http:
+                assert http.get(address).json()["token-service"].startswith(address)
+                statuses = [http.get(address, headers={"Host": host}).status_code for host in ("idp.test", "evil.test")]
+            assert statuses == [200, 421]
+        finally:
+            process.terminate()
+
+
 def test_the_command_names_a_realm_file_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     missing = tmp_path / "realm.json"
     assert dev_idp("127.0.0.1", 0, missing) == 2

@@ -1,12 +1,16 @@
 """Who sent a request, and the use cases that main.py has put together; both also as what routes ask FastAPI for."""
 
 import re
-from collections.abc import Callable, Coroutine
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 from urllib.parse import parse_qsl
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Request, Security, params
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from starlette.types import Receive, Scope, Send
 
@@ -32,6 +36,7 @@ _documented = HTTPBearer(
 )
 
 
+_MOST_TOLD = 10  # wrong parameters
 PUBLIC = {"security": list[object]()}  # of routes that take no token, in our own document
 
 
@@ -108,6 +113,39 @@ async def _admin(request: Request, agent: Agent) -> AgentToken:
         await composition.outcomes.refused(refusal, "rest", action="administer", agent=agent)
         raise refusal
     return agent
+
+
+async def _only_known_parameters(request: Request) -> None:
+    """Refuse what would be ignored, as if nothing had been asked: other parameters, and all but the last of several.
+
+    Raises RequestValidationError.
+    """
+    if not request.scope["query_string"]:
+        return
+    known = _parameters_of(request.scope["route"])
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    wrong = [
+        {"type": "given_again", "loc": ("query", name), "msg": "is given more than once"}
+        if name in known
+        else {"type": "unknown", "loc": ("query", name), "msg": _unknown(known)}
+        for name, times in given.items()
+        if times > 1 or name not in known
+    ]
+    if wrong:
+        raise RequestValidationError(wrong[:_MOST_TOLD])
+
+
+def _parameters_of(route: APIRoute) -> frozenset[str]:
+    return frozenset(
+        field.alias for field in get_flat_params(route.dependant) if isinstance(field.field_info, params.Query)
+    )
+
+
+def _unknown(known: Collection[str]) -> str:
+    return f"is unknown; there are {', '.join(sorted(known))}" if known else "is unknown; there are none here"
+
+
+KNOWN_PARAMETERS = Depends(_only_known_parameters)
 
 
 async def _sources(request: Request) -> UseCases:

@@ -18,7 +18,10 @@ from app.tools.catalog import Tool
 _CURSOR = "after"
 
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
-Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before; left out: from the start.")]
+Cursor = Annotated[
+    str | None,
+    Query(max_length=cursors.LONGEST, description="`next_cursor` of the page before; left out: from the start."),
+]
 
 
 def page_of(

@@ -41,6 +41,7 @@ from app.errors import (
     Violation,
 )
 from app.operation.pointers import join
+from app.operation.text import written_out
 from app.telemetry import current_trace_id
 
 MCP = "/mcp"
@@ -152,11 +153,13 @@ def problem(
         "title": HTTPStatus(status).phrase,
         "status": status,
         "code": code,
-        "detail": detail,
+        "detail": written_out(detail, lines=True),
         "trace_id": current_trace_id(),
     }
     if violations:
-        body["violations"] = [{"pointer": _short(each.pointer), "detail": each.detail} for each in violations]
+        body["violations"] = [
+            {"pointer": _short(written_out(each.pointer)), "detail": written_out(each.detail)} for each in violations
+        ]
     return Response(orjson.dumps(body), status, headers, media_type="application/problem+json")
 
 
@@ -167,7 +170,11 @@ def rpc_error(status: int, code: str, detail: str, headers: Mapping[str, str] | 
     without the member as none, and show no reason.
     """
     number = PARSE_ERROR if code == "invalid_json" else INTERNAL_ERROR if status >= 500 else INVALID_REQUEST
-    error = {"code": number, "message": detail, "data": {"code": code, "trace_id": current_trace_id()}}
+    error = {
+        "code": number,
+        "message": written_out(detail, lines=True),
+        "data": {"code": code, "trace_id": current_trace_id()},
+    }
     body = {"jsonrpc": "2.0", "id": None, "error": error}
     return Response(orjson.dumps(body), status, headers, media_type="application/json")
 
@@ -191,7 +198,7 @@ def _violation(item: Mapping[str, Any]) -> Violation:
     detail = _WORDS.get(item["type"], item["msg"].removeprefix("Value error, "))
     if place == "body":
         return Violation(join("", *path), detail)
-    return Violation("", f"{place} parameter `{'.'.join(map(str, path))}`: {detail}")
+    return Violation("", f"{place} parameter `{_short('.'.join(map(str, path)))}`: {detail}")
 
 
 def _short(pointer: str) -> str:

@@ -17,7 +17,7 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from app.errors import Invalid, ToolsProviderError, Unavailable
-from app.operation.text import shortened
+from app.operation.text import shortened, written_out
 from app.telemetry import current_trace_id
 from app.tools.answer.errors import summary_of
 from app.tools.answer.result import LONGEST_ERROR, TOLD_HEADERS, ToolResult
@@ -57,11 +57,14 @@ def refusal_result(error: ToolsProviderError) -> CallToolResult:
     lines = [error.detail]
     meta = _meta(code=error.code)
     if isinstance(error, Invalid) and error.violations:
-        meta["violations"] = [{"pointer": item.pointer, "detail": item.detail} for item in error.violations]
+        meta["violations"] = [
+            {"pointer": written_out(item.pointer), "detail": written_out(item.detail)} for item in error.violations
+        ]
         lines += [f"- {item.pointer}: {item.detail}" for item in error.violations[MOST_TOLD:]]
     if isinstance(error, Unavailable):
         meta["retry_after"] = error.retry_after
-    return CallToolResult(content=[TextContent(text="\n".join(lines))], is_error=True, meta=meta)
+    text = written_out("\n".join(lines), lines=True)
+    return CallToolResult(content=[TextContent(text=text)], is_error=True, meta=meta)
 
 
 def unforeseen_result() -> CallToolResult:

@@ -4,15 +4,17 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
-from app.api.http.dependencies import Admin, Audit
+from app.api.http.dependencies import KNOWN_PARAMETERS, Admin, Audit
 from app.api.http.paging import Cursor, Limit
 from app.api.rest.failures import ADMIN, CALLER, PAGES, PARAMETERS, failures
 from app.audit.log import AuditFilter
-from app.audit.record import AuditRecord, Kind
+from app.audit.record import LONGEST_TEXT, AuditRecord, Kind
 
-router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
+router = APIRouter(prefix="/api/v1/audit", tags=["audit"], dependencies=[KNOWN_PARAMETERS])
+
+Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]  # what is longer, no record has
 
 
 class AuditPage(BaseModel):
@@ -24,13 +26,13 @@ class AuditPage(BaseModel):
 
 async def _filters(  # noqa: PLR0913 - each is a filter
     *,
-    subject: Annotated[str | None, Query(description="Only of this user: the `sub` of the token.")] = None,
-    preferred_username: Annotated[str | None, Query(description="Only of users who had this name then.")] = None,
-    client_id: Annotated[str | None, Query(description="Only by this client: the `azp` of the token.")] = None,
-    tool: Annotated[str | None, Query(description="Only of the tool with this `tool_id`.")] = None,
-    source: Annotated[str | None, Query(description="Only of the source with this slug.")] = None,
+    subject: Annotated[Text | None, Query(description="Only of this user: the `sub` of the token.")] = None,
+    preferred_username: Annotated[Text | None, Query(description="Only of users who had this name then.")] = None,
+    client_id: Annotated[Text | None, Query(description="Only by this client: the `azp` of the token.")] = None,
+    tool: Annotated[Text | None, Query(description="Only of the tool with this `tool_id`.")] = None,
+    source: Annotated[Text | None, Query(description="Only of the source with this slug.")] = None,
     outcome: Annotated[
-        str | None, Query(description="Only what ended so: `ok`, `upstream_error`, `cancelled` or a code.")
+        Text | None, Query(description="Only what ended so: `ok`, `upstream_error`, `cancelled` or a code.")
     ] = None,
     kind: Annotated[Kind | None, Query(description="Only records of this kind.")] = None,
     since: Annotated[datetime | None, Query(description="Not before: RFC 3339, or seconds since the epoch.")] = None,

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from app.api.http.bodies import FormRoute, read_body, read_json
-from app.api.http.dependencies import Admin, Sources, composition_of
+from app.api.http.dependencies import KNOWN_PARAMETERS, Admin, Sources, composition_of
 from app.api.http.entry import ADMIN_BYTES
 from app.api.http.multipart import read_parts
 from app.api.rest.failures import ADMIN, AUDIENCES, CALLER, CHANGED, DOCUMENT, PARAMETERS, SOURCE, Responses, failures
@@ -29,7 +29,7 @@ _GIVEN_BACK: Responses = {200: {**TAGGED[200], "content": _KINDS}}
 _BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
-router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
+router = APIRouter(prefix="/api/v1/sources", tags=["sources"], dependencies=[KNOWN_PARAMETERS])
 
 
 async def register_with_document(

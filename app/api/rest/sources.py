@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from app import cursors
-from app.api.http.dependencies import Admin, Sources
+from app.api.http.dependencies import KNOWN_PARAMETERS, Admin, Sources
 from app.api.http.paging import Cursor, Limit
 from app.api.rest.failures import (
     ADMIN,
@@ -38,7 +38,7 @@ from app.curation.overrides import ToolUpdate
 from app.operation.text import is_slug, tool_id
 from app.sources.forms import Offering, SourceCreate, SourceRead, SourceUpdate
 
-router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
+router = APIRouter(prefix="/api/v1/sources", tags=["sources"], dependencies=[KNOWN_PARAMETERS])
 
 _CURSOR = "after"
 _EXAMPLE = {"name": "Pizzeria", "url": "https://pizzeria.example.com/openapi.json", "default_audience": "pizzeria"}

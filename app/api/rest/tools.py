@@ -1,25 +1,29 @@
 """The REST door to tools: list them, look at one, execute one."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from starlette.responses import Response
 
-from app.api.http.dependencies import Agent, Tools, composition_of
+from app.api.http.dependencies import KNOWN_PARAMETERS, Agent, Tools, composition_of
 from app.api.http.disconnect import unless_gone
-from app.api.http.paging import Limit, page_of
+from app.api.http.paging import Cursor, Limit, page_of
 from app.api.rest.failures import BODY, CALL, CALLER, PAGES, PARAMETERS, failures
 from app.errors import Invalid, Violation
+from app.operation.text import LONGEST_SLUG
 from app.telemetry import current_trace_id
 from app.tools.answer.result import ToolResult
 from app.tools.catalog import Tool
 
-router = APIRouter(prefix="/api/v1/tools", tags=["tools"])
+router = APIRouter(prefix="/api/v1/tools", tags=["tools"], dependencies=[KNOWN_PARAMETERS])
 
+_MOST_WORDS = 10  # of a search
+_AT_ONCE = 200  # tools that are searched in one go: some 3 ms, where all of them have the longest descriptions
 _EXAMPLE = {"tool_id": "pizzeria/get_menu", "arguments": {"category": "pizza"}}
 
 
@@ -90,6 +94,12 @@ class _DirectRoute(APIRoute):
         return self.endpoint
 
 
+def _few_words(text: str | None) -> str | None:
+    if text is not None and len(text.split()) > _MOST_WORDS:
+        raise ValueError(f"has more than {_MOST_WORDS} words")
+    return text
+
+
 @router.get(
     "",
     summary="List the tools that the caller may see",
@@ -100,26 +110,27 @@ async def list_tools(
     agent: Agent,
     catalog: Tools,
     *,
-    source: Annotated[str | None, Query(description="Only tools of the source with this slug.")] = None,
+    source: Annotated[
+        str | None, Query(max_length=LONGEST_SLUG, description="Only tools of the source with this slug.")
+    ] = None,
     q: Annotated[
         str | None,
         Query(
             max_length=200,
-            description="Only tools with all of these words in id, title, description or tags, in any case.",
+            description=f"Only tools with all of these words, at most {_MOST_WORDS}, in id, title, description or "
+            "tags, in any case.",
         ),
+        AfterValidator(_few_words),
     ] = None,
     limit: Limit = 100,
-    cursor: Annotated[
-        str | None, Query(description="`next_cursor` of the page before; left out: from the start.")
-    ] = None,
+    cursor: Cursor = None,
 ) -> ToolPage:
     """List in a stable order. Tools that come or go between two pages shift nothing."""
-    words = (q or "").casefold().split()
-    tools = [
-        tool
-        for tool in catalog.visible_to(agent)
-        if (source is None or tool.source.slug == source) and _matches(tool, words)
-    ]
+    tools = catalog.visible_to(agent)
+    if source is not None:
+        tools = tuple(tool for tool in tools if tool.source.slug == source)
+    if q is not None:
+        tools = await _found(tools, q.casefold().split())
     page, next_cursor = page_of(tools, cursor, limit)
     return ToolPage(items=[ToolSummary(**_summary(tool)) for tool in page], next_cursor=next_cursor)
 
@@ -209,9 +220,16 @@ def _rendered(tool_id: str, result: ToolResult) -> bytes:
     )
 
 
-def _matches(tool: Tool, words: list[str]) -> bool:
-    if not words:
-        return True
+async def _found(tools: Sequence[Tool], words: Sequence[str]) -> tuple[Tool, ...]:
+    """Return the tools with all of the words; between some and some more, others have their turn."""
+    found: list[Tool] = []
+    for start in range(0, len(tools), _AT_ONCE):
+        found += [tool for tool in tools[start : start + _AT_ONCE] if _matches(tool, words)]
+        await asyncio.sleep(0)
+    return tuple(found)
+
+
+def _matches(tool: Tool, words: Sequence[str]) -> bool:
     operation = tool.operation
     text = f"{tool.tool_id} {operation.title or ''} {operation.description} {' '.join(operation.tags)}".casefold()
     return all(word in text for word in words)
