@@ -5,9 +5,12 @@ The secret that the call carried is taken out of it: that is for the upstream, n
 
 import base64
 import codecs
+import encodings
 import json
+import pkgutil
 import re
 from dataclasses import dataclass
+from encodings.aliases import aliases
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -21,6 +24,9 @@ Kind = Literal["empty", "json", "text", "binary"]
 _SENT = "[the token that was sent]"
 _SHORTEST = 16  # characters of a token's beginning that a cut answer may end with
 _CODECS = ("utf-8", "utf-16", "utf-32", "ascii", "iso8859", "cp", "gb", "big5", "euc", "shift_jis", "koi8")
+# Python remembers each spelling of a codec that it was ever asked for, so it is asked for these alone.
+_CHARSETS = aliases.keys() | {module.name for module in pkgutil.iter_modules(encodings.__path__)}
+_LONGEST_CONTENT_TYPE = 1_000  # characters that are looked at, and remembered
 _DIGITS = bytes(ord("0" if byte in b"0123456789" else " ") for byte in range(256))
 _LONG = b"0" * 19  # every integer of fewer digits fits 64 bits
 _MARKS = {  # UTF-32 first, because one of its marks begins with one of UTF-16
@@ -47,9 +53,11 @@ class Echo:
         token = self._secret.encode()
         content = content.replace(token, _SENT.encode())
         if truncated:
-            for length in range(len(token) - 1, _SHORTEST - 1, -1):
-                if content.endswith(token[:length]):
-                    return content[:-length] + _SENT.encode()
+            start = content.find(token[:_SHORTEST], max(0, len(content) - len(token)))
+            while start >= 0:
+                if token.startswith(content[start:]):
+                    return content[:start] + _SENT.encode()
+                start = content.find(token[:_SHORTEST], start + 1)
         return content
 
     def out_of_json(self, data: bytes) -> tuple[Any, bytes]:
@@ -185,8 +193,12 @@ def _decoded(content: bytes, charset: str, *, truncated: bool) -> str:
     return codecs.getincrementaldecoder(charset)("replace").decode(content, final=False)
 
 
-@lru_cache(maxsize=256)
 def _content_type(header: str) -> _ContentType:
+    return _read_content_type(header[:_LONGEST_CONTENT_TYPE])
+
+
+@lru_cache(maxsize=256)
+def _read_content_type(header: str) -> _ContentType:
     stated, *parameters = header.lower().split(";")
     media_type = stated.strip() if is_media_type(stated.strip()) else ""
     charset = ""
@@ -202,9 +214,12 @@ def _content_type(header: str) -> _ContentType:
 
 
 def _codec(charset: str) -> str:
+    known = encodings.normalize_encoding(charset).lower()
+    if known not in _CHARSETS:
+        return "utf-8"
     try:
-        name = codecs.lookup(charset).name
-    except LookupError:
+        name = codecs.lookup(known).name
+    except LookupError:  # one of another system
         return "utf-8"
     if name == "ascii" or not name.startswith(_CODECS):
         return "utf-8"
