@@ -10,7 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from itertools import repeat
@@ -21,11 +21,21 @@ from urllib.parse import unquote
 Piece = bytes | float | Literal["reset", "close", "body"]
 """Bytes to send, seconds to wait, or: reset the connection, close it, read what the request's head announces."""
 Answer = Callable[[int], Iterable[Piece]]
-Answers = Mapping[str, Answer]
+Answers = dict[str, Answer]
 
 MIB = 1_048_576
 FOR_EVER = 600.0  # seconds; whoever calls gives up before
 _BLOCK = 65_536
+
+
+def in_turn(*pieces: Piece | Iterable[Piece]) -> Iterator[Piece]:
+    """Pieces and runs of pieces, then the connection is closed."""
+    for piece in pieces:
+        if isinstance(piece, bytes | float | str):
+            yield piece
+        else:
+            yield from piece
+    yield "close"
 
 
 def many(piece: bytes, times: int) -> Iterator[bytes]:

@@ -3,11 +3,11 @@
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tests.bounds.hostile import FOR_EVER, MIB, Answer, Answers, Piece, chunk, endless, head, many, ok
+from tests.bounds.hostile import FOR_EVER, MIB, Answer, Answers, Piece, chunk, endless, head, in_turn, many, ok
 
 JSON = "Content-Type: application/json"
 YAML = "Content-Type: application/yaml"
@@ -30,7 +30,9 @@ def _query(schema: Json | bool, name: str = "q", **more: Any) -> Json:
 def _with_schema(schema: Json, **schemas: Any) -> Json:
     """A document whose operation has this schema for its body, for a parameter and for its answer."""
     content = {"content": {"application/json": {"schema": schema}}}
-    operation = _item(parameters=[_query(schema)], requestBody=content, responses={"200": {"description": "", **content}})
+    operation = _item(
+        parameters=[_query(schema)], requestBody=content, responses={"200": {"description": "", **content}}
+    )
     return _document({"/a": {"post": operation["get"]}}, components={"schemas": schemas})
 
 
@@ -53,15 +55,6 @@ def _yaml(make: Callable[[int], bytes]) -> Answer:
 
 def _info(value: bytes) -> bytes:
     return b'{"openapi":"3.1.0","paths":{"/a":{"get":{"responses":{}}}},"info":' + value + b"}"
-
-
-def _closing(*pieces: Piece | Iterator[bytes]) -> Iterator[Piece]:
-    for piece in pieces:
-        if isinstance(piece, bytes | float | str):
-            yield piece
-        else:
-            yield from piece
-    yield "close"
 
 
 def _aliases(scale: int) -> bytes:
@@ -96,8 +89,10 @@ YAMLS: Answers = {
     "aliases": _yaml(_aliases),
     "many anchors": _yaml(lambda n: b"paths: {}\n" + b"".join(b"a%d: &a%d x\n" % (i, i) for i in range(900 * n))),
     "merge keys": _yaml(
-        lambda n: b"paths: {}\nm0: &m0 {k: x}\n"
-        + b"".join(b"m%d: &m%d {<<: [*m%d, *m%d], k%d: x}\n" % (i, i, i - 1, i - 1, i) for i in range(1, 10 * n))
+        lambda n: (
+            b"paths: {}\nm0: &m0 {k: x}\n"
+            + b"".join(b"m%d: &m%d {<<: [*m%d, *m%d], k%d: x}\n" % (i, i, i - 1, i - 1, i) for i in range(1, 10 * n))
+        )
     ),
     "deep blocks": _yaml(lambda n: b"paths:\n" + b"".join(b" " * i + b"a:\n" for i in range(1, 12 * n))),
     "deep flow": _yaml(lambda n: b"paths: " + b"[" * 1_000 * n + b"]" * 1_000 * n),
@@ -121,9 +116,7 @@ OPERATIONS: Answers = {
         lambda n: _document({f"/p{i}": _item(operationId="o" * 20_000 + str(i)) for i in range(5 * n)})
     ),
     "operations that are skipped": _of(lambda n: _document({f"/p{i}": {"get": []} for i in range(99 * n)})),
-    "paths of many slots": _of(
-        lambda n: _document({"/" + "/".join(f"{{a{i}}}" for i in range(10 * n)): _item()})
-    ),
+    "paths of many slots": _of(lambda n: _document({"/" + "/".join(f"{{a{i}}}" for i in range(10 * n)): _item()})),
     "a long path": _of(lambda n: _document({"/" + "a" * 50_000 * n: _item()})),
     "paths of open braces": _of(lambda n: _document({"/" + "{" * 20_000 * n: _item()})),
     "many parameters": _of(
@@ -139,10 +132,14 @@ OPERATIONS: Answers = {
         lambda n: _document({"/a": _item(description="d " * 50_000 * n, summary="s" * 40_000 * n)})
     ),
     "a description of tags": _of(lambda n: _document({"/a": _item(description="<p>&#9;**" * 10_000 * n)})),
-    "a description of control characters": _of(lambda n: _document({"/a": _item(description="\u202e\x1b" * 5_000 * n)})),
+    "a description of control characters": _of(
+        lambda n: _document({"/a": _item(description="\u202e\x1b" * 5_000 * n)})
+    ),
     "a title of megabytes": _of(lambda n: _document() | {"info": {"title": "t" * 90_000 * n, "version": "1"}}),
     "many servers": _of(lambda n: _document(servers=[{"url": f"https://s{i}.example/"} for i in range(500 * n)])),
-    "servers of relative addresses": _of(lambda n: _document(servers=[{"url": "../" * 50 + str(i)} for i in range(500 * n)])),
+    "servers of relative addresses": _of(
+        lambda n: _document(servers=[{"url": "../" * 50 + str(i)} for i in range(500 * n)])
+    ),
     "servers of each operation": _of(
         lambda n: _document(
             {f"/p{i}": _item(servers=[{"url": f"https://s{j}.example/"} for j in range(100)]) for i in range(20 * n)}
@@ -152,7 +149,7 @@ OPERATIONS: Answers = {
         lambda n: _document(
             {
                 f"/p{i}": {
-                    **dict.fromkeys(("get", "post", "put", "patch", "delete"), {"responses": {}}),
+                    **{method: {"responses": {}} for method in ("get", "post", "put", "patch", "delete")},
                     "servers": [{"url": f"https://s{j}.example/"} for j in range(1_000)],
                 }
                 for i in range(2 * n)
@@ -172,6 +169,18 @@ OPERATIONS: Answers = {
     "a server variable that fills itself": _of(
         lambda n: _document(
             servers=[{"url": "https://a.example/" + "{v}" * 1_000 * n, "variables": {"v": {"default": "x" * 1_000}}}]
+        )
+    ),
+    "one long name that every operation refers to": _of(
+        lambda n: _document(
+            {f"/p{i}": _item(parameters=[{"$ref": "#/components/parameters/p"}]) for i in range(20 * n)},
+            components={"parameters": {"p": _query({}, "q" * 50_000)}},
+        )
+    ),
+    "long servers of a path that every path refers to": _of(
+        lambda n: _document(
+            {"/a": {"$ref": "#/x"}} | {f"/p{i}": {"$ref": "#/x"} for i in range(20 * n)},
+            x={**_item(), "servers": [{"url": f"https://a.example/{'x' * 1_900}{i}"} for i in range(50)]},
         )
     ),
     "many tags": _of(lambda n: _document({"/a": _item(tags=[f"t{i}" for i in range(2_000 * n)])})),
@@ -200,7 +209,9 @@ SCHEMAS: Answers = {
     "a chain of references": _of(
         lambda n: _with_schema(_ref(0), **{f"s{i}": _ref(i + 1) for i in range(100 * n)}, **{f"s{100 * n}": {}})
     ),
-    "a ring of references": _of(lambda n: _with_schema(_ref(0), **{f"s{i}": _ref((i + 1) % (100 * n)) for i in range(100 * n)})),
+    "a ring of references": _of(
+        lambda n: _with_schema(_ref(0), **{f"s{i}": _ref((i + 1) % (100 * n)) for i in range(100 * n)})
+    ),
     "references that fan out": _of(
         lambda n: _with_schema(_ref(0), **{f"s{i}": {"allOf": [_ref(i + 1)] * 10} for i in range(2 * n)})
     ),
@@ -239,7 +250,9 @@ SCHEMAS: Answers = {
             {"type": "object", "properties": {f"p{i}": {"pattern": "(a+)+$" * 10} for i in range(50 * n)}}
         )
     ),
-    "a pattern of repetitions": _of(lambda n: _with_schema({"type": "string", "pattern": f"(((a{{1,{n}}}){{1,{n}}}){{1,{n}}})$"})),
+    "a pattern of repetitions": _of(
+        lambda n: _with_schema({"type": "string", "pattern": f"(((a{{1,{n}}}){{1,{n}}}){{1,{n}}})$"})
+    ),
     "a long pattern": _of(lambda n: _with_schema({"type": "string", "pattern": "(a|b)" * 2_000 * n})),
     "pattern properties": _of(
         lambda n: _with_schema({"type": "object", "patternProperties": {f"^p{i}.*x$": {} for i in range(100 * n)}})
@@ -248,7 +261,10 @@ SCHEMAS: Answers = {
         lambda n: _with_schema(
             {
                 "oneOf": [_ref(0), _ref(1)],
-                "discriminator": {"propertyName": "k", "mapping": {f"m{i}": _ref(i % 2)["$ref"] for i in range(500 * n)}},
+                "discriminator": {
+                    "propertyName": "k",
+                    "mapping": {f"m{i}": _ref(i % 2)["$ref"] for i in range(500 * n)},
+                },
             },
             s0={"type": "object"},
             s1={"type": "object"},
@@ -259,7 +275,9 @@ SCHEMAS: Answers = {
         lambda n: _with_schema({"type": "string", "default": "d" * 50_000 * n, "examples": ["e" * 50_000 * n]})
     ),
     "bounds of many digits": _of(lambda n: _info(b'{"title":"T"},"x":' + b"9" * 300 + b"." + b"9" * 50_000 * n)),
-    "definitions that nobody uses": _of(lambda n: _document(components={"schemas": {f"s{i}": {"type": "string"} for i in range(2_000 * n)}})),
+    "definitions that nobody uses": _of(
+        lambda n: _document(components={"schemas": {f"s{i}": {"type": "string"} for i in range(2_000 * n)}})
+    ),
     "pointers of many steps": _of(lambda n: _with_schema({"$ref": "#" + "/a" * 20_000 * n})),
     "pointers of escapes": _of(lambda n: _with_schema({"$ref": "#/" + "~1%25" * 20_000 * n})),
 }
@@ -273,7 +291,7 @@ SERVERS: Answers = {
     "many files": _of(_files),
     "files that hang": _of(lambda n: _document({f"/p{i}": {"$ref": f"../../hangs/{i}"} for i in range(10 * n)})),
     "files that do not end": _of(lambda n: _document({f"/p{i}": {"$ref": f"../../no%20end/{i}"} for i in range(n)})),
-    "files of files": _of(lambda n: _document({"/a": {"$ref": "../../a%20chain/1"}})),
+    "files of files": _of(lambda n: _document({f"/p{i}": {"$ref": f"../../a%20chain/{i}"} for i in range(2 * n)})),
     "references to elsewhere": _of(
         lambda n: _document({f"/p{i}": {"$ref": f"https://h{i}.example/x.json"} for i in range(99 * n)})
     ),
@@ -281,14 +299,14 @@ SERVERS: Answers = {
         lambda n: _document({f"/p{i}": {"$ref": f"http://[{i}:::{'x' * 5_000}"} for i in range(20 * n)})
     ),
     "hangs": lambda _: [FOR_EVER],
-    "drips": lambda n: _closing(head("Content-Length: 100000", JSON), *[b" ", 0.01] * n, FOR_EVER),
-    "no end": lambda n: _closing(head(JSON), endless(b" " * n)),
+    "drips": lambda n: in_turn(head("Content-Length: 100000", JSON), [b" ", 0.01] * n, FOR_EVER),
+    "no end": lambda n: in_turn(head(JSON), endless(b" " * n)),
     "redirects": lambda n: [head(f"Location: /{'x' * 150 * n}", "Content-Length: 0", status="302 Found")],
     "a bomb": lambda n: [ok(_zeros(n), JSON, "Content-Encoding: gzip")],
     "a bomb of spaces": lambda n: [ok(gzip.compress(b" " * 190_000 * n + b"{}"), JSON, "Content-Encoding: gzip")],
     "members": lambda n: [ok(gzip.compress(b"{}") * 50 * n, JSON, "Content-Encoding: gzip")],
-    "103s": lambda n: _closing(many(b"HTTP/1.1 103 Early\r\n\r\n", 10_000 * n), ok(b"{}", JSON)),
-    "chunks of one byte": lambda n: _closing(
+    "103s": lambda n: in_turn(many(b"HTTP/1.1 103 Early\r\n\r\n", 10_000 * n), ok(b"{}", JSON)),
+    "chunks of one byte": lambda n: in_turn(
         head("Transfer-Encoding: chunked", JSON), many(chunk(b" "), 10_000 * n), chunk(b"{}"), b"0\r\n\r\n"
     ),
     "an error page": lambda n: [ok(b"<p>" * 50_000 * n, "Content-Type: text/html", status="500 No")],

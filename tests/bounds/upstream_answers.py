@@ -2,10 +2,8 @@
 
 import gzip
 import zlib
-from collections.abc import Iterator
-from itertools import chain, count
 
-from tests.bounds.hostile import FOR_EVER, MIB, Answers, Piece, chunk, endless, head, many, ok
+from tests.bounds.hostile import FOR_EVER, MIB, Answers, Piece, chunk, endless, head, in_turn, many, ok
 
 JSON = "Content-Type: application/json"
 TEXT = "Content-Type: text/plain"
@@ -14,8 +12,6 @@ EVENTS = "Content-Type: text/event-stream"
 CHUNKED = "Transfer-Encoding: chunked"
 ERROR = "500 No"
 LAST = b"0\r\n\r\n"
-END = ("close",)
-EXCHANGED = b"HTTP/1.1 103 Early\r\n"
 
 
 def _json(body: bytes, *headers: str, status: str = "200 OK") -> list[Piece]:
@@ -30,16 +26,7 @@ def _page(body: bytes) -> list[Piece]:
     return [ok(body, HTML, status=ERROR)]
 
 
-def _closing(*pieces: Piece | Iterator[bytes]) -> Iterator[Piece]:
-    for piece in pieces:
-        if isinstance(piece, bytes | float | str):
-            yield piece
-        else:
-            yield from piece
-    yield "close"
-
-
-def _headers(lines: Iterator[str] | list[str], status: str = "200 OK") -> list[Piece]:
+def _headers(lines: list[str], status: str = "200 OK") -> list[Piece]:
     return _json(b"{}", *lines, status=status)
 
 
@@ -56,24 +43,26 @@ STATUS_LINES: Answers = {
     "a long reason": lambda n: _json(b"{}", status=f"200 {'x' * 1_000 * n}"),
     "no reason": lambda n: _json(b"[" + b"0," * n + b"0]", status="200"),
     "a version of the future": lambda n: [ok(b"x" * n, JSON).replace(b"HTTP/1.1", b"HTTP/" + b"9" * n + b".9")],
-    "the preface of HTTP 2": lambda n: _closing(many(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", n)),
-    "HTTP 0.9": lambda n: _closing(many(b"<p>a line without a head</p>\n", 1_000 * n)),
+    "the preface of HTTP 2": lambda n: in_turn(many(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", n)),
+    "HTTP 0.9": lambda n: in_turn(many(b"<p>a line without a head</p>\n", 1_000 * n)),
     "a status of many digits": lambda n: _json(b"{}", status="2" * 1_000 * n),
-    "empty lines before it": lambda n: _closing(many(b"\r\n", 10_000 * n), ok(b"{}", JSON)),
-    "no end of it": lambda n: _closing(b"HTTP/1.1 200 ", many(b"x" * 1_000, 1_000 * n), FOR_EVER),
+    "empty lines before it": lambda n: in_turn(many(b"\r\n", 10_000 * n), ok(b"{}", JSON)),
+    "no end of it": lambda n: in_turn(b"HTTP/1.1 200 ", many(b"x" * 1_000, 1_000 * n), FOR_EVER),
     "spaces in it": lambda n: _json(b"{}", status=f"{' ' * 1_000 * n}200 OK"),
 }
 
 INTERIM: Answers = {
-    "103s": lambda n: _closing(many(b"HTTP/1.1 103 Early\r\n\r\n", 1_000 * n), ok(b"{}", JSON)),
-    "100s": lambda n: _closing(many(b"HTTP/1.1 100 Go on\r\n\r\n", 1_000 * n), ok(b"{}", JSON)),
-    "103s with large headers": lambda n: _closing(
+    "103s": lambda n: in_turn(many(b"HTTP/1.1 103 Early\r\n\r\n", 1_000 * n), ok(b"{}", JSON)),
+    "100s": lambda n: in_turn(many(b"HTTP/1.1 100 Go on\r\n\r\n", 1_000 * n), ok(b"{}", JSON)),
+    "103s with large headers": lambda n: in_turn(
         many(head(*[f"Link: <{'x' * 10_000}>"] * 4, status="103 Early"), n), ok(b"{}", JSON)
     ),
-    "103s without end": lambda n: _closing(endless(b"HTTP/1.1 103 Early\r\n\r\n" * n)),
-    "102s that drip": lambda n: _closing(*[b"HTTP/1.1 102 Wait\r\n\r\n", 0.01] * n, ok(b"{}", JSON)),
-    "101": lambda n: _closing(head("Upgrade: h2c", "Connection: Upgrade", status="101 On"), many(b"\0" * 100, 1_000 * n)),
-    "a 103 of a million lines": lambda n: _closing(
+    "103s without end": lambda n: in_turn(endless(b"HTTP/1.1 103 Early\r\n\r\n" * n)),
+    "102s that drip": lambda n: in_turn([b"HTTP/1.1 102 Wait\r\n\r\n", 0.01] * n, ok(b"{}", JSON)),
+    "101": lambda n: in_turn(
+        head("Upgrade: h2c", "Connection: Upgrade", status="101 On"), many(b"\0" * 100, 1_000 * n)
+    ),
+    "a 103 of a million lines": lambda n: in_turn(
         b"HTTP/1.1 103 Early\r\n", many(b"a: b\r\n", 10_000 * n), b"\r\n", ok(b"{}", JSON)
     ),
 }
@@ -94,66 +83,64 @@ HEADERS: Answers = {
     "Content-Type with parameters": lambda n: [ok(b"{}", f"Content-Type: application/json{';a=b' * 40 * n}")],
     "repeated Content-Type": lambda n: [ok(b"{}", *[f"Content-Type: text/plain;a={'b' * 15_000}"] * n)],
     "a name of a charset": lambda n: [ok(b"{}", f"Content-Type: text/plain;charset={'cp_' * 50 * n}")],
-    "control characters": lambda n: _headers([f"ETag: {chr(0x9b) * 100 * n}{chr(27) * 50 * n}"]),
+    "control characters": lambda n: _headers([f"ETag: {chr(0x9B) * 100 * n}{chr(27) * 50 * n}"]),
     "rate limits": lambda n: _headers([f"RateLimit-{i}: {'9' * 15_000}" for i in range(2 * n)]),
     "lower and upper case": lambda n: _headers([f"eTaG: {'x' * 10_000}", f"ETag: {'y' * 10_000}"] * n),
     "no colon": lambda n: _headers(["nonsense"] * n),
-    "dripping": lambda n: _closing(b"HTTP/1.1 200 OK\r\n", *[b"a", 0.01] * n, FOR_EVER),
-    "without end": lambda n: _closing(b"HTTP/1.1 200 OK\r\n", many(b"a: b\r\n", 100_000 * n), FOR_EVER),
-    "one in each packet": lambda n: _closing(b"HTTP/1.1 200 OK\r\n", *[b"a: b\r\n", 0.0] * (2 * n), ok(b"{}")[17:]),
+    "dripping": lambda n: in_turn(b"HTTP/1.1 200 OK\r\n", [b"a", 0.01] * n, FOR_EVER),
+    "without end": lambda n: in_turn(b"HTTP/1.1 200 OK\r\n", many(b"a: b\r\n", 100_000 * n), FOR_EVER),
+    "one in each packet": lambda n: in_turn(b"HTTP/1.1 200 OK\r\n", [b"a: b\r\n", 0.0] * (2 * n), ok(b"{}")[17:]),
 }
 
 TRAILERS: Answers = {
-    "many trailers": lambda n: _closing(
+    "many trailers": lambda n: in_turn(
         head(CHUNKED, JSON), chunk(b"{}"), b"0\r\n", many(b"a: b\r\n", 10_000 * n), b"\r\n"
     ),
-    "long trailer": lambda n: _closing(head(CHUNKED, JSON), chunk(b"{}"), b"0\r\na: ", many(b"b" * 1_000, 100 * n)),
-    "trailers without end": lambda n: _closing(head(CHUNKED, JSON), chunk(b"{}"), b"0\r\n", endless(b"a: b\r\n" * n)),
-    "trailers that say length": lambda n: _closing(
+    "long trailer": lambda n: in_turn(head(CHUNKED, JSON), chunk(b"{}"), b"0\r\na: ", many(b"b" * 1_000, 100 * n)),
+    "trailers without end": lambda n: in_turn(head(CHUNKED, JSON), chunk(b"{}"), b"0\r\n", endless(b"a: b\r\n" * n)),
+    "trailers that say length": lambda n: in_turn(
         head(CHUNKED, JSON), chunk(b"{}"), b"0\r\n", many(b"Content-Length: 5\r\n", n), b"\r\n"
     ),
 }
 
 FRAMING: Answers = {
-    "one byte a chunk": lambda n: _closing(head(CHUNKED, TEXT), many(chunk(b"x"), 10_000 * n), LAST),
-    "chunk extensions": lambda n: _closing(
-        head(CHUNKED, TEXT), many(b"1;" + b"e" * 8_000 + b"\r\nx\r\n", 50 * n), LAST
-    ),
-    "a chunk extension without end": lambda n: _closing(head(CHUNKED, TEXT), b"1;", many(b"e" * 8_000, 500 * n)),
-    "a chunk of any size": lambda n: _closing(head(CHUNKED, TEXT), b"f" * n + b"\r\n", many(b"x" * 1_000, 20 * n)),
-    "a negative chunk": lambda n: _closing(head(CHUNKED, TEXT), b"-" + b"1" * n + b"\r\n", many(b"x" * 1_000, 20 * n)),
-    "a chunk of many zeros": lambda n: _closing(head(CHUNKED, TEXT), b"0" * 1_000 * n + b"1\r\nx\r\n", LAST),
-    "a length that is too large": lambda n: _closing(head(f"Content-Length: {10_000 * n + 9}", TEXT), b"x" * 10_000 * n),
-    "a length that is too small": lambda n: _closing(head("Content-Length: 2", JSON), b"{}", many(b"x" * 1_000, 20 * n)),
-    "a length of many digits": lambda n: _closing(head(f"Content-Length: {'9' * 100 * n}", TEXT), b"x"),
-    "a negative length": lambda n: _closing(head(f"Content-Length: -{n}", TEXT), b"x" * n),
-    "many lengths": lambda n: _closing(head(*["Content-Length: 2", "Content-Length: 3"] * n, JSON), b"{}"),
-    "length and chunks": lambda n: _closing(head("Content-Length: 2", CHUNKED, JSON), many(chunk(b"x" * 99), n), LAST),
-    "many codings": lambda n: _closing(head(f"Transfer-Encoding: {'gzip, ' * 20 * n}chunked", JSON), chunk(b"{}"), LAST),
-    "a body without end": lambda _: _closing(head(TEXT), endless(b"x" * 1_000)),
-    "a 204 with a body": lambda n: _closing(head(f"Content-Length: {1_000 * n}", status="204 No"), b"x" * 1_000 * n),
-    "a 304 with a body": lambda n: _closing(head(f"Content-Length: {1_000 * n}", status="304 No"), b"x" * 1_000 * n),
-    "a 205 with a body": lambda n: _closing(head(CHUNKED, status="205 No"), many(chunk(b"x" * 1_000), n), LAST),
-    "two answers": lambda n: _closing(many(ok(b"{}", JSON), 1_000 * n)),
+    "one byte a chunk": lambda n: in_turn(head(CHUNKED, TEXT), many(chunk(b"x"), 10_000 * n), LAST),
+    "chunk extensions": lambda n: in_turn(head(CHUNKED, TEXT), many(b"1;" + b"e" * 8_000 + b"\r\nx\r\n", 50 * n), LAST),
+    "a chunk extension without end": lambda n: in_turn(head(CHUNKED, TEXT), b"1;", many(b"e" * 8_000, 500 * n)),
+    "a chunk of any size": lambda n: in_turn(head(CHUNKED, TEXT), b"f" * n + b"\r\n", many(b"x" * 1_000, 20 * n)),
+    "a negative chunk": lambda n: in_turn(head(CHUNKED, TEXT), b"-" + b"1" * n + b"\r\n", many(b"x" * 1_000, 20 * n)),
+    "a chunk of many zeros": lambda n: in_turn(head(CHUNKED, TEXT), b"0" * 1_000 * n + b"1\r\nx\r\n", LAST),
+    "a length that is too large": lambda n: in_turn(head(f"Content-Length: {10_000 * n + 9}", TEXT), b"x" * 10_000 * n),
+    "a length that is too small": lambda n: in_turn(head("Content-Length: 2", JSON), b"{}", many(b"x" * 1_000, 20 * n)),
+    "a length of many digits": lambda n: in_turn(head(f"Content-Length: {'9' * 100 * n}", TEXT), b"x"),
+    "a negative length": lambda n: in_turn(head(f"Content-Length: -{n}", TEXT), b"x" * n),
+    "many lengths": lambda n: in_turn(head(*["Content-Length: 2", "Content-Length: 3"] * n, JSON), b"{}"),
+    "length and chunks": lambda n: in_turn(head("Content-Length: 2", CHUNKED, JSON), many(chunk(b"x" * 99), n), LAST),
+    "many codings": lambda n: in_turn(head(f"Transfer-Encoding: {'gzip, ' * 20 * n}chunked", JSON), chunk(b"{}"), LAST),
+    "a body without end": lambda _: in_turn(head(TEXT), endless(b"x" * 1_000)),
+    "a 204 with a body": lambda n: in_turn(head(f"Content-Length: {1_000 * n}", status="204 No"), b"x" * 1_000 * n),
+    "a 304 with a body": lambda n: in_turn(head(f"Content-Length: {1_000 * n}", status="304 No"), b"x" * 1_000 * n),
+    "a 205 with a body": lambda n: in_turn(head(CHUNKED, status="205 No"), many(chunk(b"x" * 1_000), n), LAST),
+    "two answers": lambda n: in_turn(many(ok(b"{}", JSON), 1_000 * n)),
     "a reset in the middle": lambda n: [head(f"Content-Length: {10**9}", TEXT), b"x" * 5_000 * n, "reset"],
     "an end in the middle": lambda n: [head(f"Content-Length: {10**9}", TEXT), b"x" * 5_000 * n, "close"],
-    "bytes that drip": lambda n: _closing(head("Content-Length: 2000", TEXT), *[b"x", 0.005] * n, FOR_EVER),
+    "bytes that drip": lambda n: in_turn(head("Content-Length: 2000", TEXT), [b"x", 0.005] * n, FOR_EVER),
 }
 
 STREAMS: Answers = {
-    "events without line ends": lambda n: _closing(head(EVENTS), b"data: ", many(b"x" * 1_000, 20 * n)),
-    "events of one byte": lambda n: _closing(head(EVENTS), many(b"data:1\n\n", 2_000 * n)),
-    "an event of empty data lines": lambda n: _closing(head(EVENTS), many(b"data\n", 4_000 * n), b"\n"),
-    "events with ids": lambda n: _closing(head(EVENTS), many(b"id: " + b"7" * 500 + b"\ndata:1\n\n", 50 * n)),
-    "ids alone": lambda n: _closing(head(EVENTS), many(b"id:7\n", 4_000 * n)),
-    "carriage returns": lambda n: _closing(head(EVENTS), many(b"\r", 20_000 * n)),
-    "events without end": lambda n: _closing(head(EVENTS), many(b"data: {}\n\n", 100 * n), FOR_EVER),
-    "deep events": lambda n: _closing(head(EVENTS), many(b"data: " + b"[" * 200 + b"]" * 200 + b"\n\n", 40 * n)),
-    "JSON lines": lambda n: _closing(head("Content-Type: application/x-ndjson"), many(b"1\n", 5_000 * n)),
-    "JSON lines that are empty": lambda n: _closing(head("Content-Type: application/jsonl"), many(b"\n", 10_000 * n)),
-    "a JSON line without end": lambda n: _closing(head("Content-Type: application/jsonl"), many(b"[1,2,3],", 2_000 * n)),
-    "JSON sequences": lambda n: _closing(head("Content-Type: application/json-seq"), many(b"\x1e1\n", 3_000 * n)),
-    "record separators": lambda n: _closing(head("Content-Type: application/json-seq"), many(b"\x1e", 10_000 * n)),
+    "events without line ends": lambda n: in_turn(head(EVENTS), b"data: ", many(b"x" * 1_000, 20 * n)),
+    "events of one byte": lambda n: in_turn(head(EVENTS), many(b"data:1\n\n", 2_000 * n)),
+    "an event of empty data lines": lambda n: in_turn(head(EVENTS), many(b"data\n", 4_000 * n), b"\n"),
+    "events with ids": lambda n: in_turn(head(EVENTS), many(b"id: " + b"7" * 500 + b"\ndata:1\n\n", 50 * n)),
+    "ids alone": lambda n: in_turn(head(EVENTS), many(b"id:7\n", 4_000 * n)),
+    "carriage returns": lambda n: in_turn(head(EVENTS), many(b"\r", 20_000 * n)),
+    "events without end": lambda n: in_turn(head(EVENTS), many(b"data: {}\n\n", 100 * n), FOR_EVER),
+    "deep events": lambda n: in_turn(head(EVENTS), many(b"data: " + b"[" * 200 + b"]" * 200 + b"\n\n", 40 * n)),
+    "JSON lines": lambda n: in_turn(head("Content-Type: application/x-ndjson"), many(b"1\n", 5_000 * n)),
+    "JSON lines that are empty": lambda n: in_turn(head("Content-Type: application/jsonl"), many(b"\n", 10_000 * n)),
+    "a JSON line without end": lambda n: in_turn(head("Content-Type: application/jsonl"), many(b"[1,2,3],", 2_000 * n)),
+    "JSON sequences": lambda n: in_turn(head("Content-Type: application/json-seq"), many(b"\x1e1\n", 3_000 * n)),
+    "record separators": lambda n: in_turn(head("Content-Type: application/json-seq"), many(b"\x1e", 10_000 * n)),
 }
 
 JSON_BODIES: Answers = {
@@ -206,10 +193,10 @@ OTHER_BODIES: Answers = {
     "a gzip bomb": lambda n: [ok(_zeros(5 * n), TEXT, "Content-Encoding: gzip")],
     "a gzip bomb of JSON": lambda n: _gzipped(b"[" + b"0," * 500_000 * n + b"0]", JSON),
     "empty gzip members": lambda n: [ok(gzip.compress(b"") * 50 * n, TEXT, "Content-Encoding: gzip")],
-    "gzip that is empty for ever": lambda n: _closing(
+    "gzip that is empty for ever": lambda n: in_turn(
         head("Content-Encoding: gzip", TEXT), gzip.compress(b"")[:10], many(b"\x00\x00\x00\xff\xff" * 1_000, 10 * n)
     ),
-    "gzip's own name": lambda n: _closing(
+    "gzip's own name": lambda n: in_turn(
         head("Content-Encoding: gzip", TEXT), b"\x1f\x8b\x08\x08\0\0\0\0\0\0", many(b"n" * 1_000, 40 * n)
     ),
     "deflate": lambda n: [ok(zlib.compress(bytes(100_000 * n)), TEXT, "Content-Encoding: deflate")],
@@ -218,7 +205,9 @@ OTHER_BODIES: Answers = {
 }
 
 ERRORS: Answers = {
-    "a problem with large fields": lambda n: _problem(b'{"title":"' + b"t" * 5_000 * n + b'","detail":"' + b"d" * 5_000 * n + b'"}'),
+    "a problem with large fields": lambda n: _problem(
+        b'{"title":"' + b"t" * 5_000 * n + b'","detail":"' + b"d" * 5_000 * n + b'"}'
+    ),
     "a problem of many fields": lambda n: _problem(b"{" + b",".join(b'"%d":"x"' % i for i in range(800 * n)) + b"}"),
     "many errors": lambda n: _problem(b'{"errors":[' + b'{"detail":"x","loc":[1]},' * 400 * n + b"{}]}"),
     "errors by place": lambda n: _problem(

@@ -79,7 +79,13 @@ def test_no_stream_makes_more_than_ten_thousand_values() -> None:
 
 @pytest.mark.parametrize(
     ("line", "content_type"),
-    [("\r", EVENTS), ("id:7\n", EVENTS), ("data\n", EVENTS), ("\n", "application/jsonl"), ("\x1e", "application/json-seq")],
+    [
+        ("\r", EVENTS),
+        ("id:7\n", EVENTS),
+        ("data\n", EVENTS),
+        ("\n", "application/jsonl"),
+        ("\x1e", "application/json-seq"),
+    ],
 )
 def test_no_stream_is_read_beyond_a_hundred_thousand_lines(line: str, content_type: str) -> None:
     last = "data: 1\n\n" if content_type == EVENTS else "1\n"
