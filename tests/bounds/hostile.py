@@ -1,7 +1,7 @@
 """A server that answers as badly as it is told to, in a process of its own, so that its work is not the provider's.
 
-`/ROW/SCALE/…` is answered by the row of that name in the table that the process was started with. Run as
-`python -m tests.bounds.hostile MODULE`, where `MODULE.ANSWERS` is that table; the first line of its output is its port.
+`/TABLE/ROW/SCALE/…` is answered by the row of that name in the table of that name (tables.py). It is started as
+`python -m tests.bounds.hostile`; the first line of its output is its port.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ Answers = dict[str, Answer]
 MIB = 1_048_576
 FOR_EVER = 600.0  # seconds; whoever calls gives up before
 _BLOCK = 65_536
+_LARGEST = 32 * MIB
 
 
 def in_turn(*pieces: Piece | Iterable[Piece]) -> Iterator[Piece]:
@@ -65,10 +66,20 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
+def size_of(answer: Answer, scale: int) -> int:
+    """How many bytes an answer has, as far as anybody may take them in."""
+    size = 0
+    for piece in answer(scale):
+        size += len(piece) if isinstance(piece, bytes) else 0
+        if size > _LARGEST:
+            break
+    return size
+
+
 @contextmanager
-def hostile(table: str, *arguments: str) -> Iterator[str]:
-    """Start the process with a table, the name of a module; yields its address."""
-    command = [sys.executable, "-m", "tests.bounds.hostile", table, *arguments]
+def hostile() -> Iterator[str]:
+    """Start the process; yields its address."""
+    command = [sys.executable, "-m", "tests.bounds.hostile"]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE)  # noqa: S603
     assert process.stdout is not None
     try:
@@ -80,8 +91,8 @@ def hostile(table: str, *arguments: str) -> Iterator[str]:
 
 
 class _Server:
-    def __init__(self, answers: Answers) -> None:
-        self._answers = answers
+    def __init__(self, tables: dict[str, Answers]) -> None:
+        self._tables = tables
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
@@ -91,8 +102,8 @@ class _Server:
 
     async def _answer(self, asked: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; whether another may follow."""
-        _, name, scale, *_ = unquote(asked.split(b" ")[1].decode()).split("/")
-        for piece in self._answers[name](int(scale)):
+        _, table, name, scale, *_ = unquote(asked.split(b" ")[1].decode()).split("/")
+        for piece in self._tables[table][name](int(scale)):
             if isinstance(piece, bytes):
                 writer.write(piece)
                 await writer.drain()
@@ -122,11 +133,12 @@ async def _take_body(asked: bytes, reader: asyncio.StreamReader) -> None:
             await reader.readexactly(int(line.partition(b":")[2]))
 
 
-async def _main(table: str) -> None:
-    server = await asyncio.start_server(_Server(import_module(table).ANSWERS).serve, "127.0.0.1", 0, limit=MIB)
+async def _main() -> None:
+    tables = import_module("tests.bounds.tables").TABLES  # which needs what is above
+    server = await asyncio.start_server(_Server(tables).serve, "127.0.0.1", 0, limit=MIB)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1]))
+    asyncio.run(_main())

@@ -325,5 +325,11 @@ def _zeros(mebibytes: int) -> bytes:
     return b"".join(packer.compress(bytes(MIB)) for _ in range(mebibytes)) + packer.flush()
 
 
-DOCUMENTS: Answers = VALUES | YAMLS | OPERATIONS | SCHEMAS | SERVERS
-ANSWERS: Answers = DOCUMENTS | FILES
+BY_SURFACE: dict[str, Answers] = {
+    "values": VALUES,
+    "YAML": YAMLS,
+    "operations": OPERATIONS,
+    "schemas": SCHEMAS,
+    "files and servers": SERVERS,
+}
+ANSWERS: Answers = {name: answer for table in BY_SURFACE.values() for name, answer in table.items()}

@@ -65,13 +65,13 @@ def _at(row: Row, scale: int, stage: Stage, healthy: Healthy, before: int) -> Me
     attack = row.attack(stage, scale)
     measured = Measured(scale, attack.size)
     for _ in range(ATTEMPTS):
-        _launch(attack, measured, stage, healthy, before)
+        _launch(row, attack, measured, stage, healthy, before)
         if measured.wait < LONGEST_WAIT:
             break
     return measured
 
 
-def _launch(attack: Attack, measured: Measured, stage: Stage, healthy: Healthy, before: int) -> None:
+def _launch(row: Row, attack: Attack, measured: Measured, stage: Stage, healthy: Healthy, before: int) -> None:
     healthy.ask("watch")
     used = cpu_seconds(stage.pid)
     with Peak(stage.pid) as peak:
@@ -80,7 +80,8 @@ def _launch(attack: Attack, measured: Measured, stage: Stage, healthy: Healthy, 
     cpu = cpu_seconds(stage.pid) - used - seen["calls"] * healthy.cost
     measured.cpu = min(measured.cpu, max(cpu, 0.0))
     measured.wait = min(measured.wait, seen["longest"])
-    measured.memory = max(measured.memory, peak.own - before + max(peak.children - READER, 0))
+    of_readers = 0 if row.apart else max(peak.children - READER, 0)
+    measured.memory = max(measured.memory, peak.own - before + of_readers)
     measured.failures += seen["failures"]
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from typing import Any
 
 from tests.bounds.hostile import FOR_EVER, MIB, Answers, Piece, chunk, endless, head, in_turn, many, ok
 
@@ -231,8 +232,63 @@ ERRORS: Answers = {
     "a challenge": lambda n: [ok(b"{}", JSON, f'WWW-Authenticate: Bearer error="{"x" * 150 * n}"', status="401 No")],
 }
 
-ANSWERS: Answers = {
-    name: answer
-    for table in (STATUS_LINES, INTERIM, HEADERS, TRAILERS, FRAMING, STREAMS, JSON_BODIES, OTHER_BODIES, ERRORS)
-    for name, answer in table.items()
+# To HEAD; what comes after the head belongs to no answer.
+TO_HEAD: Answers = {
+    "a body": lambda n: [ok(b"x" * 10_000 * n, TEXT)],
+    "a body of chunks": lambda n: in_turn(head(CHUNKED, TEXT), many(chunk(b"x" * 1_000), 10 * n), LAST),
+    "another answer": lambda n: in_turn(many(ok(b"{}", JSON), 100 * n)),
+    "a length of many digits": lambda n: [head(f"Content-Length: {'9' * n}", TEXT), "close"],
 }
+
+# Where an output schema says what there should be: a tree of alternatives.
+TYPED: Answers = {
+    "small values": lambda n: _json(b"[" + b"0," * 5_000 * n + b"0]"),
+    "texts": lambda n: _json(b"[" + b'"abcabcabcab",' * 700 * n + b'""]'),
+    "objects": lambda n: _json(b"[" + b'{"a":0,"b":1},' * 700 * n + b"{}]"),
+    "many members": lambda n: _json(b"{" + b",".join(b'"p%d":[]' % i for i in range(700 * n)) + b"}"),
+    "lists in lists": lambda n: _json(b"[" + b"[[[[0]]]]," * 1_000 * n + b"0]"),
+    "deep": lambda n: _json(b"[" * 2 * n + b"]" * 2 * n),
+    "a long text": lambda n: _json(b'"' + b"ab" * 5_000 * n + b'"'),
+}
+
+_VALUE: dict[str, Any] = {"$ref": "#/components/schemas/value"}
+_SHAPE: dict[str, Any] = {
+    "anyOf": [
+        *({"type": "array", "items": _VALUE, "minItems": number} for number in range(10_000_000, 10_000_060)),
+        *({"type": "array", "items": {"enum": [f"v{each}" for each in range(number)]}} for number in range(20)),
+        {"type": "array", "uniqueItems": True, "contains": {"const": 1}},
+        {"type": "object", "patternProperties": {f"^p{number}.*x$": _VALUE for number in range(30)}},
+        {"type": "string", "pattern": "^(a|b|c)*d(a|b|c)*e$"},
+    ]
+}
+
+
+def _operation(name: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    content = {} if schema is None else {"content": {"application/json": {"schema": schema}}}
+    slots = [{"name": each, "in": "path", "required": True, "schema": {"type": "string"}} for each in ("row", "scale")]
+    return {"operationId": name, "parameters": slots, "responses": {"200": {"description": "ok", **content}}}
+
+
+DOCUMENT: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "info": {"title": "Answering", "version": "1"},
+    "paths": {
+        "/upstream/{row}/{scale}": {method: _operation(method) for method in ("get", "post")},
+        "/head/{row}/{scale}": {"head": _operation("head")},
+        "/typed/{row}/{scale}": {"get": _operation("typed", _VALUE)},
+    },
+    "components": {"schemas": {"value": _SHAPE}},
+}
+
+BY_SURFACE: dict[str, Answers] = {
+    "status line": STATUS_LINES,
+    "interim answers": INTERIM,
+    "headers": HEADERS,
+    "trailers": TRAILERS,
+    "framing": FRAMING,
+    "streams": STREAMS,
+    "JSON": JSON_BODIES,
+    "bodies": OTHER_BODIES,
+    "errors": ERRORS,
+}
+ANSWERS: Answers = {name: answer for table in BY_SURFACE.values() for name, answer in table.items()}

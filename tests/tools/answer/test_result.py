@@ -219,6 +219,24 @@ def test_a_token_is_taken_out_of_an_error_page_that_breaks_it_where_lines_may_br
     assert result.body == "Bearer [the token that was sent] is unknown"
 
 
+@pytest.mark.parametrize(
+    ("before", "container", "after", "content_type"),
+    [
+        (b"[", b"[],", b"0]", "application/json"),
+        (b'{"a":[', b'{"a":0},', b"0]}", "application/json"),
+        (b"data:[", b"[],", b"0]\n\n", "text/event-stream"),
+        (b"[", b"{},", b"0]\n", "application/jsonl"),
+    ],
+)
+def test_json_of_very_many_containers_stays_a_text(
+    before: bytes, container: bytes, after: bytes, content_type: str
+) -> None:
+    assert result_of(before + container * 49_998 + after, content_type).kind == "json"
+    content = before + container * 50_000 + after
+    result = result_of(content, content_type)
+    assert (result.kind, result.body, result.truncated) == ("text", content.decode(), False)
+
+
 def test_what_an_upstream_calls_its_content_is_not_kept() -> None:
     tracemalloc.start()
     try:
