@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
 
-Piece = bytes | float | Literal["reset", "close", "body"]
-"""Bytes to send, seconds to wait, or: reset the connection, close it, read what the request's head announces."""
+Piece = bytes | float | Literal["reset", "close"]
+"""Bytes to send, seconds to wait, or what to do with the connection."""
 Answer = Callable[[int], Iterable[Piece]]
 Answers = dict[str, Answer]
 
@@ -103,20 +103,25 @@ class _Server:
     async def _answer(self, asked: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; whether another may follow."""
         _, table, name, scale, *_ = unquote(asked.split(b" ")[1].decode()).split("/")
-        for piece in self._tables[table][name](int(scale)):
-            if isinstance(piece, bytes):
-                writer.write(piece)
-                await writer.drain()
-            elif isinstance(piece, float):
-                await _left_or(piece, reader)
-            elif piece == "body":
-                await _take_body(asked, reader)
-            else:
-                if piece == "reset":
-                    linger = struct.pack("ii", 1, 0)
-                    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                return False
-        return True
+        if b"content-length:" in asked.lower():
+            await _take_body(asked, reader)
+        return await play(self._tables[table][name](int(scale)), reader, writer)
+
+
+async def play(pieces: Iterable[Piece], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Answer one request; whether another may follow."""
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            writer.write(piece)
+            await writer.drain()
+        elif isinstance(piece, float):
+            await _left_or(piece, reader)
+        else:
+            if piece == "reset":
+                linger = struct.pack("ii", 1, 0)
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            return False
+    return True
 
 
 async def _left_or(seconds: float, reader: asyncio.StreamReader) -> None:

@@ -102,24 +102,29 @@ class Stage:
         own = keys.verified(self.token(), issuer, 0)
         return keys.sign({**own, **claims})
 
-    def head(self, line: str, length: int | None, *more: str, username: str | None = "johndoe") -> bytes:
+    def head(
+        self, line: str, length: int | None, *more: str, username: str | None = "johndoe", token: str | None = None
+    ) -> bytes:
         """The head of a request: `line` is method and target, `more` are whole header lines."""
         lines = [f"{line} HTTP/1.1", f"Host: 127.0.0.1:{self.port}"]
         if username is not None:
-            lines.append(f"Authorization: Bearer {self.token(username)}")
+            lines.append(f"Authorization: Bearer {token or self.token(username)}")
         if length is not None:
             lines += ["Content-Type: application/json", f"Content-Length: {length}"]
         return "\r\n".join([*lines, *more, "", ""]).encode("latin-1")
 
-    def post(self, path: str, body: bytes, *more: str, username: str | None = "johndoe") -> bytes:
+    def post(
+        self, path: str, body: bytes, *more: str, username: str | None = "johndoe", token: str | None = None
+    ) -> bytes:
         """A whole POST of JSON."""
-        return self.head(f"POST {path}", len(body), *more, username=username) + body
+        return self.head(f"POST {path}", len(body), *more, username=username, token=token) + body
 
-    def call(self, tool: str, arguments: bytes, username: str = "johndoe") -> bytes:
+    def call(self, tool: str, arguments: bytes, username: str = "johndoe", token: str | None = None) -> bytes:
         """A whole MCP `tools/call`; `arguments` is JSON, which need not be good."""
         name = json.dumps(tool).encode()
         body = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":%b,"arguments":%b}}' % (name, arguments)
-        return self.post("/mcp", body, "Accept: application/json, text/event-stream", username=username)
+        accept = "Accept: application/json, text/event-stream"
+        return self.post("/mcp", body, accept, username=username, token=token)
 
     def admin(self, method: str, path: str, **more: Any) -> httpx.Response:
         """Ask as an admin, for what a row needs before it is measured."""
@@ -149,7 +154,9 @@ def staged() -> Iterator[tuple[Stage, Healthy]]:
         stage.reset()
         stage.register("healthy", f"http://127.0.0.1:{healthy.port}/openapi.json", default_audience=AUDIENCE)
         stage.register("hostile", raw.url, default_audience=AUDIENCE)
-        stage.register("answering", f"{answering}/document/of%20the%20upstream/1", base_url=answering)
+        stage.register(
+            "answering", f"{answering}/document/of%20the%20upstream/1", base_url=answering, default_audience=AUDIENCE
+        )
         request = stage.call("healthy__state", b"{}", "chef").decode("latin-1")
         healthy.ask({"call": request, "port": stage.port})
         healthy.cost = _cost_of_a_call(stage, healthy)
