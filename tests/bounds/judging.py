@@ -75,7 +75,7 @@ def _launch(attack: Attack, measured: Measured, stage: Stage, healthy: Healthy, 
     healthy.ask("watch")
     used = cpu_seconds(stage.pid)
     with Peak(stage.pid) as peak:
-        measured.outcomes.add(attack.launch())
+        measured.outcomes.update(attack.launch().split(", "))
         seen = healthy.ask("report")
     cpu = cpu_seconds(stage.pid) - used - seen["calls"] * healthy.cost
     measured.cpu = min(measured.cpu, max(cpu, 0.0))

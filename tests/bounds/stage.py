@@ -75,7 +75,8 @@ class Stage:
         self._tokens: dict[str, str] = {}
 
     def reset(self) -> None:
-        """Make hostile upstream and front honest again."""
+        """Make hostile upstream and front honest again, and forget the source `row`, which rows may register."""
+        self.admin("DELETE", "/api/v1/sources/row")
         self.front.lie = None
         self.hostile.describe(DOCUMENT)
         self.hostile.answer = drained(self.hostile)
