@@ -24,7 +24,7 @@ from seed.keycloak import read_realm
 from seed.ports import free_port
 from tests.benchmarks.processes import wait_until_answering
 from tests.bounds.front import Front, front_of
-from tests.bounds.meter import cpu_seconds
+from tests.bounds.meter import Peak, cpu_seconds
 from tests.bounds.toolbox import DOCUMENT, drained
 from tests.support.installation import EXCHANGE_SECRET, EmbeddedIdentityProvider
 from tests.support.raw import Raw, raw_upstream
@@ -33,7 +33,7 @@ from tests.support.servers import running
 ROOT = Path(__file__).parents[2]
 COMMAND = str(Path(sys.executable).with_name("tools-provider"))
 AUDIENCE = "pizzeria-backend"
-READ_TIMEOUT = 2  # seconds, so that what is slow is seen to end
+READ_TIMEOUT = 1  # seconds, so that what is slow is seen to end
 _LASTING = {"accessTokenLifespan": 3600}
 _SECONDS_TO_STOP = 20
 _CALLS_TO_WEIGH = 100
@@ -72,6 +72,7 @@ class Stage:
         self.identity_provider = identity_provider
         self.front = front
         self.hostile = hostile
+        self.reader = 0  # bytes of a process that reads a small document
         self._tokens: dict[str, str] = {}
 
     def reset(self) -> None:
@@ -136,10 +137,12 @@ def staged() -> Iterator[tuple[Stage, Healthy]]:
         address, provider = stack.enter_context(_provider(front.address, folder))
         stage = Stage(address, provider.pid, identity_provider, front, hostile)
         stage.reset()
-        stage.register("healthy", f"http://127.0.0.1:{healthy.port}/openapi.json", default_audience=AUDIENCE)
+        with Peak(stage.pid) as peak:
+            stage.register("healthy", f"http://127.0.0.1:{healthy.port}/openapi.json", default_audience=AUDIENCE)
+        stage.reader = peak.children
         stage.register("hostile", hostile.url, default_audience=AUDIENCE)
         request = stage.call("healthy__state", b"{}", "chef").decode("latin-1")
-        healthy.ask({"call": request, "port": stage.port})
+        healthy.ask({"call": request, "port": stage.port, "provider": stage.pid})
         healthy.cost = _cost_of_a_call(stage, healthy)
         yield stage, healthy
 

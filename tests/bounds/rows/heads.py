@@ -8,7 +8,7 @@ from tests.bounds.stage import READ_TIMEOUT, Stage
 
 LARGE = ("headers_too_large", "target_too_long")
 BAD = ("HTTP 400", CLOSED)
-A_LITTLE_MORE = READ_TIMEOUT + 3.0  # seconds
+A_LITTLE_MORE = READ_TIMEOUT + 2.0  # seconds
 
 
 def line(name: str, target: Callable[[int], str], *expected: str, method: str = "GET") -> Row:

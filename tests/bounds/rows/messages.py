@@ -7,7 +7,15 @@ from tests.bounds.row import OK, Row
 from tests.bounds.sending import request, requests
 from tests.bounds.stage import Stage
 
-WRONG = ("invalid_request", "invalid_json", "invalid_arguments", "body_too_large", "JSON-RPC -32600", "JSON-RPC -32602")
+WRONG = (
+    "tool_not_found",
+    "invalid_request",
+    "invalid_json",
+    "invalid_arguments",
+    "body_too_large",
+    "JSON-RPC -32600",
+    "JSON-RPC -32602",
+)
 UNKNOWN = ("JSON-RPC -32601", "JSON-RPC -32603", *WRONG)
 
 
