@@ -72,6 +72,7 @@ def _at(row: Row, scale: int, stage: Stage, healthy: Healthy, before: int) -> Me
 
 
 def _launch(attack: Attack, measured: Measured, stage: Stage, healthy: Healthy, before: int) -> None:
+    attack.prepare()
     healthy.ask("watch")
     used = cpu_seconds(stage.pid)
     with Peak(stage.pid) as peak:

@@ -24,16 +24,18 @@ def request(
     scales: tuple[int, ...] = SCALES,
     pieces: int = 0,
     patience: float = ANSWER_SECONDS,
+    registers: bool = False,
 ) -> Row:
     """A row of bytes for the provider, on a connection of their own.
 
     `pieces` are how many bytes go in one segment, as a rule as many as fit; `patience` is how many seconds an answer is
-    waited for.
+    waited for. What `registers` the source `row` finds none of that name.
     """
 
     def attack(stage: Stage, scale: int) -> Attack:
         sent = build(stage, scale)
-        return Attack(len(sent), lambda: exchange(stage, sent, pieces, patience))
+        prepare = [stage.forget] if registers else []
+        return Attack(len(sent), lambda: exchange(stage, sent, pieces, patience), *prepare)
 
     return Row(surface, name, attack, frozenset(expected), scales)
 

@@ -76,11 +76,15 @@ class Stage:
         self._tokens: dict[str, str] = {}
 
     def reset(self) -> None:
-        """Make hostile upstream and front honest again, and forget the source `row`, which rows may register."""
-        self.admin("DELETE", "/api/v1/sources/row")
+        """Make hostile upstream and front honest again, and forget the source that rows may register."""
+        self.forget()
         self.front.lie = None
         self.hostile.describe(DOCUMENT)
         self.hostile.answer = drained(self.hostile)
+
+    def forget(self) -> None:
+        """Take the source `row` away."""
+        self.admin("DELETE", "/api/v1/sources/row")
 
     def token(self, username: str = "johndoe") -> str:
         if username not in self._tokens:

@@ -16,7 +16,6 @@ OF_DOCUMENTS = (
     "invalid_overrides",
     "document_too_complex",
     "other_server_refused",
-    "slug_taken",
     "base_url_refused",
     "address_refused",
 )
@@ -45,23 +44,21 @@ def registration(name: str, given: Callable[[int], dict[str, Any]], *expected: s
     """A row of fields of a new source, with a document of a hundred operations if they have none."""
 
     def build(stage: Stage, scale: int) -> bytes:
-        stage.admin("DELETE", "/api/v1/sources/row")
         body = {"name": "Row", "slug": "row", "base_url": _BASE, "document": document(100), **given(scale)}
         return stage.post("/api/v1/sources", json.dumps(body).encode(), username="admin")
 
-    return request("registration", name, build, OK, *WRONG, *OF_DOCUMENTS, *expected)
+    return request("registration", name, build, OK, *WRONG, *OF_DOCUMENTS, *expected, registers=True)
 
 
 def upload(name: str, parts: Callable[[int], bytes], *expected: str, boundary: str = _BOUNDARY) -> Row:
     """A row of a form with a document in it; `parts` is everything before the last boundary."""
 
     def build(stage: Stage, scale: int) -> bytes:
-        stage.admin("DELETE", "/api/v1/sources/row")
         body = parts(scale) + f"--{boundary}--\r\n".encode()
         lines = f"Content-Type: multipart/form-data; boundary={boundary}", f"Content-Length: {len(body)}"
         return stage.head("POST /api/v1/sources", None, *lines, username="admin") + body
 
-    return request("upload", name, build, OK, *WRONG, *OF_DOCUMENTS, *expected)
+    return request("upload", name, build, OK, *WRONG, *OF_DOCUMENTS, *expected, registers=True)
 
 
 def part(name: str, content: bytes, *lines: str) -> bytes:
