@@ -31,6 +31,7 @@ if sys.platform != "win32":
     import resource
 
 _LENGTH = 8  # bytes
+_CARRIED = 3  # times the bytes of all tools: an operation carries more than is listed of it
 _OPERATIONS_A_TURN = 100  # taken over between two turns of the event loop
 
 # For each address the file, or why it is not available.
@@ -206,13 +207,26 @@ def _conversion(asked: dict[str, Any]) -> Conversion:
 
 def _result(asked: dict[str, Any]) -> bytes:
     try:
-        conversion = _conversion(asked)
+        return _written(_conversion(asked), _CARRIED * asked["limits"]["list_bytes"])
     except Invalid as error:
         return orjson.dumps({"failure": {"code": error.code, "detail": error.detail, "violations": error.violations}})
     except MemoryError:
         return orjson.dumps({"out_of_memory": True})
+
+
+def _written(conversion: Conversion, most: int) -> bytes:
+    """Return the result. Raises Invalid: what many operations refer to is in each of them, and one may be large."""
     rest = {name: getattr(conversion, name) for name in ("title", "description", "version", "servers", "report")}
-    return b"\n".join([orjson.dumps(rest), *map(operation_to_json, conversion.operations)])
+    lines = [orjson.dumps(rest)]
+    total = len(lines[0])
+    for operation in conversion.operations:
+        lines.append(operation_to_json(operation))
+        total += len(lines[-1])
+        if total > most:
+            raise _too_complex(
+                f"makes operations of more than {most:,} bytes (SOURCE_MAX_LIST_BYTES, {_CARRIED} times)"
+            )
+    return b"\n".join(lines)
 
 
 def main() -> None:

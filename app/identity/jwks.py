@@ -29,6 +29,7 @@ ALGORITHMS: Mapping[str, tuple[str, str | None]] = {
     "EdDSA": ("OKP", "Ed25519"),
 }
 
+_MOST_KEYS = 500  # of one set, which has a handful; a thousand of the smallest take 50 ms to read
 _FRESH = 300.0  # seconds for which fetched keys are used unchecked: as long as a withdrawn key is still trusted
 _KEPT_ON_ERROR = 24 * 3600.0  # seconds for which the last good keys are used while no new ones can be fetched
 _PAUSE = 5.0  # seconds between two fetches in the long run, and after one that failed
@@ -187,7 +188,7 @@ def _signing_keys(document: Mapping[str, Any]) -> dict[str, dict[str, PyJWK]]:
     """Return the keys by id and algorithm; raises NotPublished if there are none, so that the last good ones stay."""
     listed = document.get("keys")
     keys: dict[str, dict[str, PyJWK]] = {}
-    for jwk in listed if isinstance(listed, list) else []:
+    for jwk in listed[:_MOST_KEYS] if isinstance(listed, list) else []:
         if isinstance(jwk, dict) and isinstance(kid := jwk.get("kid"), str) and (bound := _bound_to_algorithms(jwk)):
             keys[kid] = bound
     if not keys:

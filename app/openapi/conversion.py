@@ -28,6 +28,8 @@ from app.operation.text import LONGEST_NAME, operation_names, shortened
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 _EVERY_METHOD = "*"
 _METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,40}")  # RFC 9110 section 9.1
+_LONGEST_PATH = 8_000  # characters; common servers accept no longer address
+_PATH_SHOWN = 200  # of a longer one
 _SMALLEST_BUDGET = 2_048  # bytes of a tool, below which shortening makes nothing usable
 _LABORIOUS = f"more than {HEAVIEST:,} schemas for one value; only the types of its arguments are shown"
 _MOST_NOTES = 10  # that the report shows of one operation
@@ -113,7 +115,10 @@ class _Walk:
 
     def over(self, paths: Json) -> tuple[list[Draft], list[ReportItem]]:
         for path, raw in paths.items():
-            if not path.startswith("x-"):
+            if len(path) > _LONGEST_PATH:
+                start = f"{path[:_PATH_SHOWN]}…"
+                self._skip(_EVERY_METHOD, start, join("/paths", start), f"Its path has {len(path):,} characters.")
+            elif not path.startswith("x-"):
                 self._path(path, raw, join("/paths", path))
         if not self._drafts and not self._skipped:
             self._skip(_EVERY_METHOD, "", "/paths", "It describes no operations; webhooks are not calls to an API.")

@@ -87,11 +87,10 @@ class AiohttpSender:
 
 def _named(raw_headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     """Return the headers by name; those that come several times are joined (RFC 9110 section 5.3)."""
-    named: dict[str, str] = {}
+    named: dict[str, list[str]] = {}
     for raw_name, raw_value in raw_headers:
-        name, value = raw_name.decode("latin-1").lower(), _text(raw_value)
-        named[name] = f"{named[name]}, {value}" if name in named else value
-    return named
+        named.setdefault(raw_name.decode("latin-1").lower(), []).append(_text(raw_value))
+    return {name: ", ".join(values) for name, values in named.items()}
 
 
 def _text(raw: bytes) -> str:

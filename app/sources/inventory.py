@@ -4,25 +4,34 @@ A document that names a server elsewhere would send tokens there, so nothing is 
 document's own server, and the other servers that an admin allows its operations to name.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import cache, partial
 from typing import Any
 from urllib.parse import urljoin
 
 import orjson
 
 from app.curation.curation import Curated, curate, reserved_names
-from app.documents.fetching import Documents, Fingerprint
+from app.documents.fetching import Documents, Fingerprint, Found
 from app.errors import Invalid, ToolsProviderError
 from app.operation.operation import Operation, ReportItem
 from app.operation.text import Key
 from app.outbound import AddressRefused, origin_of
 from app.sources.tables import Source
 
-_LONGEST_ADDRESS = 2_000
 _LONGEST_DETAIL = 1_000  # characters of a failure that is kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Absolute:
+    """A server's address, and where it is."""
+
+    url: str
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +72,18 @@ class Inventory:
         others are left out; their line in the report shows the request that would allow them.
         """
         allowed = (origin_of(self.base_url), *(server["origin"] for server in source.other_servers))
+        absolute_of = cache(partial(_absolute, source.url or self.base_url))
         kept: list[Operation] = []
         dropped: dict[Key, str] = {}
         for operation in self.operations:
             stated = operation.servers or (() if operation.server is None else (operation.server,))
-            absolute = [url for url in (_absolute(source.url or self.base_url, server) for server in stated) if url]
-            chosen = next((each for origin in allowed for each in absolute if origin_of(each) == origin), None)
-            if chosen is not None or not stated:
-                kept.append(replace(operation, server=chosen and chosen.rstrip("/"), servers=()))
+            if not stated:
+                kept.append(operation)
+                continue
+            absolute = [address for address in map(absolute_of, stated) if address]
+            chosen = next((each.url for origin in allowed for each in absolute if each.origin == origin), None)
+            if chosen is not None:
+                kept.append(replace(operation, server=chosen.rstrip("/"), servers=()))
             else:
                 dropped[operation.method, operation.path] = _refusal(absolute, stated, source, self.base_url)
         report = tuple(_reported(item, dropped.get((item.method, item.path))) for item in self.report)
@@ -92,6 +105,11 @@ async def read_inventory(
     """
     kept = {**reserved_names(source.stated_overrides), **names}
     found = await documents.read(source.url or None, source.slug, kept, uploaded, known)
+    return await asyncio.to_thread(_placed, found, source, request)
+
+
+def _placed(found: Found, source: Source, request: Mapping[str, Any]) -> Inventory:
+    """Return what is left under the servers that the source allows; a document may name any number of others."""
     conversion = found.conversion
     base_url = base_url_of(source.url, source.stated_base_url, conversion.servers, request)
     return Inventory(base_url, conversion.operations, conversion.report, found.fingerprint).under(source)
@@ -108,14 +126,13 @@ def base_url_of(url: str, stated: str | None, servers: Sequence[str], request: M
     absolute = [address for address in (_absolute(url, server) for server in servers or ("/",)) if address]
     own = origin_of(url) if url else None
     for address in absolute:
-        if origin_of(address) == own:
-            return address.rstrip("/")
-    corrected = orjson.dumps({**request, "base_url": absolute[0] if absolute else "https://…"}).decode()
+        if address.origin == own:
+            return address.url.rstrip("/")
+    corrected = orjson.dumps({**request, "base_url": absolute[0].url if absolute else "https://…"}).decode()
     origin = f"The document comes from {own}" if own else "The document was uploaded"
     if absolute:
-        why = (
-            f"but its server is {absolute[0]}. Tokens go to another origin only if you say so. If that server is right"
-        )
+        first = absolute[0].url
+        why = f"but its server is {first}. Tokens go to another origin only if you say so. If that server is right"
     else:
         why = "and it names no server with an http(s) address. To say where calls go"
     raise Invalid("base_url_refused", f"{origin}, {why}, send: {corrected}")
@@ -160,12 +177,12 @@ def note_failure(source: Source, failure: ToolsProviderError, now: datetime) -> 
     }
 
 
-def _refusal(absolute: Sequence[str], stated: Sequence[str], source: Source, base_url: str) -> str:
+def _refusal(absolute: Sequence[_Absolute], stated: Sequence[str], source: Source, base_url: str) -> str:
     if not absolute:
         return f"Its own server {stated[0]} is not an http(s) address that can be called."
-    request = orjson.dumps({"other_servers": [*source.other_servers, {"origin": origin_of(absolute[0])}]}).decode()
+    request = orjson.dumps({"other_servers": [*source.other_servers, {"origin": absolute[0].origin}]}).decode()
     return (
-        f"Its own server {absolute[0]} is not at {origin_of(base_url)}, where this source's calls go. If it may be "
+        f"Its own server {absolute[0].url} is not at {origin_of(base_url)}, where this source's calls go. If it may be "
         f"called, without a token unless you add a `default_audience` of its own: "
         f"PATCH /api/v1/sources/{source.slug} {request}"
     )
@@ -177,13 +194,11 @@ def _reported(item: ReportItem, refusal: str | None) -> ReportItem:
     return replace(item, status="skipped", reason=refusal, name=None, bytes=0, estimated_tokens=0)
 
 
-def _absolute(url: str, server: str) -> str | None:
+def _absolute(url: str, server: str) -> _Absolute | None:
     """Resolve a server against the document's URL (OAS 3.1.1 section 4.8.5); None for what cannot be an upstream."""
     try:
         address = urljoin(url, server)
-        origin_of(address)
+        origin = origin_of(address)
     except (ValueError, AddressRefused):
         return None
-    if len(address) > _LONGEST_ADDRESS:
-        return None
-    return address.partition("?")[0].partition("#")[0]
+    return _Absolute(address.partition("?")[0].partition("#")[0], origin)

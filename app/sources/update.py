@@ -98,7 +98,7 @@ class Update:
         if read:
             inventory = await read_inventory(self._documents, draft, names, update.stated(), uploaded=document)
         else:
-            inventory = inventory.under(draft)
+            inventory = await asyncio.to_thread(inventory.under, draft)
         changes = await asyncio.to_thread(changes_between, before, inventory.seen(draft), self._writing.now())
         return _Revision(version, inventory, read, document, changes)
 

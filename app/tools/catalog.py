@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from app.credentials.credential import Credential, Means, Terms
 from app.credentials.kinds import KINDS
@@ -88,10 +88,11 @@ class Catalog:
         An operation at an origin that the source does not call is not shown, whoever has stored it.
         """
         authorities = {each.origin: (each, self._credential(each)) for each in source.authorities}
+        origin = cache(origin_of)  # thousands of operations have one address
         tools = {
             operation.name: self._tool(source, operation, *authority)
             for operation in operations
-            if (authority := authorities.get(origin_of(operation.server or source.base_url))) is not None
+            if (authority := authorities.get(origin(operation.server or source.base_url))) is not None
         }
         listed = tuple(tools[name] for name in sorted(tools))
         self._replace({**self._entries, source.slug: _Entry(source, tools, listed)})

@@ -57,6 +57,7 @@ def judge(row: Row, stage: Stage, healthy: Healthy) -> Verdict:
     stage.reset()
     before = resident(stage.pid)
     measured = [_at(row, scale, stage, healthy, before) for scale in row.scales]
+    stage.forget()
     kept = _kept(stage, before)
     return Verdict(row, measured, kept, [*_faults(row, measured, kept)])
 
@@ -65,13 +66,13 @@ def _at(row: Row, scale: int, stage: Stage, healthy: Healthy, before: int) -> Me
     attack = row.attack(stage, scale)
     measured = Measured(scale, attack.size)
     for _ in range(ATTEMPTS):
-        _launch(attack, measured, stage, healthy, before)
+        _launch(row, attack, measured, stage, healthy, before)
         if measured.wait < LONGEST_WAIT:
             break
     return measured
 
 
-def _launch(attack: Attack, measured: Measured, stage: Stage, healthy: Healthy, before: int) -> None:
+def _launch(row: Row, attack: Attack, measured: Measured, stage: Stage, healthy: Healthy, before: int) -> None:
     attack.prepare()
     healthy.ask("watch")
     used = cpu_seconds(stage.pid)
@@ -81,7 +82,8 @@ def _launch(attack: Attack, measured: Measured, stage: Stage, healthy: Healthy, 
     cpu = cpu_seconds(stage.pid) - used - seen["calls"] * healthy.cost
     measured.cpu = min(measured.cpu, max(cpu, 0.0))
     measured.wait = min(measured.wait, seen["longest"])
-    measured.memory = max(measured.memory, peak.own - before + max(peak.children - stage.reader, 0))
+    of_readers = 0 if row.apart else max(peak.children - stage.reader, 0)
+    measured.memory = max(measured.memory, peak.own - before + of_readers)
     measured.failures += seen["failures"]
 
 

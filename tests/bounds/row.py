@@ -27,13 +27,17 @@ class Attack:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`attack` prepares the input of a scale; what comes of it must be among `expected` at every scale."""
+    """`attack` prepares the input of a scale; what comes of it must be among `expected` at every scale.
+
+    `apart`: what is read is read by processes of their own, whose memory has a limit of its own (SOURCE_READ_MEMORY).
+    """
 
     surface: str
     name: str
     attack: Callable[[Stage, int], Attack]
     expected: frozenset[str]
     scales: tuple[int, ...] = SCALES
+    apart: bool = False
 
     @property
     def title(self) -> str:

@@ -37,7 +37,7 @@ def request(
         prepare = [stage.forget] if registers else []
         return Attack(len(sent), lambda: exchange(stage, sent, pieces, patience), *prepare)
 
-    return Row(surface, name, attack, frozenset(expected), scales)
+    return Row(surface, name, attack, frozenset(expected), scales, apart=registers)
 
 
 def call(

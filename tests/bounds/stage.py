@@ -2,9 +2,12 @@
 
 The provider is `tools-provider serve`. `chef` is the healthy caller, in a process of its own with the upstream of the
 source `healthy` (healthy.py). `johndoe` is hostile, and so is the upstream of the source `hostile`, whose document and
-answers a row may choose (`stage.hostile`). The provider reaches the embedded identity provider through a front, where
-a row may put other answers in the place of some (`stage.front`); an exchange of johndoe's has `stage.token()` in its
-form. The healthy caller's token is exchanged anew every second, so that it depends on all that others may block.
+answers a row may choose (`stage.hostile`). What others answer badly comes from a process of its own (hostile.py) at
+`stage.answering`, whose tools are those of the source `answering`.
+
+The provider reaches the embedded identity provider through a front, where a row may put other answers in the place of
+some (`stage.front`); an exchange of johndoe's has `stage.token()` in its form. The healthy caller's token is exchanged
+anew every second, so that it depends on all that others may block.
 """
 
 import json
@@ -24,6 +27,7 @@ from seed.keycloak import read_realm
 from seed.ports import free_port
 from tests.benchmarks.processes import wait_until_answering
 from tests.bounds.front import Front, front_of
+from tests.bounds.hostile import hostile
 from tests.bounds.meter import Peak, cpu_seconds
 from tests.bounds.toolbox import DOCUMENT, drained
 from tests.support.installation import EXCHANGE_SECRET, EmbeddedIdentityProvider
@@ -64,7 +68,13 @@ class Stage:
     """Everything that an attack may use."""
 
     def __init__(
-        self, address: str, pid: int, identity_provider: EmbeddedIdentityProvider, front: Front, hostile: Raw
+        self,
+        address: str,
+        pid: int,
+        identity_provider: EmbeddedIdentityProvider,
+        front: Front,
+        hostile: Raw,
+        answering: str,
     ) -> None:
         self.address = address
         self.port = int(address.rpartition(":")[2])
@@ -73,6 +83,7 @@ class Stage:
         self.front = front
         self.hostile = hostile
         self.reader = 0  # bytes of a process that reads a small document
+        self.answering = answering
         self._tokens: dict[str, str] = {}
 
     def reset(self) -> None:
@@ -97,24 +108,29 @@ class Stage:
         own = keys.verified(self.token(), issuer, 0)
         return keys.sign({**own, **claims})
 
-    def head(self, line: str, length: int | None, *more: str, username: str | None = "johndoe") -> bytes:
+    def head(
+        self, line: str, length: int | None, *more: str, username: str | None = "johndoe", token: str | None = None
+    ) -> bytes:
         """The head of a request: `line` is method and target, `more` are whole header lines."""
         lines = [f"{line} HTTP/1.1", f"Host: 127.0.0.1:{self.port}"]
         if username is not None:
-            lines.append(f"Authorization: Bearer {self.token(username)}")
+            lines.append(f"Authorization: Bearer {token or self.token(username)}")
         if length is not None:
             lines += ["Content-Type: application/json", f"Content-Length: {length}"]
         return "\r\n".join([*lines, *more, "", ""]).encode("latin-1")
 
-    def post(self, path: str, body: bytes, *more: str, username: str | None = "johndoe") -> bytes:
+    def post(
+        self, path: str, body: bytes, *more: str, username: str | None = "johndoe", token: str | None = None
+    ) -> bytes:
         """A whole POST of JSON."""
-        return self.head(f"POST {path}", len(body), *more, username=username) + body
+        return self.head(f"POST {path}", len(body), *more, username=username, token=token) + body
 
-    def call(self, tool: str, arguments: bytes, username: str = "johndoe") -> bytes:
+    def call(self, tool: str, arguments: bytes, username: str = "johndoe", token: str | None = None) -> bytes:
         """A whole MCP `tools/call`; `arguments` is JSON, which need not be good."""
         name = json.dumps(tool).encode()
         body = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":%b,"arguments":%b}}' % (name, arguments)
-        return self.post("/mcp", body, "Accept: application/json, text/event-stream", username=username)
+        accept = "Accept: application/json, text/event-stream"
+        return self.post("/mcp", body, accept, username=username, token=token)
 
     def admin(self, method: str, path: str, **more: Any) -> httpx.Response:
         """Ask as an admin, for what a row needs before it is measured."""
@@ -136,15 +152,19 @@ def staged() -> Iterator[tuple[Stage, Healthy]]:
         app = create_identity_provider({**read_realm(), **_LASTING})
         front = stack.enter_context(front_of(stack.enter_context(running(app))))
         identity_provider = EmbeddedIdentityProvider(front.address, app.state.identity_provider)
-        hostile = stack.enter_context(raw_upstream())
+        raw = stack.enter_context(raw_upstream())
+        answering = stack.enter_context(hostile())
         healthy = Healthy(stack.enter_context(_process([sys.executable, "-m", "tests.bounds.healthy"], folder)))
         address, provider = stack.enter_context(_provider(front.address, folder))
-        stage = Stage(address, provider.pid, identity_provider, front, hostile)
+        stage = Stage(address, provider.pid, identity_provider, front, raw, answering)
         stage.reset()
         with Peak(stage.pid) as peak:
             stage.register("healthy", f"http://127.0.0.1:{healthy.port}/openapi.json", default_audience=AUDIENCE)
         stage.reader = peak.children
-        stage.register("hostile", hostile.url, default_audience=AUDIENCE)
+        stage.register("hostile", raw.url, default_audience=AUDIENCE)
+        stage.register(
+            "answering", f"{answering}/document/of%20the%20upstream/1", base_url=answering, default_audience=AUDIENCE
+        )
         request = stage.call("healthy__state", b"{}", "chef").decode("latin-1")
         healthy.ask({"call": request, "port": stage.port, "provider": stage.pid})
         healthy.cost = _cost_of_a_call(stage, healthy)
@@ -175,6 +195,10 @@ def _provider(keycloak: str, folder: Path) -> Iterator[tuple[str, subprocess.Pop
         "DATABASE_URL": f"sqlite:///{folder / 'provider.db'}",
         "ALLOWED_UPSTREAMS": "127.0.0.0/8",
         "TOKEN_EXCHANGE_CACHE_MAX_AGE": "1",
+        "TOKEN_EXCHANGE_TIMEOUT": "2",
+        "UPSTREAM_TIMEOUT": "2",
+        "SOURCE_FETCH_TIMEOUT": "2",
+        "CIRCUIT_BREAKER_FAILURE_THRESHOLD": "1000000",  # what one user meets is asked for again and again
         "REQUEST_READ_TIMEOUT": str(READ_TIMEOUT),
         "LOG_LEVEL": "WARNING",
     }

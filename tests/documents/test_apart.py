@@ -74,6 +74,15 @@ async def test_what_the_reader_refuses_comes_back_whole() -> None:
     assert refused.value.violations
 
 
+async def test_what_many_operations_share_is_not_carried_by_all_of_them_without_bound() -> None:
+    shared = {"name": "q" * 20_000, "in": "query", "schema": {}}
+    paths = {f"/{number}": {"get": {"parameters": [{"$ref": "#/x"}]}} for number in range(1_600)}
+    with pytest.raises(Invalid) as refused:
+        await read(json.dumps({"openapi": "3.1.0", "paths": paths, "x": shared}).encode())
+    assert refused.value.code == "document_too_complex"
+    assert "SOURCE_MAX_LIST_BYTES" in refused.value.detail
+
+
 async def test_a_bomb_of_aliases_is_refused_quickly() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]

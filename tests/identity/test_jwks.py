@@ -403,6 +403,14 @@ async def test_only_keys_for_signatures_are_used(keys: JwksCache, issuer: Issuer
         assert refused.value.code == "token_invalid"
 
 
+async def test_of_very_many_keys_the_first_are_read(keys: JwksCache, issuer: Issuer) -> None:
+    (known,) = issuer.jwks
+    issuer.jwks = [{**known, "kid": f"key-{number}"} for number in range(501)]
+    assert (await keys.key("key-499", "RS256")).key_id == "key-499"
+    with pytest.raises(SignatureRefused, match="does not publish"):
+        await keys.key("key-500", "RS256")
+
+
 async def test_a_key_without_an_algorithm_fits_those_of_its_type(keys: JwksCache, issuer: Issuer) -> None:
     issuer.publish("open", alg=None)
     for algorithm in ("RS256", "PS512"):

@@ -196,6 +196,22 @@ def test_servers_have_their_variables_filled_in() -> None:
     assert converted(a_document()).servers == ()
 
 
+def test_of_very_many_servers_and_of_long_ones_some_are_left_out() -> None:
+    servers = [{"url": f"https://s{number}.example"} for number in range(1_000)]
+    conversion = converted(a_document({"/a": {"get": {"servers": [{"url": f"/{'x' * 2_000}"}, *servers]}}}))
+    (operation,) = conversion.operations
+    assert operation.servers == tuple(server["url"] for server in servers[:49])
+    assert "of 1,001 servers only the first 50 were read" in (conversion.report[0].reason or "")
+
+
+def test_a_path_that_no_server_takes_is_skipped_and_not_repeated() -> None:
+    conversion = converted(a_document({f"/{'a' * 8_000}": {"get": {}}, f"/{'b' * 7_999}": {"get": {}}}))
+    assert [len(operation.path) for operation in conversion.operations] == [8_000]
+    skipped = conversion.report[1]
+    assert (skipped.status, skipped.reason) == ("skipped", "Its path has 8,001 characters.")
+    assert len(skipped.path) == len(skipped.pointer) - len("/paths/~1") + 1 == 201
+
+
 def test_servers_of_paths_and_operations_are_kept_where_they_differ() -> None:
     here, there, own = ({"url": f"https://{name}.example"} for name in ("here", "there", "own"))
     paths = {

@@ -20,6 +20,8 @@ from app.operation.text import shortened
 _Part = TypeVar("_Part", bound=BaseModel)
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 _LONGEST_SHOWN = 60  # characters of a name
+_MOST_SERVERS = 50  # of one list; the longest of real documents have about thirty
+_LONGEST_ADDRESS = 2_000  # characters
 _UNSENDABLE = re.compile(r"[\x00-\x20\x7f\\]")
 
 
@@ -125,15 +127,19 @@ def _other_than_bearer(raw: Value, references: References, given: Collection[tup
 def server_addresses(raw: Value, pointer: str, notes: list[str]) -> tuple[str, ...]:
     """Return the usable servers of a `servers` list (OAS 3.1.1 section 4.8.5), in its order.
 
-    Variables are replaced by their defaults; relative addresses stay relative.
+    Variables are replaced by their defaults; relative addresses stay relative. What is too long is not usable, and of
+    very many servers the first are taken.
     """
+    stated = raw if isinstance(raw, list) else []
+    if len(stated) > _MOST_SERVERS:
+        notes.append(remark(f"of {len(stated):,} servers only the first {_MOST_SERVERS} were read", pointer))
     addresses = []
-    for number, each in enumerate(raw if isinstance(raw, list) else ()):
+    for number, each in enumerate(stated[:_MOST_SERVERS]):
         try:
             address = _expanded(parse(ServerObject, _with_text_defaults(each), join(pointer, number), notes))
         except Unusable:
             continue
-        if address is not None and not _UNSENDABLE.search(address):
+        if address is not None and len(address) <= _LONGEST_ADDRESS and not _UNSENDABLE.search(address):
             addresses.append(address)
     return tuple(dict.fromkeys(addresses))
 

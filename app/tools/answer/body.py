@@ -5,9 +5,12 @@ The secret that the call carried is taken out of it: that is for the upstream, n
 
 import base64
 import codecs
+import encodings
 import json
+import pkgutil
 import re
 from dataclasses import dataclass
+from encodings.aliases import aliases
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -21,6 +24,10 @@ Kind = Literal["empty", "json", "text", "binary"]
 _SENT = "[the token that was sent]"
 _SHORTEST = 16  # characters of a token's beginning that a cut answer may end with
 _CODECS = ("utf-8", "utf-16", "utf-32", "ascii", "iso8859", "cp", "gb", "big5", "euc", "shift_jis", "koi8")
+# Python remembers each spelling of a codec that it was ever asked for, so it is asked for these alone.
+_CHARSETS = aliases.keys() | {module.name for module in pkgutil.iter_modules(encodings.__path__)}
+_MOST_CONTAINERS = 50_000  # lists and objects, each a hundred bytes in memory and microseconds at the doors
+_LONGEST_CONTENT_TYPE = 1_000  # characters that are looked at, and remembered
 _DIGITS = bytes(ord("0" if byte in b"0123456789" else " ") for byte in range(256))
 _LONG = b"0" * 19  # every integer of fewer digits fits 64 bits
 _MARKS = {  # UTF-32 first, because one of its marks begins with one of UTF-16
@@ -47,9 +54,11 @@ class Echo:
         token = self._secret.encode()
         content = content.replace(token, _SENT.encode())
         if truncated:
-            for length in range(len(token) - 1, _SHORTEST - 1, -1):
-                if content.endswith(token[:length]):
-                    return content[:-length] + _SENT.encode()
+            start = content.find(token[:_SHORTEST], max(0, len(content) - len(token)))
+            while start >= 0:
+                if token.startswith(content[start:]):
+                    return content[:start] + _SENT.encode()
+                start = content.find(token[:_SHORTEST], start + 1)
         return content
 
     def out_of_json(self, data: bytes) -> tuple[Any, bytes]:
@@ -109,14 +118,15 @@ def read_body(content: bytes, content_type: str | None, *, truncated: bool, echo
     """Return what the content is, without a token that the upstream echoes.
 
     Of what was truncated only texts and streams are of use: half a JSON value is returned as text, half a file is only
-    described, and half a character or event at the end is left out.
+    described, and half a character or event at the end is left out. JSON of very many lists and objects stays a text.
     """
     stated = _content_type(content_type or "")
     if not content and not (truncated and stated.stream):
         return AnswerBody("empty", None, b"", truncated)
     if stated.text and (charset := _charset(content, stated)) != "utf-8":
         content = _decoded(content, charset, truncated=truncated).encode()
-    if stated.json and not truncated:
+    parsable = content.count(b"[") + content.count(b"{") <= _MOST_CONTAINERS
+    if stated.json and parsable and not truncated:
         try:
             return AnswerBody("json", *echo.out_of_json(content.removeprefix(codecs.BOM_UTF8)), truncated=False)
         except orjson.JSONDecodeError:
@@ -125,7 +135,8 @@ def read_body(content: bytes, content_type: str | None, *, truncated: bool, echo
     text = _text(content, stated, truncated=truncated)
     if text is None:
         return AnswerBody("binary", _described(content, stated.media_type, whole=not truncated), content, truncated)
-    return _stream(text, stated, truncated, echo) or AnswerBody("text", text, content, truncated)
+    stream = _stream(text, stated, truncated, echo) if stated.stream and parsable else None
+    return stream or AnswerBody("text", text, content, truncated)
 
 
 def _charset(content: bytes, stated: _ContentType) -> str:
@@ -140,7 +151,7 @@ def _charset(content: bytes, stated: _ContentType) -> str:
 
 
 def _stream(text: str, stated: _ContentType, truncated: bool, echo: Echo) -> AnswerBody | None:
-    stream = values_of(text, stated.media_type, truncated=truncated) if stated.stream else None
+    stream = values_of(text, stated.media_type, truncated=truncated)
     if stream is None:
         return None
     try:
@@ -185,8 +196,12 @@ def _decoded(content: bytes, charset: str, *, truncated: bool) -> str:
     return codecs.getincrementaldecoder(charset)("replace").decode(content, final=False)
 
 
-@lru_cache(maxsize=256)
 def _content_type(header: str) -> _ContentType:
+    return _read_content_type(header[:_LONGEST_CONTENT_TYPE])
+
+
+@lru_cache(maxsize=256)
+def _read_content_type(header: str) -> _ContentType:
     stated, *parameters = header.lower().split(";")
     media_type = stated.strip() if is_media_type(stated.strip()) else ""
     charset = ""
@@ -202,9 +217,12 @@ def _content_type(header: str) -> _ContentType:
 
 
 def _codec(charset: str) -> str:
+    known = encodings.normalize_encoding(charset).lower()
+    if known not in _CHARSETS:
+        return "utf-8"
     try:
-        name = codecs.lookup(charset).name
-    except LookupError:
+        name = codecs.lookup(known).name
+    except LookupError:  # one of another system
         return "utf-8"
     if name == "ascii" or not name.startswith(_CODECS):
         return "utf-8"

@@ -5,6 +5,7 @@ tags, and pages come from upstreams that nobody vouches for.
 """
 
 import html
+import re
 import string
 
 from app.operation.text import cleaned
@@ -16,11 +17,13 @@ _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)  # str.lo
 _TAG_STARTS = frozenset(f"{string.ascii_lowercase}/!?")
 _NAME = frozenset(string.ascii_lowercase + string.digits)
 _LONGEST_NAME = 12
+_NO_CHARACTER = re.compile(r"&#[0-9]{50,};?")  # Python refuses to read integers of thousands of digits
+_REPLACEMENT = "\ufffd"  # as browsers show it
 
 
 def text_of_html(page: str) -> str:
     """Return the text of the page, a line for each block; scripts, styles and comments are left out."""
-    text = html.unescape("".join(_pieces(page, page.translate(_LOWER))))
+    text = html.unescape(_NO_CHARACTER.sub(_REPLACEMENT, "".join(_pieces(page, page.translate(_LOWER)))))
     lines = (" ".join(line.split()) for line in cleaned(text).split("\n"))
     return "\n".join(line for line in lines if line)
 

@@ -1,7 +1,7 @@
 """Bodies that are streams of values: server-sent events, JSON lines, JSON text sequences (RFC 7464)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -11,17 +11,15 @@ import orjson
 from app.operation.media_types import EVENTS, SEQUENCE, essence
 
 _MOST_VALUES = 10_000  # in one answer
-_LINE_END = re.compile(r"\r\n|\n|\r")
-_RECORD_SEPARATOR = "\x1e"
-
-_Written = tuple[Any, bytes]  # a value and its JSON
+_MOST_LINES = 100_000  # of one answer, with those that hold no value
+_ENDS = {EVENTS: re.compile(r"\r\n|\n|\r"), SEQUENCE: re.compile("\x1e")}
+_END = re.compile(r"\n")
 
 
 @dataclass(frozen=True, slots=True)
 class StreamValues:
-    """What a stream held: the values, the same as one JSON array, and whether there were more."""
+    """What a stream held: the values as one JSON array, and whether there were more."""
 
-    values: list[Any]
     raw: bytes
     truncated: bool
 
@@ -32,31 +30,30 @@ def values_of(text: str, content_type: str, *, truncated: bool) -> StreamValues 
     Of a truncated text the last, unfinished value is left out. A server-sent event is `{data}`, with `event` and `id`
     where it has them; `data` is parsed where it is JSON.
     """
-    found = _values(text.removeprefix("\ufeff"), essence(content_type), whole=not truncated)
+    name = essence(content_type)
+    lines = list(islice(_lines(text.removeprefix("\ufeff"), name), _MOST_LINES + 1))
+    truncated = truncated or len(lines) > _MOST_LINES
+    read = _events if name == EVENTS else _plain
     try:
-        written = list(islice(found, _MOST_VALUES + 1))
+        written = list(islice(read(lines, whole=not truncated), _MOST_VALUES + 1))
     except orjson.JSONDecodeError:
         return None
-    shown = written[:_MOST_VALUES]
-    raw = b"[" + b",".join(raw for _, raw in shown) + b"]"
-    return StreamValues([value for value, _ in shown], raw, truncated or len(written) > len(shown))
+    raw = b"[" + b",".join(written[:_MOST_VALUES]) + b"]"
+    return StreamValues(raw, truncated or len(written) > _MOST_VALUES)
 
 
-def _values(text: str, name: str, *, whole: bool) -> Iterator[_Written]:
-    if name == EVENTS:
-        yield from _events(text, whole=whole)
-        return
-    parts = text.split(_RECORD_SEPARATOR if name == SEQUENCE else "\n")
-    for part in parts if whole else parts[:-1]:
-        if part.strip():
-            yield orjson.loads(part), part.encode()
+def _plain(lines: Sequence[str], *, whole: bool) -> Iterator[bytes]:
+    for line in lines if whole else lines[:-1]:
+        if line.strip():
+            orjson.loads(line)
+            yield line.encode()
 
 
-def _events(text: str, *, whole: bool) -> Iterator[_Written]:
+def _events(lines: Sequence[str], *, whole: bool) -> Iterator[bytes]:
     """Yield the events of a stream (HTML standard, section 9.2.6); the last of a whole one may lack its blank line."""
     fields: dict[str, Any] = {}
     data: list[str] = []
-    for line in _lines(text):
+    for line in lines[:-1] if lines[-1] == "" else lines:
         if not line:
             if data:
                 yield _event(fields, "\n".join(data))
@@ -72,19 +69,19 @@ def _events(text: str, *, whole: bool) -> Iterator[_Written]:
         yield _event(fields, "\n".join(data))
 
 
-def _lines(text: str) -> Iterator[str]:
+def _lines(text: str, name: str) -> Iterator[str]:
+    """Yield what is between the ends of lines, or of records, and what follows the last; that may be nothing."""
     start = 0
-    for end in _LINE_END.finditer(text):
+    for end in _ENDS.get(name, _END).finditer(text):
         yield text[start : end.start()]
         start = end.end()
-    if start < len(text):
-        yield text[start:]
+    yield text[start:]
 
 
-def _event(fields: dict[str, Any], data: str) -> _Written:
+def _event(fields: dict[str, Any], data: str) -> bytes:
     try:
-        value = orjson.loads(data)
+        orjson.loads(data)
     except orjson.JSONDecodeError:
-        return {**fields, "data": data}, orjson.dumps({**fields, "data": data})
+        return orjson.dumps({**fields, "data": data})
     # A fragment, because what can be parsed may be nested too deep to be written again.
-    return {**fields, "data": value}, orjson.dumps({**fields, "data": orjson.Fragment(data)})
+    return orjson.dumps({**fields, "data": orjson.Fragment(data)})

@@ -1,7 +1,18 @@
 """The rows, a module for each party and kind of surface."""
 
 from tests.bounds.row import Row
-from tests.bounds.rows import administration, arguments, bodies, connections, heads, messages, tokens
+from tests.bounds.rows import (
+    administration,
+    arguments,
+    bodies,
+    connections,
+    documents,
+    heads,
+    identity_provider,
+    messages,
+    tokens,
+    upstreams,
+)
 
 ROWS: list[Row] = [
     *heads.ROWS,
@@ -11,4 +22,7 @@ ROWS: list[Row] = [
     *messages.ROWS,
     *arguments.ROWS,
     *administration.ROWS,
+    *upstreams.ROWS,
+    *documents.ROWS,
+    *identity_provider.ROWS,
 ]

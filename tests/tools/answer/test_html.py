@@ -20,6 +20,7 @@ from app.tools.answer.html import text_of_html
         ("<svg/>seen<script/>too", "seen\ntoo"),
         ("<!-- <p>hidden</p> -->seen<!-- never closed <p>x</p>", "seen"),
         ("5 < 6 &lt; 7 &amp;amp; 8 &#x1F355; &nbsp;x", "5 < 6 < 7 &amp; 8 🍕 x"),
+        (f"a &#{'1' * 5_000}; b &#{'9' * 49}; c", "a \ufffd b \ufffd c"),
         ("seen<p title='x", "seen"),
         ("İ<script>x</script>İ seen", "İİ seen"),
         ("<spanish>a</spanish><span>b</span>c", "a\nbc"),

@@ -2,6 +2,7 @@
 
 import base64
 import codecs
+import tracemalloc
 from typing import Any
 
 import orjson
@@ -216,6 +217,36 @@ def test_a_token_is_taken_out_of_an_error_page_that_breaks_it_where_lines_may_br
     page = f"<html><p>Bearer {bearer.replace('.', '.<wbr>')} is unknown</p></html>"
     result = result_of(page.encode(), "text/html", status=403, bearer=bearer)
     assert result.body == "Bearer [the token that was sent] is unknown"
+
+
+@pytest.mark.parametrize(
+    ("before", "container", "after", "content_type"),
+    [
+        (b"[", b"[],", b"0]", "application/json"),
+        (b'{"a":[', b'{"a":0},', b"0]}", "application/json"),
+        (b"data:[", b"[],", b"0]\n\n", "text/event-stream"),
+        (b"[", b"{},", b"0]\n", "application/jsonl"),
+    ],
+)
+def test_json_of_very_many_containers_stays_a_text(
+    before: bytes, container: bytes, after: bytes, content_type: str
+) -> None:
+    assert result_of(before + container * 49_998 + after, content_type).kind == "json"
+    content = before + container * 50_000 + after
+    result = result_of(content, content_type)
+    assert (result.kind, result.body, result.truncated) == ("text", content.decode(), False)
+
+
+def test_what_an_upstream_calls_its_content_is_not_kept() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(2_000):
+            result_of(b"x", f"text/plain; charset=cp{number:0900}")
+            result_of(b"x", f"text/plain; a={'b' * 10_000}{number}")
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000
 
 
 @pytest.mark.parametrize("charset", ["utf-16", "utf-32-le", "utf-8"])
