@@ -231,8 +231,17 @@ async def _calls(
             failure_threshold=settings.circuit_breaker_failure_threshold,
             recovery_timeout=settings.circuit_breaker_recovery_timeout,
         )
-        timeout = settings.upstream_timeout
-        yield upstream, ToolExecutor(upstream, outcomes, telemetry, upstream_timeout=timeout, refuse=verifier.refuse)
+        yield (
+            upstream,
+            ToolExecutor(
+                upstream,
+                outcomes,
+                telemetry,
+                upstream_timeout=settings.upstream_timeout,
+                request_bytes=settings.upstream_request_bytes,
+                refuse=verifier.refuse,
+            ),
+        )
 
 
 def _writing(

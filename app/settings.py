@@ -118,6 +118,7 @@ class Settings(BaseSettings):
     allowed_upstreams: CommaList = ()
     audience_origins: CommaList = ()
     upstream_timeout: Seconds = 30.0
+    upstream_request_bytes: int = Field(default=8_388_608, ge=1_024, le=67_108_864)
     upstream_max_bytes: int = Field(default=1_048_576, ge=1_024, le=67_108_864)
     unknown_arguments: Literal["refuse", "drop"] = "refuse"
     source_fetch_timeout: Seconds = 10.0
