@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import math
-import resource
 import signal
 import socket
 import sys
@@ -22,6 +21,9 @@ from app.errors import Unavailable
 from app.logs import configure_logging
 from app.main import create_app, prepare
 from app.settings import Settings, misspelt
+
+if sys.platform != "win32":
+    import resource
 
 _OTHER_FILES = 200  # database, identity provider, log, processes that read documents
 _FAILED, _UNUSABLE = 1, 2  # exit status when it cannot start, and for settings and addresses that cannot be used
@@ -133,6 +135,8 @@ def _complaint(field: str, message: str) -> str:
 
 def _open_files_for(connections: int) -> None:
     """See that each connection can be accepted, and call an upstream; a limit of 1,024 files is usual."""
+    if sys.platform == "win32":
+        return
     needed = 2 * connections + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
