@@ -260,3 +260,34 @@ async def test_a_server_that_reads_nothing_gets_nothing_more_when_the_call_has_e
             )
         ended.set()
         assert await asyncio.wait_for(received, 10) < len(body)
+
+
+async def test_a_body_is_cut_where_its_caller_would_hold_more_than_is_left_to_others(anyio_backend: str) -> None:
+    sender = AiohttpSender(AddressPolicy(["127.0.0.0/8"]), most_bytes=1_000, all_bytes=1, endless=lambda _: False)
+    begun = asyncio.Semaphore(0)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held = "/held" in server.heads[-1]
+        writer.write(HEAD + b"Content-Length: 1000\r\n\r\n" + b"x" * (999 if held else 1_000))
+        await writer.drain()
+        if held:
+            begun.release()
+            await reader.read()
+
+    async def send(path: str, caller: str) -> HttpAnswer:
+        deadline = asyncio.get_running_loop().time() + 20
+        return await sender.send("GET", f"{server.address}/{path}", (), None, deadline=deadline, caller=caller)
+
+    async with scripted(answer) as server:
+        held = [asyncio.create_task(send("held", "johndoe")) for _ in range(2)]
+        for _ in held:
+            await begun.acquire()
+        while not (cut := await send("", "johndoe")).truncated:
+            pass
+        assert cut.content == b""
+        assert len((await send("", "chef")).content) == 1_000
+        for each in held:
+            each.cancel()
+        await asyncio.wait(held)
+        assert len((await send("", "johndoe")).content) == 1_000
+    await sender.aclose()

@@ -13,7 +13,7 @@ from app.outbound.wire import BROKEN, Headers, WireError, exact_request, open_se
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONNECTING = 10.0  # seconds; a packet that is lost is sent again after 1, 3 and 7
 _ALL_BODIES = 268_435_456  # bytes of all answers that are being read
-_LARGEST_BODIES = 4  # that all answers may have at least
+_LARGEST_BODIES = 4  # for which there is room in any case
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ class Sender(Protocol):
 class AiohttpSender:
     """See Sender. Reads at most `most_bytes` of a body; `aclose` closes the connections.
 
-    A body is also cut where its caller would hold more than others may still have of the bytes of all bodies.
+    All bodies that are being read have `all_bytes`, or four times the size if that is more. A body is also cut where
+    its caller would hold more of them than are left to others.
 
     `endless` tells by the content type whether a body may never end: of such a one, what came before the deadline is
     an answer. A connection that takes more than `connecting` seconds fails, deadline or not: nothing was sent.
@@ -58,10 +59,11 @@ class AiohttpSender:
         most_bytes: int,
         endless: Callable[[str | None], bool],
         connecting: float = _CONNECTING,
+        all_bytes: int = _ALL_BODIES,
     ) -> None:
         self._session = open_session(policy, connecting)
         self._most_bytes = most_bytes
-        self._bodies = Shares(max(_ALL_BODIES, _LARGEST_BODIES * most_bytes))
+        self._bodies = Shares(max(all_bytes, _LARGEST_BODIES * most_bytes))
         self._endless = endless
 
     async def send(
