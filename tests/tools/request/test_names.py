@@ -43,7 +43,7 @@ def operation_with(
     parameters = tuple(parameters)
     pinned = pinned or {}
     names = {parameter.argument for parameter in parameters} | (body.arguments if body is not None else set())
-    properties = {name: {} for name in names - pinned.keys() - set(hidden)}
+    properties: dict[str, Any] = {name: {} for name in names - pinned.keys() - set(hidden)}
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
     operation = replace(an_operation("call", "post", path=path, body=body), parameters=parameters)
     return replace(operation, input_schema=schema, preset=dict(pinned))
