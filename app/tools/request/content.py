@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+
 from app.errors import Violation
 from app.operation.media_types import essence, is_media_type, kind_of
 from app.operation.operation import Body, BodyField, Value
@@ -46,7 +48,7 @@ class _Head:
         return utf8(f"Content-Disposition: {disposition}{kind}\r\n\r\n")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Writing:
     """What is written into: the room that there is, `claim` for names that callers choose, what is wrong so far.
 
@@ -67,7 +69,7 @@ class Writing:
                 self.violations.append(Violation(join("", argument), str(error)))
 
     def named(self, pairs_: Iterator[Pair], argument: str, key: str | None = None) -> Iterator[str]:
-        """Yield `name=value` for each pair; a name other than the argument's own, `key`, is claimed."""
+        """Yield `name=value` for each pair; a name other than `key`, which the argument writes itself, is claimed."""
         last = key
         for name, value in pairs_:
             if name != last:
@@ -100,7 +102,7 @@ def _encode_fields(body: Body, given: list[tuple[BodyField, Any]], writing: Writ
     writing.room.take(1)
     for field, value in given:
         with writing.blaming(field.argument):
-            member = b"%b:%b" % (json_of(field.name), json_of(value))
+            member = b"%b:%b" % (orjson.dumps(field.name), json_of(value))
             writing.room.take(len(member) + 1)
             members.append(member)
     return Content(body.media_type, b"{%b}" % b",".join(members))
@@ -138,8 +140,8 @@ def _form(given: list[tuple[BodyField, Any]], writing: Writing) -> bytes:
     for field, value in given:
         if value is not None:
             with writing.blaming(field.argument):
-                named = _form_pairs(field, value, writing.room)
-                parts += writing.named(named, field.argument, percent_encoded(field.name))
+                key = None if isinstance(value, dict) else percent_encoded(field.name)
+                parts += writing.named(_form_pairs(field, value, writing.room), field.argument, key)
     return "&".join(parts).encode()
 
 

@@ -20,8 +20,8 @@ from app.tools.request.styles import Room, Unencodable, pairs, percent_encoded
 Place = Location | Literal["body"]
 _Steps = tuple[str, ...]
 
-# Owners that are no arguments, which are never called so: the address, for a name with a value of its own and for one with
-# that of an argument; a member that only answers have.
+# Owners that are no arguments: the address, for names with a value of its own and for those with that of an
+# argument; a member that only answers have. No argument is called so.
 _FIXED, _VARIABLE, _READ_ONLY = "(fixed)", "(variable)", "(read-only)"
 _OF_ADDRESS = {_FIXED, _VARIABLE}
 _SPREADING = frozenset({"form", "matrix", "spaceDelimited", "pipeDelimited", "deepObject"})  # styles

@@ -192,19 +192,22 @@ class _Building:
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers except the body's."""
         headers = [("accept", self._plan.accept)]
+        given, cookies = self._given("header"), self._given("cookie")
+        if not given and not cookies:
+            return headers
         writing = self._writing("cookie", Room(_MOST_OF_HEADERS, _LONG_HEADERS))
-        for parameter in self._given("header"):
+        for parameter in given:
             with writing.blaming(parameter.argument):
                 value = self._header_value(parameter)
                 writing.room.take(len(parameter.name) + len(value) + _AROUND_A_HEADER)
                 headers.append((parameter.name, value))
-        cookies: list[str] = []
-        for parameter in self._given("cookie"):
+        written: list[str] = []
+        for parameter in cookies:
             with writing.blaming(parameter.argument):
-                cookies += self._parameter(parameter, writing)
-        if cookies:
-            writing.room.take(_AROUND_COOKIES + len(cookies))
-            headers.append(("cookie", "; ".join(cookies)))
+                written += self._parameter(parameter, writing)
+        if written:
+            writing.room.take(_AROUND_COOKIES + len(written))
+            headers.append(("cookie", "; ".join(written)))
         return headers
 
     def _header_value(self, parameter: Parameter) -> str:
@@ -241,7 +244,8 @@ class _Building:
             explode=parameter.explode,
             allow_reserved=parameter.allow_reserved and content_type is None,
         )
-        return writing.named(named, parameter.argument, percent_encoded(parameter.name))
+        key = None if isinstance(value, dict) else percent_encoded(parameter.name)
+        return writing.named(named, parameter.argument, key)
 
     def _writing(self, place: Place, room: Room) -> Writing:
         return Writing(room, partial(self._claim, place), self.violations)
