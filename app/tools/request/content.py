@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +15,18 @@ from app.errors import Violation
 from app.operation.media_types import essence, is_media_type, kind_of
 from app.operation.operation import Body, BodyField, Value
 from app.operation.pointers import join
-from app.tools.request.styles import Pair, Room, Unencodable, json_of, pairs, percent_encoded, text_of, utf8
+from app.tools.request.styles import (
+    Pair,
+    Room,
+    Unencodable,
+    checked_header,
+    header_text,
+    json_of,
+    pairs,
+    percent_encoded,
+    text_of,
+    utf8,
+)
 
 _BINARY = "application/octet-stream"
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -78,6 +90,20 @@ class Writing:
             yield f"{name}={value}"
 
 
+def in_media_type(content_type: str, value: Value) -> str:
+    """Return the value of a parameter that has `content`, before it is encoded for its place."""
+    return json_of(value).decode() if kind_of(content_type) == "json" else text_of(value)
+
+
+def in_header(value: Value, content_type: str | None, *, explode: bool) -> str:
+    """Return the value of a header parameter; JSON is written in ASCII there."""
+    if content_type is None:
+        return header_text(value, explode=explode)
+    if kind_of(content_type) == "json":
+        return checked_header(json.dumps(json.loads(json_of(value)), separators=(",", ":")))
+    return checked_header(text_of(value))
+
+
 def encode_body(body: Body, arguments: Mapping[str, Any], writing: Writing) -> Content | None:
     """Return the body; None if it may be left out and nothing is given for it. Raises TooLarge."""
     if body.argument is None:
@@ -112,14 +138,12 @@ def _encode_whole(body: Body, argument: str, value: Value, writing: Writing) -> 
     kind = kind_of(body.media_type)
     if body.binary and kind != "multipart":
         return _counted(Content(body.media_type, _decoded(value, writing.room)), writing.room)
-    if kind == "json":
+    if kind == "json" or (kind == "binary" and not isinstance(value, str)):
         return _counted(Content(body.media_type, json_of(value)), writing.room)
     if isinstance(value, str) and kind in {"text", "binary"}:
         return _counted(Content(_with_charset(body.media_type, value), utf8(value)), writing.room)
     if kind == "text":
         raise Unencodable("must be text")
-    if kind == "binary":
-        return _counted(Content(body.media_type, json_of(value)), writing.room)
     if not isinstance(value, dict):
         raise Unencodable("must be an object: it is sent as a form")
     known = {field.name: replace(field, argument=argument) for field in body.fields}
