@@ -23,7 +23,7 @@ from app.operation.operation import (
     size_without_schemas,
 )
 from app.operation.pointers import Unresolvable, join, shown
-from app.operation.text import LONGEST_NAME, operation_names, shortened
+from app.operation.text import LONGEST_NAME, operation_names, shortened, written_out
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 _EVERY_METHOD = "*"
@@ -168,7 +168,7 @@ class _Walk:
             self._skip(method, item.path, pointer, _unforeseen(error))
 
     def _skip(self, method: str, path: str, pointer: str, reason: str) -> None:
-        self._skipped.append(ReportItem(method, path, shown(pointer), "skipped", reason, None, 0, 0))
+        self._skipped.append(ReportItem(method, written_out(path), shown(pointer), "skipped", reason, None, 0, 0))
 
 
 def _unforeseen(error: Exception) -> str:

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from app.operation.operation import Value
+from app.operation.text import written_out
 
 FILES = "x-tools-provider-files"
 LONGEST_CHAIN = 30  # references to references
@@ -29,7 +30,11 @@ def remark(detail: str, pointer: str) -> str:
 
 
 def shown(pointer: str) -> str:
-    """Return the pointer as people know the place: `models/pet.yaml#/Pet` for what came from another file."""
+    """Return the pointer as people know the place: `models/pet.yaml#/Pet` for what came from another file.
+
+    What hides in names is written out.
+    """
+    pointer = written_out(pointer)
     start, _, rest = pointer.removeprefix("/").partition("/")
     if start != FILES or not rest:
         return pointer

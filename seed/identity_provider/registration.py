@@ -1,6 +1,5 @@
 """Dynamic client registration (RFC 7591) without a token, for agents that know only the address of an MCP endpoint."""
 
-import json
 import secrets
 import uuid
 from typing import Annotated
@@ -28,8 +27,8 @@ class ClientMetadata(BaseModel):
 def register(call: Call) -> Response:
     """Make a client, which lives until the realm is loaded again; unlike in Keycloak, it needs no consent here."""
     try:
-        asked = ClientMetadata.model_validate(json.loads(call.body))
-    except (ValueError, ValidationError) as error:
+        asked = ClientMetadata.model_validate_json(call.body)
+    except ValidationError as error:
         raise OAuthError(400, "invalid_client_metadata", "Cannot read the client metadata") from error
     _check(call.provider, asked)
     client = _client(call.provider, asked)

@@ -134,3 +134,13 @@ def test_an_address_that_is_none_is_not_redirected_to(embedded: Embedded, redire
     assert (answer.status_code, "location" in answer.headers) == (400, False)
     client = {"redirect_uris": [redirect_uri], "client_uri": redirect_uri}
     assert embedded.http.post(f"{REALM}/clients-registrations/openid-connect", json=client).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["[]", "null", '{"client_name": "\\ud800"}', '{"redirect_uris": ["http://localhost/\\ud800"]}', '{"scope": 1e999}'],
+)
+def test_what_is_no_client_is_a_bad_request(embedded: Embedded, body: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = embedded.http.post(f"{REALM}/clients-registrations/openid-connect", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")

@@ -40,6 +40,30 @@ def test_one_bad_operation_never_loses_the_others() -> None:
     assert "nothing is fetched" in str(skipped["/paths/~1gone"])
 
 
+def test_nothing_that_hides_is_in_what_a_document_became() -> None:
+    hiding = "\u202e\u200b\x9b\u2028"
+    named = {"type": "object", "properties": {f"m{hiding}": {"type": "string"}}, "required": [f"q{hiding}"]}
+    paths = {
+        "/good": {"get": {"operationId": f"op{hiding}", "summary": f"s{hiding}", "tags": [f"t{hiding}"]}},
+        f"/x{hiding}": a_get(),
+        "/line\nbreak": a_get(),
+        "/body": a_post(named),
+        "/named": a_get({"name": f"p{hiding}", "in": "query", "schema": {"type": "string"}}),
+        "/lost": {"get": {"parameters": [{"$ref": f"#/components/parameters/{hiding}"}]}},
+    }
+    servers = [{"url": f"https://a.example/{hiding}"}, {"url": "https://b.example"}]
+    conversion = converted(a_document(paths, servers=servers))
+    tools = [tool_json(operation, "shop") for operation in conversion.operations]
+    shown = orjson.dumps([conversion.title, conversion.servers, tools, conversion.report]).decode()
+    assert shown.isprintable()
+    assert conversion.operations[0].operation_id == "op"
+    assert {each.path for each in conversion.operations} == {"/good", "/body", "/named", "/lost"}
+    skipped = {each.path: each.reason or "" for each in conversion.report if each.status == "skipped"}
+    assert list(skipped) == [r"/x\u202e\u200b\u009b\u2028", r"/line\u000abreak"]
+    assert all("invisible characters or line breaks" in reason for reason in skipped.values())
+    assert conversion.servers == ("https://b.example",)
+
+
 def test_parts_that_are_no_reason_to_refuse_anything_are_not_looked_at() -> None:
     document = a_document(
         {

@@ -21,7 +21,7 @@ from app.openapi.schema.definitions import Definition
 from app.openapi.schema.schemas import Schemas
 from app.operation.operation import Body, Json, Operation, Parameter, Value, split_template
 from app.operation.pointers import Unresolvable, join, remark
-from app.operation.text import LONGEST_NAME, argument_names, hides_something, shortened
+from app.operation.text import LONGEST_NAME, argument_names, cleaned, hides_something, shortened, written_out
 
 _BODY = "body"
 _OF_BODY = frozenset({"body", "formData"})  # what `in` of a parameter may say in Swagger 2.0 besides a location
@@ -86,6 +86,8 @@ class Drafting:
         literals, _ = split_template(item.path)
         if any(segment in {".", ".."} for segment in "{}".join(literals).split("/")):
             raise Unusable("its path has dot segments", item.pointer)
+        if written_out(item.path) != item.path:
+            raise Unusable("its path has invisible characters or line breaks", item.pointer)
         head = parse(OperationObject, _head(node), place, notes)
         wishes = extensions.tool_wishes(node) if any(key.startswith("x-") for key in node) else ToolWishes()
         arguments = self._arguments(item, node, place, notes)
@@ -96,7 +98,7 @@ class Drafting:
             name="",
             method=method,
             path=item.path,
-            operation_id=head.operation_id,
+            operation_id=cleaned(head.operation_id) if head.operation_id is not None else None,
             title=shortened(wishes.title or head.summary or "", LONGEST_NAME) or None,
             description=_description(wishes, head, item, method, place, notes),
             tags=tuple(shortened(tag, LONGEST_NAME) for tag in (head.tags or [])[:_MOST_TAGS]),

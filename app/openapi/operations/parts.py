@@ -15,7 +15,7 @@ from app.openapi.operations.objects import ServerObject
 from app.openapi.schema.definitions import Definition
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable, join, remark
-from app.operation.text import shortened
+from app.operation.text import hides_something, shortened
 
 _Part = TypeVar("_Part", bound=BaseModel)
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
@@ -139,7 +139,9 @@ def server_addresses(raw: Value, pointer: str, notes: list[str]) -> tuple[str, .
             address = _expanded(parse(ServerObject, _with_text_defaults(each), join(pointer, number), notes))
         except Unusable:
             continue
-        if address is not None and len(address) <= _LONGEST_ADDRESS and not _UNSENDABLE.search(address):
+        if address is None or len(address) > _LONGEST_ADDRESS:
+            continue
+        if not (_UNSENDABLE.search(address) or hides_something(address)):
             addresses.append(address)
     return tuple(dict.fromkeys(addresses))
 
