@@ -57,7 +57,7 @@ class ToolExecutor:
             return result
 
     async def _steps(self, call: Outcome, tool: Tool, arguments: Arguments, agent: AgentToken) -> ToolResult:
-        given = tool.arguments.check(arguments)
+        given = await tool.arguments.checked(arguments)
         request = build_request(tool.request, given)
         presented = await self._presented(tool, agent)
         result = await self._send(call, tool, request, presented, agent)
