@@ -134,7 +134,7 @@ def test_names_are_compared_for_the_first_five_only(unknown: int, *, alike: bool
 
 
 def test_of_many_names_the_nearest_is_found() -> None:
-    properties = {
+    properties: Json = {
         f"{first}{second}_{third}": {} for first, second, third in product("abcdefgh", "opqrst", ("name", "date"))
     }
     schema = {"type": "object", "properties": properties | {"customer_id": {}}, "additionalProperties": False}
