@@ -59,7 +59,7 @@ class ToolExecutor:
             return result
 
     async def _steps(self, call: Outcome, tool: Tool, arguments: Arguments, agent: AgentToken) -> ToolResult:
-        given = tool.arguments.check(arguments)
+        given = await tool.arguments.checked(arguments)
         request = build_request(tool.request, given, self._request_bytes)
         presented = await self._presented(tool, agent)
         result = await self._send(call, tool, request, presented, agent)

@@ -173,7 +173,7 @@ async def test_an_audience_is_bound_to_its_first_origin_for_good(world: World, s
 
 async def test_an_audience_cannot_be_taken_over_by_a_change(world: World, site: Site, other_site: Site) -> None:
     await world.register(site.url, MANAGER, default_audience="api")
-    await world.register(other_site.url, MANAGER, slug="evil")
+    await world.register(other_site.url, MANAGER, slug="evil", upstream_auth={"type": "none"})
     await world.register(site.url, MANAGER, slug="moving", default_audience="api")
     for key, changes in [
         ("evil", {"default_audience": "api"}),
@@ -194,6 +194,66 @@ async def test_the_operators_list_of_audiences_is_the_law(make_world: MakeWorld,
     with pytest.raises(Invalid) as refused:
         await listed.register(other_site.url, ADMIN, default_audience="api", slug="other")
     assert refused.value.code == "audience_origin_refused"
+
+
+THEIRS = {"origin": "https://files.example.org", "default_audience": "tools-provider"}
+
+
+async def test_only_role_admin_decides_which_origin_gets_the_agents_own_tokens(
+    world: World, site: Site, other_site: Site
+) -> None:
+    with pytest.raises(NotPermitted) as refused:
+        await world.register(other_site.url, MANAGER, slug="mine")
+    assert refused.value.code == "role_required"
+    for part in (other_site.origin, "the agents' own tokens", "role admin", "`default_audience`", "`upstream_auth`"):
+        assert part in refused.value.detail
+    assert "mine" not in world.shown
+    await world.register(site.url, slug="shared")
+    await world.register(other_site.url, MANAGER, slug="mine", default_audience="api")
+    document_elsewhere = document("/menu", servers=[other_site.origin])
+    for key, changes in [
+        ("shared", {"url": other_site.url}),
+        ("shared", {"base_url": f"{other_site.origin}/v1"}),
+        ("shared", {"url": other_site.url, "document": document_elsewhere}),
+        ("mine", {"default_audience": None}),
+        ("mine", {"upstream_auth": {"type": "passthrough"}}),
+    ]:
+        with pytest.raises(NotPermitted) as refused:
+            await world.sources.update(key, change(**changes), MANAGER)
+        assert refused.value.code == "role_required"
+    assert world.shown["shared"][0].base_url == site.origin
+    assert world.shown["mine"][0].authorities[0].auth_type == "token_exchange"
+    assert world.outcomes.count(("update", "role_required")) == 5
+
+
+async def test_a_manager_may_change_what_leaves_tokens_where_they_go(
+    world: World, site: Site, other_site: Site
+) -> None:
+    await world.register(site.url, slug="shared")
+    await world.sources.update("shared", change(name="Other", base_url=f"{site.origin}/v2"), MANAGER)
+    await world.sources.refresh("shared", MANAGER)
+    await world.sources.update("shared", change(other_servers=[{"origin": other_site.origin}]), MANAGER)
+    own, other = world.shown["shared"][0].authorities
+    assert (own.auth_type, other.auth_type) == ("passthrough", "none")
+    await world.sources.update("shared", change(upstream_auth={"type": "none"}), MANAGER)
+    with pytest.raises(NotPermitted):
+        await world.sources.update("shared", change(upstream_auth=None), MANAGER)
+    await world.sources.update("shared", change(base_url=other_site.origin, other_servers=[]), MANAGER)
+    with pytest.raises(NotPermitted):
+        await world.sources.update("shared", change(upstream_auth=None), MANAGER)
+    await world.sources.update("shared", change(upstream_auth=None), ADMIN)
+    assert world.shown["shared"][0].authorities[0].auth_type == "passthrough"
+
+
+async def test_an_audience_that_agents_come_with_is_no_audience_of_an_upstream(world: World, site: Site) -> None:
+    for stated in ({"default_audience": "tools-provider"}, {"other_servers": [THEIRS]}):
+        with pytest.raises(Invalid) as refused:
+            await world.register(site.url, slug="s", **{"default_audience": "api", **stated})
+        assert refused.value.code == "audience_refused"
+        assert "tools-provider is one of ACCEPTED_AUDIENCES" in refused.value.detail
+    await world.register(site.url, slug="s", default_audience="api")
+    with pytest.raises(Invalid):
+        await world.sources.update("s", change(default_audience="tools-provider"), ADMIN)
 
 
 async def test_pass_through_can_be_denied(make_world: MakeWorld, world: World, site: Site) -> None:

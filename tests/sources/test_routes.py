@@ -172,6 +172,17 @@ async def test_a_manager_cannot_take_an_audience_to_another_origin(
     assert (await rest.post("/sources", json=body)).status_code == 201
 
 
+async def test_a_manager_cannot_have_tokens_passed_on_and_is_told_why(
+    rest: httpx.AsyncClient, site: Site, token: Token
+) -> None:
+    body = {"name": "Evil", "slug": "evil", "url": site.url}
+    answer = await rest.post("/sources", json=body, headers=bearer(token("manager")))
+    assert (answer.status_code, answer.json()["code"]) == (403, "role_required")
+    assert f"Calls to {site.origin} would carry the agents' own tokens" in answer.json()["detail"]
+    registered = await rest.post("/sources", json=body)
+    assert (registered.status_code, registered.json()["warnings"][0]["code"]) == (201, "passthrough_source")
+
+
 async def test_of_two_managers_who_claim_an_audience_at_once_one_gets_it(
     rest: httpx.AsyncClient, site: Site, other_site: Site, token: Token
 ) -> None:
@@ -185,11 +196,12 @@ async def test_of_two_managers_who_claim_an_audience_at_once_one_gets_it(
     assert len(taken) == 1
     assert sorted(answer.status_code for answer in answers) == [201] * 3 + [403] * 3
     (loser,) = {site.origin, other_site.origin} - taken
-    passing = await rest.post("/sources", json={"name": "P", "url": f"{loser}/openapi.json"}, headers=manager)
+    body = {"name": "P", "url": f"{loser}/openapi.json", "upstream_auth": {"type": "none"}}
+    passing = await rest.post("/sources", json=body, headers=manager)
     path = f"/sources/{passing.json()['id']}"
     for changes in (
         {"default_audience": "contested-audience"},
-        {"default_audience": "contested-audience", "upstream_auth": {"type": "none"}},
+        {"default_audience": "contested-audience", "upstream_auth": None},
         {"default_audience": " contested-audience "},
     ):
         refused = await rest.patch(path, json=changes, headers=manager)
