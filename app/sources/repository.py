@@ -102,9 +102,10 @@ class Sources:
             .where(OperationRow.source_id == source_id, col(OperationRow.content).is_not(None))
             .order_by(col(OperationRow.position))
         )
+        contents = (await self._session.exec(query)).all()
         found = []
-        for number, content in enumerate(await self._session.exec(query)):
-            found.append(operation_from_json(content or b""))
+        for number, content in enumerate(filter(None, contents)):
+            found.append(operation_from_json(content))
             if number % _ROWS_AT_ONCE == 0:
                 await asyncio.sleep(0)
         return tuple(found)
