@@ -7,12 +7,16 @@ ToolsProviderError
 ├── NotFound              there is nothing of that name that the caller may see         404
 ├── Conflict              the state of things forbids it                                409
 ├── PreconditionFailed    the caller's `If-Match` is out of date                        412
+├── Unreadable            the request is not HTTP that can be read                      400
+│   ├── ReadTimeout           … or did not come in time                                 408
+│   ├── TargetTooLong         … or has too long an address                              414
+│   └── HeadersTooLarge       … or too many or too long headers                         431
 ├── TooLarge              a body over its limit                                         413
 ├── Misdirected           the request is for another host                               421
 ├── UnsupportedMediaType  a body of a kind that is not taken here                       415
 ├── Invalid               arguments or a document are wrong; every violation is listed  422
 ├── BadAnswer             another server refused us or answered nonsense                502
-├── Unavailable           another server is unavailable now, or this one is stopping    503
+├── Unavailable           another server is unavailable now, or this one is busy        503
 └── DeadlineExceeded      another server took too long                                  504
 
 The numbers are what the doors make of a class (`app/api/http/problems.py`); nothing below them knows HTTP statuses.
@@ -73,6 +77,22 @@ class PreconditionFailed(ToolsProviderError):
     """The resource has changed since the caller read it (RFC 9110 section 13.1.1)."""
 
 
+class Unreadable(ToolsProviderError):
+    """What came in is not HTTP that can be read, or reads two ways."""
+
+
+class ReadTimeout(Unreadable):
+    """A request did not come in full in time."""
+
+
+class TargetTooLong(Unreadable):
+    """The address in the request line exceeds its limit."""
+
+
+class HeadersTooLarge(Unreadable):
+    """The headers of a request exceed a limit."""
+
+
 class TooLarge(ToolsProviderError):
     """What was sent exceeds a limit."""
 
@@ -98,7 +118,7 @@ class BadAnswer(ToolsProviderError):
 
 
 class Unavailable(ToolsProviderError):
-    """Another server is unavailable now, or this one is about to be; `retry_after` is in seconds."""
+    """Another server is unavailable now, or this one is busy or stopping; `retry_after` is in seconds."""
 
     def __init__(self, code: str, detail: str, retry_after: float = 1.0, *, inside: str | None = None) -> None:
         super().__init__(code, detail, inside=inside)

@@ -14,8 +14,10 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from sqlalchemy.exc import ArgumentError
 from starlette.routing import Route
 
+from app.api.http.connections import Connections
 from app.api.http.dependencies import Composition
 from app.api.http.entry import Entry
+from app.api.http.held import Held
 from app.api.http.problems import MCP, Problems
 from app.api.http.reach import reach_of
 from app.api.http.readiness import Readiness
@@ -75,10 +77,11 @@ def create_app(settings: Settings) -> FastAPI:
     rules = SourceRules(policy, settings.audience_origins, passthrough_allowed=settings.token_passthrough == "allow")
     database = _database(settings)
     documents = partial(_documents, settings, policy, reference_origins(settings.source_ref_origins))
+    held = Held(settings.max_bytes_held)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _composition(settings, policy, rules, database, documents) as composition:
+        async with _composition(settings, policy, rules, database, documents, held) as composition:
             app.state.composition = composition
             yield
 
@@ -92,6 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
         strict_content_type=False,  # api/http/entry.py looks at it
         telemetry=_NO_NATIVE_TELEMETRY,
     )
+    app.state.connections = Connections(settings.max_connections, settings.request_read_timeout, held)
     app.add_middleware(Entry, problems=problems, reach=reach)
     problems.install(app)
     app.router.routes.append(Route(MCP, McpEntry()))
@@ -119,6 +123,7 @@ async def _composition(
     rules: SourceRules,
     database: Database,
     documents: Callable[[httpx.AsyncClient], Documents],
+    held: Held,
 ) -> AsyncIterator[Composition]:
     _warn(settings)
     async with AsyncExitStack() as closing:
@@ -156,6 +161,7 @@ async def _composition(
             outcomes=outcomes,
             admin_roles=frozenset(settings.admin_roles),
             document_bytes=settings.source_max_bytes,
+            held=held,
             catalog=catalog,
             access=Access(catalog, outcomes, telemetry),
             executor=executor,
@@ -225,8 +231,17 @@ async def _calls(
             failure_threshold=settings.circuit_breaker_failure_threshold,
             recovery_timeout=settings.circuit_breaker_recovery_timeout,
         )
-        timeout = settings.upstream_timeout
-        yield upstream, ToolExecutor(upstream, outcomes, telemetry, upstream_timeout=timeout, refuse=verifier.refuse)
+        yield (
+            upstream,
+            ToolExecutor(
+                upstream,
+                outcomes,
+                telemetry,
+                upstream_timeout=settings.upstream_timeout,
+                request_bytes=settings.upstream_request_bytes,
+                refuse=verifier.refuse,
+            ),
+        )
 
 
 def _writing(

@@ -17,6 +17,7 @@ MCP_SCOPE = "mcp:tools"
 
 _DAY = 86_400
 _TEBIBYTE = 1_099_511_627_776
+_FORM = 1_048_576  # bytes around a document that comes in a form
 
 CommaList = Annotated[tuple[str, ...], NoDecode]
 Seconds = Annotated[float, Field(gt=0, le=_DAY, allow_inf_nan=False)]
@@ -103,6 +104,9 @@ class Settings(BaseSettings):
     allowed_origins: CommaList = ()
     mcp_page_size: int = Field(default=1_000, ge=1, le=10_000)
     keep_alive: Seconds = 75
+    request_read_timeout: Seconds = 30
+    max_connections: int = Field(default=1_000, ge=1, le=100_000)
+    max_bytes_held: int = Field(default=67_108_864, ge=1_048_576, le=_TEBIBYTE)
     shutdown_drain: SecondsOrZero = 5
     shutdown_grace: SecondsOrZero = 10
 
@@ -114,6 +118,7 @@ class Settings(BaseSettings):
     allowed_upstreams: CommaList = ()
     audience_origins: CommaList = ()
     upstream_timeout: Seconds = 30.0
+    upstream_request_bytes: int = Field(default=8_388_608, ge=1_024, le=67_108_864)
     upstream_max_bytes: int = Field(default=1_048_576, ge=1_024, le=67_108_864)
     unknown_arguments: Literal["refuse", "drop"] = "refuse"
     source_fetch_timeout: Seconds = 10.0
@@ -239,6 +244,15 @@ class Settings(BaseSettings):
                     reason = error.strerror if isinstance(error, OSError) else error
                     raise ValueError(f"{name.upper()}_FILE: {path} cannot be read ({reason}).") from None
         return values
+
+    @model_validator(mode="after")
+    def _a_document_fits(self) -> Self:
+        if (needed := 2 * (self.source_max_bytes + _FORM)) > self.max_bytes_held:
+            raise ValueError(
+                "MAX_BYTES_HELD: one caller gets half of it, which is less than SOURCE_MAX_BYTES and 1 MiB for a form. "
+                f"Write at least {needed}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _admin_roles_not_empty(self) -> Self:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from app.audit.record import AuditRecord, Kind
-from app.errors import Invalid, InvalidAgentToken, NotFound, NotPermitted, ToolsProviderError
+from app.errors import Invalid, InvalidAgentToken, NotFound, NotPermitted, TooLarge, ToolsProviderError
 from app.identity.agent_token import AgentToken
 from app.telemetry import current_trace_id
 
@@ -22,7 +22,13 @@ Door = Literal["rest", "mcp", "schedule"]
 EACH_BY_ITSELF = 10
 WINDOW = 1.0  # seconds
 
-_REFUSALS = (InvalidAgentToken, NotPermitted, NotFound, Invalid)  # a call that ends so is recorded as a refusal
+_REFUSALS = (
+    InvalidAgentToken,
+    NotPermitted,
+    NotFound,
+    Invalid,
+    TooLarge,
+)  # a call that ends so is recorded as a refusal
 _Alike = tuple[str | None, str, str, str | None, str | None]  # door, action, code, subject and the user's name
 
 

@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from app.api.http.one_protocol import OneProtocol
+from app.api.http.protocol import bounded
 from app.errors import Unavailable
 from app.logs import configure_logging
 from app.main import create_app, prepare
@@ -69,7 +69,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=OneProtocol,
+                http=bounded(app.state.connections),
                 ws="none",
                 log_config=None,
                 access_log=False,  # paths and queries are not ours to keep; each call has its audit record

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 class AgentToken:
     """An access token that passed verification; its value never shows in `repr`.
 
-    `digest` is the SHA-256 of the value and stands in for it wherever a key is needed. `expires_at` is in seconds since
-    the epoch (claim `exp`). `roles` are the realm roles (`realm_access.roles`), `client_id` is `azp`, `token_id` is
-    `jti`. `preferred_username` is for people who read of the user, and decides nothing: users may change it.
+    `digest` stands in for it wherever a key is needed. It is the SHA-256 of what the issuer signed, header and claims
+    as they are written: whoever has an ECDSA signature can make a second one of it (`s` and `n - s` are both good).
+    `expires_at` is in seconds since the epoch (claim `exp`). `roles` are the realm roles (`realm_access.roles`),
+    `client_id` is `azp`, `token_id` is `jti`. `preferred_username` is for people who read of the user, and decides
+    nothing: users may change it.
     """
 
     value: str = field(repr=False)

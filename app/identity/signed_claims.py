@@ -18,6 +18,7 @@ _WRONG = "The token's signature or form is wrong."
 _NO_CLAIMS = "The token's content is not a JSON object."
 _NO_JWT = "This is not a signed JWT (three parts joined by dots)."
 _NO_HEADER = "The token's header cannot be read."
+_MISSPELT = "The parts of the token must be base64url without padding."
 
 
 async def signed_claims(value: str, keys: JwksCache) -> dict[str, Any]:
@@ -46,13 +47,27 @@ async def signed_claims(value: str, keys: JwksCache) -> dict[str, Any]:
 
 def _header(value: str) -> dict[str, Any]:
     segments = value.split(".", 3)
-    # RFC 7515 section 2: no padding. PyJWT takes it, and a token of two spellings would be remembered under one.
-    if len(segments) != 3 or "=" in value:
+    if len(segments) != 3:
         raise SignatureRefused("token_invalid", _NO_JWT)
     try:
-        header = orjson.loads(base64.urlsafe_b64decode(segments[0] + "=="))
+        content, *_ = [_decoded(segment) for segment in segments]
     except ValueError:
+        raise SignatureRefused("token_invalid", _MISSPELT) from None
+    try:
+        header = orjson.loads(content)
+    except orjson.JSONDecodeError:
         raise SignatureRefused("token_invalid", _NO_HEADER) from None
     if not isinstance(header, dict):
         raise SignatureRefused("token_invalid", _NO_HEADER)
     return header
+
+
+def _decoded(segment: str) -> bytes:
+    """Return the bytes of a segment (RFC 7515 section 2). Raises ValueError for every spelling of them but one.
+
+    PyJWT takes padding, the other alphabet, characters of none, and any bits behind the last byte.
+    """
+    content = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    if base64.urlsafe_b64encode(content).rstrip(b"=") != segment.encode():
+        raise ValueError("there is another way to write this")
+    return content

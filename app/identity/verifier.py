@@ -59,7 +59,8 @@ class AgentTokenVerifier:
 
     `leeway` is the seconds by which the issuer's clock may differ from `clock`, which gives seconds since the epoch.
 
-    A good token is remembered under its digest, so that the next call with it costs microseconds.
+    A good token is remembered as it was sent, so that the next call with it costs microseconds; one that the identity
+    provider refused, by what its issuer signed.
     """
 
     def __init__(
@@ -96,21 +97,21 @@ class AgentTokenVerifier:
             raise InvalidAgentToken("token_invalid", _OVER_LENGTH.format(most=self._max_length))
         if not value.isascii():
             raise InvalidAgentToken("token_invalid", _NOT_ASCII)
-        digest = hashlib.sha256(value.encode("ascii")).digest()
+        sent = _digest(value)
         now = self._clock()
-        if await self._refused.get(digest, now):
-            raise InvalidAgentToken("token_revoked", _REVOKED)
-        agent = await self._verified.get(digest, now)
+        agent = await self._verified.get(sent, now)
         if agent is None:
-            agent = await self._read(value, digest)
-            await self._verified.keep(digest, agent, until=min(agent.expires_at, now + _REMEMBERED_FOR), now=now)
+            agent = await self._read(value)
+            await self._verified.keep(sent, agent, until=min(agent.expires_at, now + _REMEMBERED_FOR), now=now)
+        if await self._refused.get(agent.digest, now):
+            raise InvalidAgentToken("token_revoked", _REVOKED)
         return agent
 
     async def refuse(self, agent: AgentToken) -> None:
         """The identity provider refused this token: `token_revoked` from the next request on."""
         await self._refused.keep(agent.digest, True, until=agent.expires_at + self._leeway, now=self._clock())
 
-    async def _read(self, value: str, digest: bytes) -> AgentToken:
+    async def _read(self, value: str) -> AgentToken:
         try:
             claims = await signed_claims(value, self._keys)
         except SignatureRefused as refused:
@@ -121,7 +122,7 @@ class AgentTokenVerifier:
         self._check_parties(claims)
         return AgentToken(
             value=value,
-            digest=digest,
+            digest=_digest(value.rpartition(".")[0]),
             issuer=self._issuer,
             subject=claims["sub"],
             preferred_username=name_or_none(claims.get("preferred_username")),
@@ -167,6 +168,10 @@ class AgentTokenVerifier:
             raise InvalidAgentToken("token_audience_mismatch", _WRONG_AUDIENCE.format(accepted=accepted))
         if _actors(claims) > _MAX_ACTORS:
             raise NotPermitted("delegation_too_deep", _TOO_MANY_ACTORS)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("ascii")).digest()
 
 
 def _realm_roles(claims: dict[str, Any]) -> frozenset[str]:

@@ -64,7 +64,7 @@ class Body:
     """The request body: either one argument holds it whole (`argument`), or several do (`fields`).
 
     `binary`: it is bytes. In a form that one argument holds whole, `fields` only say how members of that name are
-    encoded, and `binary` that all others are files.
+    encoded, and `binary` that all others are files. `read_only`: names in a form that no request has.
     """
 
     media_type: str
@@ -72,6 +72,7 @@ class Body:
     argument: str | None = None
     fields: tuple[BodyField, ...] = ()
     binary: bool = False
+    read_only: tuple[str, ...] = ()
 
     @property
     def arguments(self) -> frozenset[str]:
@@ -194,7 +195,8 @@ def operation_from_json(data: bytes) -> Operation:
 def _body(state: dict[str, Any] | None) -> Body | None:
     if state is None:
         return None
-    return Body(**{**state, "fields": tuple(BodyField(**field) for field in state["fields"])})
+    fields = tuple(BodyField(**field) for field in state["fields"])
+    return Body(**{**state, "fields": fields, "read_only": tuple(state.get("read_only", ()))})
 
 
 def split_template(path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

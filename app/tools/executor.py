@@ -20,7 +20,7 @@ from app.tools.upstream import Upstream
 class ToolExecutor:
     """Executes tools for agents. `refuse` is told of an agent token that the identity provider did not accept.
 
-    `clock` counts seconds.
+    `request_bytes` is the most that the body of a call may have; `clock` counts seconds.
     """
 
     def __init__(
@@ -30,6 +30,7 @@ class ToolExecutor:
         telemetry: Telemetry,
         *,
         upstream_timeout: float,
+        request_bytes: int,
         refuse: Callable[[AgentToken], Awaitable[None]],
         clock: Callable[[], float] = perf_counter,
     ) -> None:
@@ -37,14 +38,15 @@ class ToolExecutor:
         self._audit = audit
         self._telemetry = telemetry
         self._upstream_timeout = upstream_timeout
+        self._request_bytes = request_bytes
         self._refuse = refuse
         self._clock = clock
 
     async def execute(self, tool: Tool, arguments: Arguments, agent: AgentToken, door: Door) -> ToolResult:
         """Return the upstream's answer, whatever its status; the call's audit record is durable by then.
 
-        That the agent may call the tool has been decided (access.py). Raises Invalid, and what the credential and the
-        upstream raise.
+        That the agent may call the tool has been decided (access.py). Raises Invalid, TooLarge, and what the credential
+        and the upstream raise.
         """
         with self._telemetry.span("execute_tool", **_attributes(tool, door)) as span:
             async with self._audit.outcome(
@@ -58,7 +60,7 @@ class ToolExecutor:
 
     async def _steps(self, call: Outcome, tool: Tool, arguments: Arguments, agent: AgentToken) -> ToolResult:
         given = tool.arguments.check(arguments)
-        request = build_request(tool.request, given)
+        request = build_request(tool.request, given, self._request_bytes)
         presented = await self._presented(tool, agent)
         result = await self._send(call, tool, request, presented, agent)
         if result.upstream_status == 401 and presented.cached:

@@ -13,14 +13,13 @@ from math import ceil
 import structlog
 
 from app.circuit_breaker import Attempt, CircuitBreaker, CircuitOpen
-from app.errors import BadAnswer, DeadlineExceeded, Invalid, Unavailable
+from app.errors import BadAnswer, DeadlineExceeded, Unavailable
 from app.outbound import AddressRefused, Cause, Headers, HttpAnswer, Sender, WireError, origin_of
 from app.sources.source import RegisteredSource
 from app.telemetry import Telemetry, trace_headers
 from app.tools.request.plan import UpstreamRequest
 
 _MOST_IN_FLIGHT = 64  # calls to one origin of a source; one that hangs holds no more than these
-_LONGEST_URL = 65_536  # characters; common servers accept an eighth of it
 _CANNOT_ANSWER = frozenset({502, 503, 504})  # by a proxy before it, or by itself (RFC 9110 section 15.6)
 _UNREADABLE = frozenset({"framing", "header_too_large"})  # an answer, whatever it is worth
 
@@ -70,11 +69,9 @@ class Upstream:
         `server` is the number of the authority that is called (see Authority). The headers of `credential`, names in
         lower case, win over those of the request. `caller` is the user: what one user alone meets keeps out no other.
 
-        Raises BadAnswer, DeadlineExceeded or Unavailable with an `upstream_…` code, and Invalid (`invalid_arguments`)
-        for an address that has grown too long. What may have changed something is never sent twice.
+        Raises BadAnswer, DeadlineExceeded or Unavailable with an `upstream_…` code. What may have changed something is
+        never sent twice.
         """
-        if len(request.url) > _LONGEST_URL:
-            raise Invalid("invalid_arguments", _TOO_LONG)
         lane = self._lane(source.slug, server, request.url)
         try:
             with lane.breaker.attempt(caller) as attempt:
@@ -157,7 +154,6 @@ _SLOW = "The upstream did not answer within the deadline. It may have done what 
 _LATE = "no complete answer before the deadline (UPSTREAM_TIMEOUT)"
 
 _NOT_ALLOWED = "this server may not send to its address"
-_TOO_LONG = "Nothing was sent: the arguments make an address that no server accepts. Send shorter values."
 
 
 def _breaker_name(slug: str, server: int) -> str:

@@ -17,6 +17,15 @@ from tests.support.servers import address_of, listener, running
 METADATA = "/.well-known/oauth-protected-resource"
 CONSOLE = "https://console.example.com"
 OF_PROBES = ["/health", "/ready", "/metrics"]
+OF_PODS = ["10.1.2.3:8040", "10.1.2.3", "[fd00:1::2]:8040", "tools-provider", "provider:8040"]
+OF_STRANGERS = [
+    "evil.example",
+    "10.1.2.3.evil.example",
+    "tools-provider.evil.example:8040",
+    "[::1].evil.example",
+    "1.2.3",
+    "",
+]
 CHECKED = [
     "/",
     "/docs",
@@ -83,15 +92,36 @@ def test_other_hosts_are_told_what_was_sent_and_which_setting_knows_it(
     assert "ALLOWED_HOSTS" in told(answer)["detail"]
 
 
-@pytest.mark.parametrize("hosts", [[], ["localhost", "localhost"]])
-def test_a_request_names_one_host(provider: RunningProvider, hosts: list[str]) -> None:
-    assert b" 421 " in answered(provider, "GET /mcp HTTP/1.0", *(f"Host: {host}" for host in hosts))
+@pytest.mark.parametrize("path", [*CHECKED, *OF_PROBES])
+@pytest.mark.parametrize(
+    ("version", "hosts"), [("1.0", ["localhost"] * 2), ("1.1", ["localhost", "10.0.0.5"]), ("1.1", []), ("0.9", [])]
+)
+def test_a_request_names_one_host(provider: RunningProvider, path: str, version: str, hosts: list[str]) -> None:
+    assert b" 400 " in answered(provider, f"GET {path} HTTP/{version}", *(f"Host: {host}" for host in hosts))
+
+
+@pytest.mark.parametrize("path", CHECKED)
+def test_a_request_of_http_1_0_names_its_host_too(provider: RunningProvider, path: str) -> None:
+    assert b" 421 " in answered(provider, f"GET {path} HTTP/1.0")
 
 
 @pytest.mark.parametrize("path", OF_PROBES)
-@pytest.mark.parametrize("hosts", [["10.1.2.3:8040"], ["tools.default.svc"], []])
-def test_probes_ask_under_any_name_or_none(provider: RunningProvider, path: str, hosts: list[str]) -> None:
-    assert b" 200 " in answered(provider, f"GET {path} HTTP/1.0", *(f"Host: {host}" for host in hosts))
+def test_probes_ask_under_the_address_of_a_pod_a_name_of_their_network_or_none(
+    provider: RunningProvider, path: str
+) -> None:
+    for host in OF_PODS:
+        assert provider.http.get(path, headers={"Host": host}).status_code == 200
+    assert b" 200 " in answered(provider, f"GET {path} HTTP/1.0")
+
+
+@pytest.mark.parametrize("host", OF_STRANGERS)
+def test_under_a_name_that_a_stranger_may_have_only_health_is_told(provider: RunningProvider, host: str) -> None:
+    assert provider.http.get("/health", headers={"Host": host}).status_code == 200
+    for path in ("/ready", "/metrics"):
+        answer = provider.http.get(path, headers={"Host": host})
+        assert (answer.status_code, told(answer)["code"]) == (421, "host_refused")
+        page = provider.http.get(path, headers={"Origin": f"http://{host}"})
+        assert (page.status_code, told(page)["code"]) == (403, "origin_refused")
 
 
 def answered(provider: RunningProvider, *lines: str) -> bytes:

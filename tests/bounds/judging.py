@@ -1,10 +1,11 @@
 """What a row is measured by, and what it must stay below.
 
 While an input is sent, the healthy caller keeps calling. Its longest wait is measured up to five times and the best
-counts: another process of the machine, or the sender itself on two processors, can only add to it. So it is for the
-processor time of the provider, of which the healthy calls' own is taken off. Memory is measured each time and the
-worst counts: resident memory of the provider, and of the processes that it started to read documents beyond what such
-a process needs for a small one; against what the provider held before the row.
+counts: other programs of the machine, or the sender itself on two processors, can only add to it (healthy.py says what
+of that is taken off). So it is for the processor time of the provider, of which the healthy calls' own is taken off.
+
+Memory is measured each time and the worst counts, against what the provider held before the row: its own resident
+memory, and that of the processes that it started to read documents, beyond what one needs for a small document.
 
 Cost grows at most in proportion to the input: from one scale to the next, at most `SLACK` times as much as the size,
 unless it is below `FLOOR`, where a machine's noise is as large.
@@ -26,7 +27,6 @@ SECONDS_TO_RETURN = 5.0
 ATTEMPTS = 5
 SLACK = 3.0
 FLOOR = 0.05  # seconds of processor time
-READER = 110 * MIB  # a process that reads a small document
 
 
 @dataclass(slots=True)
@@ -57,6 +57,7 @@ def judge(row: Row, stage: Stage, healthy: Healthy) -> Verdict:
     stage.reset()
     before = resident(stage.pid)
     measured = [_at(row, scale, stage, healthy, before) for scale in row.scales]
+    stage.forget()
     kept = _kept(stage, before)
     return Verdict(row, measured, kept, [*_faults(row, measured, kept)])
 
@@ -72,15 +73,16 @@ def _at(row: Row, scale: int, stage: Stage, healthy: Healthy, before: int) -> Me
 
 
 def _launch(row: Row, attack: Attack, measured: Measured, stage: Stage, healthy: Healthy, before: int) -> None:
+    attack.prepare()
     healthy.ask("watch")
     used = cpu_seconds(stage.pid)
     with Peak(stage.pid) as peak:
-        measured.outcomes.add(attack.launch())
+        measured.outcomes.update(attack.launch().split(", "))
         seen = healthy.ask("report")
     cpu = cpu_seconds(stage.pid) - used - seen["calls"] * healthy.cost
     measured.cpu = min(measured.cpu, max(cpu, 0.0))
     measured.wait = min(measured.wait, seen["longest"])
-    of_readers = 0 if row.apart else max(peak.children - READER, 0)
+    of_readers = 0 if row.apart else max(peak.children - stage.reader, 0)
     measured.memory = max(measured.memory, peak.own - before + of_readers)
     measured.failures += seen["failures"]
 

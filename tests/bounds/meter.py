@@ -31,6 +31,19 @@ def _bytes_of(pid: int, field: str) -> int:
 
 
 def _children_of(pid: int) -> list[int]:
+    """Those that are programs of their own by now: until then a child shows the memory of its parent."""
+    own = _program_of(pid)
+    return [child for child in _forked_from(pid) if _program_of(child) not in {own, b""}]
+
+
+def _program_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _forked_from(pid: int) -> list[int]:
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
         try:

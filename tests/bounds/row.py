@@ -16,11 +16,13 @@ class Attack:
     """An input that is ready to be sent: everything that costs the sender is done.
 
     `size` says what the cost is to be in proportion to, bytes as a rule. `launch` sends it and tells what came of it:
-    OK, CLOSED, HELD, a code of ours, or `HTTP 405` for an answer without a code. It may be launched several times.
+    OK, CLOSED, HELD, a code of ours, or `HTTP 405` for an answer without a code; of several answers each kind once, in
+    one text with commas. It may be launched several times, each time after `prepare`, which is not measured.
     """
 
     size: int
     launch: Callable[[], str]
+    prepare: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,31 +2,42 @@
 
 import json
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, suppress
 
-from tests.bounds.row import CLOSED, OK, SCALES, Attack, Row
+from tests.bounds.row import CLOSED, HELD, OK, SCALES, Attack, Row
 from tests.bounds.stage import Stage
 
-ANSWER_SECONDS = 30
+ANSWER_SECONDS = 30.0
+HELD_SECONDS = 0.3  # how long connections on which nothing more is sent are kept
 _AT_ONCE = 65_536
+
+Build = Callable[[Stage, int], bytes]
+BuildMany = Callable[[Stage, int], list[bytes]]
 
 
 def request(
     surface: str,
     name: str,
-    build: Callable[[Stage, int], bytes],
+    build: Build,
     *expected: str,
     scales: tuple[int, ...] = SCALES,
     pieces: int = 0,
+    patience: float = ANSWER_SECONDS,
+    registers: bool = False,
 ) -> Row:
-    """A row of bytes for the provider; `pieces` are how many bytes go in one segment, as a rule as many as fit."""
+    """A row of bytes for the provider, on a connection of their own.
+
+    `pieces` are how many bytes go in one segment, as a rule as many as fit; `patience` is how many seconds an answer is
+    waited for. What `registers` the source `row` finds none of that name.
+    """
 
     def attack(stage: Stage, scale: int) -> Attack:
         sent = build(stage, scale)
-        return Attack(len(sent), lambda: exchange(stage, sent, pieces))
+        prepare = [stage.forget] if registers else []
+        return Attack(len(sent), lambda: exchange(stage, sent, pieces, patience), *prepare)
 
-    return Row(surface, name, attack, frozenset(expected), scales)
+    return Row(surface, name, attack, frozenset(expected), scales, apart=registers)
 
 
 def call(
@@ -47,12 +58,75 @@ def call(
     return request(surface, name, build, *expected, scales=scales)
 
 
-def exchange(stage: Stage, sent: bytes, pieces: int = 0) -> str:
+def requests(
+    surface: str, name: str, build: BuildMany, *expected: str, scales: tuple[int, ...] = SCALES, ahead: bool = False
+) -> Row:
+    """A row of requests one after the other on one connection; `ahead` sends all of them before any answer is read."""
+
+    def attack(stage: Stage, scale: int) -> Attack:
+        sent = build(stage, scale)
+        return Attack(sum(map(len, sent)), lambda: _in_turn(stage, [b"".join(sent)] if ahead else sent, len(sent)))
+
+    return Row(surface, name, attack, frozenset(expected), scales)
+
+
+def together(
+    surface: str,
+    name: str,
+    build: BuildMany,
+    *expected: str,
+    scales: tuple[int, ...] = SCALES,
+    patience: float = ANSWER_SECONDS,
+) -> Row:
+    """A row of many connections at the same time, each with its own bytes; then the answers are read."""
+
+    def attack(stage: Stage, scale: int) -> Attack:
+        sent = build(stage, scale)
+        return Attack(sum(map(len, sent)), lambda: _at_once(stage, sent, patience))
+
+    return Row(surface, name, attack, frozenset(expected), scales)
+
+
+def exchange(stage: Stage, sent: bytes, pieces: int = 0, patience: float = ANSWER_SECONDS) -> str:
     """Send a request on a connection of its own and return what came of it."""
-    with socket.create_connection(("127.0.0.1", stage.port), timeout=ANSWER_SECONDS) as connection:
+    with _connected(stage, patience) as connection:
         with suppress(OSError):  # refused before it was read to its end
             _send(connection, sent, pieces)
-        return outcome_of(_received(connection))
+        return told(_answers(connection, 1))
+
+
+def told(answers: Iterable[bytes | None]) -> str:
+    """Return what the answers say, each kind once; None is one that has not come."""
+    return ", ".join(sorted({HELD if answer is None else _outcome(answer) for answer in answers}))
+
+
+def _connected(stage: Stage, patience: float) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", stage.port), timeout=patience)
+
+
+def _in_turn(stage: Stage, sent: list[bytes], expected: int) -> str:
+    with _connected(stage, ANSWER_SECONDS) as connection:
+        found: list[bytes | None] = []
+        for each in sent:
+            with suppress(OSError):
+                connection.sendall(each)
+            found += _answers(connection, expected // len(sent))
+        return told(found)
+
+
+def _at_once(stage: Stage, sent: list[bytes], patience: float) -> str:
+    with ExitStack() as open_now:
+        connections = []
+        for each in sent:
+            with suppress(OSError):
+                connections.append(open_now.enter_context(_connected(stage, ANSWER_SECONDS)))
+                connections[-1].sendall(each)
+        found: list[bytes | None] = []
+        for connection in connections:
+            connection.settimeout(max(patience, 0.01))
+            found += _answers(connection, 1)
+            patience = 0 if found[-1] is None else patience  # none of the others is waited for again
+        return told(found)
 
 
 def _send(connection: socket.socket, sent: bytes, pieces: int) -> None:
@@ -64,44 +138,59 @@ def _send(connection: socket.socket, sent: bytes, pieces: int) -> None:
         connection.sendall(sent[start : start + pieces])
 
 
-def _received(connection: socket.socket) -> bytes:
-    """Return one answer, or what there is of it when the connection ends."""
-    received = b""
-    with suppress(ConnectionError):
-        while not _whole(received) and (more := connection.recv(_AT_ONCE)):
-            received += more
-    return received
+def _answers(connection: socket.socket, expected: int) -> Iterator[bytes | None]:
+    """Yield so many answers; less when the connection ends, of which the last may not be whole; None for a late one."""
+    received, ended = b"", False
+    for _ in range(expected):
+        while not (length := _length(received)) and not ended:
+            try:
+                more = connection.recv(_AT_ONCE)
+            except TimeoutError:
+                yield None
+                return
+            except ConnectionError:
+                more = b""
+            received, ended = received + more, not more
+        yield received[: length or None]
+        if ended:
+            return
+        received = received[length:]
 
 
-def _whole(received: bytes) -> bool:
-    head, found, body = received.partition(b"\r\n\r\n")
+def _length(received: bytes) -> int:
+    """Return how long the first answer is, 0 while it is not whole."""
+    head, found, rest = received.partition(b"\r\n\r\n")
     if not found:
-        return False
-    for line in head.lower().split(b"\r\n"):
+        return 0
+    begin = len(head) + len(found)
+    lines = head.lower().split(b"\r\n")
+    for line in lines:
         if line.startswith(b"content-length:"):
-            return len(body) >= int(line[15:])
-    return body.endswith(b"0\r\n\r\n") if b"chunked" in head.lower() else head.split()[1] in {b"202", b"204"}
+            end = int(line[15:])
+            return begin + end if len(rest) >= end else 0
+    if b"transfer-encoding: chunked" in lines:
+        return begin + rest.index(b"0\r\n\r\n") + 5 if b"0\r\n\r\n" in rest else 0
+    return begin if head.split()[1] in {b"202", b"204"} else 0
 
 
-def outcome_of(answer: bytes) -> str:
-    """Return what an answer says: OK, CLOSED, a code of ours, or `HTTP` and a status."""
+def _outcome(answer: bytes) -> str:
     head, _, body = answer.partition(b"\r\n\r\n")
     if not head:
         return CLOSED
     status = head.split()[1].decode("latin-1")
     try:
-        told = json.loads(body)
+        said = json.loads(body)
     except ValueError:
-        told = None
-    code = _code_of(told) if isinstance(told, dict) else None
+        said = None
+    code = _code_of(said) if isinstance(said, dict) else None
     return code or (OK if status.startswith("2") else f"HTTP {status}")
 
 
-def _code_of(told: dict[str, object]) -> str | None:
-    match told:
-        case (
-            {"code": str(code)} | {"error": {"data": {"code": str(code)}}} | {"result": {"_meta": {"code": str(code)}}}
-        ):
+def _code_of(said: dict[str, object]) -> str | None:
+    match said:
+        case {"code": str(code)} | {"error": {"data": {"code": str(code)}}}:
+            return code
+        case {"result": {"_meta": {"code": str(code)}}}:
             return code
         case {"error": {"code": int(number)}}:
             return f"JSON-RPC {number}"

@@ -28,7 +28,7 @@ from seed.ports import free_port
 from tests.benchmarks.processes import wait_until_answering
 from tests.bounds.front import Front, front_of
 from tests.bounds.hostile import hostile
-from tests.bounds.meter import cpu_seconds
+from tests.bounds.meter import Peak, cpu_seconds
 from tests.bounds.toolbox import DOCUMENT, drained
 from tests.support.installation import EXCHANGE_SECRET, EmbeddedIdentityProvider
 from tests.support.raw import Raw, raw_upstream
@@ -37,7 +37,7 @@ from tests.support.servers import running
 ROOT = Path(__file__).parents[2]
 COMMAND = str(Path(sys.executable).with_name("tools-provider"))
 AUDIENCE = "pizzeria-backend"
-READ_TIMEOUT = 2  # seconds, so that what is slow is seen to end
+READ_TIMEOUT = 1  # seconds, so that what is slow is seen to end
 _LASTING = {"accessTokenLifespan": 3600}
 _SECONDS_TO_STOP = 20
 _CALLS_TO_WEIGH = 100
@@ -82,14 +82,20 @@ class Stage:
         self.identity_provider = identity_provider
         self.front = front
         self.hostile = hostile
+        self.reader = 0  # bytes of a process that reads a small document
         self.answering = answering
         self._tokens: dict[str, str] = {}
 
     def reset(self) -> None:
-        """Make hostile upstream and front honest again."""
+        """Make hostile upstream and front honest again, and forget the source that rows may register."""
+        self.forget()
         self.front.lie = None
         self.hostile.describe(DOCUMENT)
         self.hostile.answer = drained(self.hostile)
+
+    def forget(self) -> None:
+        """Take the source `row` away."""
+        self.admin("DELETE", "/api/v1/sources/row")
 
     def token(self, username: str = "johndoe") -> str:
         if username not in self._tokens:
@@ -152,13 +158,15 @@ def staged() -> Iterator[tuple[Stage, Healthy]]:
         address, provider = stack.enter_context(_provider(front.address, folder))
         stage = Stage(address, provider.pid, identity_provider, front, raw, answering)
         stage.reset()
-        stage.register("healthy", f"http://127.0.0.1:{healthy.port}/openapi.json", default_audience=AUDIENCE)
+        with Peak(stage.pid) as peak:
+            stage.register("healthy", f"http://127.0.0.1:{healthy.port}/openapi.json", default_audience=AUDIENCE)
+        stage.reader = peak.children
         stage.register("hostile", raw.url, default_audience=AUDIENCE)
         stage.register(
             "answering", f"{answering}/document/of%20the%20upstream/1", base_url=answering, default_audience=AUDIENCE
         )
         request = stage.call("healthy__state", b"{}", "chef").decode("latin-1")
-        healthy.ask({"call": request, "port": stage.port})
+        healthy.ask({"call": request, "port": stage.port, "provider": stage.pid})
         healthy.cost = _cost_of_a_call(stage, healthy)
         yield stage, healthy
 

@@ -1,7 +1,10 @@
 """Which agent tokens are accepted, and what the others are told."""
 
+import base64
 import hashlib
+import string
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import jwt
@@ -16,6 +19,9 @@ from tests.support.issuer import USER, Answer, Issuer, jwk_of, private_key, segm
 
 pytestmark = pytest.mark.anyio
 
+ALPHABET = f"{string.ascii_letters}{string.digits}-_"
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
 
 async def refusal(verifier: AgentTokenVerifier, token: str) -> InvalidAgentToken:
     with pytest.raises(InvalidAgentToken) as refused:
@@ -29,7 +35,7 @@ async def test_a_good_token_says_whose_it_is(verifier: AgentTokenVerifier, issue
     value = issuer.token()
     agent = await verifier.verify(value)
     assert agent.value == value
-    assert agent.digest == hashlib.sha256(value.encode()).digest()
+    assert agent.digest == hashlib.sha256(value.rpartition(".")[0].encode()).digest()
     assert agent.issuer == issuer.issuer
     assert agent.subject == USER
     assert agent.preferred_username is None
@@ -189,7 +195,8 @@ async def test_a_refusal_says_what_to_do(
 
 SIGNED_WRONGLY: list[tuple[Callable[[Issuer], str], str]] = [
     (lambda _: "opaque", "This is not a signed JWT (three parts joined by dots)."),
-    (lambda _: "!!!!.e30.AA", "The token's header cannot be read."),
+    (lambda _: "!!!!.e30.AA", "The parts of the token must be base64url without padding."),
+    (lambda _: f"{segment(b'{')}.e30.AA", "The token's header cannot be read."),
     (lambda _: f"{segment([1])}.e30.AA", "The token's header cannot be read."),
     (lambda issuer: issuer.forged(headers={"alg": 5}), "The token's header names no algorithm."),
     (lambda issuer: issuer.forged(headers={"alg": "none"}), "The token must be signed with an asymmetric algorithm."),
@@ -369,12 +376,83 @@ async def test_garbage_is_no_token(verifier: AgentTokenVerifier, garbage: str) -
     assert (await refusal(verifier, garbage)).code == "token_invalid"
 
 
-async def test_a_token_is_written_in_one_way_so_that_a_revoked_one_has_no_other(
-    verifier: AgentTokenVerifier, issuer: Issuer
+def padded(token: str) -> str:
+    return f"{token}=="
+
+
+def with_other_last_bits(token: str) -> str:
+    """Another last character that stands for the same bytes: of an RS256 signature it carries two bits of six."""
+    others = (token[:-1] + character for character in ALPHABET if character != token[-1])
+    return next(each for each in others if bytes_of(each) == bytes_of(token))
+
+
+def in_the_other_alphabet(token: str) -> str:
+    content, signature = token.rsplit(".", 1)
+    return f"{content}.{signature.replace('-', '+').replace('_', '/')}"
+
+
+def with_a_character_of_no_alphabet(token: str) -> str:
+    return f"{token[:-4]}~{token[-4:]}"
+
+
+def with_a_line_end(token: str) -> str:
+    return f"{token[:-4]}\n{token[-4:]}"
+
+
+def bytes_of(token: str) -> bytes:
+    return base64.urlsafe_b64decode(token.rsplit(".", 1)[1] + "==")
+
+
+SPELLINGS = [padded, with_other_last_bits, in_the_other_alphabet, with_a_character_of_no_alphabet, with_a_line_end]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+async def test_a_token_is_written_in_one_way(
+    verifier: AgentTokenVerifier, issuer: Issuer, spelling: Callable[[str], str]
 ) -> None:
-    token = issuer.token()
+    token = next(each for number in count() if set("-_") <= set((each := issuer.token(jti=str(number)))[-342:]))
     await verifier.verify(token)
-    assert (await refusal(verifier, f"{token}==")).code == "token_invalid"
+    other = spelling(token)
+    assert other != token
+    assert bytes_of(other) == bytes_of(token)  # what a lenient reader makes of it
+    refused = await refusal(verifier, other)
+    assert (refused.code, refused.detail) == (
+        "token_invalid",
+        "The parts of the token must be base64url without padding.",
+    )
+
+
+@pytest.mark.parametrize("part", [0, 1])
+async def test_the_signed_parts_have_one_spelling_too(verifier: AgentTokenVerifier, issuer: Issuer, part: int) -> None:
+    parts = issuer.token(jti="x").split(".")[:2]
+    parts[part] += "=="
+    assert "without padding" in (await refusal(verifier, signed(".".join(parts), "key-1"))).detail
+
+
+@pytest.mark.parametrize("jti", ["some-id", None])
+async def test_a_revoked_token_stays_so_under_the_second_signature_that_anybody_can_make_of_the_first(
+    verifier: AgentTokenVerifier, issuer: Issuer, jti: str | None
+) -> None:
+    issuer.publish("key-EC", "ES256")
+    token = issuer.token(jti=jti)
+    content, signature = token.rsplit(".", 1)
+    r, s = (int.from_bytes(half) for half in (bytes_of(token)[:32], bytes_of(token)[32:]))
+    twin = f"{content}.{segment(r.to_bytes(32) + (P256_ORDER - s).to_bytes(32))}"
+    assert twin != f"{content}.{signature}"
+    assert (await verifier.verify(twin)).digest == (await verifier.verify(token)).digest
+    await verifier.refuse(await verifier.verify(token))
+    assert (await refusal(verifier, twin)).code == "token_revoked"
+    assert (await refusal(verifier, token)).code == "token_revoked"
+
+
+async def test_of_tokens_without_an_id_only_the_refused_one_is_revoked(
+    verifier: AgentTokenVerifier, issuer: Issuer, clock: Clock
+) -> None:
+    token = issuer.token(jti=None)
+    await verifier.refuse(await verifier.verify(token))
+    clock.advance(1)
+    assert (await verifier.verify(issuer.token(jti=None))).token_id is None
+    assert (await refusal(verifier, token)).code == "token_revoked"
 
 
 async def test_no_token_is_missing(verifier: AgentTokenVerifier) -> None:

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
-from app.operation.operation import Body, BodyField, Operation, Parameter
+from app.operation.operation import Body, BodyField, Operation, Parameter, operation_from_json, operation_to_json
+from app.tools.request.plan import build_request, plan_request
 from tests.openapi.documents import a_document, a_get, a_post, only
 
 TEXT = {"type": "string"}
+FORM = "application/x-www-form-urlencoded"
 
 
 def parameter(name: str, location: str = "query", **fields: Any) -> dict[str, Any]:
@@ -75,11 +77,82 @@ def test_headers_that_are_not_the_callers_are_no_arguments() -> None:
     operation, report = only(a_document({"/a": a_get(*ignored)}))
     assert properties(operation) == {}
     assert report.status == "ready"
-    names = ["Host", "Content-Length", "Transfer-Encoding", "Connection", "Proxy-Authorization", "Cookie", "Forwarded"]
-    names += ["X-Forwarded-For", "TE", "Upgrade", "Expect", "traceparent", "X-HTTP-Method-Override", "Accept-Encoding"]
-    operation, report = only(a_document({"/a": a_get(*(parameter(name, "header") for name in names))}))
-    assert properties(operation) == {}
-    assert (report.status, (report.reason or "").count("never taken from a caller")) == ("degraded", 10)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Host", "Content-Length", "Transfer-Encoding", "Connection", "TE", "Upgrade", "Expect", "Accept-Encoding"),
+        *("Content-Encoding", "Content_Type", "Keep-Alive", "Trailer", "Proxy", "Proxy-Authorization", "Early-Data"),
+        *("Cookie", "Origin", "Referer", "Sec-Fetch-Site", "Access-Control-Request-Method"),
+        *("Via", "Forwarded", "X-Forwarded-For", "X_Forwarded_Host", "X-Real-IP", "CF-Connecting-IP", "True-Client-IP"),
+        *("X-Client-IP", "X-Cluster-Client-IP", "Fastly-Client-IP", "X-Envoy-External-Address", "WL-Proxy-Client-IP"),
+        *("X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL", "X-Host"),
+        *("X-Auth-Request-User", "X-Remote-User", "X-Amzn-Oidc-Data", "Client-Cert", "X-Middleware-Subrequest"),
+        *("traceparent", "tracestate", "baggage", "b3", "X-B3-TraceId", "X-Amzn-Trace-Id"),
+    ],
+)
+def test_headers_that_only_we_or_a_proxy_may_set_are_no_arguments(name: str) -> None:
+    operation, report = only(a_document({"/a": a_get(parameter(name, "header"))}))
+    assert (properties(operation), operation.parameters, report.status) == ({}, (), "degraded")
+    said = "a parameter was left out: the header {} is never taken from a caller (at /paths/~1a/get/parameters/0)"
+    assert report.reason == said.format(name)
+    operation, report = only(a_document({"/a": a_get(parameter(name, "header", required=True))}))
+    assert (properties(operation), operation.parameters) == ({}, ())
+    assert "from a caller, and the document requires it: calls may be refused" in (report.reason or "")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["If-Match", "If-None-Match", "Range", "Prefer", "Idempotency-Key", "User-Agent", "X-Request-Id", "X-Tenant"],
+)
+def test_conditions_ranges_and_an_api_s_own_headers_are_arguments(name: str) -> None:
+    operation, report = only(a_document({"/a": a_get(parameter(name, "header"))}))
+    assert list(properties(operation)) == [name]
+    assert report.status == "ready"
+
+
+def test_two_parameters_never_stand_for_one_name_of_the_path() -> None:
+    found = [parameter(name, "path", description=name) for name in ("ID", "id", "Id")]
+    operation, report = only(a_document({"/a/{id}": a_get(*found)}))
+    assert [(each.argument, each.name) for each in operation.parameters] == [("id", "id")]
+    assert properties(operation)["id"]["description"] == "id"
+    assert (report.reason or "").count("the path has no {") == 2
+    operation, report = only(a_document({"/a/{id}": a_get(found[0], found[2])}))
+    assert properties(operation)["id"]["description"] == "ID"
+    assert "taken for {id}, whose case differs" in (report.reason or "")
+    assert "the path has no {Id}" in (report.reason or "")
+
+
+def test_a_parameter_of_the_query_stands_for_the_variable_in_the_path_s_own_query() -> None:
+    operation, report = only(a_document({"/find?q={q}&p={p}": a_get(parameter("q"), parameter("limit"))}))
+    assert [(each.argument, each.location, each.required) for each in operation.parameters] == [
+        ("q", "path", True),
+        ("p", "path", True),
+        ("limit", "query", False),
+    ]
+    assert properties(operation)["q"]["minLength"] == 1
+    assert "taken for {q} in the path's own query" in (report.reason or "")
+    url = build_request(plan_request(operation, "http://api"), {"q": "a b", "p": "x", "limit": "1"}).url
+    assert url == "http://api/find?q=a%20b&p=x&limit=1"
+
+
+@pytest.mark.parametrize("name", ["x", "q"])
+def test_a_parameter_whose_name_has_another_s_value_in_the_path_s_own_query_is_left_out(name: str) -> None:
+    stated = [parameter("q"), parameter(name, "path")]
+    operation, report = only(a_document({f"/find?q={{{name}}}": a_get(*stated)}))
+    assert [(each.name, each.location) for each in operation.parameters] == [(name, "path")]
+    assert "a parameter was left out: the path has that name in its own query" in (report.reason or "")
+
+
+def test_the_members_of_a_form_that_only_answers_have_are_remembered() -> None:
+    members = {"owner": {"type": "string", "readOnly": True}, "note": {"type": "string"}}
+    for media_type, kept in ((FORM, ("owner",)), ("application/json", ())):
+        content = {media_type: {"schema": {"type": "object", "properties": members}}}
+        operation, _ = only(a_document({"/a": {"post": {"requestBody": {"content": content}}}}))
+        assert operation.body is not None
+        assert (operation.body.read_only, list(properties(operation))) == (kept, ["note"])
+        assert operation_from_json(operation_to_json(operation)) == operation
 
 
 def test_a_parameter_with_content_carries_its_media_type() -> None:

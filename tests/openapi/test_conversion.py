@@ -131,7 +131,7 @@ def test_a_whole_query_neither_changes_the_path_s_own_nor_hides_what_it_cannot_s
         == "https://api.example/a?x=1&y=2"
     )
     for value, detail in (
-        ({"x": 2}, "must not have 'x' in it: that is the name of another argument"),
+        ({"x": 2}, "must not have 'x' in it: the address of this operation has that name already"),
         ("y=2", "must be an object: it is sent as a form"),
     ):
         with pytest.raises(Invalid) as caught:

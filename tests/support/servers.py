@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -36,10 +37,11 @@ def address_of(opened: socket.socket) -> str:
 
 
 @contextmanager
-def running(app: ASGIApp, opened: socket.socket | None = None) -> Iterator[str]:
+def running(app: ASGIApp, opened: socket.socket | None = None, **config: Any) -> Iterator[str]:
     """Serve the application while the block lasts, on the socket or on a free port; yields its address."""
     opened = opened or listener()
-    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=GRACE))
+    given = {"log_config": None, "access_log": False, "ws": "none", "timeout_graceful_shutdown": GRACE, **config}
+    server = _Server(uvicorn.Config(app, **given))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]}, daemon=True)
     thread.start()
     try:

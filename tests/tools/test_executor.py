@@ -23,11 +23,13 @@ from app.errors import (
     Invalid,
     InvalidAgentToken,
     NotPermitted,
+    TooLarge,
     ToolsProviderError,
     Unavailable,
 )
 from app.identity.agent_token import AgentToken
 from app.memory import InProcessMemory
+from app.operation.operation import Body
 from app.outbound import AddressPolicy, AiohttpSender
 from app.sources.source import Authority
 from app.telemetry import Telemetry
@@ -43,6 +45,7 @@ from tests.tools.builders import a_source, an_agent, an_operation
 pytestmark = pytest.mark.anyio
 
 MENU = {"category": {"type": "string"}, "vegan": {"type": "boolean"}}
+REQUEST_BYTES = 1_024
 
 
 @dataclass
@@ -86,6 +89,7 @@ class Provider:
             self.outcomes,
             telemetry,
             upstream_timeout=upstream_timeout,
+            request_bytes=REQUEST_BYTES,
             refuse=self._refuse,
             clock=self.clock,
         )
@@ -312,6 +316,22 @@ async def test_wrong_arguments_send_nothing_and_stay_out_of_the_record(provider:
     record = await provider.the_record()
     assert (record.kind, record.outcome, record.detail) == ("refusal", "invalid_arguments", None)
     assert "secret" not in repr(record)
+
+
+async def test_what_would_grow_too_large_on_the_wire_is_refused_before_a_token_is_asked_for(provider: Provider) -> None:
+    note = an_operation("note", "post", body=Body("text/plain", required=True, argument="text"))
+    note = replace(note, input_schema={"type": "object", "properties": {"text": {"type": "string"}}})
+    async with scripted(ok(b"{}")) as server:
+        provider.catalog.put(a_source("pizzeria", server.address), [note])
+        with pytest.raises(TooLarge) as refused:
+            await provider.call({"text": "a" * (REQUEST_BYTES + 1)}, tool="pizzeria/note")
+        assert refused.value.code == "request_too_large"
+        assert "1,024 bytes (UPSTREAM_REQUEST_BYTES)" in refused.value.detail
+        assert (server.connections, provider.issuing.asked) == (0, [])
+        record = await provider.the_record()
+        assert (record.kind, record.outcome) == ("refusal", "request_too_large")
+        await provider.call({"text": "a" * REQUEST_BYTES}, tool="pizzeria/note")
+    assert server.connections == 1
 
 
 async def test_a_pass_through_source_gets_the_agents_own_token_and_is_counted(provider: Provider) -> None:

@@ -1,38 +1,51 @@
 """Request bodies: read within a limit, and parsed so that every later reader sees the same thing."""
 
 import json
-import re
-from collections.abc import AsyncGenerator, Collection, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 import orjson
 from fastapi.routing import APIRoute
-from starlette.datastructures import FormData, Headers, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.datastructures import Headers
 from starlette.routing import Match
 from starlette.types import Message, Receive, Scope
 
-from app.errors import Invalid, TooLarge, UnsupportedMediaType
+from app.api.http.dependencies import composition_of
+from app.api.http.held import FREE, Holding
+from app.errors import Invalid, TooLarge, ToolsProviderError, UnsupportedMediaType
 from app.operation.media_types import essence
 
+REFUSAL = "refusal"  # in the state of a request whose connection says why it must be refused
+_HOLDING = "holding"  # … and what its body holds
 DEPTH = 128
 VALUES = 100_000  # of a body; checking many more would keep every other caller waiting for seconds
 _INT64_DIGITS = 18  # every integer of so many digits fits 64 bits
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # or what begins one and does not end
 
 
 class ClientGone(Exception):
     """The client closed the connection before it was answered."""
 
 
+def refusal_of(scope: Scope) -> ToolsProviderError | None:
+    """Return why a request must be refused, as far as its connection knows."""
+    refusal: ToolsProviderError | None = scope.get("state", {}).get(REFUSAL)
+    return refusal
+
+
+def let_go(scope: Scope) -> None:
+    """Give back what the body of an answered request held."""
+    if (holding := scope.get("state", {}).get(_HOLDING)) is not None:
+        holding.end()
+
+
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """Return the whole request body.
 
-    Raises TooLarge over `limit` bytes, announced or sent, UnsupportedMediaType for a compressed one, and ClientGone
-    when the client leaves first.
+    Raises TooLarge over `limit` bytes, announced or sent, UnsupportedMediaType for a compressed one, Unavailable when
+    all callers' bodies hold too much, what its connection found wrong, and ClientGone when the client leaves first.
     """
     body = bytearray()
-    async for chunk in _chunks(scope, receive, limit):
+    async for chunk in chunks(scope, receive, limit):
         body += chunk
     return bytes(body)
 
@@ -67,14 +80,30 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def has_too_many(body: bytes) -> bool:
-    """Whether JSON has more lists and objects than values are permitted, told without parsing it.
+    """Whether JSON has more values than are permitted, told without parsing it.
 
     To make a million of them, and to look through them for garbage, would keep everyone waiting for a second.
     """
-    if body.count(b"[") + body.count(b"{") <= VALUES:
+    if max(_containers_and_commas(body)) <= VALUES:
         return False
-    without = _STRING.sub(b"", body)
-    return without.count(b"[") + without.count(b"{") > VALUES
+    counted = containers_and_commas(body)
+    return counted is None or max(counted) > VALUES
+
+
+def containers_and_commas(body: bytes) -> tuple[int, int] | None:
+    """Return how many lists and objects JSON has, and how many commas: each a value, or before one.
+
+    None for more strings than permitted values and their names could be. Takes some hundredths of a second for four
+    megabytes of anything.
+    """
+    unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if unescaped.count(b'"') > 4 * VALUES:
+        return None
+    return _containers_and_commas(b"".join(unescaped.split(b'"')[::2]))
+
+
+def _containers_and_commas(text: bytes) -> tuple[int, int]:
+    return text.count(b"[") + text.count(b"{"), text.count(b",")
 
 
 def is_json(content_type: str | None) -> bool:
@@ -109,59 +138,8 @@ class FormRoute(APIRoute):
         return (match, child) if match is Match.NONE or is_multipart(scope) else (Match.NONE, {})
 
 
-class _Form(MultiPartParser):
-    """A form that is held in memory, refused when it ends early, and whose texts are bytes, told as latin-1."""
-
-    def __init__(self, content_type: str, stream: AsyncGenerator[bytes], most_parts: int, most_bytes: int) -> None:
-        # The last `charset` counts; a sender's own may be one that cannot decode these bytes, or that changes them.
-        headers = Headers({"content-type": f"{content_type}; charset=latin-1"})
-        super().__init__(headers, stream, max_files=most_parts, max_fields=most_parts, max_part_size=most_bytes)
-        self.spool_max_size = most_bytes
-        self._whole = False
-
-    def on_end(self) -> None:
-        self._whole = True
-
-    async def parse(self) -> FormData:
-        form = await super().parse()
-        if not self._whole:
-            for file in self._files_to_close_on_error:
-                file.close()
-            raise MultiPartException("It ends before its last boundary.")
-        return form
-
-
-async def read_parts(scope: Scope, receive: Receive, names: Collection[str], limit: int) -> dict[str, bytes]:
-    """Return the parts of a multipart/form-data body (RFC 7578), which may have these names, each once.
-
-    Nothing is written to a disk: all parts together have at most `limit` bytes. Raises Invalid("invalid_request") for
-    anything else, and what `read_body` raises.
-    """
-    content_type = Headers(scope=scope)["content-type"]
-    parser = _Form(content_type, _chunks(scope, receive, limit), len(names), limit)
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise Invalid("invalid_request", f"The multipart body cannot be read: {error.message}") from None
-    try:
-        return {name: await _content(value) for name, value in _expected(form, names)}
-    finally:
-        await form.close()
-
-
-def _expected(form: FormData, names: Collection[str]) -> list[tuple[str, UploadFile | str]]:
-    parts = form.multi_items()
-    if {name for name, _ in parts} - set(names) or len(form) < len(parts):
-        expected = " and ".join(f"`{each}`" for each in names)
-        raise Invalid("invalid_request", f"The multipart body may have the parts {expected}, each once.")
-    return parts
-
-
-async def _content(part: UploadFile | str) -> bytes:
-    return part.encode("latin-1") if isinstance(part, str) else await part.read()
-
-
-async def _chunks(scope: Scope, receive: Receive, limit: int) -> AsyncGenerator[bytes]:
+async def chunks(scope: Scope, receive: Receive, limit: int) -> AsyncGenerator[bytes]:
+    """Yield the body as it comes. Raises what `read_body` raises."""
     headers = Headers(scope=scope)
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("unsupported_media_type", "Send the body as it is, without a Content-Encoding.")
@@ -170,16 +148,28 @@ async def _chunks(scope: Scope, receive: Receive, limit: int) -> AsyncGenerator[
         raise _too_large(limit)
     size = 0
     more = True
+    holding = None
     while more:
         message = await receive()
+        if (refusal := refusal_of(scope)) is not None:  # of what has come only a part is a body
+            raise refusal
         if message["type"] == "http.disconnect":
             raise ClientGone
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
             raise _too_large(limit)
+        if size > FREE:
+            holding = holding or _holding(scope)
+            holding.grow_to(size)
         yield chunk
         more = message.get("more_body", False)
+
+
+def _holding(scope: Scope) -> Holding:
+    holding = Holding(composition_of(scope).held, scope["agent"].subject)
+    scope["state"][_HOLDING] = holding
+    return holding
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:

@@ -10,6 +10,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 from starlette.types import Receive, Scope, Send
 
+from app.api.http.held import Held
 from app.api.http.readiness import Readiness
 from app.audit.log import AuditLog
 from app.audit.outcome import Outcomes
@@ -42,6 +43,7 @@ class Composition:
     outcomes: Outcomes
     admin_roles: frozenset[str]
     document_bytes: int  # of an uploaded document, at most
+    held: Held
     catalog: Catalog
     access: Access
     executor: ToolExecutor

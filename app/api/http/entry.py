@@ -1,4 +1,4 @@
-"""What every request passes first: is it for this server, and may the page that sends it; whatever way it is written.
+"""What every request passes first: is it whole, for this server, and may the page that sends it; however it is written.
 
 Failures become problems, and every answer gets the security headers. It also establishes which trace a request joins,
 unless a probe or a scraper sent it, and for the REST door who sent it and how large it is.
@@ -6,22 +6,32 @@ unless a probe or a scraper sent it, and for the REST door who sent it and how l
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NoReturn
 
 import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.http.bodies import ClientGone, is_json, is_multipart, not_json, read_body, read_json, replayed
+from app.api.http.bodies import (
+    ClientGone,
+    is_json,
+    is_multipart,
+    let_go,
+    not_json,
+    read_body,
+    read_json,
+    refusal_of,
+    replayed,
+)
 from app.api.http.dependencies import agent_of, composition_of
+from app.api.http.limits import not_one_host
 from app.api.http.problems import MCP, Problems, internal_error
 from app.api.http.reach import Reach, host_refused, origin_refused
 from app.api.http.readiness import Readiness
 from app.errors import (
     BadAnswer,
     InvalidAgentToken,
-    Misdirected,
     NotPermitted,
     TooLarge,
     ToolsProviderError,
@@ -46,9 +56,10 @@ _SECURITY_HEADERS = [
     (b"referrer-policy", b"no-referrer"),
 ]
 _POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")  # of all but pages
-# Probes and scrapers ask under whatever address they have, or under none (HTTP/1.0), and so often that a trace of each
-# would be in the way. Nothing secret is there.
-_ANY_HOST = frozenset({"/health", "/ready", "/metrics"})
+# Probes and scrapers ask so often that a trace of each would be in the way. They know only the address of a pod, or
+# send no Host (HTTP/1.0): the first path is answered under any name, the others under none that strangers could have.
+_HEALTH = "/health"
+_PROBED = frozenset({_HEALTH, "/ready", "/metrics"})
 _PREFLIGHT = [
     (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
     (b"access-control-max-age", b"600"),
@@ -89,8 +100,8 @@ class Entry:
             scope = {**scope, "method": "GET"}
         composition = composition_of(scope)
         answer = _Answer(send, prefix.encode(), composition.readiness)
-        if path in _ANY_HOST:
-            await self._answered(self._app, scope, receive, answer)
+        if path in _PROBED:
+            await self._answered(self._let_in, scope, receive, answer)
             return
         door = MCP if path == MCP else "/api/" if path.startswith("/api/") else "/"
         telemetry = composition.telemetry
@@ -101,10 +112,13 @@ class Entry:
             span.set_attribute("http.response.status_code", answer.status)
 
     async def _let_in(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
-        headers = scope["headers"]
+        headers, path = scope["headers"], scope["path"]
         hosts = [value.strip() for name, value in headers if name == b"host"]
-        if len(hosts) != 1 or not self._reach.hosts.fullmatch(hosts[0]):
-            await self._refuse(host_refused(hosts), scope)
+        refusal = refusal_of(scope)
+        if refusal is None or (path in _PROBED and isinstance(refusal, Unavailable)):
+            refusal = self._judged(hosts, path, scope["http_version"])
+        if refusal is not None:
+            await self._refuse(refusal, scope)
         origins = [value.strip() for name, value in headers if name == b"origin"]
         if origins:
             if any(origin.lower() not in self._reach.origins for origin in origins):
@@ -112,21 +126,25 @@ class Entry:
             answer.share(origins[0])
             if scope["method"] == "OPTIONS" and await _preflight(headers, answer):
                 return
-        app = self._authenticated if scope["path"].startswith("/api/") else self._app
+        app = self._authenticated if path.startswith("/api/") else self._app
         await app(scope, receive, answer)
 
-    async def _refuse(self, refusal: Misdirected | NotPermitted, scope: Scope) -> NoReturn:
+    def _judged(self, hosts: Sequence[bytes], path: str, version: str) -> ToolsProviderError | None:
+        """Return the refusal of a request with these Host headers (RFC 9112 section 3.2)."""
+        if version not in ("1.1", "1.0") or len(hosts) > 1 or (not hosts and version == "1.1"):
+            return not_one_host()
+        if path == _HEALTH:
+            return None
+        known = self._reach.local_hosts if path in _PROBED else self._reach.hosts
+        fits = known.fullmatch(hosts[0]) if hosts else path in _PROBED
+        return None if fits else host_refused(hosts)
+
+    async def _refuse(self, refusal: ToolsProviderError, scope: Scope) -> NoReturn:
         composition = composition_of(scope)
         await composition.outcomes.refused(refusal, "mcp" if scope["path"] == MCP else "rest")
         raise refusal
 
-    async def _answered(
-        self,
-        app: _Inner,
-        scope: Scope,
-        receive: Receive,
-        answer: "_Answer",
-    ) -> None:
+    async def _answered(self, app: _Inner, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
             await app(scope, receive, answer)
         except ClientGone:
@@ -142,6 +160,8 @@ class Entry:
             _log.exception("internal_error", path=scope["path"], trace_id=current_trace_id())
             if not answer.status:
                 await internal_error(scope)(scope, receive, answer)
+        finally:
+            let_go(scope)
 
     async def _authenticated(self, scope: Scope, receive: Receive, send: Send) -> None:
         composition = composition_of(scope)

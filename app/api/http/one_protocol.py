@@ -34,12 +34,20 @@ class OneProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """See httptools."""
         if not self.parser.should_upgrade() or self.parser.get_method() == b"CONNECT":
-            super().on_headers_complete()
+            self.on_head()
 
     def on_message_complete(self) -> None:
         """See httptools."""
         if not self.parser.should_upgrade():
-            super().on_message_complete()
+            self.on_end()
+
+    def on_head(self) -> None:
+        """Begin with the request, whose head has come in full."""
+        super().on_headers_complete()
+
+    def on_end(self) -> None:
+        """Finish the request, whose body has come in full."""
+        super().on_message_complete()
 
     def without_offer(self) -> bytes:
         """Return the head that was just read, as bytes."""
@@ -55,7 +63,11 @@ class _Parser(httptools.HttpRequestParser):
         self._protocol = protocol
 
     def feed_data(self, data: "bytes | bytearray | memoryview[int] | array[int]") -> None:
-        try:
-            super().feed_data(data)
-        except httptools.HttpParserUpgrade as offered:
-            self.feed_data(self._protocol.without_offer() + bytes(data)[offered.args[0] :])
+        rest = bytes(data)
+        while True:
+            try:
+                super().feed_data(rest)
+            except httptools.HttpParserUpgrade as offered:
+                rest = self._protocol.without_offer() + rest[offered.args[0] :]
+            else:
+                return

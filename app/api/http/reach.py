@@ -17,6 +17,7 @@ _APP = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*://[a-z0-9._-]+(?::[0-9]{1,5})?"
 # What our own paths begin with. PUBLIC_URL may end in one of them: below https://host/api, the path /api/v1/tools
 # that a proxy has shortened is not /v1/tools.
 _OURS = r"api|docs|health|mcp|metrics|openapi\.json|ready|static|\.well-known"
+_LOCAL = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9a-f:.]{2,45}\]|[a-z0-9_-]{1,63}"
 _LONGEST = 100  # characters of what was sent that are said again
 
 
@@ -24,12 +25,14 @@ _LONGEST = 100  # characters of what was sent that are said again
 class Reach:
     """`path` is that of PUBLIC_URL, empty without one; `below` matches what still begins with it, its group is ours.
 
-    `hosts` matches a Host, `origins` are in lower case.
+    `hosts` matches a Host, `local_hosts` also one that no page can be reached under but one of our own network: an IP
+    address, or a name without a dot. `origins` are in lower case.
     """
 
     path: str
     below: re.Pattern[str]
     hosts: re.Pattern[bytes]
+    local_hosts: re.Pattern[bytes]
     origins: frozenset[bytes]
 
 
@@ -41,12 +44,12 @@ def reach_of(public_url: str, hosts: Sequence[str], origins: Sequence[str]) -> R
     parts = urlsplit(public_url)
     names = {_host(parts.netloc), *_LOOPBACK, *map(_host, hosts)}
     known = {f"{parts.scheme}://{parts.netloc}", *map(_origin, origins)}
-    # A dot at the end makes a name absolute (RFC 3986 section 3.2.2); clusters are asked so to spare searches.
-    pattern = rf"(?:{'|'.join(map(re.escape, sorted(names)))})\.?(?::[0-9]{{1,5}})?"
+    known_names = "|".join(map(re.escape, sorted(names)))
     return Reach(
         parts.path,
         re.compile(rf"{re.escape(parts.path)}(/(?:(?:{_OURS})(?:/.*)?)?)?", re.DOTALL),
-        re.compile(pattern.encode(), re.IGNORECASE),
+        _hosts(known_names),
+        _hosts(rf"{known_names}|{_LOCAL}"),
         frozenset(each.encode() for each in known),
     )
 
@@ -68,6 +71,11 @@ def origin_refused(origins: Sequence[bytes]) -> NotPermitted:
         f"Pages of the origin {' '.join(map(_shown, origins))} may not use this server. If they are meant to, the "
         "operator adds it to ALLOWED_ORIGINS.",
     )
+
+
+def _hosts(names: str) -> re.Pattern[bytes]:
+    # A dot at the end makes a name absolute (RFC 3986 section 3.2.2); clusters are asked so to spare searches.
+    return re.compile(rf"(?:{names})\.?(?::[0-9]{{1,5}})?".encode(), re.IGNORECASE)
 
 
 def _host(entry: str) -> str:

@@ -6,6 +6,7 @@ one tool.
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import orjson
@@ -35,6 +36,10 @@ class McpEntry:
     Of a message that calls a tool, `scope["tool"]` is the tool, or NotFound.
     """
 
+    def __init__(self) -> None:
+        # One body after the other: each may take some tenths of a second, which only those who send such wait for.
+        self._apart = ThreadPoolExecutor(1, "unreadable")
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         _tidy(scope)
         composition = composition_of(scope)
@@ -49,12 +54,30 @@ class McpEntry:
             return
         if not is_json(Headers(scope=scope)["content-type"]):
             raise not_json()
-        message, body = await _read(await read_body(scope, receive, MCP_BYTES), scope)
+        message, body = await self._read(await read_body(scope, receive, MCP_BYTES), scope)
         if (call := _call_of(message)) is not None:
             await _decide(composition, call, scope)
         answer = _Answer(send)
         transport = composition.mcp_transport
         await unless_gone(receive, transport(scope, replayed(body, receive), answer), lambda: answer.complete)
+
+    async def _read(self, body: bytes, scope: Scope) -> tuple[object, bytes]:
+        """Return the message, and the body that says it to the SDK.
+
+        Of a call whose arguments cannot be read, these are `scope["arguments"]`, with Unusable in them. Raises what
+        `read_json` raises for what is not one message.
+        """
+        try:
+            message = read_json(body)
+            _check_arguments(message)
+        except (Invalid, TooLarge):
+            apart = await asyncio.get_running_loop().run_in_executor(self._apart, call_apart, body)
+            if apart is None:
+                raise
+            message, scope["arguments"] = apart
+            body = orjson.dumps(message)
+        _check_form(message)
+        return message, body
 
 
 def _tidy(scope: Scope) -> None:
@@ -81,25 +104,6 @@ async def _decide(composition: Composition, call: Mapping[str, Any], scope: Scop
         scope["tool"] = await composition.access.admit(agent, asked, "mcp")
     except NotFound as unknown:
         scope["tool"] = unknown
-
-
-async def _read(body: bytes, scope: Scope) -> tuple[object, bytes]:
-    """Return the message, and the body that says it to the SDK.
-
-    Of a call whose arguments cannot be read, these are `scope["arguments"]`, with Unusable in them. Raises what
-    `read_json` raises for what is not one message.
-    """
-    try:
-        message = read_json(body)
-        _check_arguments(message)
-    except (Invalid, TooLarge):
-        apart = await asyncio.to_thread(call_apart, body)  # up to two seconds of one that is made for it
-        if apart is None:
-            raise
-        message, scope["arguments"] = apart
-        body = orjson.dumps(message)
-    _check_form(message)
-    return message, body
 
 
 def _check_arguments(message: object) -> None:

@@ -13,12 +13,13 @@ from typing import Any
 
 import orjson
 
-from app.api.http.bodies import DEPTH, VALUES, check_shape, has_too_many, read_json
+from app.api.http.bodies import DEPTH, VALUES, check_shape, containers_and_commas, read_json
 from app.errors import Invalid, TooLarge
 from app.tools.arguments import BEYOND_64_BITS, Arguments, Unusable
 
 _LEVELS = DEPTH + 8  # the arguments begin some levels down, and one that is too deep for them stays recognisable
 _LEVELS_OF_MANY = 4  # of arguments that are too many anyway; the names in `_meta` are the deepest that count
+_CONTAINERS = VALUES * 5 // 4
 _LONGEST_INTEGER = 40  # digits; what is longer is not worth converting, only to be refused
 _TO_BRACKET = re.compile(rb'[^"\[\]{}]*+(?:"(?:[^"\\]++|\\.)*+"[^"\[\]{}]*+)*+([\[\]{}])', re.DOTALL)
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
@@ -35,9 +36,13 @@ _TOO_LONG = Unusable(BEYOND_64_BITS)
 def call_apart(body: bytes) -> tuple[dict[str, Any], Arguments] | None:
     """Return the message of a call without its arguments, and these, with Unusable in the place of what is wrong.
 
-    None when this is no call, or when anything else of the message cannot be read either.
+    None when this is no call, when anything else of the message cannot be read either, and when there are so many
+    lists, objects and strings that to find the rest of the message among them would take long.
     """
-    too_many = has_too_many(body)
+    counted = containers_and_commas(body)
+    if counted is None or counted[0] > _CONTAINERS:
+        return None
+    too_many = max(counted) > VALUES
     message = _lenient(body, _LEVELS_OF_MANY if too_many else _LEVELS)
     if not isinstance(message, dict) or message.get("method") != "tools/call":
         return None

@@ -59,6 +59,7 @@ _WHEN: Mapping[str, str] = {
     "invalid_json": "the body is not JSON that can be read unambiguously",
     "invalid_request": "a field or parameter is missing, unknown or of the wrong kind",
     "invalid_arguments": "the arguments do not fit the tool; nothing was sent",
+    "request_too_large": "what the call would send is over a limit; nothing was sent",
     "cursor_invalid": "the cursor is not one of ours",
     "tool_not_found": "no such tool, or none that the caller may see",
     "body_too_large": "the body is over its limit",
@@ -134,6 +135,7 @@ CALL: Codes = {
         "exchange_scope_not_granted",
     ),
     404: ("tool_not_found",),
+    413: ("request_too_large",),
     422: ("invalid_arguments",),
     502: (
         "upstream_name",

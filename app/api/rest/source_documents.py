@@ -8,9 +8,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from app.api.http.bodies import FormRoute, read_body, read_json, read_parts
+from app.api.http.bodies import FormRoute, read_body, read_json
 from app.api.http.dependencies import Admin, Sources, composition_of
 from app.api.http.entry import ADMIN_BYTES
+from app.api.http.multipart import read_parts
 from app.api.rest.failures import ADMIN, AUDIENCES, CALLER, CHANGED, DOCUMENT, PARAMETERS, SOURCE, Responses, failures
 from app.api.rest.source_answers import RegisteredAnswer
 from app.api.rest.sources import TAGGED, IfMatch, SourceKey, etag, registered, versions

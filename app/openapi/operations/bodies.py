@@ -138,9 +138,10 @@ class _Reader:
         return self._form()
 
     def _fields(self, members: Members) -> ReadBody:
-        fields, inputs = [], []
+        fields, inputs, read_only = [], [], []
         for name, places in members.schemas.items():
             if any(self._schemas.is_read_only(raw) for raw, _ in places):
+                read_only.append(name)
                 continue
             if hides_something(name):
                 self._notes.append(remark("a member with invisible characters in its name was left out", places[0][1]))
@@ -155,7 +156,8 @@ class _Reader:
             always = needed and self._body.required
             fields.append(field)
             inputs.append(Input(_WHOLE, name, always, definition, once_given=needed and not always))
-        return ReadBody(replace(self._body, fields=tuple(fields)), tuple(inputs))
+        kept = tuple(read_only) if self._kind == "form" else ()
+        return ReadBody(replace(self._body, fields=tuple(fields), read_only=kept), tuple(inputs))
 
     def _upload(self, schemas: Iterable[Value]) -> Upload | None:
         """Return what a field takes that takes files."""

@@ -83,12 +83,12 @@ class Drafting:
             raise Unusable("it is not an Operation Object", place)
         if node is not raw:
             notes.append(remark("an operation that is a `$ref`, which OpenAPI does not allow, was followed", pointer))
-        literals, template = split_template(item.path)
+        literals, _ = split_template(item.path)
         if any(segment in {".", ".."} for segment in "{}".join(literals).split("/")):
             raise Unusable("its path has dot segments", item.pointer)
         head = parse(OperationObject, _head(node), place, notes)
         wishes = extensions.tool_wishes(node) if any(key.startswith("x-") for key in node) else ToolWishes()
-        arguments = self._arguments(item, node, place, template, notes)
+        arguments = self._arguments(item, node, place, notes)
         notes += self._credentials(node, place, arguments)
         servers = self._own_servers(item, node, place, notes)
         accept, shape = self._answers.of(node)
@@ -115,16 +115,14 @@ class Drafting:
         schemas = {name: each.schema for name, each in arguments.inputs.items()}
         return Draft(operation, wishes.name or head.operation_id, schemas, place)
 
-    def _arguments(
-        self, item: PathItem, node: Json, place: str, template: Sequence[str], notes: list[str]
-    ) -> _Arguments:
+    def _arguments(self, item: PathItem, node: Json, place: str, notes: list[str]) -> _Arguments:
         lists = [
             (raw.get("parameters"), join(where, "parameters"))
             for raw, where in ((item.raw, item.pointer), (node, place))
         ]
         places = self._parameters.merged(lists, notes)
         of_body = [each for each in places if str(each.raw.get("in")) in _OF_BODY]
-        read = self._parameters.read([each for each in places if each not in of_body], template, notes)
+        read = self._parameters.read([each for each in places if each not in of_body], item.path, notes)
         return _named(read, self._body(node, place, of_body, notes))
 
     def _credentials(self, node: Json, place: str, arguments: _Arguments) -> list[str]:

@@ -1,17 +1,19 @@
 """Parameter Objects (OAS 3.1.1 section 4.8.12) of a path and its operation: what is said, and where it goes."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import get_args
+from urllib.parse import unquote_plus
 
 from app.openapi.operations import swagger2
+from app.openapi.operations.headers import RESERVED, RESERVED_FAMILIES
 from app.openapi.operations.objects import ParameterObject
 from app.openapi.operations.parts import Input, Place, Unusable, parse
 from app.openapi.schema.definitions import Definition
 from app.openapi.schema.schemas import Schemas, short_examples
 from app.operation.media_types import by_preference, is_media_type, kind_of
-from app.operation.operation import Location, Parameter, Style, Value
+from app.operation.operation import Location, Parameter, Style, Value, split_template
 from app.operation.pointers import Unresolvable, join, remark
 from app.operation.text import hides_something, shortened
 
@@ -26,37 +28,6 @@ _LOCATIONS: tuple[Location, ...] = get_args(Location)
 _IN = {each.lower(): each for each in (*_LOCATIONS, "body", "formData")}
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SET_BY_US = {"accept", "content-type", "authorization"}  # OAS 3.1.1 section 4.8.12.2: such a definition is ignored
-_RESERVED = {
-    "accept-encoding",
-    "baggage",
-    "connection",
-    "content-length",
-    "cookie",
-    "cookie2",
-    "expect",
-    "forwarded",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy",
-    "set-cookie",
-    "te",
-    "traceparent",
-    "tracestate",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "x-forwarded",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-url",
-    "x-real-ip",
-    "x-rewrite-url",
-}
-# Servers that make CGI variables of headers read `_` as `-`, and `Proxy` as HTTP_PROXY (CVE-2016-5385).
-_RESERVED_FAMILIES = ("proxy-", "sec-", "x-forwarded-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +40,46 @@ class _Known:
     unusable: str | None = None
 
 
+class _Template:
+    """A path and the names in it. `taken` are those that a parameter stands for."""
+
+    def __init__(self, path: str) -> None:
+        self.names = split_template(path)[1]
+        self.taken: set[str] = set()
+        own_query = path.partition("#")[0].partition("?")[2]
+        pairs = [pair.partition("=") for pair in own_query.split("&")]
+        self._in_query = {unquote_plus(name): split_template(value)[1] for name, _, value in pairs}
+
+    def placed(self, known: _Known, pointer: str, notes: list[str]) -> tuple[Parameter, Definition] | None:
+        """Return the parameter where the path wants it; None if there is nothing to say. Raises Unusable."""
+        parameter = known.parameter
+        if known.unusable is not None:
+            raise Unusable(known.unusable, pointer)
+        if parameter is None:
+            return None
+        if parameter.location == "path" and parameter.name not in self.names:
+            parameter = self._of_another_case(parameter, pointer, notes)
+        elif parameter.location == "query" and (variables := self._in_query.get(parameter.name)):
+            if variables != (parameter.name,) or parameter.name in self.taken:
+                raise Unusable("the path has that name in its own query", pointer)
+            notes.append(remark(f"taken for {{{parameter.name}}} in the path's own query", pointer))
+            self.taken.add(parameter.name)
+            in_path = Parameter(
+                parameter.argument, parameter.name, "path", required=True, style="simple", explode=False
+            )
+            return in_path, _not_empty(known.definition)
+        return parameter, known.definition
+
+    def _of_another_case(self, parameter: Parameter, pointer: str, notes: list[str]) -> Parameter:
+        name = parameter.name
+        for meant in self.names:
+            if meant.lower() == name.lower() and meant not in self.taken:
+                notes.append(remark(f"taken for {{{meant}}}, whose case differs", pointer))
+                self.taken.add(meant)
+                return replace(parameter, argument=meant, name=meant)
+        raise Unusable(f"the path has no {{{name[:60]}}}", pointer)
+
+
 class Parameters:
     """The parameters of one document, each read once, no matter how many operations share it."""
 
@@ -76,28 +87,29 @@ class Parameters:
         self._schemas = schemas
         self._known: dict[str, _Known] = {}
 
-    def read(self, places: Iterable[Place], template: Sequence[str], notes: list[str]) -> list[tuple[Parameter, Input]]:
-        """Return these parameters and one for each name in the path. The `argument` of each is still its name."""
+    def read(self, places: Iterable[Place], path: str, notes: list[str]) -> list[tuple[Parameter, Input]]:
+        """Return these parameters and one for each name in the path. The `argument` of each is still its name.
+
+        No two of them write one name: nor does one write a name that the path itself has with another's value.
+        """
+        template = _Template(path)
+        known = [(place, self._read(place)) for place in places]
+        in_path = [each.parameter for _, each in known if each.parameter and each.parameter.location == "path"]
+        template.taken.update(parameter.name for parameter in in_path)
         found = []
-        for place in places:
-            known = self._read(place)
-            notes += known.notes
-            parameter, unusable = known.parameter, known.unusable
-            if parameter is not None and parameter.location == "path" and parameter.name not in template:
-                meant = [name for name in template if name.lower() == parameter.name.lower()]
-                if meant:
-                    notes.append(remark(f"taken for {{{meant[0]}}}, whose case differs", place.pointer))
-                    parameter = replace(parameter, argument=meant[0], name=meant[0])
-                else:
-                    unusable = f"the path has no {{{parameter.name[:60]}}}"
-            if unusable is not None:
-                notes.append(remark(f"a parameter was left out: {unusable}", place.pointer))
-            elif parameter is not None:
-                said = Input(parameter.location, parameter.name, parameter.required, known.definition)
-                found.append((parameter, said))
+        for place, each in known:
+            notes += each.notes
+            try:
+                placed = template.placed(each, place.pointer, notes)
+            except Unusable as error:
+                notes.append(remark(f"a parameter was left out: {error}", place.pointer))
+                continue
+            if placed is not None:
+                parameter, definition = placed
+                found.append((parameter, Input(parameter.location, parameter.name, parameter.required, definition)))
         found = _one_query(found, notes)
         declared = {parameter.name for parameter, _ in found if parameter.location == "path"}
-        for name in dict.fromkeys(template):
+        for name in dict.fromkeys(template.names):
             if name not in declared:
                 found.append(_undeclared(name))
                 notes.append(f"the path has {{{name}}}, which no parameter declares: taken as text")
@@ -150,7 +162,7 @@ class Parameters:
             _require_whole_query(place, content_type, notes)
         if location == "header" and parsed.name.lower() in _SET_BY_US:
             return _Known(None, definition, ())
-        _require_sendable(parsed.name, location, place.pointer)
+        _require_sendable(parsed, place.pointer)
         if raw_schema is None:
             definition = Definition({"type": "string"})
         style = _style(parsed, location, place.pointer, notes)
@@ -197,10 +209,12 @@ def _one_query(found: list[tuple[Parameter, Input]], notes: list[str]) -> list[t
     return [each for each in found if each[0] not in left_out]
 
 
-def _require_sendable(name: str, location: Location, pointer: str) -> None:
+def _require_sendable(parsed: ParameterObject, pointer: str) -> None:
+    name, location = parsed.name, parsed.location
     lower = name.lower().replace("_", "-")
-    if location == "header" and (lower in _RESERVED or lower.startswith(_RESERVED_FAMILIES)):
-        raise Unusable(f"the header {name[:60]} is never taken from a caller", pointer)
+    if location == "header" and (lower in RESERVED or lower.startswith(RESERVED_FAMILIES)):
+        lost = ", and the document requires it: calls may be refused" if parsed.required else ""
+        raise Unusable(f"the header {name[:60]} is never taken from a caller{lost}", pointer)
     if location in {"header", "cookie"} and not _TOKEN.fullmatch(name):
         raise Unusable(f"{name[:60]!r} cannot be the name of a {location}", pointer)
     if hides_something(name):

@@ -3,23 +3,23 @@
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
-
-import orjson
 
 from app.errors import Violation
 from app.operation.media_types import essence, is_media_type, kind_of
 from app.operation.operation import Body, BodyField, Value
 from app.operation.pointers import join
-from app.tools.request.styles import Unencodable, json_of, pairs, percent_encoded, text_of
+from app.tools.request.styles import Pair, Room, Unencodable, json_of, pairs, percent_encoded, text_of, utf8
 
 _BINARY = "application/octet-stream"
 _URL_SAFE = str.maketrans("-_", "+/")
-_IN_QUOTES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
+# As in HTML (multipart/form-data encoding algorithm); and a backslash, which many readers take for an escape.
+_IN_QUOTES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\\": "%5C"})
+_AROUND_A_PART = 70  # bytes: two hyphens, the boundary, two line ends
+_MOST_VIOLATIONS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,10 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """One part of a multipart body (RFC 7578)."""
+class _Head:
+    """What one part of a multipart body (RFC 7578) says of itself."""
 
     name: str
-    data: bytes
     media_type: str | None = None
     filename: str | None = None
 
@@ -44,124 +43,161 @@ class _Part:
         if self.filename is not None:
             disposition = f'{disposition}; filename="{self.filename.translate(_IN_QUOTES)}"'
         kind = f"\r\nContent-Type: {self.media_type}" if self.media_type is not None else ""
-        return _utf8(f"Content-Disposition: {disposition}{kind}\r\n\r\n") + self.data
+        return utf8(f"Content-Disposition: {disposition}{kind}\r\n\r\n")
 
 
-@contextmanager
-def blaming(argument: str, violations: list[Violation]) -> Iterator[None]:
-    """Note what cannot be encoded as a violation of that argument, and continue."""
-    try:
-        yield
-    except Unencodable as error:
-        violations.append(Violation(join("", argument), str(error)))
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What is written into: the room that there is, `claim` for names that callers choose, what is wrong so far.
+
+    `claim` takes the name as it is written and the argument that it comes in, and raises Unencodable.
+    """
+
+    room: Room
+    claim: Callable[[str, str], None]
+    violations: list[Violation]
+
+    @contextmanager
+    def blaming(self, argument: str) -> Iterator[None]:
+        """Note what cannot be encoded as a violation of that argument, and continue."""
+        try:
+            yield
+        except Unencodable as error:
+            if len(self.violations) < _MOST_VIOLATIONS:
+                self.violations.append(Violation(join("", argument), str(error)))
+
+    def named(self, pairs_: Iterator[Pair], argument: str, key: str | None = None) -> Iterator[str]:
+        """Yield `name=value` for each pair; a name other than the argument's own, `key`, is claimed."""
+        last = key
+        for name, value in pairs_:
+            if name != last:
+                self.claim(name, argument)
+                last = name
+            yield f"{name}={value}"
 
 
-def encode_body(body: Body, arguments: Mapping[str, Any], violations: list[Violation]) -> Content | None:
-    """Return the body; None if it may be left out and nothing is given for it."""
+def encode_body(body: Body, arguments: Mapping[str, Any], writing: Writing) -> Content | None:
+    """Return the body; None if it may be left out and nothing is given for it. Raises TooLarge."""
     if body.argument is None:
         given = [(field, arguments[field.argument]) for field in body.fields if field.argument in arguments]
-        return _encode_fields(body, given, violations) if given or body.required else None
+        return _encode_fields(body, given, writing) if given or body.required else None
     if body.argument not in arguments:
         if body.required:
-            violations.append(Violation(join("", body.argument), "is required"))
+            writing.violations.append(Violation(join("", body.argument), "is required"))
         return None
-    with blaming(body.argument, violations):
-        return _encode_whole(body, body.argument, arguments[body.argument], violations)
+    with writing.blaming(body.argument):
+        return _encode_whole(body, body.argument, arguments[body.argument], writing)
     return None
 
 
-def _encode_fields(body: Body, given: list[tuple[BodyField, Any]], violations: list[Violation]) -> Content:
+def _encode_fields(body: Body, given: list[tuple[BodyField, Any]], writing: Writing) -> Content:
     kind = kind_of(body.media_type)
     if kind == "form":
-        return Content(body.media_type, _form(given, {field.name for field in body.fields}, violations))
+        return Content(body.media_type, _form(given, writing))
     if kind == "multipart":
-        return _multipart(body.media_type, given, violations)
-    members = {}
+        return _multipart(body.media_type, given, writing)
+    members = []
+    writing.room.take(1)
     for field, value in given:
-        with blaming(field.argument, violations):
-            members[field.name] = orjson.Fragment(json_of(value))
-    return Content(body.media_type, orjson.dumps(members))
+        with writing.blaming(field.argument):
+            member = b"%b:%b" % (json_of(field.name), json_of(value))
+            writing.room.take(len(member) + 1)
+            members.append(member)
+    return Content(body.media_type, b"{%b}" % b",".join(members))
 
 
-def _encode_whole(body: Body, argument: str, value: Value, violations: list[Violation]) -> Content:
+def _encode_whole(body: Body, argument: str, value: Value, writing: Writing) -> Content:
     kind = kind_of(body.media_type)
     if body.binary and kind != "multipart":
-        return Content(body.media_type, _bytes(value))
+        return _counted(Content(body.media_type, _decoded(value, writing.room)), writing.room)
     if kind == "json":
-        return Content(body.media_type, json_of(value))
+        return _counted(Content(body.media_type, json_of(value)), writing.room)
     if isinstance(value, str) and kind in {"text", "binary"}:
-        return Content(_with_charset(body.media_type, value), _utf8(value))
+        return _counted(Content(_with_charset(body.media_type, value), utf8(value)), writing.room)
     if kind == "text":
         raise Unencodable("must be text")
     if kind == "binary":
-        return Content(body.media_type, json_of(value))
+        return _counted(Content(body.media_type, json_of(value)), writing.room)
     if not isinstance(value, dict):
         raise Unencodable("must be an object: it is sent as a form")
     known = {field.name: replace(field, argument=argument) for field in body.fields}
     given = [(known.get(name, BodyField(argument, name, binary=body.binary)), each) for name, each in value.items()]
     if kind == "form":
-        return Content(body.media_type, _form(given, set(value), violations))
-    return _multipart(body.media_type, given, violations)
+        return Content(body.media_type, _form(given, writing))
+    return _multipart(body.media_type, given, writing)
 
 
-def _form(given: list[tuple[BodyField, Any]], names: set[str], violations: list[Violation]) -> bytes:
-    written: list[tuple[str, str]] = []
+def _counted(content: Content, room: Room) -> Content:
+    room.take(len(content.data))
+    return content
+
+
+def _form(given: list[tuple[BodyField, Any]], writing: Writing) -> bytes:
+    parts: list[str] = []
+    writing.room.take(-1)  # each pair is counted with a divider before it
     for field, value in given:
-        if value is None:
-            continue
-        with blaming(field.argument, violations):
-            if field.style is not None and field.explode and isinstance(value, dict) and field.style != "deepObject":
-                refuse_names(value, names - {field.name})
-            written += _form_pairs(field, value)
-    return "&".join(f"{name}={text}" for name, text in written).encode()
+        if value is not None:
+            with writing.blaming(field.argument):
+                named = _form_pairs(field, value, writing.room)
+                parts += writing.named(named, field.argument, percent_encoded(field.name))
+    return "&".join(parts).encode()
 
 
-def form_text(value: Mapping[str, Any]) -> str:
-    """Return the members as `application/x-www-form-urlencoded`; a list is several values of its name."""
-    pairs_of_all = [_form_pairs(BodyField(name, name), each) for name, each in value.items() if each is not None]
-    return "&".join(f"{name}={text}" for each in pairs_of_all for name, text in each)
+def form_pairs(value: Mapping[str, Any], room: Room) -> Iterator[Pair]:
+    """Yield the members as `application/x-www-form-urlencoded` has them; a list is several values of its name."""
+    for name, each in value.items():
+        if each is not None:
+            yield from _form_pairs(BodyField(name, name), each, room)
 
 
-def refuse_names(value: Mapping[str, Any], others: AbstractSet[str]) -> None:
-    """Refuse an exploded object whose members have the names of other arguments."""
-    for name in value:
-        if name in others:
-            raise Unencodable(f"must not have {name!r} in it: that is the name of another argument")
-
-
-def _form_pairs(field: BodyField, value: Value) -> list[tuple[str, str]]:
+def _form_pairs(field: BodyField, value: Value, room: Room) -> Iterator[Pair]:
     if field.style is not None:
-        return pairs(field.name, value, field.style, explode=bool(field.explode))
-    name = percent_encoded(field.name)
-    items = value if isinstance(value, list) and not _is_json(field) else [value]
-    return [(name, percent_encoded(text_of(item))) for item in items if item is not None]
+        return pairs(field.name, value, field.style, room, explode=bool(field.explode))
+    items = value if isinstance(value, list) and not _is_json(field) else [text_of(value)]
+    return pairs(field.name, items, "form", room, explode=True)
 
 
 def _is_json(field: BodyField) -> bool:
     return field.content_type is not None and kind_of(field.content_type) == "json"
 
 
-def _multipart(media_type: str, given: list[tuple[BodyField, Any]], violations: list[Violation]) -> Content:
+def _multipart(media_type: str, given: list[tuple[BodyField, Any]], writing: Writing) -> Content:
     parts: list[bytes] = []
+    writing.room.take(_AROUND_A_PART)  # as many are in the last line
     for field, value in given:
-        with blaming(field.argument, violations):
+        with writing.blaming(field.argument):
             items = value if isinstance(value, list) and not _is_json(field) else [value]
-            parts += [_part(field, item).written() for item in items if item is not None]
+            parts += _parts(field, items, writing.room)
     # No value can contain the digest of itself and all the others.
-    boundary = hashlib.sha256(b"\0".join(parts)).hexdigest()
+    digest = hashlib.sha256()
+    for number, part in enumerate(parts):
+        digest.update(b"\0" if number else b"")
+        digest.update(part)
+    boundary = digest.hexdigest()
     data = b"".join(b"--%b\r\n%b\r\n" % (boundary.encode(), part) for part in parts) + b"--%b--\r\n" % boundary.encode()
     return Content(f"{essence(media_type)}; boundary={boundary}", data)
 
 
-def _part(field: BodyField, value: Value) -> _Part:
+def _parts(field: BodyField, items: list[Any], room: Room) -> Iterator[bytes]:
+    last, written = None, b""
+    for item in items:
+        if item is not None:
+            head, data = _part(field, item, room)
+            if head != last:
+                last, written = head, head.written()
+            room.take(len(written) + len(data) + _AROUND_A_PART)
+            yield written + data
+
+
+def _part(field: BodyField, value: Value, room: Room) -> tuple[_Head, bytes]:
     if field.binary and not (field.or_text and isinstance(value, str)):
-        return _file(field, value)
+        return _file(field, value, room)
     if isinstance(value, dict | list):
-        return _Part(field.name, json_of(value), field.content_type or "application/json")
-    return _Part(field.name, _utf8(text_of(value)), field.content_type)
+        return _Head(field.name, field.content_type or "application/json"), json_of(value)
+    return _Head(field.name, field.content_type), utf8(text_of(value))
 
 
-def _file(field: BodyField, value: Value) -> _Part:
+def _file(field: BodyField, value: Value, room: Room) -> tuple[_Head, bytes]:
     stated = value if isinstance(value, dict) else {"content": value}
     media_type = stated.get("content_type") or field.content_type or _BINARY
     filename = stated.get("filename") or field.name
@@ -169,13 +205,15 @@ def _file(field: BodyField, value: Value) -> _Part:
         raise Unencodable("must have a media type like image/png in `content_type`")
     if not isinstance(filename, str):
         raise Unencodable("must have text in `filename`")
-    return _Part(field.name, _bytes(stated.get("content")), media_type, filename)
+    return _Head(field.name, media_type, filename), _decoded(stated.get("content"), room)
 
 
-def _bytes(value: Value) -> bytes:
+def _decoded(value: Value, room: Room) -> bytes:
+    """Return the bytes; what they decode to has to fit in the room, but is not counted yet."""
     try:
+        room.need(len(value) // 4 * 3 - 2)
         return base64.b64decode(value.translate(_URL_SAFE), validate=True)
-    except (AttributeError, ValueError, binascii.Error):
+    except (AttributeError, TypeError, ValueError, binascii.Error):
         raise Unencodable("must be bytes in base64, with padding, without line ends or a `data:` prefix") from None
 
 
@@ -183,10 +221,3 @@ def _with_charset(media_type: str, text: str) -> str:
     if text.isascii() or ";" in media_type or not media_type.lower().startswith("text/"):
         return media_type
     return f"{media_type}; charset=utf-8"
-
-
-def _utf8(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise Unencodable("must be Unicode text without lone surrogates") from None

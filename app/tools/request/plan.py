@@ -4,18 +4,21 @@ The arguments have been checked against the tool's schema before, but nothing he
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 from app.errors import Violation
 from app.operation.media_types import kind_of
 from app.operation.operation import Location, Operation, Parameter, Value, split_template
 from app.operation.pointers import join
 from app.tools.arguments import invalid_arguments
-from app.tools.request.content import blaming, encode_body, form_text, refuse_names
+from app.tools.request.content import Content, Writing, encode_body, form_pairs
+from app.tools.request.names import Claims, Names, Place
 from app.tools.request.styles import (
+    Room,
     Unencodable,
     checked_header,
     header_text,
@@ -26,7 +29,15 @@ from app.tools.request.styles import (
     text_of,
 )
 
+MOST_BYTES = 8_388_608  # of a body, unless the operator says otherwise
+_MOST_OF_TARGET = 16_384  # bytes of path and query; common servers take 8 to 16 KiB
+_MOST_OF_HEADERS = 32_768  # bytes of the arguments' headers; nginx and Kestrel take as many of all headers together
 _LITERAL = "/?%:@!$&'()*+,;=~"  # besides letters, digits and `_.-`: what a template may hold as it is
+_AROUND_A_HEADER = len(": \r\n")
+_AROUND_COOKIES = len("cookie: \r\n") - len("; ")  # each is counted with one byte before it; two divide them
+_LONG_TARGET = "path and query would have more than {:,} bytes, which servers do not accept"
+_LONG_HEADERS = "headers and cookies would have more than {:,} bytes, which servers do not accept"
+_LONG_BODY = "the body would have more than {:,} bytes (UPSTREAM_REQUEST_BYTES)"
 _NO_SEGMENT = {"", ".", ".."}
 _ANY_ANSWER = "application/json, */*;q=0.5"
 
@@ -47,20 +58,23 @@ class RequestPlan:
 
     operation: Operation
     method: str
-    base: str  # scheme, host and base path
+    origin: str
     base_query: str
-    beginning: str  # of the path, before any parameter
+    beginning: str  # of the path with the base's, before any parameter
     pieces: tuple[tuple[str, str], ...]  # of the path: a parameter's name, which may be empty, and what follows it
     accept: str
     parameters: Mapping[Location, tuple[Parameter, ...]]
     known: frozenset[str]  # arguments
-    names: Mapping[Location, frozenset[str]]  # that the query and the cookies have without any argument's members
+    names: Names
     fixed: Mapping[str, str]  # what base and path say in the query, which is part of what is called
+    target_bytes: int  # what base and path have of the target
 
 
 def plan_request(operation: Operation, base_url: str) -> RequestPlan:
     """Return the plan for calls of the operation at `base_url`, or at its own server."""
     base = urlsplit(urljoin(base_url, operation.server or base_url))
+    base_path, base_query = quote(base.path.rstrip("/"), safe=_LITERAL), quote(base.query, safe=_LITERAL)
+    own_query = f"{base.query}&{operation.path.partition('#')[0].partition('?')[2]}"
     literals, names = split_template(operation.path)
     beginning, *following = (quote(each, safe=_LITERAL) for each in literals)
     parameters: dict[Location, tuple[Parameter, ...]] = {}
@@ -70,37 +84,34 @@ def plan_request(operation: Operation, base_url: str) -> RequestPlan:
     return RequestPlan(
         operation,
         operation.method.upper(),
-        f"{base.scheme}://{base.netloc}{quote(base.path.rstrip('/'), safe=_LITERAL)}",
-        quote(base.query, safe=_LITERAL),
-        beginning,
+        f"{base.scheme}://{base.netloc}",
+        base_query,
+        f"{base_path}{beginning}",
         tuple(zip(names, following, strict=True)),
         _accept(operation.accept),
         parameters,
         in_body.union(parameter.argument for parameter in operation.parameters),
-        {
-            "query": _query_names(operation.path).union(parameter.name for parameter in parameters.get("query", ())),
-            "cookie": frozenset(parameter.name for parameter in parameters.get("cookie", ())),
-        },
-        {name: value for name, value in parse_qsl(f"{base.query}&{_query_of(operation.path)}") if "{" not in value},
+        Names(operation, f"{base.path}{operation.path}", own_query),
+        {name: value for name, value in parse_qsl(own_query, keep_blank_values=True) if "{" not in value},
+        len("".join((base_path, base_query and f"?{base_query}", beginning, *following))),
     )
 
 
-def build_request(plan: RequestPlan, arguments: Mapping[str, Any]) -> UpstreamRequest:
-    """Return the request. Raises Invalid("invalid_arguments") with every violation."""
+def build_request(plan: RequestPlan, arguments: Mapping[str, Any], most_bytes: int = MOST_BYTES) -> UpstreamRequest:
+    """Return the request. Its body has at most so many bytes.
+
+    Raises Invalid (`invalid_arguments`) with every violation, and TooLarge (`request_too_large`) as soon as one of its
+    parts has grown too large.
+    """
     building = _Building(plan, arguments)
     building.check_names()
-    target = building.target()
-    query = building.query()
+    url = f"{plan.origin}{building.target()}"
     headers = building.headers()
-    stated = plan.operation.body
-    body = None if stated is None else encode_body(stated, arguments, building.violations)
+    body = building.body(most_bytes)
     if building.violations:
         raise invalid_arguments(building.violations)
     if body is not None:
         headers.append(("content-type", body.media_type))
-    path, _, own_query = target.partition("?")
-    query_text = "&".join(filter(None, [plan.base_query, own_query, *query]))
-    url = f"{plan.base}{path}{'?' if query_text else ''}{query_text}"
     return UpstreamRequest(plan.method, url, tuple(headers), None if body is None else body.data)
 
 
@@ -109,58 +120,91 @@ class _Building:
         self.violations: list[Violation] = []
         self._plan = plan
         self._arguments = arguments
+        self._claims: Claims | None = None
 
     def check_names(self) -> None:
-        """Refuse undeclared arguments and note required ones that are missing."""
+        """Refuse undeclared arguments, and those that have a name of what no caller gives; note missing ones."""
+        names = self._plan.names
         for name in self._arguments:
             if name not in self._plan.known:
                 self.violations.append(Violation(join("", name), "is unknown"))
         for parameter in self._plan.operation.parameters:
             if parameter.required and self._arguments.get(parameter.argument) is None:
                 self.violations.append(Violation(join("", parameter.argument), "is required"))
+        for argument, refusal in names.refusals.items():
+            value = self._arguments.get(argument)
+            if value is not None and not (isinstance(value, dict) and argument in names.spread):
+                self.violations.append(Violation(join("", argument), refusal))
 
     def target(self) -> str:
-        """Return path and query of the template with the path parameters in them."""
+        """Return path and query."""
+        room = Room(_MOST_OF_TARGET, _LONG_TARGET)
+        room.take(self._plan.target_bytes)
         values = {parameter.name: self._path_value(parameter) for parameter in self._given("path")}
-        return "".join([self._plan.beginning, *(values.get(name, "") + literal for name, literal in self._plan.pieces)])
+        target = self._plan.beginning
+        for name, literal in self._plan.pieces:
+            value = values.get(name, "")
+            room.take(len(value))
+            target = f"{target}{value}{literal}"
+        path, _, own_query = target.partition("?")
+        query = "&".join(filter(None, [self._plan.base_query, own_query, *self._query(room)]))
+        return f"{path}?{query}" if query else path
 
     def _path_value(self, parameter: Parameter) -> str:
-        with blaming(parameter.argument, self.violations):
+        writing = self._writing("path", Room(_MOST_OF_TARGET, _LONG_TARGET))
+        with writing.blaming(parameter.argument):
             value = self._arguments[parameter.argument]
             if parameter.content_type is not None:
-                text = percent_encoded(_content_text(parameter.content_type, value))
+                text = writing.room.encoded(_content_text(parameter.content_type, value))
+            elif parameter.style == "matrix":
+                text = "".join(f";{each}" for each in self._parameter(parameter, writing))
+                text = text if isinstance(value, dict | list) and parameter.explode else text.removesuffix("=")
             else:
-                text = path_text(parameter.name, value, parameter.style, explode=parameter.explode)
+                text = path_text(value, parameter.style, writing.room, explode=parameter.explode)
             if text in _NO_SEGMENT:
                 raise Unencodable("must not be empty, `.` or `..`: it would change the path")
             return text
         return ""
 
-    def query(self) -> list[str]:
+    def _query(self, room: Room) -> list[str]:
         """Return the parts of the query, as they are sent."""
-        written = [f"{name}={value}" for name, value in self._pairs("query")]
+        writing = self._writing("query", room)
+        written: list[str] = []
+        for parameter in self._given("query"):
+            with writing.blaming(parameter.argument):
+                if not self._is_fixed(parameter):
+                    written += self._parameter(parameter, writing)
         for parameter in self._given("querystring"):
-            with blaming(parameter.argument, self.violations):
-                written.append(self._whole_query(parameter))
+            with writing.blaming(parameter.argument):
+                written += self._whole_query(parameter, writing)
         return written
 
-    def _whole_query(self, parameter: Parameter) -> str:
+    def _whole_query(self, parameter: Parameter, writing: Writing) -> list[str]:
         value, content_type = self._arguments[parameter.argument], parameter.content_type or ""
         if kind_of(content_type) != "form":
-            return percent_encoded(_content_text(content_type, value))
+            text = writing.room.encoded(_content_text(content_type, value))
+            writing.claim(text, parameter.argument)
+            return [text]
         if not isinstance(value, dict):
             raise Unencodable("must be an object: it is sent as a form")
-        refuse_names(value, self._plan.names["query"])
-        return form_text(value)
+        return list(writing.named(form_pairs(value, writing.room), parameter.argument))
 
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers except the body's."""
         headers = [("accept", self._plan.accept)]
+        writing = self._writing("cookie", Room(_MOST_OF_HEADERS, _LONG_HEADERS))
         for parameter in self._given("header"):
-            with blaming(parameter.argument, self.violations):
-                headers.append((parameter.name, self._header_value(parameter)))
-        if cookies := self._pairs("cookie"):
-            headers.append(("cookie", "; ".join(f"{name}={value}" for name, value in cookies)))
+            with writing.blaming(parameter.argument):
+                value = self._header_value(parameter)
+                writing.room.take(len(parameter.name) + len(value) + _AROUND_A_HEADER)
+                headers.append((parameter.name, value))
+        cookies: list[str] = []
+        for parameter in self._given("cookie"):
+            with writing.blaming(parameter.argument):
+                cookies += self._parameter(parameter, writing)
+        if cookies:
+            writing.room.take(_AROUND_COOKIES + len(cookies))
+            headers.append(("cookie", "; ".join(cookies)))
         return headers
 
     def _header_value(self, parameter: Parameter) -> str:
@@ -171,13 +215,13 @@ class _Building:
             return checked_header(json.dumps(json.loads(json_of(value)), separators=(",", ":")))
         return checked_header(text_of(value))
 
-    def _pairs(self, location: Location) -> list[tuple[str, str]]:
-        written: list[tuple[str, str]] = []
-        for parameter in self._given(location):
-            with blaming(parameter.argument, self.violations):
-                if location != "query" or not self._is_fixed(parameter):
-                    written += self._parameter_pairs(parameter)
-        return written
+    def body(self, most: int) -> Content | None:
+        """Return the body, if there is one."""
+        stated = self._plan.operation.body
+        if stated is None:
+            return None
+        room = Room(most, _LONG_BODY)
+        return encode_body(stated, self._arguments, self._writing("body", room))
 
     def _is_fixed(self, parameter: Parameter) -> bool:
         """Whether the query has that value without it, and may not have another one beside or instead of it."""
@@ -186,19 +230,26 @@ class _Building:
             raise Unencodable(f"must be {fixed!r}: the path of this operation says so")
         return fixed is not None
 
-    def _parameter_pairs(self, parameter: Parameter) -> list[tuple[str, str]]:
-        value = self._arguments[parameter.argument]
-        if parameter.content_type is not None:
-            return [(percent_encoded(parameter.name), percent_encoded(_content_text(parameter.content_type, value)))]
-        if parameter.explode and parameter.style != "deepObject" and isinstance(value, dict):
-            refuse_names(value, self._plan.names[parameter.location] - {parameter.name})
-        return pairs(
+    def _parameter(self, parameter: Parameter, writing: Writing) -> Iterator[str]:
+        """Yield `name=value` for each pair of a query, a cookie, or the path in the style matrix."""
+        value, content_type = self._arguments[parameter.argument], parameter.content_type
+        named = pairs(
             parameter.name,
-            value,
-            parameter.style,
+            value if content_type is None else _content_text(content_type, value),
+            parameter.style if content_type is None else "form",
+            writing.room,
             explode=parameter.explode,
-            allow_reserved=parameter.allow_reserved,
+            allow_reserved=parameter.allow_reserved and content_type is None,
         )
+        return writing.named(named, parameter.argument, percent_encoded(parameter.name))
+
+    def _writing(self, place: Place, room: Room) -> Writing:
+        return Writing(room, partial(self._claim, place), self.violations)
+
+    def _claim(self, place: Place, name: str, argument: str) -> None:
+        if argument in self._plan.names.rivals:
+            self._claims = self._claims or self._plan.names.claims()
+            self._claims.claim(place, name, argument)
 
     def _given(self, location: Location) -> list[Parameter]:
         return [
@@ -212,15 +263,6 @@ def _content_text(content_type: str, value: Value) -> str:
     if kind_of(content_type) == "json":
         return json_of(value).decode()
     return text_of(value)
-
-
-def _query_of(path: str) -> str:
-    return path.partition("#")[0].partition("?")[2]
-
-
-def _query_names(path: str) -> frozenset[str]:
-    query = _query_of(path)
-    return frozenset(unquote(pair.partition("=")[0]) for pair in query.split("&")) if query else frozenset()
 
 
 def _accept(media_types: tuple[str, ...]) -> str:

@@ -1,33 +1,109 @@
 """Parameter values as text in a URL or a header: the styles of OAS 3.1.1 section 4.8.12.2.3, built on RFC 6570.
 
 No value can be read as anything but the value of its parameter: all characters except unreserved ones are
-percent-encoded, and where a style has no encoding, what would be read as something else is refused.
+percent-encoded, and where a style has no encoding, what would be read as something else is refused. What is written
+takes its room first, so that no name that is repeated, and no name inside names, grows beyond it.
 """
 
 import math
 import re
+import string
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 
+from app.errors import TooLarge
 from app.operation.operation import Style, Value
 
+_UNRESERVED = f"{string.ascii_letters}{string.digits}-._~"  # RFC 3986 section 2.3
 _HARMLESS_IN_QUERY = ":/?@!$'()*"  # of RFC 6570's reserved characters; `&=+#;[]` and the comma end or split a value
 _HEADER_TEXT = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?|")
 _EXACT_FLOATS = 2**53
+_CHUNK = 16_384  # bytes
+_PERCENT = 0x25  # first, as it is in what the others become
+_ONE_MORE = "%5B%5D"  # `[]`
 _DELIMITERS: Mapping[Style, tuple[str, str]] = {
     "form": ("", ","),
+    "matrix": ("", ","),
     "spaceDelimited": (" ", "%20"),
     "pipeDelimited": ("|", "%7C"),
 }
 
 Encode = Callable[[str], str]
+Pair = tuple[str, str]  # an encoded name and an encoded value
 
 
 class Unencodable(Exception):
     """A value that cannot be sent where it belongs; the text follows the argument's name: `must be …`."""
+
+
+class Room:
+    """How many bytes one part of a request may still have. Every writer takes what it is about to write.
+
+    Raises TooLarge (`request_too_large`) when there is no more; `too_long` says what of, with `{:,}` for how many.
+    """
+
+    __slots__ = ("_left", "_most", "_too_long")
+
+    def __init__(self, most: int, too_long: str) -> None:
+        self._left = self._most = most
+        self._too_long = too_long
+
+    def need(self, size: int) -> None:
+        """Refuse what is larger than all that is left, before it is made."""
+        if size > self._left:
+            said = self._too_long.format(self._most)
+            raise TooLarge("request_too_large", f"Nothing was sent: {said}. Send less, or send it in several calls.")
+
+    def take(self, size: int) -> None:
+        """Count what is written next."""
+        self.need(size)
+        self._left -= size
+
+    def encoded(self, text: str, safe: str = "") -> str:
+        """Return the text percent-encoded, and count it."""
+        if text.isalnum() and text.isascii():
+            self.take(len(text))
+            return text
+        data = utf8(text)
+        self.take(len(data))
+        self.take(2 * len(data.translate(None, _encoding(safe)[0])))
+        return _encoded(data, safe)
+
+
+def percent_encoded(text: str) -> str:
+    """Return the text with everything but unreserved characters (RFC 3986 section 2.3) encoded."""
+    return text if text.isalnum() and text.isascii() else _encoded(utf8(text), "")
+
+
+@cache
+def _encoding(safe: str) -> tuple[bytes, dict[int, str]]:
+    """Return the bytes that stay as they are, and what becomes of the others."""
+    kept = f"{_UNRESERVED}{safe}".encode()
+    return kept, {byte: f"%{byte:02X}" for byte in range(256) if byte not in kept}
+
+
+def _encoded(data: bytes, safe: str) -> str:
+    kept, table = _encoding(safe)
+    if len(data) <= _CHUNK:
+        return data.decode("latin-1").translate(table)
+    chunks = []  # byte by byte, megabytes would keep everybody waiting; few kinds of bytes are encoded in most texts
+    for start in range(0, len(data), _CHUNK):
+        chunk = data[start : start + _CHUNK]
+        for byte in sorted(set(chunk.translate(None, kept)), key=lambda each: each != _PERCENT):
+            chunk = chunk.replace(bytes((byte,)), table[byte].encode())
+        chunks.append(chunk)
+    return b"".join(chunks).decode()
+
+
+def utf8(text: str) -> bytes:
+    """Return the text in UTF-8."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise Unencodable("must be Unicode text without lone surrogates") from None
 
 
 def text_of(value: Value) -> str:
@@ -62,32 +138,12 @@ def json_of(value: Value) -> bytes:
         ) from None
 
 
-def percent_encoded(text: str, safe: str = "") -> str:
-    """Return the text with everything but unreserved characters (RFC 3986 section 2.3) encoded."""
-    if text.isalnum() and text.isascii():
-        return text
-    try:
-        return quote(text, safe=safe)
-    except UnicodeEncodeError:
-        raise Unencodable("must be Unicode text without lone surrogates") from None
-
-
-def path_text(name: str, value: Value, style: Style, *, explode: bool) -> str:
-    """Return the text for the path: styles simple, label and matrix."""
-    if style == "matrix":
-        return _matrix(percent_encoded(name), value, explode=explode)
+def path_text(value: Value, style: Style, room: Room, *, explode: bool) -> str:
+    """Return the text for the path: styles simple and label."""
     between = "." if style == "label" and explode else ","
-    return ("." if style == "label" else "") + between.join(_words(value, percent_encoded, explode=explode))
-
-
-def _matrix(name: str, value: Value, *, explode: bool) -> str:
-    words = _words(value, percent_encoded, explode=explode)
-    if explode and isinstance(value, dict):
-        return "".join(f";{word}" for word in words)
-    if explode and isinstance(value, list):
-        return "".join(f";{name}={word}" for word in words)
-    joined = ",".join(words)
-    return f";{name}={joined}" if joined else f";{name}"
+    words = _words(value, room.encoded, explode=explode)
+    room.take(2 * len(words))
+    return ("." if style == "label" else "") + between.join(words)
 
 
 def header_text(value: Value, *, explode: bool) -> str:
@@ -115,29 +171,44 @@ def checked_header(text: str) -> str:
 
 
 def pairs(
-    name: str, value: Value, style: Style, *, explode: bool, allow_reserved: bool = False
-) -> list[tuple[str, str]]:
-    """Return encoded names and values for a query, a cookie or a form; an exploded object has names of its own."""
-    if style == "deepObject":
-        return list(_deep(percent_encoded(name), value))
+    name: str, value: Value, style: Style, room: Room, *, explode: bool, allow_reserved: bool = False
+) -> Iterator[Pair]:
+    """Yield names and values for a query, a cookie, a form or the path (style matrix).
+
+    Each pair is counted with its `=` and a byte that divides it from the one before. The names are
+    `percent_encoded(name)`, but for those of an exploded object, which has names of its own, and those of a deepObject,
+    which begin with it.
+    """
     key = percent_encoded(name)
-    if not isinstance(value, dict | list):
-        safe = f"{_HARMLESS_IN_QUERY}," if allow_reserved else ""
-        return [(key, percent_encoded(text_of(value), safe))]
     safe = _HARMLESS_IN_QUERY if allow_reserved else ""
+    if style == "deepObject":
+        yield from _deep(key, value, room)
+    elif not isinstance(value, dict | list):
+        room.take(len(key) + 2)
+        yield key, room.encoded(text_of(value), f"{safe}," if safe else "")
+    elif explode:
+        yield from _exploded(key, value, room, safe)
+    else:
+        delimiter, written = _DELIMITERS[style]
+        words = _words(value, partial(room.encoded, safe=safe), explode=False)
+        if delimiter and any(delimiter in part for part in _parts(value)):
+            raise Unencodable(f"must not have {delimiter!r} in its items: it would be read as more items")
+        if words or style == "matrix":
+            room.take(len(key) + 2 + len(written) * max(len(words) - 1, 0))
+            yield key, written.join(words)
 
-    def encode(text: str) -> str:
-        return percent_encoded(text, safe)
 
-    if explode and isinstance(value, dict):
-        return [(percent_encoded(each), encode(text_of(item))) for each, item in value.items() if item is not None]
-    words = _words(value, encode, explode=False)
-    if explode:
-        return [(key, word) for word in words]
-    delimiter, written = _DELIMITERS[style]
-    if delimiter and any(delimiter in part for part in _parts(value)):
-        raise Unencodable(f"must not have {delimiter!r} in its items: it would be read as more items")
-    return [(key, written.join(words))] if words else []
+def _exploded(key: str, value: dict[str, Any] | list[Any], room: Room, safe: str) -> Iterator[Pair]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if item is not None:
+                room.take(2)
+                yield room.encoded(name), room.encoded(text_of(item), safe)
+        return
+    for item in value:
+        if item is not None:
+            room.take(len(key) + 2)
+            yield key, room.encoded(text_of(item), safe)
 
 
 def _words(value: Value, encode: Encode, *, explode: bool) -> list[str]:
@@ -152,16 +223,37 @@ def _words(value: Value, encode: Encode, *, explode: bool) -> list[str]:
     return [word for member in members for word in member]
 
 
-def _deep(key: str, value: Value) -> Iterator[tuple[str, str]]:
-    """`a[b]=c`. OAS defines nothing deeper: nested objects add brackets, lists have empty ones."""
-    pending = [(key, value)]
-    while pending:
-        name, item = pending.pop(0)
-        if isinstance(item, dict):
-            if any("[" in member or "]" in member for member in item):
-                raise Unencodable("must not have brackets in its names")
-            pending[:0] = [(f"{name}%5B{percent_encoded(member)}%5D", each) for member, each in item.items()]
-        elif isinstance(item, list):
-            pending[:0] = [(f"{name}%5B%5D", each) for each in item]
+def _deep(key: str, value: Value, room: Room) -> Iterator[Pair]:
+    """`a[b]=c`. OAS defines nothing deeper: nested objects add brackets, lists have empty ones.
+
+    The names of levels are put together where one of their values is written: deep ones would fill the memory.
+    """
+    levels: list[tuple[str, Iterator[tuple[str, Value]]]] = [(key, iter([("", value)]))]
+    beginning: str | None = None
+    while levels:
+        found = next(levels[-1][1], None)
+        if found is None:
+            levels.pop()
+            beginning = None
+            continue
+        last, item = found
+        if isinstance(item, dict | list):
+            levels.append((last, _inside(item, room)))
+            beginning = None
         elif item is not None:
-            yield name, percent_encoded(text_of(item))
+            if beginning is None:
+                room.need(sum(len(step) for step, _ in levels))
+                beginning = "".join(step for step, _ in levels)
+            room.take(len(beginning) + len(last) + 2)
+            yield f"{beginning}{last}", room.encoded(text_of(item))
+
+
+def _inside(value: dict[str, Any] | list[Any], room: Room) -> Iterator[tuple[str, Value]]:
+    if isinstance(value, list):
+        yield from ((_ONE_MORE, each) for each in value)
+        return
+    for member, each in value.items():
+        if "[" in member or "]" in member:
+            raise Unencodable("must not have brackets in its names")
+        room.need(len(member))
+        yield f"%5B{percent_encoded(member)}%5D", each

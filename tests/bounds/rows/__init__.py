@@ -1,6 +1,28 @@
 """The rows, a module for each party and kind of surface."""
 
 from tests.bounds.row import Row
-from tests.bounds.rows import arguments, documents, heads, identity_provider, upstreams
+from tests.bounds.rows import (
+    administration,
+    arguments,
+    bodies,
+    connections,
+    documents,
+    heads,
+    identity_provider,
+    messages,
+    tokens,
+    upstreams,
+)
 
-ROWS: list[Row] = [*heads.ROWS, *arguments.ROWS, *upstreams.ROWS, *documents.ROWS, *identity_provider.ROWS]
+ROWS: list[Row] = [
+    *heads.ROWS,
+    *connections.ROWS,
+    *tokens.ROWS,
+    *bodies.ROWS,
+    *messages.ROWS,
+    *arguments.ROWS,
+    *administration.ROWS,
+    *upstreams.ROWS,
+    *documents.ROWS,
+    *identity_provider.ROWS,
+]

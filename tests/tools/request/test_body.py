@@ -189,23 +189,6 @@ def test_members_of_a_form_may_have_a_style() -> None:
     assert form_of(body, {"b": "m/n?"}) == "b=m%2Fn%3F"
 
 
-def test_an_exploded_member_of_a_form_must_not_bring_the_name_of_another() -> None:
-    exploded = BodyField("a", "filter", style="form", explode=True)
-    others = BodyField("p", "page"), BodyField("q", "query")
-    reason = "must not have 'page' in it: that is the name of another argument"
-    assert refusals_of(flat(FORM, exploded, *others), {"a": {"x": 1, "page": 2}}) == (Violation("/a", reason),)
-    assert form_of(flat(FORM, exploded, *others), {"a": {"p": 1, "filter": 2}}) == "p=1&filter=2"
-    for harmless in (
-        replace(exploded, explode=False),
-        replace(exploded, style="deepObject"),
-        replace(exploded, style=None),
-    ):
-        assert form_of(flat(FORM, harmless, *others), {"a": {"page": 2}}).startswith("filter")
-    given = {"body": {"filter": {"page": 1}, "page": 2}}
-    assert refusals_of(whole(FORM, exploded, *others), given) == (Violation("/body", reason),)
-    assert form_of(whole(FORM, exploded, *others), {"body": {"filter": {"page": 1}}}) == "page=1"
-
-
 def test_a_whole_form_has_the_encodings_of_its_members() -> None:
     body = whole(FORM, BodyField("a", "a", style="deepObject", explode=True), BodyField("j", "j", "application/json"))
     given = {"a": {"x": 1}, "j": [1], "other": [1, 2], "null": None}
@@ -317,6 +300,13 @@ def test_names_cannot_end_their_quotes() -> None:
     assert found is not None
     assert f'form-data; name="{encoded}"; filename="{encoded}"\r\nContent-Type: application/octet'.encode() in found[1]
     assert found[1].count(b"X: ") == 2
+
+
+def test_a_backslash_escapes_no_quote() -> None:
+    file = {"content": "YQ==", "filename": "b; name=tenant\\"}
+    found = sent(whole(MULTIPART, binary=True), {"body": {"a\\": file}})
+    assert found is not None
+    assert b'form-data; name="a%5C"; filename="b; name=tenant%5C"\r\n' in found[1]
 
 
 def test_a_part_that_looks_like_a_boundary_ends_nothing() -> None:

@@ -189,14 +189,6 @@ def test_what_the_path_says_in_its_query_is_said_once_and_is_no_argument() -> No
     assert refused.value.violations[0].detail == "must be 'list': the path of this operation says so"
 
 
-def test_a_variable_in_the_query_of_the_path_is_no_value() -> None:
-    operation = replace(
-        an_operation("find", path="/find?q={q}"), parameters=(a_parameter("q", "path", "simple"), a_parameter("q"))
-    )
-    plan = plan_request(operation, "https://api.example.com")
-    assert build_request(plan, {"path_q": "a b", "query_q": "c"}).url == "https://api.example.com/find?q=a%20b&q=c"
-
-
 @pytest.mark.parametrize("value", [".evil.example", "x", "@evil.example"])
 def test_a_variable_without_a_name_stays_where_it_is_in_the_path(value: str) -> None:
     operation = replace(an_operation("get", path="/shops/{}"), parameters=(a_parameter("", "path", "simple"),))
