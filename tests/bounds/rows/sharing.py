@@ -36,6 +36,5 @@ ROWS = [
     _row("no answer", "get", {"row": "nothing", "scale": "1"}),
     _row("events without end", "get", {"row": "events without end", "scale": "1"}),
     _row("an answer that drips", "get", {"row": "bytes that drip", "scale": "100"}),
-    _row("an answer of a megabyte", "get", {"row": "JSON lines", "scale": "100"}),
     _row("requests that nobody reads", "post", {"row": "nothing", "scale": "1", "body": "x" * 10_000}),
 ]
