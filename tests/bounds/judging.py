@@ -27,6 +27,7 @@ SECONDS_TO_RETURN = 5.0
 ATTEMPTS = 5
 SLACK = 3.0
 FLOOR = 0.05  # seconds of processor time
+LEAST = 0.005  # seconds, below which two costs are the same
 
 
 @dataclass(slots=True)
@@ -100,7 +101,7 @@ def _faults(row: Row, measured: list[Measured], kept: int) -> Iterator[str]:
         yield from _faults_at(row, each)
     for less, more in pairwise(measured):
         times = more.size / max(less.size, 1)
-        if more.cpu > max(FLOOR, SLACK * times * less.cpu):
+        if more.cpu > max(FLOOR, SLACK * times * max(less.cpu, LEAST)):
             yield f"{times:.1f} times the size took {more.cpu:.2f} s of processor time after {less.cpu:.3f} s"
     if kept > KEPT_MEMORY:
         yield f"{kept / MIB:.0f} MiB of memory stayed"

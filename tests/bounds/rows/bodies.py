@@ -156,7 +156,6 @@ FRAMES = [
         CLOSED,
         "body_too_large",
         "request_timeout",
-        "HTTP 408",
         patience=A_LITTLE_MORE,
     ),
     framed(
