@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from app.api.http.connections import SURPLUS
+from app.api.http.connections import SURPLUS, payer_of
 from app.api.http.protocol import bounded
 from app.main import create_app
 from tests.api.protocol import message
@@ -365,6 +365,15 @@ def test_who_has_the_most_connections_makes_room_for_others(small: RunningProvid
         other = open_now.enter_context(connected(small, "127.0.0.2"))
         other.sendall(GET % b"/openapi.json")
         assert statuses(other) == 200
+
+
+def test_connections_are_counted_for_one_subscriber() -> None:
+    ours = ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9%eth0")
+    assert len({payer_of((address, 1)) for address in ours}) == 1
+    others = ("2001:db8:1:3::1", "10.0.0.1", "10.0.0.2", "::1")
+    assert len({payer_of((address, 1)) for address in (*others, *ours)}) == 5
+    assert payer_of(("::ffff:10.0.0.1", 1)) == payer_of(("10.0.0.1", 1))
+    assert payer_of(None) == payer_of(("", 1))
 
 
 def test_idle_connections_make_room(small: RunningProvider) -> None:
