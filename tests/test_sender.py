@@ -291,3 +291,29 @@ async def test_a_body_is_cut_where_its_caller_would_hold_more_than_is_left_to_ot
         await asyncio.wait(held)
         assert len((await send("", "johndoe")).content) == 1_000
     await sender.aclose()
+
+
+async def test_of_the_connections_to_one_origin_only_so_many_are_kept(sender: AiohttpSender) -> None:
+    waiting, everybody = 0, asyncio.Event()
+
+    async def together(count: int) -> None:
+        nonlocal waiting, everybody
+        waiting, everybody = count, asyncio.Event()
+        await asyncio.gather(*(get(sender, server.address) for _ in range(count)))
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal waiting
+        while True:
+            waiting -= 1
+            if not waiting:
+                everybody.set()
+            await everybody.wait()
+            writer.write(ok(b""))
+            await writer.drain()
+            await reader.readuntil(b"\r\n\r\n")
+
+    async with scripted(answer) as server:
+        await together(40)
+        assert server.connections == 40
+        await together(40)
+        assert server.connections == 48

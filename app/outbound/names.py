@@ -1,7 +1,7 @@
 """Looks names up as the system does, so that a name that hangs keeps nobody waiting for another.
 
 Only `getaddrinfo` knows all that a name may mean on a machine, and it cannot be stopped: each lookup has a thread of
-its own, which is left behind (docs/decisions/0020-names.md). Every party that names are looked up for has its own
+its own, which is left behind (docs/decisions/0023-names.md). Every party that names are looked up for has its own
 Names.
 """
 
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import Any
 
+from aiohttp.abc import AbstractResolver, ResolveResult
+
 from app.outbound.causes import Shortage
 
 _DEADLINE = 2.0  # seconds; a name server that works takes a tenth of it
@@ -20,6 +22,7 @@ _AT_ONCE = 32  # lookups of names that answered in time when they were last look
 _KEPT_FOR = 10.0  # seconds; getaddrinfo does not tell for how long an answer holds, and few hold for less
 _MOST_KEPT = 1_024  # names
 _NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+_FOUND = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,30 @@ class Names:
         self._kept[host] = kept
         if len(self._kept) > _MOST_KEPT:
             del self._kept[next(iter(self._kept))]
+
+
+class Resolver(AbstractResolver):
+    """Tells aiohttp what our own lookups found."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002 - none of our connectors prefers one
+    ) -> list[ResolveResult]:
+        """Return where the name leads. Raises what Names raises."""
+        return [
+            ResolveResult(
+                hostname=host, host=each.address, port=port, family=each.family, proto=each.protocol, flags=_FOUND
+            )
+            for each in await self._names.addresses(host)
+        ]
+
+    async def close(self) -> None:
+        """Close nothing."""
 
 
 def _asked(host: str) -> asyncio.Future[Sequence[Found]]:

@@ -12,21 +12,20 @@ import ssl
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import cache, partial
-from socket import AF_UNSPEC, AI_NUMERICHOST, AI_NUMERICSERV, AddressFamily, socket
 from typing import Any
 
 import aiohttp
 import httpx
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import AbstractResolver
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from yarl import URL
 
-from app.outbound.addresses import AddressPolicy, AddressRefused, refusal
+from app.outbound.addresses import AddressPolicy, Gate
 from app.outbound.causes import Shortage, TellingSSLObject, cause_of
-from app.outbound.names import Names
+from app.outbound.names import Names, Resolver
 
 OWN_HEADERS = (("accept-encoding", "identity"), ("user-agent", "mcp-tools-provider"))
 
@@ -45,9 +44,6 @@ _LONGEST_INTERIM = 65_536  # bytes of them
 _FRAMING = (
     1_048_576  # bytes that a body may take on the wire besides twice its length; chunks of eight bytes take twice
 )
-_INNER = "This is not a public address. If it is meant to be reached, the operator adds it to ALLOWED_UPSTREAMS."
-_NUMERIC = AI_NUMERICHOST | AI_NUMERICSERV
-_NO_MORE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # of what the system gives
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -61,7 +57,7 @@ def open_session(policy: AddressPolicy | None, connecting: float | None = None) 
     loop.
     """
     return aiohttp.ClientSession(
-        connector=_connector(_Resolver(Names(deadline=None))) if policy is None else _guarded_connector(policy),
+        connector=_connector(Resolver(Names(deadline=None))) if policy is None else _guarded_connector(policy),
         headers=OWN_HEADERS,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
@@ -117,7 +113,7 @@ def _connector(
 
 
 def _guarded_connector(policy: AddressPolicy) -> aiohttp.TCPConnector:
-    gate = _Gate(policy)
+    gate = Gate(policy)
     return _connector(gate, socket_factory=gate.open_socket)
 
 
@@ -243,65 +239,6 @@ def trusted_authorities() -> ssl.SSLContext:
         raise ValueError(f"{name}: {stated} cannot be read ({why}).") from None
     context.sslobject_class = TellingSSLObject
     return context
-
-
-class _Resolver(AbstractResolver):
-    """Tells aiohttp what our own lookups found."""
-
-    def __init__(self, names: Names) -> None:
-        self._names = names
-
-    async def resolve(
-        self,
-        host: str,
-        port: int = 0,
-        family: AddressFamily = AF_UNSPEC,  # noqa: ARG002 - none of our connectors prefers one
-    ) -> list[ResolveResult]:
-        return [
-            ResolveResult(
-                hostname=host, host=each.address, port=port, family=each.family, proto=each.protocol, flags=_NUMERIC
-            )
-            for each in await self._names.addresses(host)
-        ]
-
-    async def close(self) -> None:
-        pass
-
-
-class _Gate(_Resolver):
-    """Looks names up, refuses inner addresses, and opens sockets to nothing that it has not checked.
-
-    The second check is on the address that is connected to, so neither a second answer of the name server (DNS
-    rebinding) nor a spelling that reaches aiohttp as an address slips through.
-    """
-
-    def __init__(self, policy: AddressPolicy) -> None:
-        super().__init__(Names())
-        self._policy = policy
-        self._inner: set[tuple[str, int]] = set()  # of names that the operator allows, wherever they lead
-
-    async def resolve(self, host: str, port: int = 0, family: AddressFamily = AF_UNSPEC) -> list[ResolveResult]:
-        found = await super().resolve(host, port, family)
-        addresses = [result["host"] for result in found]
-        if not all(self._policy.permits(host, port, address) for address in addresses):
-            raise AddressRefused(refusal(host, port))
-        self._inner.update((each, port) for each in addresses if not self._policy.permits(each, port, each))
-        return found
-
-    def open_socket(self, address: tuple[Any, ...]) -> socket:
-        family, kind, protocol, _, (host, port, *_) = address
-        if (host, port) not in self._inner and not self._policy.permits(host, port, host):
-            raise AddressRefused(_INNER)
-        return _opened(family, kind, protocol)
-
-
-def _opened(family: int, kind: int, protocol: int) -> socket:
-    try:
-        return socket(family, kind, protocol)
-    except OSError as error:
-        if error.errno in _NO_MORE:
-            raise Shortage from error
-        raise
 
 
 class WireError(Exception):
