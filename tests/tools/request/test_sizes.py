@@ -191,6 +191,17 @@ def test_a_name_that_does_not_fit_is_never_put_together(value: Any) -> None:
     assert peak < 1.5 * MEBIBYTE
 
 
+def test_a_file_that_does_not_fit_is_never_decoded() -> None:
+    content = "AAAA" * 1_000_000
+    tracemalloc.start()
+    try:
+        refusal(whole("image/png", binary=True), {"body": content}, most=2_999_997)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < MEBIBYTE
+
+
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
 @pytest.mark.parametrize("location", ["path", "query", "querystring"])
 def test_a_value_in_a_media_type_counts_as_well(location: Any, content_type: str) -> None:
