@@ -135,11 +135,9 @@ def json_of(value: Value) -> bytes:
 
 
 def path_text(value: Value, style: Style, room: Room, *, explode: bool) -> str:
-    """Return the text for the path: styles simple and label."""
+    """Return the text for the path: styles simple and label. What divides its items is not counted here."""
     between = "." if style == "label" and explode else ","
-    words = _words(value, room.encoded, explode=explode)
-    room.take(2 * len(words))
-    return ("." if style == "label" else "") + between.join(words)
+    return ("." if style == "label" else "") + between.join(_words(value, room.encoded, explode=explode))
 
 
 def header_text(value: Value, *, explode: bool) -> str:

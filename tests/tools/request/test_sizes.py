@@ -177,6 +177,31 @@ def test_path_and_query_have_a_bound_of_their_own(location: Any, style: Any, exp
     )
 
 
+@pytest.mark.parametrize(
+    "value", [{"%" * 3_000_000: 1}, nested(100, "a" * 10_000, 1), {"a" * 10_000: ["b" * 7_000] * 500}]
+)
+def test_a_name_that_does_not_fit_is_never_put_together(value: Any) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLarge):
+            with_parameter(value, style="deepObject", explode=True)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * MEBIBYTE
+
+
+def test_a_file_that_does_not_fit_is_never_decoded() -> None:
+    content = "AAAA" * 1_000_000
+    tracemalloc.start()
+    try:
+        refusal(whole("image/png", binary=True), {"body": content}, most=2_999_997)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < MEBIBYTE
+
+
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
 @pytest.mark.parametrize("location", ["path", "query", "querystring"])
 def test_a_value_in_a_media_type_counts_as_well(location: Any, content_type: str) -> None:
