@@ -22,28 +22,35 @@ class Access:
 
     def see(self, agent: AgentToken, asked: str, door: Door) -> Tool:
         """Return the tool; raises NotFound alike for one that does not exist and one that the agent may not see."""
-        return self._visible(agent, self._named(asked, door))
+        tool = self._named(asked, door)
+        if not self._catalog.may_see(agent, tool) or tool is None:
+            raise NotFound("tool_not_found", _UNKNOWN)
+        return tool
 
     async def admit(self, agent: AgentToken, asked: str, door: Door) -> Tool:
-        """Return the tool that the agent may call now. Raises NotFound and InsufficientScope, once on record."""
-        tool = self._named(asked, door)
-        try:
-            return self._callable(agent, tool)
-        except ToolsProviderError as refusal:
-            source = None if tool is None else tool.source.slug
-            self._telemetry.tool_called(source=source or "unknown", outcome=refusal.code, seconds=0)
-            await self._audit.refused(
-                refusal,
-                door,
-                action="execute",
-                agent=agent,
-                source=source,
-                tool=asked if tool is None else tool.tool_id,
-            )
-            raise
+        """Return the tool that the agent may call now. Raises NotFound and InsufficientScope, once on record.
 
-    def _callable(self, agent: AgentToken, named: Tool | None) -> Tool:
-        tool = self._visible(agent, named)
+        What is hidden leaves the record of what is not there: metrics, time and audit tell no more than the answer.
+        """
+        try:
+            tool = self.see(agent, asked, door)
+        except NotFound as unknown:
+            await self._record(unknown, agent, door, None, asked)
+            raise
+        try:
+            self._check_scopes(agent, tool)
+        except InsufficientScope as refusal:
+            await self._record(refusal, agent, door, tool.source.slug, tool.tool_id)
+            raise
+        return tool
+
+    async def _record(
+        self, refusal: ToolsProviderError, agent: AgentToken, door: Door, source: str | None, tool: str
+    ) -> None:
+        self._telemetry.tool_called(source=source or "unknown", outcome=refusal.code, seconds=0)
+        await self._audit.refused(refusal, door, action="execute", agent=agent, source=source, tool=tool)
+
+    def _check_scopes(self, agent: AgentToken, tool: Tool) -> None:
         required = tool.source.required_scopes
         if not required <= agent.scopes:
             # With those that other tools need of it, or the agent's user would sign in anew at every change of tool.
@@ -52,12 +59,6 @@ class Access:
                 sorted(required | held),
                 f"This tool needs a token with the scopes {' '.join(sorted(required))}. Ask for all of them.",
             )
-        return tool
-
-    def _visible(self, agent: AgentToken, named: Tool | None) -> Tool:
-        if named is None or not self._catalog.may_see(agent, named):
-            raise NotFound("tool_not_found", _UNKNOWN)
-        return named
 
     def _named(self, asked: str, door: Door) -> Tool | None:
         return self._catalog.find_by_mcp_name(asked) if door == "mcp" else self._catalog.find(asked)

@@ -68,6 +68,11 @@ class _Entry:
     listed: tuple[Tool, ...]
 
 
+# No slug is empty. Hidden by a role and not by the switch, so that it is looked at like what roles hide.
+_NOTHING = RegisteredSource("", "", "", "", (), frozenset({""}), frozenset(), enabled=True)
+_NO_ENTRY = _Entry(_NOTHING, {}, ())
+
+
 class Catalog:
     """What is registered now. Every change replaces a source whole, so that a call sees either the old or the new.
 
@@ -103,16 +108,18 @@ class Catalog:
 
     def find(self, tool_id: str) -> Tool | None:
         """Return the tool with that id, no matter who may see it."""
-        return self._find(*tool_id.split("/", 1)) if "/" in tool_id else None
+        return self._find(*tool_id.partition("/"))
 
     def find_by_mcp_name(self, name: str) -> Tool | None:
         """Return the tool with that MCP name, no matter who may see it."""
-        slug, separator, operation = name.partition(SEPARATOR)
-        return self._find(slug, operation) if separator else None
+        return self._find(*name.partition(SEPARATOR))
 
-    def may_see(self, agent: AgentToken, tool: Tool) -> bool:
-        """Whether the source is enabled and the agent holds one of its allowed roles, if it names any."""
-        return _may_see(agent.roles, tool.source)
+    def may_see(self, agent: AgentToken, tool: Tool | None) -> bool:
+        """Whether the source is enabled and the agent holds one of its allowed roles, if it names any; not for None.
+
+        It takes the same steps for None, so that time does not tell what is hidden from what is not there.
+        """
+        return _may_see(agent.roles, _NOTHING if tool is None else tool.source)
 
     def visible_to(self, agent: AgentToken) -> tuple[Tool, ...]:
         """Return every tool that the agent may see, by slug and then by name."""
@@ -142,9 +149,8 @@ class Catalog:
             drop_unknown=self._drop_unknown,
         )
 
-    def _find(self, slug: str, operation: str) -> Tool | None:
-        entry = self._entries.get(slug)
-        return entry.tools.get(operation) if entry is not None else None
+    def _find(self, slug: str, _: str, operation: str) -> Tool | None:
+        return self._entries.get(slug, _NO_ENTRY).tools.get(operation)
 
     def _replace(self, entries: Mapping[str, _Entry]) -> None:
         self._entries = entries

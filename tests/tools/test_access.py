@@ -1,9 +1,16 @@
 """Who may call a tool, and what is written down of those who may not."""
 
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
+import app
 from app.audit.outcome import Door, Outcomes
 from app.audit.record import AuditRecord
 from app.errors import InsufficientScope, NotFound
@@ -84,10 +91,63 @@ async def test_a_tool_that_the_agent_may_not_see_is_not_found(
     with pytest.raises(NotFound) as hidden:
         await access.admit(an_agent(), NAMES[door], door)
     (record,) = records
-    assert (record.outcome, record.tool, record.source) == ("tool_not_found", "pizzeria/get_menu", "pizzeria")
+    assert (record.outcome, record.tool, record.source) == ("tool_not_found", NAMES[door], None)
     with pytest.raises(NotFound) as unknown:
         await access.admit(an_agent(), "nothing", door)
     assert (hidden.value.code, hidden.value.detail) == (unknown.value.code, unknown.value.detail)
+
+
+Steps = list[tuple[str, int]]
+
+
+@contextmanager
+def traced() -> Iterator[Steps]:
+    """Every line of the product that is walked."""
+    steps: Steps = []
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        if Path(app.__file__).parent not in Path(frame.f_code.co_filename).parents:
+            return None
+        if event == "line":
+            steps.append((frame.f_code.co_qualname, frame.f_lineno))
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield steps
+    finally:
+        sys.settrace(before)
+
+
+UNKNOWN = {"rest": ("pizzeria/get_none", "pizzerio/get_menu"), "mcp": ("pizzeria__get_none", "pizzerio__get_menu")}
+
+
+@pytest.mark.parametrize("door", ["rest", "mcp"])
+@pytest.mark.parametrize(("roles", "enabled"), [(CHEFS_ONLY, True), (frozenset(), False)], ids=["role", "disabled"])
+async def test_what_is_hidden_and_what_is_not_there_go_the_same_way_and_leave_the_same_record(
+    access: Access, catalog: Catalog, records: list[AuditRecord], telemetry: Telemetry,
+    roles: frozenset[str], enabled: bool, door: Door,
+) -> None:  # fmt: skip
+    show(catalog, roles=roles, enabled=enabled, scopes="orders")
+    walks = []
+    for asked in ("warming-up", NAMES[door], *UNKNOWN[door]):
+        with traced() as steps:
+            with pytest.raises(NotFound):
+                access.see(an_agent(), asked, door)
+            with pytest.raises(NotFound):
+                await access.admit(an_agent(), asked, door)
+        walks.append(steps)
+    _, hidden, *unknown = walks
+    assert tuple(
+        name for name in ("Access.see", "Catalog.may_see", "Outcomes.keep") if name in {step[0] for step in hidden}
+    ) == ("Access.see", "Catalog.may_see", "Outcomes.keep")
+    assert unknown == [hidden, hidden]
+    left = [replace(record, tool=None, at=0.0, id="", trace_id=None) for record in records]
+    assert left == left[:1] * 4
+    assert [record.tool for record in records] == ["warming-up", NAMES[door], *UNKNOWN[door]]
+    assert b'{outcome="tool_not_found",source="unknown"} 4.0' in telemetry.render_prometheus()
+    assert b'source="pizzeria"' not in telemetry.render_prometheus()
 
 
 @pytest.mark.parametrize("door", ["rest", "mcp"])

@@ -201,3 +201,13 @@ def test_a_schema_without_patterns_takes_what_it_takes_with_them(schema: Json, v
 def test_a_schema_without_patterns_still_refuses_the_rest() -> None:
     schema = loosened({"properties": {"pattern": {"maxLength": 3, "pattern": "a"}}, "oneOf": [{"required": ["a"]}]})
     assert schema == {"properties": {"pattern": {"maxLength": 3}}, "allOf": [{"anyOf": [{"required": ["a"]}]}]}
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [{"properties": []}, {"allOf": {}}, {"oneOf": 7}, {"patternProperties": []}, {"required": "x"}, {"$defs": []}],
+)
+def test_a_schema_that_is_none_is_unusable_with_patterns_and_without(malformed: Json) -> None:
+    for schema in (malformed, {**malformed, "pattern": "a"}):
+        assert ArgumentRules(tool(schema)).check({"x": "b"}) == {"x": "b"}
+        assert violations(tool(schema), {"y": 1}) == {"/y": "is unknown; this tool takes x"}

@@ -20,7 +20,7 @@ _WHEN: Mapping[str, str] = {
     "token_subject_missing": "the token has no `sub`",
     "token_revoked": "the identity provider no longer accepts the token",
     "clock_skew": "`iat` or `nbf` lies in the future",
-    "role_required": "the caller holds none of the admin roles",
+    "role_required": "the caller holds none of the admin roles, or not the one that may have tokens passed on",
     "insufficient_scope": "the token lacks scopes that the source requires; `WWW-Authenticate` names all of them",
     "consent_required": "the user has not consented to the exchange",
     "passthrough_denied": "the source passes tokens through, which is not allowed here",
@@ -40,7 +40,7 @@ _WHEN: Mapping[str, str] = {
     "exchange_token_too_long": "the agent's token is longer than the identity provider takes",
     "exchange_sender_constrained": "the agent's token is bound to a key",
     "exchange_policy_refused": "a client policy of the realm refused",
-    "exchange_result_invalid": "what came back is not a usable token",
+    "exchange_result_invalid": "what came back is not a usable token, or is good for more than was asked for",
     "realm_disabled": "the realm is disabled or does not exist",
     "https_required": "the realm demands HTTPS",
     "issuer_mismatch_at_provider": "the identity provider names another issuer than the one that tokens must carry",
@@ -76,6 +76,7 @@ _WHEN: Mapping[str, str] = {
     "base_url_refused": "the document's server is of another origin, or `base_url` cannot be used",
     "other_server_refused": "an origin or an audience occurs twice in the source",
     "audience_required": "`token_exchange` without `default_audience`",
+    "audience_refused": "the audience is one that this server accepts itself",
     "audience_origin_refused": "`AUDIENCE_ORIGINS` does not list this audience with this origin",
     "invalid_document": "not an OpenAPI or Swagger document that can be read",
     "invalid_overrides": "what was stated about a tool does not fit its operation",
@@ -124,7 +125,13 @@ DOCUMENT: Codes = {
 }
 AUDIENCES: Codes = {
     403: ("audience_origin_conflict",),
-    422: ("audience_required", "audience_origin_refused", "other_server_refused", "passthrough_denied"),
+    422: (
+        "audience_required",
+        "audience_refused",
+        "audience_origin_refused",
+        "other_server_refused",
+        "passthrough_denied",
+    ),
 }
 CALL: Codes = {
     403: (
