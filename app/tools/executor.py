@@ -78,7 +78,7 @@ class ToolExecutor:
         """Return the request; one of very many values is made beside the event loop, where its like wait for it."""
         if _are_many(arguments):
             return await asyncio.get_running_loop().run_in_executor(self._apart, self._build, tool, arguments)
-        return self._build(tool, arguments)
+        return build_request(tool.request, await tool.arguments.checked(arguments), self._request_bytes)
 
     def _build(self, tool: Tool, arguments: Arguments) -> UpstreamRequest:
         return build_request(tool.request, tool.arguments.check(arguments), self._request_bytes)
