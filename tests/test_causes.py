@@ -31,7 +31,7 @@ async def told(url: str, method: str = "GET", connecting: float = 10) -> Cause:
     sender = AiohttpSender(LOOPBACK, most_bytes=1_000, endless=lambda _: False, connecting=connecting)
     try:
         with pytest.raises(WireError) as failed:
-            await sender.send(method, url, (), None, deadline=asyncio.get_running_loop().time() + 20)
+            await sender.send(method, url, (), None, deadline=asyncio.get_running_loop().time() + 20, caller="johndoe")
     finally:
         await sender.aclose()
     assert str(failed.value) == failed.value.cause.plain
@@ -127,9 +127,9 @@ async def test_a_server_that_closes_an_idle_connection_under_a_post_is_told_so()
     sender = AiohttpSender(LOOPBACK, most_bytes=1_000, endless=lambda _: False)
     async with scripted(once) as server:
         deadline = asyncio.get_running_loop().time() + 20
-        await sender.send("POST", server.address, (), None, deadline=deadline)
+        await sender.send("POST", server.address, (), None, deadline=deadline, caller="johndoe")
         with pytest.raises(WireError) as failed:
-            await sender.send("POST", server.address, (), None, deadline=deadline)
+            await sender.send("POST", server.address, (), None, deadline=deadline, caller="johndoe")
     await sender.aclose()
     assert failed.value.cause.reason == "hung_up"
     assert "closes idle connections sooner than we do" in failed.value.cause.detail

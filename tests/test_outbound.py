@@ -5,6 +5,7 @@ import gzip
 import socket
 import zlib
 from collections.abc import AsyncGenerator, Callable
+from ipaddress import IPv4Address
 
 import httpx
 import pytest
@@ -84,6 +85,75 @@ INNER = [
 ]
 
 
+LOOKS_PUBLIC = {
+    "Azure's platform": "168.63.129.16",
+    "Alibaba Cloud's metadata": "100.100.100.200",
+    "Oracle Cloud's metadata": "192.0.0.192",
+    "IBM Cloud's name servers": "161.26.0.10",
+    "IBM Cloud's private endpoints": "166.9.228.73",
+    "the next 6to4 relay": "192.88.99.1",
+    "metadata in most clouds": "169.254.169.254",
+    "credentials of a container": "169.254.170.2",
+    "Scaleway's metadata": "169.254.42.42",
+}
+
+
+def _spellings(text: str) -> list[str]:
+    number = int(IPv4Address(text))
+    high, low = number >> 16, number & 0xFFFF
+    last = f"{high:x}:{low:x}"
+    return [
+        text,
+        f"[::ffff:{last}]",
+        f"[::ffff:0:{last}]",
+        f"[::{last}]",
+        f"[64:ff9b::{last}]",
+        f"[64:ff9b:1::{last}]",
+        f"[64:ff9b:1:{high:x}:{low >> 8:x}:{(low & 0xFF) << 8:x}::]",
+        f"[2002:{last}::]",
+        f"[2002:{last}::1]",
+        f"[2001:0:5db8:d822:8000:0:{high ^ 0xFFFF:x}:{low ^ 0xFFFF:x}]",
+        f"[2001:0:{last}:8000:0:a247:27dd]",
+        f"[2606:2800:220:1:0:5efe:{last}]",
+        f"[2606:2800:220:1:200:5efe:{last}]",
+        f"[fe80::5efe:{last}]",
+    ]
+
+
+@pytest.mark.parametrize("address", LOOKS_PUBLIC.values(), ids=LOOKS_PUBLIC)
+def test_an_inner_address_of_a_cloud_is_refused_in_all_its_spellings(address: str) -> None:
+    for host in _spellings(address):
+        with pytest.raises(AddressRefused):
+            AddressPolicy(()).check_url(f"http://{host}/latest/meta-data/")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "[fd00:ec2::254]",
+        "[fd00:ec2::23]",
+        "[fd20:ce::254]",
+        "[fd00:c1::a9fe:a9fe]",
+        "[fd00:42::42]",
+        "[fe80::a9fe:a9fe]",
+        "[64:ff9b:1::1]",
+        "[100::1]",
+        "[2001:2::1]",
+        "[2001:db8::1]",
+        "[3fff::1]",
+        "[4000::1]",
+        "[5f00::1]",
+        "[2001::1]",
+        "198.18.0.1",
+        "192.0.2.1",
+        "240.0.0.1",
+    ],
+)
+def test_what_is_set_apart_for_special_use_is_no_public_address(host: str) -> None:
+    with pytest.raises(AddressRefused):
+        AddressPolicy(()).check_url(f"http://{host}/")
+
+
 @pytest.mark.parametrize("url", INNER)
 def test_an_inner_address_in_any_spelling_is_refused_by_its_text_alone(url: str) -> None:
     with pytest.raises(AddressRefused) as refused:
@@ -100,6 +170,11 @@ def test_an_inner_address_in_any_spelling_is_refused_by_its_text_alone(url: str)
         "http://93.184.216.34/x",
         "http://[2606:2800:220:1::1]/x",
         "http://[64:ff9b::5db8:d822]/x",
+        "http://[2002:5db8:d822::1]/x",
+        "http://[2606:2800:220:1:0:5efe:5db8:d822]/x",
+        "http://[2a00:1450:4001:830::200e]/x",
+        "http://168.63.129.15/x",
+        "http://192.0.1.1/x",
         "http://pizzeria:8000/openapi.json",
         "http://xn--bcher-kva.example/x",
         "http://10.example.org/",

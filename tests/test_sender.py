@@ -32,7 +32,7 @@ async def sender(anyio_backend: str) -> AsyncGenerator[AiohttpSender]:
 
 
 async def get(sender: AiohttpSender, url: str) -> HttpAnswer:
-    return await sender.send("GET", url, (), None, deadline=asyncio.get_running_loop().time() + 20)
+    return await sender.send("GET", url, (), None, deadline=asyncio.get_running_loop().time() + 20, caller="johndoe")
 
 
 async def failure(sender: AiohttpSender, url: str) -> WireError:
@@ -202,9 +202,11 @@ async def test_more_than_one_answer_is_one_answer_and_the_next_call_is_not_spoil
 
     async with scripted(answer) as server:
         deadline = asyncio.get_running_loop().time() + 20
-        assert (await sender.send(first, server.address, (), None, deadline=deadline)).status == status
+        assert (
+            await sender.send(first, server.address, (), None, deadline=deadline, caller="johndoe")
+        ).status == status
         await heard.wait()
-        following = await sender.send(method, server.address, (), None, deadline=deadline)
+        following = await sender.send(method, server.address, (), None, deadline=deadline, caller="johndoe")
     assert (following.status, following.content) == (200, b"next")
 
 
@@ -225,7 +227,7 @@ async def test_long_and_many_headers_are_read(sender: AiohttpSender, line: str) 
 async def test_nothing_is_not_half_of_a_compressed_body(sender: AiohttpSender, method: str, head: bytes) -> None:
     async with scripted(head + b"\r\nContent-Encoding: gzip\r\n\r\n") as server:
         deadline = asyncio.get_running_loop().time() + 20
-        answer = await sender.send(method, server.address, (), None, deadline=deadline)
+        answer = await sender.send(method, server.address, (), None, deadline=deadline, caller="johndoe")
     assert (answer.content, answer.truncated) == (b"", False)
 
 
@@ -253,6 +255,39 @@ async def test_a_server_that_reads_nothing_gets_nothing_more_when_the_call_has_e
 
     async with scripted(lazy) as server:
         with pytest.raises(TimeoutError):
-            await sender.send("POST", server.address, (), body, deadline=asyncio.get_running_loop().time() + 0.2)
+            await sender.send(
+                "POST", server.address, (), body, deadline=asyncio.get_running_loop().time() + 0.2, caller="johndoe"
+            )
         ended.set()
         assert await asyncio.wait_for(received, 10) < len(body)
+
+
+async def test_a_body_is_cut_where_its_caller_would_hold_more_than_is_left_to_others(anyio_backend: str) -> None:
+    sender = AiohttpSender(AddressPolicy(["127.0.0.0/8"]), most_bytes=1_000, all_bytes=1, endless=lambda _: False)
+    begun = asyncio.Semaphore(0)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held = "/held" in server.heads[-1]
+        writer.write(HEAD + b"Content-Length: 1000\r\n\r\n" + b"x" * (999 if held else 1_000))
+        await writer.drain()
+        if held:
+            begun.release()
+            await reader.read()
+
+    async def send(path: str, caller: str) -> HttpAnswer:
+        deadline = asyncio.get_running_loop().time() + 20
+        return await sender.send("GET", f"{server.address}/{path}", (), None, deadline=deadline, caller=caller)
+
+    async with scripted(answer) as server:
+        held = [asyncio.create_task(send("held", "johndoe")) for _ in range(2)]
+        for _ in held:
+            await begun.acquire()
+        while not (cut := await send("", "johndoe")).truncated:
+            pass
+        assert cut.content == b""
+        assert len((await send("", "chef")).content) == 1_000
+        for each in held:
+            each.cancel()
+        await asyncio.wait(held)
+        assert len((await send("", "johndoe")).content) == 1_000
+    await sender.aclose()

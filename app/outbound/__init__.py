@@ -1,13 +1,13 @@
 """HTTP to other servers: which addresses may be reached, and the clients that all of the product sends with.
 
-`addresses.py` decides, `wire.py` connects to nothing else. `sender.py` sends tool calls, `clients.py` has the httpx
-clients for everything else, `body.py` reads an answer within a limit, `causes.py` tells why there was none. Nothing
-here follows a redirect, keeps a cookie, reads proxy variables or changes the spelling of a URL. Only this package
-knows aiohttp.
+`addresses.py` decides, `wire.py` connects to nothing else, `names.py` looks names up. `sender.py` sends tool calls,
+`clients.py` has the httpx clients for everything else, `body.py` reads an answer within a limit, `causes.py` tells why
+there was none. Nothing here follows a redirect, keeps a cookie, reads proxy variables or changes the spelling of a URL.
+Only this package knows aiohttp.
 """
 
 from app.outbound.addresses import AddressPolicy, AddressRefused, origin_of, stated_origin
-from app.outbound.body import Allowance, read_bounded, read_up_to
+from app.outbound.body import Allowance, Shares, read_bounded, read_up_to
 from app.outbound.causes import Cause, cause_of
 from app.outbound.clients import guarded_client, plain_client
 from app.outbound.sender import AiohttpSender, HttpAnswer, Sender
@@ -22,6 +22,7 @@ __all__ = [
     "Headers",
     "HttpAnswer",
     "Sender",
+    "Shares",
     "WireError",
     "cause_of",
     "guarded_client",

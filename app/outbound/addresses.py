@@ -1,15 +1,15 @@
 """Which addresses may be reached: public ones, and what the operator names in `ALLOWED_UPSTREAMS`."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from socket import SOCK_STREAM
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
 from app.errors import Invalid
+from app.outbound.causes import Shortage
+from app.outbound.names import Names
 
 Address = IPv4Address | IPv6Address
 
@@ -18,7 +18,20 @@ _PLAIN = re.compile(r"[\x21-\x5b\x5d-\x7e]+")  # printable ASCII without space a
 _LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")  # RFC 1035 section 2.3.4
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")  # what many resolvers take to be an IPv4 address
-_NAT64 = IPv6Network("64:ff9b::/96")
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
+_ISATAP = frozenset({0x00005EFE, 0x02005EFE})  # RFC 5214 section 6.1: the third quarter of an address
+_GLOBAL_UNICAST = IPv6Network("2000::/3")  # RFC 4291 section 2.4; no other has been handed out
+# Inner ones that look public, or do so to some releases of `ipaddress`.
+_NOT_PUBLIC: tuple[IPv4Network | IPv6Network, ...] = (
+    IPv4Network("168.63.129.16"),  # Azure: the platform's own services, in every region
+    IPv4Network("100.64.0.0/10"),  # RFC 6598; Alibaba Cloud: metadata at 100.100.100.200
+    IPv4Network("192.0.0.0/24"),  # RFC 6890; Oracle Cloud (classic): metadata at 192.0.0.192
+    IPv4Network("192.88.99.0/24"),  # RFC 7526: the nearest 6to4 relay, whoever runs it
+    IPv4Network("161.26.0.0/16"),  # IBM Cloud: services of its private network
+    IPv4Network("166.8.0.0/14"),  # IBM Cloud: private service endpoints
+    IPv6Network("2001::/23"),  # RFC 2928; Teredo in it (RFC 4380) leads to an IPv4 address of the client's network
+    IPv6Network("3fff::/20"),  # RFC 9637
+)
 
 
 class AddressRefused(Invalid):
@@ -56,6 +69,7 @@ class AddressPolicy:
     def __init__(self, allowed: Sequence[str]) -> None:
         self._networks: list[IPv4Network | IPv6Network] = []
         self._hosts: set[tuple[str, int]] = set()
+        self._names = Names()
         for entry in allowed:
             self._allow(entry)
 
@@ -82,17 +96,18 @@ class AddressPolicy:
             raise AddressRefused(refusal(host, port))
 
     async def check_name(self, url: str) -> None:
-        """Raise AddressRefused if the host's name leads to an address that must not be reached; an unknown name passes.
+        """Raise AddressRefused if the host's name leads to an address that must not be reached.
 
-        This is for an early answer. What counts is the check on connecting.
+        A name that is unknown, or not found out within two seconds, passes: this is for an early answer. What counts is
+        the check on connecting.
         """
         parts, port = _split(url)
         host = str(parts.hostname)
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
-        except OSError:
+            found = await self._names.addresses(host)
+        except (OSError, Shortage):
             return
-        if not all(self.permits(host, port, str(address[0])) for *_, address in found):
+        if not all(self.permits(host, port, each.address) for each in found):
             raise AddressRefused(refusal(host, port))
 
     def permits(self, host: str, port: int, address: str) -> bool:
@@ -177,11 +192,17 @@ def _is_readable(host: str) -> bool:
 
 def _is_public(address: Address) -> bool:
     if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:
-            inner = IPv4Address(int(address) & 0xFFFFFFFF)
+        inner = _inside(address)
         if inner is not None:
             return _is_public(inner)
-        if address.is_site_local:
+        if address not in _GLOBAL_UNICAST:
             return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    return address.is_global and not address.is_multicast and not any(address in each for each in _NOT_PUBLIC)
+
+
+def _inside(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address that an IPv6 address leads to."""
+    last = IPv4Address(int(address) & 0xFFFFFFFF)
+    if address in _NAT64 or int(address) >> 32 & 0xFFFFFFFF in _ISATAP:
+        return last
+    return address.ipv4_mapped or address.sixtofour

@@ -13,7 +13,44 @@ _DEFLATE = "deflate"
 _OTHER_CODINGS = frozenset(  # IANA's registry of HTTP content codings; any other word, such as `utf-8`, changes no byte
     {"aes128gcm", "br", "compress", "dcb", "dcz", "exi", "pack200-gzip", "x-compress", "zstd"}
 )
+_STEP = 262_144  # bytes that are decompressed at once
+_TURN = 0.005  # seconds of reading before others run
 _MOST_MEMBERS = 1_000  # of one gzip file; a thousand empty ones take some milliseconds
+
+
+class Shares:
+    """What there is of something, for several parties: none of them may hold more than is left.
+
+    So one alone has half of it, a second one half of the rest, and there is something left for many. Whoever holds
+    nothing may have all that is left.
+    """
+
+    def __init__(self, whole: int) -> None:
+        self._left = whole
+        self._held: dict[str, int] = {}
+
+    def held(self, party: str) -> int:
+        """Return how much the party holds."""
+        return self._held.get(party, 0)
+
+    def take(self, party: str, amount: int) -> bool:
+        """Take so much for the party, if it may have that."""
+        held, left = self.held(party), self._left - amount
+        if left < 0 or (held and held + amount > left):
+            return False
+        self._hold(party, held + amount, left)
+        return True
+
+    def give_back(self, party: str, amount: int) -> None:
+        """Give back so much of what the party holds."""
+        self._hold(party, self.held(party) - amount, self._left + amount)
+
+    def _hold(self, party: str, amount: int, left: int) -> None:
+        self._left = left
+        if amount:
+            self._held[party] = amount
+        else:
+            self._held.pop(party, None)
 
 
 class Allowance:
@@ -22,6 +59,34 @@ class Allowance:
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.left = max_bytes
+
+    def take(self, size: int) -> int:
+        """Return how many of so many bytes may be kept."""
+        kept = min(size, self.left)
+        self.left -= kept
+        return kept
+
+
+class SharedAllowance(Allowance):
+    """Bytes of one body, which also come out of the party's share of what all bodies may have."""
+
+    def __init__(self, max_bytes: int, shares: Shares, party: str) -> None:
+        super().__init__(max_bytes)
+        self._shares = shares
+        self._party = party
+        self._taken = 0
+
+    def take(self, size: int) -> int:
+        """See Allowance."""
+        kept = super().take(size)
+        if not self._shares.take(self._party, kept):
+            return 0
+        self._taken += kept
+        return kept
+
+    def give_back(self) -> None:
+        """Give back all that was taken."""
+        self._shares.give_back(self._party, self._taken)
 
 
 async def read_bounded(response: httpx.Response, limit: int | Allowance) -> bytes:
@@ -56,12 +121,11 @@ async def read_up_to(
     body = bytearray()
     try:
         async with asyncio.timeout_at(until):
-            async for chunk in chunks:
-                decoded = chunk if decoder is None else decoder.decode(chunk, allowance.left + 1)
-                body += decoded
-                allowance.left -= len(decoded)
-                if allowance.left < 0:
-                    return bytes(body[: allowance.left]), True
+            async for decoded in _in_turns(chunks if decoder is None else decoder.decoded(chunks)):
+                kept = allowance.take(len(decoded))
+                body += decoded[:kept]
+                if kept < len(decoded):
+                    return bytes(body), True
                 if decoder is not None and decoder.taken > most_compressed:
                     return bytes(body), True
     except TimeoutError:
@@ -69,6 +133,17 @@ async def read_up_to(
     if decoder is not None:
         decoder.finish()
     return bytes(body), False
+
+
+async def _in_turns(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the chunks, and let others run now and then: as long as there is something to read, nothing else would."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + _TURN
+    async for chunk in chunks:
+        yield chunk
+        if clock() > until:
+            await asyncio.sleep(0)
+            until = clock() + _TURN
 
 
 class _Decoder:
@@ -84,23 +159,28 @@ class _Decoder:
         self._members = 1
         self.taken = 0
 
-    def decode(self, chunk: bytes, most: int) -> bytes:
-        if not self.taken and self._coding == _DEFLATE and not _is_wrapped(chunk):
-            self._stream = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
-        self.taken += len(chunk)
-        decoded = bytearray()
+    async def decoded(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for chunk in chunks:
+            if not self.taken and self._coding == _DEFLATE and not _is_wrapped(chunk):
+                self._stream = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+            self.taken += len(chunk)
+            left = chunk
+            while left:
+                decoded, left = self._step(left)
+                yield decoded
+
+    def _step(self, chunk: bytes) -> tuple[bytes, bytes]:
+        """Return some of the content, and what of the chunk is left."""
         try:
-            while chunk and len(decoded) < most:
-                if self._stream.eof:  # RFC 1952 section 2.2: a gzip file may have several members
-                    self._members += 1
-                    if self._members > _MOST_MEMBERS:
-                        raise _refused(f"is compressed in more than {_MOST_MEMBERS} pieces")
-                    self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-                decoded += self._stream.decompress(chunk, most - len(decoded))
-                chunk = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
+            if self._stream.eof:  # RFC 1952 section 2.2: a gzip file may have several members
+                self._members += 1
+                if self._members > _MOST_MEMBERS:
+                    raise _refused(f"is compressed in more than {_MOST_MEMBERS} pieces")
+                self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+            decoded = self._stream.decompress(chunk, _STEP)
         except zlib.error:
             raise _refused("is not what its Content-Encoding says") from None
-        return bytes(decoded)
+        return decoded, self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
 
     def finish(self) -> None:
         if self.taken and not self._stream.eof:

@@ -31,6 +31,10 @@ class Cause:
     detail: str
 
 
+class Shortage(Exception):
+    """Nothing was sent for want of something of our own: says nothing of the other side."""
+
+
 class TellingSSLObject(ssl.SSLObject):
     """Keeps with the refusal of a certificate the certificates that were presented: later nobody can be asked."""
 
@@ -47,6 +51,7 @@ class TellingSSLObject(ssl.SSLObject):
 
 _Kinds = type[BaseException] | tuple[type[BaseException], ...]
 _ROWS: tuple[tuple[_Kinds, str, bool, str, str], ...] = (
+    ((Shortage, httpx.PoolTimeout), "shortage", False, "too much is under way on this server", ""),
     (
         (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
         *(

@@ -75,6 +75,7 @@ class _Stream(httpx.AsyncByteStream):
 
 
 _KINDS: Mapping[str, type[httpx.TransportError]] = {
+    "shortage": httpx.PoolTimeout,
     "no_connection": httpx.ConnectTimeout,
     "slow": httpx.ReadTimeout,
     "early_end": httpx.ReadError,

@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.outbound.addresses import AddressPolicy
-from app.outbound.body import read_up_to
+from app.outbound.body import SharedAllowance, Shares, read_up_to
 from app.outbound.wire import BROKEN, Headers, WireError, exact_request, open_session
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONNECTING = 10.0  # seconds; a packet that is lost is sent again after 1, 3 and 7
+_ALL_BODIES = 268_435_456  # bytes of all answers that are being read
+_LARGEST_BODIES = 4  # for which there is room in any case
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
     """Status, headers (names in lower case) and decoded body of any answer, redirects and errors included.
 
-    `truncated`: the body went on, beyond the size or, where it may be endless, beyond the deadline.
+    `truncated`: the body went on, beyond its size or, where it may be endless, beyond the deadline.
     """
 
     status: int
@@ -31,9 +33,9 @@ class Sender(Protocol):
     """Sends the request of a call."""
 
     async def send(
-        self, method: str, url: str, headers: Headers, content: bytes | None, *, deadline: float
+        self, method: str, url: str, headers: Headers, content: bytes | None, *, deadline: float, caller: str
     ) -> HttpAnswer:
-        """Return the answer; `deadline` is a time of the event loop's clock.
+        """Return the answer; `deadline` is a time of the event loop's clock, `caller` who shall pay for its memory.
 
         Raises TimeoutError after it, AddressRefused, WireError, and BadAnswer (`answer_encoding_refused`).
         """
@@ -42,6 +44,9 @@ class Sender(Protocol):
 
 class AiohttpSender:
     """See Sender. Reads at most `most_bytes` of a body; `aclose` closes the connections.
+
+    All bodies that are being read have `all_bytes`, or four times the size if that is more. A body is also cut where
+    its caller would hold more of them than are left to others.
 
     `endless` tells by the content type whether a body may never end: of such a one, what came before the deadline is
     an answer. A connection that takes more than `connecting` seconds fails, deadline or not: nothing was sent.
@@ -54,15 +59,18 @@ class AiohttpSender:
         most_bytes: int,
         endless: Callable[[str | None], bool],
         connecting: float = _CONNECTING,
+        all_bytes: int = _ALL_BODIES,
     ) -> None:
         self._session = open_session(policy, connecting)
         self._most_bytes = most_bytes
+        self._bodies = Shares(max(all_bytes, _LARGEST_BODIES * most_bytes))
         self._endless = endless
 
     async def send(
-        self, method: str, url: str, headers: Headers, content: bytes | None, *, deadline: float
+        self, method: str, url: str, headers: Headers, content: bytes | None, *, deadline: float, caller: str
     ) -> HttpAnswer:
         """See Sender."""
+        allowance = SharedAllowance(self._most_bytes, self._bodies, caller)
         try:
             async with (
                 asyncio.timeout_at(deadline) as limit,
@@ -74,11 +82,13 @@ class AiohttpSender:
                     until = deadline
                     limit.reschedule(None)
                 body, truncated = await read_up_to(
-                    response.content.iter_any(), named.get("content-encoding", ""), self._most_bytes, until=until
+                    response.content.iter_any(), named.get("content-encoding", ""), allowance, until=until
                 )
                 return HttpAnswer(response.status, named, body, truncated)
         except BROKEN as error:
             raise WireError(error) from error
+        finally:
+            allowance.give_back()
 
     async def aclose(self) -> None:
         """Close the connections."""

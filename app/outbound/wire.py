@@ -7,48 +7,61 @@ No session has a timeout of its own: a timeout for each read does not limit a se
 import asyncio
 import errno
 import os
+import re
 import ssl
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import cache, partial
-from socket import AF_UNSPEC, AddressFamily, socket
+from socket import AF_UNSPEC, AI_NUMERICHOST, AI_NUMERICSERV, AddressFamily, socket
 from typing import Any
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.http import HttpProcessingError, RawResponseMessage
-from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from yarl import URL
 
 from app.outbound.addresses import AddressPolicy, AddressRefused, refusal
-from app.outbound.causes import TellingSSLObject, cause_of
+from app.outbound.causes import Shortage, TellingSSLObject, cause_of
+from app.outbound.names import Names
 
 OWN_HEADERS = (("accept-encoding", "identity"), ("user-agent", "mcp-tools-provider"))
 
 Headers = Sequence[tuple[str, str]]
-BROKEN = (aiohttp.ClientError, HttpProcessingError)  # what aiohttp raises when an exchange fails
+BROKEN = (aiohttp.ClientError, HttpProcessingError, Shortage)  # what is raised when an exchange fails
 
 _KEEP_ALIVE = 15.0  # seconds; common servers keep an idle connection longer, so few requests meet a closing one
+_MOST_IDLE = 256  # connections that no request uses
+_MOST_IDLE_AT_ONE = 32  # of them to one origin, and no more than are left for others
 _LONGEST_HEADER = 16_384  # bytes; some policies and links to pages are longer than the 8,190 of aiohttp
 _MOST_HEADERS = 256
-_END_OF_HEAD = b"\r\n\r\n"
-_MOST_HEADS = 1_000  # before the answer: those of 1xx
+_END_OF_HEAD = re.compile(rb"\n\r?\n")  # a parser may take a bare LF for CRLF (RFC 9112 section 2.2)
+_LONGEST_HEAD = 262_144  # bytes of an answer before its body, all that comes before it included
+_MOST_INTERIM = 16  # answers of 1xx before the answer; servers send one or two
+_LONGEST_INTERIM = 65_536  # bytes of them
+_FRAMING = (
+    1_048_576  # bytes that a body may take on the wire besides twice its length; chunks of eight bytes take twice
+)
 _INNER = "This is not a public address. If it is meant to be reached, the operator adds it to ALLOWED_UPSTREAMS."
+_NUMERIC = AI_NUMERICHOST | AI_NUMERICSERV
+_NO_MORE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # of what the system gives
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def open_session(policy: AddressPolicy | None, connecting: float | None = None) -> aiohttp.ClientSession:
     """Return a session that reaches what the policy permits (None: any address); it raises AddressRefused.
 
-    A connection, its handshake included, may take `connecting` seconds.
+    A connection, its handshake included, may take `connecting` seconds. The names of a session are looked up apart from
+    those of all others; what is sent without a policy waits for a name as long as its caller does.
 
     It keeps no cookie, reads no proxy variables and leaves bodies as they come. It must be opened in a running event
     loop.
     """
     return aiohttp.ClientSession(
-        connector=_connector() if policy is None else _guarded_connector(policy),
+        connector=_connector(_Resolver(Names(deadline=None))) if policy is None else _guarded_connector(policy),
         headers=OWN_HEADERS,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
@@ -89,40 +102,61 @@ async def _never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
         raise WireError(error) from error
 
 
-def _connector(**options: Any) -> aiohttp.TCPConnector:  # noqa: ANN401 - aiohttp's own options
-    return _Connector(limit=0, keepalive_timeout=_KEEP_ALIVE, ssl=trusted_authorities(), **options)
+def _connector(
+    resolver: AbstractResolver,
+    **options: Any,  # noqa: ANN401 - aiohttp's own
+) -> aiohttp.TCPConnector:
+    return _Connector(
+        resolver=resolver,
+        use_dns_cache=False,  # names.py remembers
+        limit=0,
+        keepalive_timeout=_KEEP_ALIVE,
+        ssl=trusted_authorities(),
+        **options,
+    )
 
 
 def _guarded_connector(policy: AddressPolicy) -> aiohttp.TCPConnector:
     gate = _Gate(policy)
-    return _connector(family=AF_UNSPEC, resolver=gate, socket_factory=gate.open_socket)
+    return _connector(gate, socket_factory=gate.open_socket)
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Opens connections that keep to one answer for each request."""
+    """Opens connections that keep to one answer for each request, and keeps few of them when they are idle."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
         super().__init__(**options)
         self._factory = partial(_OneAnswer, self._loop)  # type: ignore[assignment]
+
+    def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        idle = len(self._conns.get(key, ()))
+        left = _MOST_IDLE - sum(map(len, self._conns.values()))
+        full = not left or idle >= min(_MOST_IDLE_AT_ONE, left - 1 if idle else left)
+        super()._release(key, protocol, should_close=should_close or full)
 
 
 class _OneAnswer(ResponseHandler):
     """Takes one answer for each request. What comes beyond it ends the connection, and spoils no other call.
 
     aiohttp fails with the answer when the rest is not HTTP, such as the body of a 204 (RFC 9112 section 6.3: there is
-    none), and gives the rest to the next request when it comes late. It also keeps 1xx answers without end, and on
-    closing waits for a server that reads nothing to take what has not been sent.
+    none), and gives the rest to the next request when it comes late. It also keeps 1xx answers without end, takes any
+    number of bytes around those of a body, and on closing waits for a server that reads nothing to take what has not
+    been sent.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
+        self._begin()
+
+    def _begin(self) -> None:
         self._body: aiohttp.StreamReader | None = None
         self._heads = 0
+        self._taken = 0  # bytes: of heads, then of the body and what is around it
         self._before = b""
 
     def set_response_params(self, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
         """Begin with a request."""
-        self._body, self._heads, self._before = None, 0, b""
+        self._begin()
         super().set_response_params(**options)
 
     def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
@@ -132,6 +166,7 @@ class _OneAnswer(ResponseHandler):
             self._end()
         elif message.code >= 200 or message.code == 101:
             self._body = body
+            self._taken = 0
             if message.code == 204 and (message.chunked or message.headers.get("content-length", "0") != "0"):
                 self.force_close()  # its body may come when the next request is already out
             super().feed_data(data, size)
@@ -140,20 +175,36 @@ class _OneAnswer(ResponseHandler):
         """Read as far as one answer goes."""
         start = 0
         while self._body is None and self.exception() is None and (end := self._end_of_head(data, start)):
-            self._heads += 1
-            if self._heads > _MOST_HEADS:
-                self.set_exception(BadHttpMessage("more 1xx answers than any server needs"))
-                return
-            super().data_received(data[start:end])
+            self._take(data[start:end])
             start = end
+            if self._body is None:
+                self._heads += 1
+                if self._heads > _MOST_INTERIM or self._taken > _LONGEST_INTERIM:
+                    self._refuse(BadHttpMessage("more 1xx answers than any server needs"))
         rest = data[start:]
+        if self.exception() is not None:
+            return
         if self._body is None or not self._body.is_eof():
-            super().data_received(rest)
-            broken = self.exception()
-            if self._body is not None and not self._body.is_eof() and isinstance(broken, HttpProcessingError):
-                self._body.set_exception(broken)  # aiohttp tells only whoever waits for a head
+            self._take(rest)
         elif rest:
             self._end()
+
+    def _take(self, data: bytes) -> None:
+        self._taken += len(data)
+        if self._body is None and self._taken > _LONGEST_HEAD:
+            self._refuse(LineTooLong(b"", _LONGEST_HEAD))
+            return
+        super().data_received(data)
+        if self._body is not None and not self._body.is_eof():
+            if self._taken > 2 * self._body.total_bytes + _FRAMING:
+                self._refuse(BadHttpMessage("more around its content than content"))
+            broken = self.exception()
+            if isinstance(broken, HttpProcessingError):
+                self._body.set_exception(broken)  # aiohttp tells only whoever waits for a head
+
+    def _refuse(self, error: HttpProcessingError) -> None:
+        self.set_exception(error)
+        self._end()
 
     def close(self) -> None:
         """Drop what has not been sent."""
@@ -166,13 +217,13 @@ class _OneAnswer(ResponseHandler):
 
     def _end_of_head(self, data: bytes, start: int) -> int:
         """Return where in the data a head ends that began before or at `start`, 0 if none does."""
-        kept = len(self._before)
-        seam = self._before + data[start : start + len(_END_OF_HEAD)]
-        end = (found := seam.find(_END_OF_HEAD)) + len(_END_OF_HEAD) - kept + start
-        if found < 0:
-            end = (found := data.find(_END_OF_HEAD, start)) + len(_END_OF_HEAD)
-        self._before = b"" if found >= 0 else (self._before + data[start:][-3:])[-3:]
-        return end if found >= 0 else 0
+        before, self._before = self._before, b""
+        if seam := _END_OF_HEAD.search(before + data[start : start + 2]):
+            return start + seam.end() - len(before)
+        if found := _END_OF_HEAD.search(data, start):
+            return found.end()
+        self._before = (before + data[max(start, len(data) - 2) :])[-2:]
+        return 0
 
 
 @cache
@@ -194,7 +245,30 @@ def trusted_authorities() -> ssl.SSLContext:
     return context
 
 
-class _Gate(AbstractResolver):
+class _Resolver(AbstractResolver):
+    """Tells aiohttp what our own lookups found."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: AddressFamily = AF_UNSPEC,  # noqa: ARG002 - none of our connectors prefers one
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host, host=each.address, port=port, family=each.family, proto=each.protocol, flags=_NUMERIC
+            )
+            for each in await self._names.addresses(host)
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+class _Gate(_Resolver):
     """Looks names up, refuses inner addresses, and opens sockets to nothing that it has not checked.
 
     The second check is on the address that is connected to, so neither a second answer of the name server (DNS
@@ -202,12 +276,12 @@ class _Gate(AbstractResolver):
     """
 
     def __init__(self, policy: AddressPolicy) -> None:
+        super().__init__(Names())
         self._policy = policy
-        self._names = aiohttp.ThreadedResolver()
         self._inner: set[tuple[str, int]] = set()  # of names that the operator allows, wherever they lead
 
     async def resolve(self, host: str, port: int = 0, family: AddressFamily = AF_UNSPEC) -> list[ResolveResult]:
-        found = await self._names.resolve(host, port, family)
+        found = await super().resolve(host, port, family)
         addresses = [result["host"] for result in found]
         if not all(self._policy.permits(host, port, address) for address in addresses):
             raise AddressRefused(refusal(host, port))
@@ -218,10 +292,16 @@ class _Gate(AbstractResolver):
         family, kind, protocol, _, (host, port, *_) = address
         if (host, port) not in self._inner and not self._policy.permits(host, port, host):
             raise AddressRefused(_INNER)
-        return socket(family, kind, protocol)
+        return _opened(family, kind, protocol)
 
-    async def close(self) -> None:
-        await self._names.close()
+
+def _opened(family: int, kind: int, protocol: int) -> socket:
+    try:
+        return socket(family, kind, protocol)
+    except OSError as error:
+        if error.errno in _NO_MORE:
+            raise Shortage from error
+        raise
 
 
 class WireError(Exception):

@@ -1,7 +1,9 @@
 """Every query on sources. One `Sources` lives in one transaction."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain, islice
 
 import orjson
 from pydantic import TypeAdapter
@@ -19,6 +21,7 @@ from app.sources.inventory import Inventory
 from app.sources.tables import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport
 
 _CHANGES = TypeAdapter(Changes)
+_ROWS_AT_ONCE = 200  # read or written between two turns of the event loop
 _ID_LENGTH = 36  # of a UUID; no slug is as long
 
 
@@ -99,7 +102,13 @@ class Sources:
             .where(OperationRow.source_id == source_id, col(OperationRow.content).is_not(None))
             .order_by(col(OperationRow.position))
         )
-        return tuple(operation_from_json(content) for content in await self._session.exec(query) if content)
+        contents = (await self._session.exec(query)).all()
+        found = []
+        for number, content in enumerate(filter(None, contents)):
+            found.append(operation_from_json(content))
+            if number % _ROWS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return tuple(found)
 
     async def names(self, source_id: str) -> dict[Key, str]:
         """Return every name that was ever given, by method and path."""
@@ -122,18 +131,17 @@ class Sources:
 
         `changes` without any leave those that are stored.
         """
-        rows = {
-            (operation.method, operation.path): _row(source_id, position, operation)
-            for position, operation in enumerate(operations)
-        }
-        for (method, path), name in (await self.names(source_id)).items():
-            gone = {"source_id": source_id, "name": name, "method": method, "path": path, "position": -1}
-            rows.setdefault((method, path), {**gone, "content": None})
+        there = {(operation.method, operation.path) for operation in operations}
+        gone = {key: name for key, name in (await self.names(source_id)).items() if key not in there}
+        rows = chain(
+            (_row(source_id, position, operation) for position, operation in enumerate(operations)),
+            (_row_of_gone(source_id, key, name) for key, name in gone.items()),
+        )
         kept = orjson.dumps(changes) if changes else (await self._changes(source_id))
         await self._session.exec(delete(OperationRow).where(col(OperationRow.source_id) == source_id))
         await self._session.exec(delete(SourceReport).where(col(SourceReport.source_id) == source_id))
-        if rows:
-            await self._session.exec(insert(OperationRow), params=list(rows.values()))
+        while batch := list(islice(rows, _ROWS_AT_ONCE)):
+            await self._session.exec(insert(OperationRow), params=batch)
         await self._session.exec(
             insert(SourceReport),
             params=[{"source_id": source_id, "items": orjson.dumps(list(report)), "changes": kept}],
@@ -209,3 +217,8 @@ def _row(source_id: str, position: int, operation: Operation) -> dict[str, objec
         "position": position,
         "content": operation_to_json(operation),
     }
+
+
+def _row_of_gone(source_id: str, key: Key, name: str) -> dict[str, object]:
+    method, path = key
+    return {"source_id": source_id, "name": name, "method": method, "path": path, "position": -1, "content": None}

@@ -1,11 +1,13 @@
 """Sends a request to an upstream and reads its answer: within a deadline, a size, a number of calls at a time.
 
 Each origin of a source has a limit of calls in flight, so that an upstream that hangs takes nothing from the others,
-and a circuit breaker, fed only by what says that it cannot answer: no connection, a broken one, the deadline, 502, 503
+and each caller a share of it; what is refused for want of a place counts for no breaker. Each origin also has a circuit
+breaker, fed only by what says that it cannot answer: no connection, a broken one, the deadline, 502, 503
 and 504. Any other answer, also one that cannot be read, is one.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -14,12 +16,14 @@ import structlog
 
 from app.circuit_breaker import Attempt, CircuitBreaker, CircuitOpen
 from app.errors import BadAnswer, DeadlineExceeded, Unavailable
-from app.outbound import AddressRefused, Cause, Headers, HttpAnswer, Sender, WireError, origin_of
+from app.outbound import AddressRefused, Cause, Headers, HttpAnswer, Sender, Shares, WireError, origin_of
 from app.sources.source import RegisteredSource
 from app.telemetry import Telemetry, trace_headers
 from app.tools.request.plan import UpstreamRequest
 
-_MOST_IN_FLIGHT = 64  # calls to one origin of a source; one that hangs holds no more than these
+_MOST_IN_FLIGHT = 128  # calls to one origin of a source; one that hangs holds no more than these
+_MOST_IN_ALL = 512  # calls to all origins, each with a connection; many systems give a process 1,024 files
+_MOST_WAITING = 256  # calls to one origin that wait for others to end
 _CANNOT_ANSWER = frozenset({502, 503, 504})  # by a proxy before it, or by itself (RFC 9110 section 15.6)
 _UNREADABLE = frozenset({"framing", "header_too_large"})  # an answer, whatever it is worth
 
@@ -32,7 +36,7 @@ class _Lane:
 
     origin: tuple[str, ...]  # as addresses begin
     breaker: CircuitBreaker
-    slots: asyncio.Semaphore
+    slots: "_Slots"
 
 
 class Upstream:
@@ -46,12 +50,14 @@ class Upstream:
         failure_threshold: int,
         recovery_timeout: float,
         most_in_flight: int = _MOST_IN_FLIGHT,
+        most_in_all: int = _MOST_IN_ALL,
     ) -> None:
         self._sender = sender
         self._telemetry = telemetry
         self._failure_threshold = failure_threshold
         self._recovery_timeout = recovery_timeout
         self._most_in_flight = most_in_flight
+        self._in_all = Shares(most_in_all)
         self._lanes: dict[tuple[str, int], _Lane] = {}
 
     async def send(
@@ -75,7 +81,7 @@ class Upstream:
         lane = self._lane(source.slug, server, request.url)
         try:
             with lane.breaker.attempt(caller) as attempt:
-                return await self._attempt(lane, attempt, request, credential, deadline)
+                return await self._attempt(lane, attempt, request, credential, deadline, caller)
         except CircuitOpen as refusal:
             raise Unavailable(
                 "upstream_circuit_open",
@@ -99,17 +105,37 @@ class Upstream:
             self._telemetry.breaker_removed(_breaker_name(*key))
 
     async def _attempt(
-        self, lane: _Lane, attempt: Attempt, request: UpstreamRequest, credential: Headers, deadline: float
+        self, lane: _Lane, attempt: Attempt, request: UpstreamRequest, credential: Headers, deadline: float, caller: str
     ) -> HttpAnswer:
-        await _slot(lane, deadline)
+        had_to_wait = await lane.slots.take(caller, deadline)
+        try:
+            if not self._in_all.take(caller, 1):
+                raise _busy()
+            try:
+                return await self._answer(attempt, request, credential, deadline, caller)
+            finally:
+                self._in_all.give_back(caller, 1)
+        except DeadlineExceeded:
+            if had_to_wait:
+                attempt.outcome = None  # it may have been too late when it was sent
+            raise
+        finally:
+            lane.slots.give_back(caller)
+
+    async def _answer(
+        self, attempt: Attempt, request: UpstreamRequest, credential: Headers, deadline: float, caller: str
+    ) -> HttpAnswer:
+        headers = _headers(request, credential)
         try:
             answer = await self._sender.send(
-                request.method, request.url, _headers(request, credential), request.content, deadline=deadline
+                request.method, request.url, headers, request.content, deadline=deadline, caller=caller
             )
         except TimeoutError:
             attempt.failed()
             raise DeadlineExceeded("upstream_timeout", _SLOW, inside=_at(request, _LATE)) from None
         except WireError as error:
+            if error.cause.reason == "shortage":
+                raise _busy() from error
             if error.cause.reason not in _UNREADABLE:
                 attempt.failed(anyone=not error.cause.connected)
             else:
@@ -120,16 +146,7 @@ class Upstream:
         except BadAnswer as refused:
             attempt.succeeded()
             raise BadAnswer("upstream_broken", refused.detail, inside=_at(request, refused.detail)) from refused
-        finally:
-            lane.slots.release()
-        if answer.status in _CANNOT_ANSWER:
-            attempt.failed()
-        else:
-            attempt.succeeded()
-        if not 200 <= answer.status <= 599:
-            said = f"its status, {answer.status}, is none of HTTP's"
-            raise BadAnswer("upstream_broken", _broken("its answer is not HTTP"), inside=_at(request, said))
-        return answer
+        return _judged(answer, attempt, request)
 
     def _lane(self, slug: str, server: int, url: str) -> _Lane:
         """Return the lane; what was known of another origin, from before an admin moved the source, is forgotten."""
@@ -145,11 +162,10 @@ class Upstream:
                 recovery_timeout=self._recovery_timeout,
                 on_change=self._telemetry.breaker_changed,
             )
-            lane = self._lanes[slug, server] = _Lane(origin, breaker, asyncio.Semaphore(self._most_in_flight))
+            lane = self._lanes[slug, server] = _Lane(origin, breaker, _Slots(self._most_in_flight))
         return lane
 
 
-_BUSY = "Too many calls to this source are under way, and none ended in time. Nothing was sent; try again later."
 _SLOW = "The upstream did not answer within the deadline. It may have done what was asked: check before you repeat it."
 _LATE = "no complete answer before the deadline (UPSTREAM_TIMEOUT)"
 
@@ -160,15 +176,79 @@ def _breaker_name(slug: str, server: int) -> str:
     return f"upstream:{slug}/{server}" if server else f"upstream:{slug}"
 
 
-async def _slot(lane: _Lane, deadline: float) -> None:
-    if not lane.slots.locked():
-        await lane.slots.acquire()
-        return
-    try:
-        async with asyncio.timeout_at(deadline):
-            await lane.slots.acquire()
-    except TimeoutError:
-        raise DeadlineExceeded("upstream_timeout", _BUSY) from None
+def _judged(answer: HttpAnswer, attempt: Attempt, request: UpstreamRequest) -> HttpAnswer:
+    if answer.status in _CANNOT_ANSWER:
+        attempt.failed()
+    else:
+        attempt.succeeded()
+    if not 200 <= answer.status <= 599:
+        said = f"its status, {answer.status}, is none of HTTP's"
+        raise BadAnswer("upstream_broken", _broken("its answer is not HTTP"), inside=_at(request, said))
+    return answer
+
+
+class _Slots:
+    """So many calls to one origin at a time, and each caller's share of them (see Shares).
+
+    Whoever may have no more waits; of those who wait, the caller with the fewest calls under way is next.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._under_way = Shares(most)
+        self._places = Shares(_MOST_WAITING)
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+
+    async def take(self, caller: str, deadline: float) -> bool:
+        """Take a slot; returns whether others had to end first. Raises Unavailable (`upstream_busy`)."""
+        if caller not in self._waiting and self._under_way.take(caller, 1):
+            return False
+        if not self._places.take(caller, 1):
+            raise _busy()
+        try:
+            await self._turn(caller, deadline)
+        finally:
+            self._places.give_back(caller, 1)
+        return True
+
+    def give_back(self, caller: str) -> None:
+        """Give a slot back: to whoever waits."""
+        self._under_way.give_back(caller, 1)
+        while self._waiting:
+            following = min(self._waiting, key=self._under_way.held)
+            if not self._under_way.take(following, 1):
+                return
+            turn = self._waiting[following][0]
+            self._leave(following, turn)
+            turn.set_result(None)
+
+    async def _turn(self, caller: str, deadline: float) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(caller, deque()).append(turn)
+        is_taken = False
+        try:
+            async with asyncio.timeout_at(deadline):
+                await asyncio.shield(turn)
+            is_taken = True
+        except TimeoutError:
+            raise _busy() from None
+        finally:
+            if turn.done() and not is_taken:
+                self.give_back(caller)
+            elif not is_taken:
+                self._leave(caller, turn)
+
+    def _leave(self, caller: str, turn: asyncio.Future[None]) -> None:
+        self._waiting[caller].remove(turn)
+        if not self._waiting[caller]:
+            del self._waiting[caller]
+
+
+def _busy() -> Unavailable:
+    return Unavailable(
+        "upstream_busy",
+        "Nothing was sent: as many calls are under way, to this source or in all, as you may have beside those of "
+        "others. Make fewer at a time, and try again when some of them have ended.",
+    )
 
 
 # What is not here: `upstream_broken` if there was a connection, else `upstream_unreachable`.

@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
 
-Piece = bytes | float | Literal["reset", "close"]
-"""Bytes to send, seconds to wait, or what to do with the connection."""
+# Bytes to send, seconds to wait unless the other side leaves, or what to do with the connection (deaf: read nothing).
+Piece = bytes | float | Literal["deaf", "reset", "close"]
 Answer = Callable[[int], Iterable[Piece]]
 Answers = dict[str, Answer]
 
 MIB = 1_048_576
 FOR_EVER = 600.0  # seconds; whoever calls gives up before
 _BLOCK = 65_536
+_DEAF = 4.0  # seconds, longer than whoever calls waits
 _LARGEST = 32 * MIB
 
 
@@ -103,8 +104,6 @@ class _Server:
     async def _answer(self, asked: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; whether another may follow."""
         _, table, name, scale, *_ = unquote(asked.split(b" ")[1].decode()).split("/")
-        if b"content-length:" in asked.lower():
-            await _take_body(asked, reader)
         return await play(self._tables[table][name](int(scale)), reader, writer)
 
 
@@ -116,6 +115,8 @@ async def play(pieces: Iterable[Piece], reader: asyncio.StreamReader, writer: as
             await writer.drain()
         elif isinstance(piece, float):
             await _left_or(piece, reader)
+        elif piece == "deaf":
+            await asyncio.sleep(_DEAF)
         else:
             if piece == "reset":
                 linger = struct.pack("ii", 1, 0)
@@ -130,12 +131,6 @@ async def _left_or(seconds: float, reader: asyncio.StreamReader) -> None:
         async with asyncio.timeout(seconds):
             if not await reader.read(1):
                 raise ConnectionError
-
-
-async def _take_body(asked: bytes, reader: asyncio.StreamReader) -> None:
-    for line in asked.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            await reader.readexactly(int(line.partition(b":")[2]))
 
 
 async def _main() -> None:

@@ -27,7 +27,9 @@ SECONDS_TO_RETURN = 5.0
 ATTEMPTS = 5
 SLACK = 3.0
 FLOOR = 0.05  # seconds of processor time
-LEAST = 0.005  # seconds, below which two costs are the same
+RESOLUTION = 0.005  # seconds of processor time
+DOUBT = 0.1  # by how much healthy calls may cost more or less than they did when they were weighed
+READING = 0.6  # seconds of processor time; a process that reads a document takes half of it for a small one
 
 
 @dataclass(slots=True)
@@ -38,6 +40,7 @@ class Measured:
     size: int
     wait: float = float("inf")
     cpu: float = float("inf")
+    doubt: float = 0.0
     memory: int = 0
     outcomes: set[str] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
@@ -80,8 +83,9 @@ def _launch(row: Row, attack: Attack, measured: Measured, stage: Stage, healthy:
     with Peak(stage.pid) as peak:
         measured.outcomes.update(attack.launch().split(", "))
         seen = healthy.ask("report")
-    cpu = cpu_seconds(stage.pid) - used - seen["calls"] * healthy.cost
-    measured.cpu = min(measured.cpu, max(cpu, 0.0))
+    of_healthy = seen["calls"] * healthy.cost
+    measured.cpu = min(measured.cpu, max(cpu_seconds(stage.pid) - used - of_healthy, 0.0))
+    measured.doubt = max(measured.doubt, DOUBT * of_healthy)
     measured.wait = min(measured.wait, seen["longest"])
     of_readers = 0 if row.apart else max(peak.children - stage.reader, 0)
     measured.memory = max(measured.memory, peak.own - before + of_readers)
@@ -101,7 +105,8 @@ def _faults(row: Row, measured: list[Measured], kept: int) -> Iterator[str]:
         yield from _faults_at(row, each)
     for less, more in pairwise(measured):
         times = more.size / max(less.size, 1)
-        if more.cpu > max(FLOOR, SLACK * times * max(less.cpu, LEAST)):
+        likely = SLACK * times * max(less.cpu, RESOLUTION) + less.doubt + more.doubt
+        if more.cpu > max(READING if row.apart else FLOOR, likely):
             yield f"{times:.1f} times the size took {more.cpu:.2f} s of processor time after {less.cpu:.3f} s"
     if kept > KEPT_MEMORY:
         yield f"{kept / MIB:.0f} MiB of memory stayed"

@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from tests.bounds.row import CLOSED, HELD, OK, SCALES, Attack, Row
 from tests.bounds.stage import Stage
@@ -95,6 +95,18 @@ def exchange(stage: Stage, sent: bytes, pieces: int = 0, patience: float = ANSWE
         return told(_answers(connection, 1))
 
 
+@contextmanager
+def sending(stage: Stage, sent: list[bytes]) -> Iterator[list[socket.socket]]:
+    """Send requests, each on a connection of its own, which are closed when the block ends."""
+    with ExitStack() as open_now:
+        connections = []
+        for each in sent:
+            with suppress(OSError):
+                connections.append(open_now.enter_context(_connected(stage, ANSWER_SECONDS)))
+                connections[-1].sendall(each)
+        yield connections
+
+
 def told(answers: Iterable[bytes | None]) -> str:
     """Return what the answers say, each kind once; None is one that has not come."""
     return ", ".join(sorted({HELD if answer is None else _outcome(answer) for answer in answers}))
@@ -115,12 +127,7 @@ def _in_turn(stage: Stage, sent: list[bytes], expected: int) -> str:
 
 
 def _at_once(stage: Stage, sent: list[bytes], patience: float) -> str:
-    with ExitStack() as open_now:
-        connections = []
-        for each in sent:
-            with suppress(OSError):
-                connections.append(open_now.enter_context(_connected(stage, ANSWER_SECONDS)))
-                connections[-1].sendall(each)
+    with sending(stage, sent) as connections:
         found: list[bytes | None] = []
         for connection in connections:
             connection.settimeout(max(patience, 0.01))

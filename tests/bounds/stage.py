@@ -38,6 +38,7 @@ ROOT = Path(__file__).parents[2]
 COMMAND = str(Path(sys.executable).with_name("tools-provider"))
 AUDIENCE = "pizzeria-backend"
 READ_TIMEOUT = 1  # seconds, so that what is slow is seen to end
+UPSTREAM_TIMEOUT = 2  # seconds
 _LASTING = {"accessTokenLifespan": 3600}
 _SECONDS_TO_STOP = 20
 _CALLS_TO_WEIGH = 100
@@ -196,7 +197,7 @@ def _provider(keycloak: str, folder: Path) -> Iterator[tuple[str, subprocess.Pop
         "ALLOWED_UPSTREAMS": "127.0.0.0/8",
         "TOKEN_EXCHANGE_CACHE_MAX_AGE": "1",
         "TOKEN_EXCHANGE_TIMEOUT": "2",
-        "UPSTREAM_TIMEOUT": "2",
+        "UPSTREAM_TIMEOUT": str(UPSTREAM_TIMEOUT),
         "SOURCE_FETCH_TIMEOUT": "2",
         "CIRCUIT_BREAKER_FAILURE_THRESHOLD": "1000000",  # what one user meets is asked for again and again
         "REQUEST_READ_TIMEOUT": str(READ_TIMEOUT),

@@ -10,6 +10,7 @@ _DOCUMENT = json.dumps(upstream_answers.DOCUMENT).encode()
 TABLES: dict[str, Answers] = {
     "upstream": upstream_answers.ANSWERS,
     "head": upstream_answers.TO_HEAD,
+    "unread": {"nothing": lambda _: ["deaf", "close"]},
     "typed": upstream_answers.TYPED,
     "document": {"of the upstream": lambda _: [ok(_DOCUMENT, "Content-Type: application/json")]},
     "keys": identity_answers.KEYS,

@@ -125,6 +125,7 @@ FRAMING: Answers = {
     "two answers": lambda n: in_turn(many(ok(b"{}", JSON), 1_000 * n)),
     "a reset in the middle": lambda n: [head(f"Content-Length: {10**9}", TEXT), b"x" * 5_000 * n, "reset"],
     "an end in the middle": lambda n: [head(f"Content-Length: {10**9}", TEXT), b"x" * 5_000 * n, "close"],
+    "nothing": lambda _: [FOR_EVER],
     "bytes that drip": lambda n: in_turn(head("Content-Length: 2000", TEXT), [b"x", 0.005] * n, FOR_EVER),
 }
 
@@ -263,17 +264,21 @@ _SHAPE: dict[str, Any] = {
 }
 
 
-def _operation(name: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+def _operation(name: str, schema: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     content = {} if schema is None else {"content": {"application/json": {"schema": schema}}}
     slots = [{"name": each, "in": "path", "required": True, "schema": {"type": "string"}} for each in ("row", "scale")]
-    return {"operationId": name, "parameters": slots, "responses": {"200": {"description": "ok", **content}}}
+    return {"operationId": name, "parameters": slots, "responses": {"200": {"description": "ok", **content}}, **more}
+
+
+_BODY: dict[str, Any] = {"content": {"application/json": {"schema": {"type": "string"}}}}
 
 
 DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",
     "info": {"title": "Answering", "version": "1"},
     "paths": {
-        "/upstream/{row}/{scale}": {method: _operation(method) for method in ("get", "post")},
+        "/upstream/{row}/{scale}": {"get": _operation("get")},
+        "/unread/{row}/{scale}": {"post": _operation("post", requestBody=_BODY)},
         "/head/{row}/{scale}": {"head": _operation("head")},
         "/typed/{row}/{scale}": {"get": _operation("typed", _VALUE)},
     },

@@ -19,7 +19,7 @@ from app.telemetry import Telemetry
 from app.tools.answer.body import is_stream
 from app.tools.request.plan import UpstreamRequest
 from app.tools.upstream import Upstream
-from tests.support.scripted import Answer, ok, redirect, scripted
+from tests.support.scripted import Answer, Scripted, ok, redirect, scripted
 from tests.tools.builders import a_source
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +36,8 @@ def a_request(
 class Sender:
     """An upstream port with limits that tests can wait for."""
 
-    def __init__(self, upstream: Upstream, telemetry: Telemetry) -> None:
+    def __init__(self, sending: AiohttpSender, upstream: Upstream, telemetry: Telemetry) -> None:
+        self.sending = sending
         self.upstream = upstream
         self.telemetry = telemetry
 
@@ -75,8 +76,8 @@ class Sender:
 async def sender() -> AsyncIterator[Sender]:
     telemetry = Telemetry()
     sending = AiohttpSender(AddressPolicy(["127.0.0.0/8"]), most_bytes=MIB, endless=is_stream)
-    upstream = Upstream(sending, telemetry, failure_threshold=3, recovery_timeout=60, most_in_flight=2)
-    yield Sender(upstream, telemetry)
+    upstream = Upstream(sending, telemetry, failure_threshold=3, recovery_timeout=60, most_in_flight=4)
+    yield Sender(sending, upstream, telemetry)
     await sending.aclose()
     telemetry.shutdown()
 
@@ -197,6 +198,14 @@ BROKEN: dict[str, bytes | Answer] = {
     "a chain of codings": saying(head("Content-Encoding: gzip, gzip", "Content-Length: 5") + b"hello"),
     "one header without end": saying(b"HTTP/1.1 200 OK\r\nX: ", forever=b"x" * 65_536),
     "2,000 headers": ok(b"x", *(f"X-{number}: {'y' * 100}" for number in range(2_000))),
+    "17 interim answers": saying(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 17 + ok(b"{}")),
+    "interim answers without CR": saying(forever=b"HTTP/1.1 103 Early Hints\n\n" * 1_000),
+    "64 KiB of interim answers": saying(b"HTTP/1.1 103 X\r\n" + b"Link: %b\r\n" % (b"x" * 8_192) * 8 + b"\r\n"),
+    "256 KiB of headers": ok(b"x", *(f"X-{number}: {'y' * 8_192}" for number in range(32))),
+    "chunks of one byte": saying(head("Transfer-Encoding: chunked"), forever=b"1\r\nx\r\n" * 10_000),
+    "chunks with extensions": saying(
+        head("Transfer-Encoding: chunked"), forever=b"1;%b\r\nx\r\n" % (b"y" * 1_000) * 100
+    ),
     "a control character in a header name": saying(b"HTTP/1.1 200 OK\r\nX\x00Y: 1\r\n\r\n"),
 }
 
@@ -215,7 +224,6 @@ HANGING: dict[str, Answer] = {
     "says nothing": hang,
     "drips its head": saying(b"HTTP/1.1 200 OK\r\n", forever=b"X: 1\r\n", every=0.05),
     "drips its body": saying(head("Content-Length: 100000"), forever=b"x", every=0.05),
-    "continues without end": saying(forever=b"HTTP/1.1 100 Continue\r\n\r\n", every=0.01),
     "stops in its body": then_hanging(head("Content-Length: 100") + b"x"),
 }
 
@@ -533,10 +541,164 @@ async def test_a_call_that_finds_no_room_in_time_was_not_sent_and_says_so(sender
             await hanging.arrived.acquire()
         for _ in range(4):
             failure = await sender.failure(server.address, within=0.05)
-            assert failure.code == "upstream_timeout"
+            assert isinstance(failure, Unavailable)
+            assert failure.code == "upstream_busy"
+            assert failure.retry_after == 1
             assert "Nothing was sent" in failure.detail
         assert len(server.heads) == 2
         assert sender.breaker_state() == 0
         for call in calls:
             call.cancel()
         await asyncio.wait(calls)
+
+
+class Held:
+    """Answers a request for `/held…` when told to, any other at once; `paths` are in the order of arrival."""
+
+    def __init__(self) -> None:
+        self.server = Scripted()
+        self.paths: list[str] = []
+        self._arrived = asyncio.Semaphore(0)
+        self._told: dict[str, asyncio.Event] = {}
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = self.server.heads[-1].split(" ")[1]
+        self.paths.append(path)
+        if path.startswith("/held"):
+            told = self._told[path] = asyncio.Event()
+            self._arrived.release()
+            waits = {asyncio.create_task(told.wait()), asyncio.create_task(reader.read(1))}
+            _, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for each in others:
+                each.cancel()
+        writer.write(ok(path.encode(), "Connection: close"))
+        await writer.drain()
+
+    def tell(self, path: str) -> None:
+        self._told[path].set()
+
+    async def arrive(self, times: int = 1) -> None:
+        for _ in range(times):
+            await asyncio.wait_for(self._arrived.acquire(), 5)
+
+
+@pytest.fixture
+async def held() -> AsyncIterator[Held]:
+    held = Held()
+    async with scripted(held) as held.server:
+        yield held
+
+
+def begin(sender: Sender, held: Held, *calls: str, **options: object) -> list[asyncio.Task[HttpAnswer]]:
+    """Begin calls, each `caller/number`, to `/held/caller/number`."""
+    return [
+        asyncio.create_task(
+            sender.send(f"{held.server.address}/held/{call}", caller=call.partition("/")[0], **options)  # type: ignore[arg-type]
+        )
+        for call in calls
+    ]
+
+
+async def end(calls: list[asyncio.Task[HttpAnswer]]) -> None:
+    for call in calls:
+        call.cancel()
+    await asyncio.wait(calls)
+
+
+async def test_hanging_calls_of_some_users_leave_room_for_the_next(sender: Sender, held: Held) -> None:
+    calls = begin(sender, held, *(f"first/{number}" for number in range(9)))
+    await held.arrive(2)
+    assert (await sender.send(f"{held.server.address}/quick", caller="second", within=1)).status == 200
+    calls += begin(sender, held, *(f"second/{number}" for number in range(9)))
+    await held.arrive()
+    assert (await sender.send(f"{held.server.address}/quick", caller="third", within=1)).status == 200
+    assert [path for path in held.paths if path.startswith("/held")] == [
+        "/held/first/0",
+        "/held/first/1",
+        "/held/second/0",
+    ]
+    await end(calls)
+    assert sender.breaker_state() == 0
+
+
+async def test_of_those_who_wait_whoever_has_the_fewest_calls_is_next(sender: Sender, held: Held) -> None:
+    calls = begin(sender, held, "first/0", "first/1")
+    await held.arrive(2)
+    calls += begin(sender, held, "second/0", "third/0")
+    await held.arrive(2)
+    calls += begin(sender, held, "first/2", "first/3", "second/1", "fourth/0")
+    await asyncio.sleep(0)
+    held.tell("/held/first/0")
+    await held.arrive()
+    assert held.paths[4:] == ["/held/fourth/0"]
+    await end(calls)
+
+
+async def test_a_place_goes_to_nobody_who_has_left(sender: Sender, held: Held) -> None:
+    calls = begin(sender, held, "first/0", "first/1")
+    await held.arrive(2)
+    waiting = begin(sender, held, "first/2", "first/3", "first/4")
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    held.tell("/held/first/0")
+    await asyncio.wait(calls[:1])
+    waiting[1].cancel()
+    await held.arrive()
+    assert held.paths[2:] in (["/held/first/3"], ["/held/first/4"])
+    await end([*calls, *waiting])
+    assert (await sender.send(f"{held.server.address}/quick", caller="first", within=1)).status == 200
+
+
+async def test_so_many_calls_wait_and_one_more_is_refused_at_once(sender: Sender, held: Held) -> None:
+    calls = begin(sender, held, *(f"first/{number}" for number in range(2 + 128)))
+    await held.arrive(2)
+    for _ in range(3):
+        refused = await sender.failure(f"{held.server.address}/quick", caller="first")
+        assert isinstance(refused, Unavailable)
+        assert refused.code == "upstream_busy"
+    assert (await sender.send(f"{held.server.address}/quick", caller="second", within=1)).status == 200
+    await end(calls)
+    assert sender.breaker_state() == 0
+
+
+async def test_what_had_to_wait_and_comes_too_late_says_nothing_against_the_upstream(
+    sender: Sender, held: Held
+) -> None:
+    calls = begin(sender, held, "first/0", "first/1")
+    await held.arrive(2)
+    late = begin(sender, held, *(f"first/{number}" for number in range(2, 8)), within=0.3)
+    await asyncio.sleep(0)
+    held.tell("/held/first/0")
+    held.tell("/held/first/1")
+    await held.arrive(2)
+    await asyncio.wait([*calls, *late])
+    codes = {str(call.exception()).partition(":")[0] for call in late}
+    assert codes == {"upstream_timeout", "upstream_busy"}
+    assert sender.breaker_state() == 0
+
+
+async def test_calls_to_all_origins_together_are_bounded_and_shared(sender: Sender, held: Held) -> None:
+    sender.upstream = Upstream(
+        sender.sending, sender.telemetry, failure_threshold=3, recovery_timeout=60, most_in_all=4
+    )
+    calls = begin(sender, held, "first/0") + begin(sender, held, "first/1", slug="other")
+    await held.arrive(2)
+    refused = await sender.failure(f"{held.server.address}/quick", slug="third", caller="first")
+    assert refused.code == "upstream_busy"
+    answer = await sender.send(f"{held.server.address}/quick", slug="third", caller="second")
+    assert answer.status == 200
+    await end(calls)
+
+
+async def test_a_system_without_a_file_to_spare_says_nothing_against_the_upstream(sender: Sender) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with scripted(ok(b"")) as server:
+        with socket.socket() as last:  # its number is the first that was free
+            resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno() + 1, hard))
+            try:
+                failures = [await sender.failure(server.address) for _ in range(4)]
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert {failure.code for failure in failures} == {"upstream_busy"}
+        assert (await sender.send(server.address)).status == 200
+    assert sender.breaker_state() == 0

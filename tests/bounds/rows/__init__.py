@@ -10,6 +10,7 @@ from tests.bounds.rows import (
     heads,
     identity_provider,
     messages,
+    sharing,
     tokens,
     upstreams,
 )
@@ -23,6 +24,7 @@ ROWS: list[Row] = [
     *arguments.ROWS,
     *administration.ROWS,
     *upstreams.ROWS,
+    *sharing.ROWS,
     *documents.ROWS,
     *identity_provider.ROWS,
 ]

@@ -35,7 +35,6 @@ def registered(stage: Stage, url: str) -> str:
         return str(answer.json()["code"])
     try:
         for method, path, body in (
-            ("GET", f"/api/v1/tools?source={SLUG}", None),
             ("POST", "/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}),
             ("GET", f"/api/v1/sources/{SLUG}/report", None),
             ("POST", f"/api/v1/sources/{SLUG}/refresh", None),
