@@ -74,7 +74,12 @@ def create_app(settings: Settings) -> FastAPI:
     problems = Problems(settings.public_url, metadata_address(settings.resource), settings.scopes)
     reach = reach_of(settings.public_url, settings.allowed_hosts, settings.allowed_origins)
     policy = AddressPolicy(settings.allowed_upstreams)
-    rules = SourceRules(policy, settings.audience_origins, passthrough_allowed=settings.token_passthrough == "allow")
+    rules = SourceRules(
+        policy,
+        settings.audience_origins,
+        own_audiences=settings.agent_audiences,
+        passthrough_allowed=settings.token_passthrough == "allow",
+    )
     database = _database(settings)
     documents = partial(_documents, settings, policy, reference_origins(settings.source_ref_origins))
     held = Held(settings.max_bytes_held)
@@ -289,7 +294,13 @@ def _mcp_sessions(door: McpDoor) -> StreamableHTTPSessionManager:
 def _keycloak(settings: Settings, provider: _IdentityProvider) -> KeycloakExchanger:
     return KeycloakExchanger(
         provider.client,
-        IssuedTokenCheck(provider.keys, issuer=settings.issuer, leeway=settings.clock_leeway),
+        IssuedTokenCheck(
+            provider.keys,
+            issuer=settings.issuer,
+            client_id=settings.token_exchange_client_id,
+            own_audiences=settings.agent_audiences,
+            leeway=settings.clock_leeway,
+        ),
         provider.watch,
         realm_url=settings.realm_url,
         client_id=settings.token_exchange_client_id,

@@ -250,7 +250,7 @@ class Settings(BaseSettings):
         if (needed := 2 * (self.source_max_bytes + _FORM)) > self.max_bytes_held:
             raise ValueError(
                 "MAX_BYTES_HELD: one caller gets half of it, which is less than SOURCE_MAX_BYTES and 1 MiB for a form. "
-                f"Write at least {needed}"
+                f"Write at least {needed}."
             )
         return self
 

@@ -22,6 +22,10 @@ from app.logs import configure_logging
 from app.main import create_app, prepare
 from app.settings import Settings, misspelt
 
+if sys.platform != "win32":
+    import resource
+
+_OTHER_FILES = 200  # database, identity provider, log, processes that read documents
 _FAILED, _UNUSABLE = 1, 2  # exit status when it cannot start, and for settings and addresses that cannot be used
 _log = structlog.get_logger(__name__)
 
@@ -52,6 +56,7 @@ def serve(host: str | None = None, port: int | None = None) -> None:
         listener.close()
         _cannot_listen(settings.host, settings.port, error)
     configure_logging(settings.log_level)
+    _open_files_for(settings.max_connections)
     for name, nearest in misspelt().items():
         _log.warning("a variable that looks like a setting is none and has no effect", variable=name, setting=nearest)
     address = _written(*listener.getsockname()[:2])
@@ -126,6 +131,19 @@ def _complaint(field: str, message: str) -> str:
     # Never the value: it may be a secret.
     text = message.removeprefix("Value error, ")
     return f"{field.upper()}: {text}. Correct it in the environment or in .env." if field else text
+
+
+def _open_files_for(connections: int) -> None:
+    """See that each connection can be accepted, and call an upstream; a limit of 1,024 files is usual."""
+    if sys.platform == "win32":
+        return
+    needed = 2 * connections + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most < needed:
+        _log.warning("fewer files may be open than MAX_CONNECTIONS needs", limit=most, needed=needed)
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from app.curation.overrides import ArgumentOverride, ToolUpdate
-from app.operation.keywords import UnusableSchema, validator_of
+from app.operation.checking import UnusableSchema, validator_of
 from app.operation.operation import Json, Operation, Value
 from app.operation.pointers import join
 

@@ -131,6 +131,7 @@ class AgentTokenVerifier:
             scopes=frozenset((text_or_none(claims.get("scope")) or "").split()),
             roles=_realm_roles(claims),
             expires_at=float(claims["exp"]),
+            actor=claims.get("act"),
         )
 
     async def _check_issuer(self, claims: dict[str, Any]) -> None:

@@ -1,14 +1,11 @@
-"""JSON Schema 2020-12 in tools: the keywords that hold schemas, what checks values, and what a check costs.
+"""JSON Schema 2020-12 in tools: the keywords that hold schemas, and how many of them may meet at one value.
 
-The cost is how often schemas are applied to a value, found without a check. Alternatives that describe the same member
-multiply from level to level: two at each of thirty levels are 2^30 visits to the innermost value. The validator
-remembers what it knows only where a definition leads back to itself.
+Alternatives that describe the same member multiply from level to level: two at each of thirty levels are 2^30 visits to
+the innermost value. The validator remembers what it knows only where a definition leads back to itself.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-
-from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, ValidationError
 
 from app.operation.operation import Json, Value
 
@@ -33,10 +30,7 @@ IN_PLACE = frozenset(
     {"allOf", "anyOf", "dependentSchemas", "else", "if", "not", "oneOf", "then"}
 )  # about the same value
 
-_PATTERNS = RegexOptions(size_limit=1_000_000)  # the linear engine: a document's pattern cannot be made to hang us
 _DEFINITIONS = "#/$defs/"
-_ALTERNATIVES = ("anyOf", "oneOf")
-_PRICE_WITHIN = 3
 _MOST_STATES = 2_000
 
 _LEADING = SUBSCHEMAS | SUBSCHEMA_LISTS | SUBSCHEMA_MAPS | {"$ref"}
@@ -45,53 +39,27 @@ _Key = tuple[int, int]  # a schema, by the rank of the definition that it stands
 _State = Mapping[_Key, int]  # how often each is applied to one value
 
 
-class UnusableSchema(Exception):
-    """Nothing can be checked against the schema; the text is the kind of error that the validator raises."""
-
-
-def validator_of(schema: Value) -> Draft202012Validator:
-    """Return what checks values against a schema, for every schema here.
-
-    Formats stay annotations, as 2020-12 has it: an upstream knows best what it takes for a date. Nothing is fetched,
-    and messages do not repeat the value. Raises UnusableSchema.
-    """
-    try:
-        return Draft202012Validator(
-            schema, pattern_options=_PATTERNS, validate_formats=False, offline=True, mask="the value"
-        )
-    except (ValidationError, ReferencingError, ValueError) as error:
-        raise UnusableSchema(type(error).__name__) from error
-
-
-def effort(root: Json, value: Value, most: int) -> int:
-    """Return what it takes to tell all that is wrong with the value; counting ends soon after `most`.
-
-    That is one for each schema that is applied, and three within alternatives, whose errors are kept for each of them.
-    """
-    definitions = root.get("$defs", {})
-    pending: list[tuple[Value, Value, int]] = [(root, value, 1)]
-    spent = 0
-    while pending and spent + len(pending) <= most:
-        schema, value, price = pending.pop()
-        spent += price
-        if not isinstance(schema, dict):
-            continue
-        within = price if schema.keys().isdisjoint(_ALTERNATIVES) else _PRICE_WITHIN
-        pending += [(each, value, within) for each in _in_place(schema)]
-        if "$ref" in schema:
-            pending.append((definitions.get(_name(schema)), value, price))
-        if isinstance(value, dict):
-            pending += [(each, value[name], price) for name, each in _members(schema) if name in value]
-            pending += [(each, item, price) for each in _other_members(schema) for item in value.values()]
-        elif isinstance(value, list):
-            pending += [(each, value[number], price) for number, each in _items(schema) if number < len(value)]
-            pending += [(each, item, price) for each in _other_items(schema) for item in value]
-    return spent + len(pending)
-
-
 def is_laborious(root: Json, most: int) -> bool:
     """Whether a value may exist that has a part to which schemas are applied more than `most` times."""
     return _Levels(root, most).exceed()
+
+
+def recursive(root: Json) -> frozenset[str]:
+    """Return the definitions that lead back to themselves, and those that lie between such."""
+    definitions: Json = root.get("$defs", {})
+    forth = {name: set(_references(schema)) & definitions.keys() for name, schema in definitions.items()}
+    back: dict[str, set[str]] = {name: set() for name in definitions}
+    for name, referred in forth.items():
+        for each in referred:
+            back[each].add(name)
+    left = set(definitions)
+    for of, to in ((forth, back), (back, forth)):
+        ends = [name for name in left if not of[name] & left]
+        while ends:
+            name = ends.pop()
+            left.discard(name)
+            ends += [each for each in to[name] & left if not of[each] & left]
+    return frozenset(left)
 
 
 class _Levels:
@@ -130,15 +98,15 @@ class _Levels:
             rank, schema = key[0], self._schemas[key[1]]
             if not isinstance(schema, dict):
                 continue
-            pending += [(self._key(rank, each), count) for each in _in_place(schema)]
-            name = _name(schema) if "$ref" in schema else None
+            pending += [(self._key(rank, each), count) for each in in_place(schema)]
+            name = definition_of(schema) if "$ref" in schema else None
             if name in self._ranks and self._ranks[name] < rank:  # what leads back is remembered by the validator
                 pending.append((self._key(self._ranks[name], self._definitions[name]), count))
         return applied
 
     def _below(self, here: _State) -> Iterator[_State]:
         """Return what meets at each member and item, where that leads on."""
-        for stated, others in ((_members, _other_members), (_items, _other_items)):
+        for stated, others in ((_members, other_members), (_items, other_items)):
             for state in self._together(here, stated, others):
                 if len(state) > 1 or any(self._leads_on(key) for key in state):
                     yield state
@@ -194,17 +162,19 @@ def _references(schema: Value) -> Iterator[str]:
         each = pending.pop()
         if isinstance(each, dict):
             if isinstance(each.get("$ref"), str):
-                yield _name(each)
+                yield definition_of(each)
             pending += [value for keyword, value in each.items() if keyword != "$defs"]
         elif isinstance(each, list):
             pending += each
 
 
-def _name(schema: Json) -> str:
+def definition_of(schema: Json) -> str:
+    """Return the name in `$defs` that the schema refers to."""
     return str(schema["$ref"]).removeprefix(_DEFINITIONS)
 
 
-def _in_place(schema: Json) -> Iterator[Value]:
+def in_place(schema: Json) -> Iterator[Value]:
+    """Yield the schemas that apply to the same value as this one."""
     for keyword in IN_PLACE & schema.keys():
         value = schema[keyword]
         if keyword in SUBSCHEMA_LISTS:
@@ -220,7 +190,8 @@ def _members(schema: Json) -> Iterable[tuple[str, Value]]:
     return properties.items()
 
 
-def _other_members(schema: Json) -> Iterator[Value]:
+def other_members(schema: Json) -> Iterator[Value]:
+    """Yield the schemas that may apply to any member of an object."""
     yield from schema.get("patternProperties", {}).values()
     yield from (schema[keyword] for keyword in ("additionalProperties", "unevaluatedProperties") if keyword in schema)
 
@@ -229,5 +200,6 @@ def _items(schema: Json) -> Iterable[tuple[int, Value]]:
     return enumerate(schema.get("prefixItems", ()))
 
 
-def _other_items(schema: Json) -> Iterator[Value]:
+def other_items(schema: Json) -> Iterator[Value]:
+    """Return the schemas that may apply to any item of a list."""
     return (schema[keyword] for keyword in ("items", "contains", "unevaluatedItems") if keyword in schema)

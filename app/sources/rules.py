@@ -3,7 +3,7 @@
 Without these rules a delegated token could be harvested: a source claims the audience of another service.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -17,14 +17,25 @@ from app.sources.source import Authority, RegisteredSource
 from app.sources.tables import Source
 
 _log = structlog.get_logger(__name__)
-_MAY_ADD_ORIGINS = "admin"  # the realm role; `manager` may not
+_MAY_CHOOSE_ORIGINS = "admin"  # the realm role; `manager` may not
 
 
 class SourceRules:
-    """The rules under one configuration. Raises ValueError for an `audience_origins` entry that cannot be read."""
+    """The rules under one configuration. `own_audiences` are those that agent tokens are accepted with.
 
-    def __init__(self, addresses: AddressPolicy, audience_origins: Sequence[str], *, passthrough_allowed: bool) -> None:
+    Raises ValueError for an `audience_origins` entry that cannot be read.
+    """
+
+    def __init__(
+        self,
+        addresses: AddressPolicy,
+        audience_origins: Sequence[str],
+        *,
+        own_audiences: frozenset[str],
+        passthrough_allowed: bool,
+    ) -> None:
         self._addresses = addresses
+        self._own_audiences = own_audiences
         self._passthrough_allowed = passthrough_allowed
         self._origins: dict[str, set[str]] = {}
         for entry in audience_origins:
@@ -96,14 +107,37 @@ class SourceRules:
                         "Each origin needs an audience of its own, or none, so that no two get the same token.",
                     )
 
+    def check_token(self, authority: Authority, held: Collection[Authority], roles: frozenset[str]) -> None:
+        """Raise NotPermitted (`role_required`) where agents' own tokens would go to an origin that did not get them.
+
+        `held` are the authorities before the change, `roles` those of the admin.
+        """
+        passes = (each.origin for each in held if KINDS[each.auth_type].passes_agent_token)
+        if not KINDS[authority.auth_type].passes_agent_token or authority.origin in passes:
+            return
+        if _MAY_CHOOSE_ORIGINS not in roles:
+            raise NotPermitted(
+                "role_required",
+                f"Calls to {authority.origin} would carry the agents' own tokens, with which it could do in the users' "
+                f"names whatever these tokens allow. Somebody with the realm role {_MAY_CHOOSE_ORIGINS} can decide "
+                "that. Or set `default_audience`, to have the token exchanged for one of this API alone, or "
+                '`upstream_auth` {"type": "none"} for an API that needs no token.',
+            )
+
     def check_audience(self, authority: Authority, registered: Sequence[str], roles: frozenset[str]) -> None:
         """Raise unless the authority's origin may have tokens of its audience.
 
         `registered` are the origins that hold the audience already, `roles` those of the admin. Raises Invalid
-        (`audience_origin_refused`) where AUDIENCE_ORIGINS decides, NotPermitted (`audience_origin_conflict`) where the
-        first registration does.
+        (`audience_refused` for one of our own, `audience_origin_refused` where AUDIENCE_ORIGINS decides), NotPermitted
+        (`audience_origin_conflict`) where the first registration does.
         """
         audience, origin = authority.audience, authority.origin
+        if audience in self._own_audiences:
+            raise Invalid(
+                "audience_refused",
+                f"The audience {audience} is one of ACCEPTED_AUDIENCES: with a token for it, {origin} could call this "
+                "server in the users' names. Set the `default_audience` of the API itself.",
+            )
         if self._origins:
             if origin not in self._origins.get(str(audience), ()):
                 raise Invalid(
@@ -111,11 +145,11 @@ class SourceRules:
                     f"AUDIENCE_ORIGINS does not list {audience}={origin}. The operator adds it there if this origin is "
                     "to get that audience's tokens.",
                 )
-        elif registered and origin not in registered and _MAY_ADD_ORIGINS not in roles:
+        elif registered and origin not in registered and _MAY_CHOOSE_ORIGINS not in roles:
             raise NotPermitted(
                 "audience_origin_conflict",
                 f"The audience {audience} was first registered for an origin other than {origin}. Somebody with the "
-                f"realm role {_MAY_ADD_ORIGINS} can register it for this one too.",
+                f"realm role {_MAY_CHOOSE_ORIGINS} can register it for this one too.",
             )
 
 

@@ -98,6 +98,7 @@ class Writing:
         self._rules.check_other_servers(source)
         before = {(authority.audience, authority.origin) for authority in held}
         for authority in source.authorities:
+            self._rules.check_token(authority, held, admin.roles)
             if authority.audience is not None and (authority.audience, authority.origin) not in before:
                 self._rules.check_audience(authority, await sources.origins(authority.audience), admin.roles)
                 await sources.add_origin(authority.audience, authority.origin)

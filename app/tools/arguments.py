@@ -1,10 +1,11 @@
 """Checks a call's arguments against the tool's input schema before anything is sent."""
 
+import asyncio
 import difflib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -13,7 +14,7 @@ import structlog
 from jsonschema_rs import Draft202012Validator, ValidationError
 
 from app.errors import Invalid, Violation
-from app.operation.keywords import UnusableSchema, effort, validator_of
+from app.operation.checking import Checker, UnusableSchema, validator_of
 from app.operation.operation import Json
 from app.operation.pointers import join
 
@@ -23,13 +24,26 @@ BEYOND_64_BITS = "is an integer of more than 64 bits; send it as a string if the
 _MOST_VIOLATIONS = 50
 _MOST_NAMES = 40  # names of arguments that one message lists
 _LONGEST_DETAIL = 300  # characters
-_NEARLY = 0.8  # likeness of a misspelt name; what hosts add is less like the arguments of most tools
-_MOST_EFFORT = 30_000  # to find all that is wrong; some hundred milliseconds at the worst
+_ALIKE, _NEARLY = 0.6, 0.8  # likeness of a name that may be meant, and of a misspelt one; what hosts add is less alike
+_MOST_COMPARED = 5  # unknown names, each with
+_MOST_CANDIDATES = 50  # names of arguments, of
+_LONGEST_COMPARED = 40  # characters
+_MOST_AT_ONCE = 10_000  # visits that are counted and made while everybody waits; some milliseconds
+_MOST_EFFORT = 250_000  # visits of a check; some tens of milliseconds
+_MOST_TO_TELL = 30_000  # visits that find all that is wrong; some hundred milliseconds at the worst
+_LARGEST_TELLING = 50_000_000  # bytes: what is wrong at one place may repeat all of the schema
 _DEEPEST = 128  # levels; the validator recurses on the C stack and kills the process some thousand levels down
 _ALTERNATIVES = {"anyOf", "oneOf"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
+_TOO_LABORIOUS = (
+    f"take more than {_MOST_EFFORT:,} steps to check against the tool's input schema; send fewer values in one call"
+)
 _log = structlog.get_logger(__name__)
+
+
+class _TakesLongerError(Exception):
+    """The check takes more than is done at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +74,7 @@ class ArgumentRules:
     the name of an argument that is not given.
     """
 
-    __slots__ = ("_drop_unknown", "_nullable", "_preset", "_properties", "_required", "_schema", "_validator")
+    __slots__ = ("_checker", "_drop_unknown", "_each", "_nullable", "_preset", "_properties", "_required", "_schema")
 
     def __init__(self, schema: Json, preset: Json | None = None, *, drop_unknown: bool = False) -> None:
         properties = schema.get("properties")
@@ -71,45 +85,63 @@ class ArgumentRules:
         self._properties: Json = properties if isinstance(properties, dict) else {}
         self._required = frozenset(required) if isinstance(required, list) else frozenset[str]()
         self._nullable: dict[str, bool] = {}
-        self._validator: Draft202012Validator | None = None
+        self._checker: Checker | None = None
+        self._each: Checker | UnusableSchema | None = None
 
-    def compile(self) -> Draft202012Validator:
-        """Return the validator; a schema that cannot be compiled is replaced by one that only knows the names."""
-        if self._validator is None:
+    def compile(self) -> Checker:
+        """Return the checker; a schema that cannot be compiled is replaced by one that only knows the names."""
+        if self._checker is None:
             try:
-                self._validator = validator_of(self._schema)
+                self._checker = Checker(self._schema)
             except UnusableSchema as error:
                 _log.warning("an input schema is unusable, only argument names are checked", error=str(error))
-                self._validator = validator_of(self._names_only())
-        return self._validator
+                self._checker = Checker(self._names_only())
+        return self._checker
 
-    def check(self, arguments: Arguments) -> dict[str, Any]:
+    async def checked(self, arguments: Arguments) -> dict[str, Any]:
+        """As `check`; what takes long is counted in a thread, so that nobody waits for it."""
+        try:
+            return self.check(arguments, _MOST_AT_ONCE)
+        except _TakesLongerError:
+            return await asyncio.to_thread(self.check, arguments)
+
+    def check(self, arguments: Arguments, most: int = _MOST_EFFORT) -> dict[str, Any]:
         """Return the arguments to send. A `null` for an optional argument that may not be null counts as left out.
 
-        Raises Invalid("invalid_arguments") with every violation.
+        Raises Invalid("invalid_arguments") with every violation, also where a check takes more than `most` visits.
         """
-        validator = self.compile()
+        checker = self.compile()
         if isinstance(arguments, Unusable):
             raise invalid_arguments([Violation("", arguments.detail)])
         if self._drop_unknown:
             arguments = self._without_foreign(arguments)
+        self._refuse_many_unknown(arguments)
         unusable = list(islice(_unusable(arguments), _MOST_VIOLATIONS))
         if unusable:
             raise invalid_arguments(unusable)
         given = {name: value for name, value in arguments.items() if value is not None or not self._left_out(name)}
+        validator = checker.to_judge(given, most)
+        if validator is None and most < _MOST_EFFORT:
+            raise _TakesLongerError
+        if validator is None:
+            raise invalid_arguments([Violation("", _TOO_LABORIOUS)])
         if not validator.is_valid(given):
-            raise invalid_arguments(list(islice(self._violations(given), _MOST_VIOLATIONS)))
+            raise invalid_arguments(self._violations(given))
         return {**self._preset, **given} if self._preset else given
+
+    def _refuse_many_unknown(self, arguments: Mapping[str, Any]) -> None:
+        """Raise Invalid where the names alone would be more than is told."""
+        if len(arguments) <= len(self._properties) + _MOST_VIOLATIONS:
+            return
+        if self._schema.get("additionalProperties") is False and "patternProperties" not in self._schema:
+            unknown = (name for name in arguments if name not in self._properties)
+            raise invalid_arguments(list(self._told_unknown(islice(unknown, _MOST_VIOLATIONS))))
 
     def _without_foreign(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Leave out what the tool does not have, but not what is likely one of its own, misspelt: that is refused."""
-        absent = [name.casefold() for name in self._properties if name not in arguments]
-        unknown = islice((name for name in arguments if name not in self._properties), _MOST_VIOLATIONS)
-        misspelt = {
-            name
-            for name in unknown
-            if difflib.get_close_matches(name[:_LONGEST_DETAIL].casefold(), absent, n=1, cutoff=_NEARLY)
-        }
+        absent = [name for name in self._properties if name not in arguments]
+        unknown = islice((name for name in arguments if name not in self._properties), _MOST_COMPARED)
+        misspelt = {name for name in unknown if _nearest(name, absent, _NEARLY)}
         return {name: value for name, value in arguments.items() if name in self._properties or name in misspelt}
 
     def _left_out(self, name: str) -> bool:
@@ -120,13 +152,16 @@ class ArgumentRules:
         return not self._nullable[name]
 
     def _takes(self, name: str, value: Any, *, otherwise: bool) -> bool:  # noqa: ANN401 - any JSON value
-        """Whether the argument may have that value; `otherwise` is for a schema that cannot be compiled."""
-        pointer = join("/properties", name).replace("%", "%25")
-        schema = {key: value for key, value in self._schema.items() if key in {"$defs", "properties"}}
-        try:
-            return validator_of({**schema, "$ref": f"#{pointer}"}).is_valid(value)
-        except UnusableSchema:
+        """Whether the argument may have that value; `otherwise` is for what cannot be checked."""
+        if self._each is None:
+            try:
+                self._each = Checker({key: self._schema[key] for key in self._schema.keys() & {"$defs", "properties"}})
+            except UnusableSchema as error:
+                self._each = error
+        if isinstance(self._each, UnusableSchema):
             return otherwise
+        validator = self._each.to_judge({name: value}, _MOST_EFFORT)
+        return otherwise if validator is None else validator.is_valid({name: value})
 
     def _names_only(self) -> Json:
         return {
@@ -136,20 +171,20 @@ class ArgumentRules:
             "additionalProperties": False,
         }
 
-    def _violations(self, given: Json) -> Iterator[Violation]:
-        if effort(self._schema, given, _MOST_EFFORT) > _MOST_EFFORT:
-            yield from self._by_argument(given) or [Violation("", "do not fit the tool's input schema together")]
-        else:
-            yield from self._all_told(self.compile(), given)
+    def _violations(self, given: Json) -> list[Violation]:
+        most = min(_MOST_TO_TELL, _LARGEST_TELLING // len(str(self._schema)))
+        validator = self.compile().to_tell(given, most)
+        told = [] if validator is None else list(islice(self._all_told(validator, given), _MOST_VIOLATIONS))
+        return told or self._by_argument(given) or [Violation("", "do not fit the tool's input schema together")]
 
     def _by_argument(self, given: Json) -> list[Violation]:
         names = islice(self._all_told(validator_of(self._names_only()), given), _MOST_VIOLATIONS)
-        values = [
+        values = (
             Violation(join("", name), "does not fit the tool's input schema; it is too large to say where")
             for name, value in given.items()
             if name in self._properties and not self._takes(name, value, otherwise=True)
-        ]
-        return [*names, *values]
+        )
+        return list(islice(chain(names, values), _MOST_VIOLATIONS))
 
     def _all_told(self, validator: Draft202012Validator, given: Json) -> Iterator[Violation]:
         for error in validator.iter_errors(given):
@@ -161,22 +196,34 @@ class ArgumentRules:
             name = error.kind.as_dict()["property"]
             yield Violation(join(pointer, name), "is required")
         elif error.kind.name == "additionalProperties" and not error.instance_path:
-            for name in error.kind.as_dict()["unexpected"]:
-                yield Violation(join("", name), self._unknown(name))
+            yield from self._told_unknown(error.kind.as_dict()["unexpected"])
         elif meant := _meant(error):
             for each in meant:
                 yield from self._told(each)
         else:
             yield Violation(pointer, _short(_words(error)))
 
-    def _unknown(self, name: str) -> str:
+    def _told_unknown(self, names: Iterable[str]) -> Iterator[Violation]:
+        for number, name in enumerate(names):
+            yield Violation(join("", name), self._unknown(name, compared=number < _MOST_COMPARED))
+
+    def _unknown(self, name: str, *, compared: bool) -> str:
         names = list(self._properties)
         if not names:
             return "is unknown: this tool takes no arguments"
-        close = difflib.get_close_matches(name[:_LONGEST_DETAIL], names, n=1, cutoff=0.6)
-        if close:
-            return f"is unknown; did you mean {close[0]!r}?"
+        close = _nearest(name, names, _ALIKE) if compared else None
+        if close is not None:
+            return _short(f"is unknown; did you mean {close!r}?")
         return _short(f"is unknown; this tool takes {', '.join(names[:_MOST_NAMES])}")
+
+
+def _nearest(name: str, candidates: Sequence[str], likeness: float) -> str | None:
+    """Return the candidate that is most like the name, by the beginning of both; None if none is enough."""
+    written = {each[:_LONGEST_COMPARED].casefold(): each for each in candidates}
+    said = name[:_LONGEST_COMPARED].casefold()
+    likely = sorted(written, key=lambda each: (each[:1] != said[:1], abs(len(each) - len(said))))[:_MOST_CANDIDATES]
+    found = difflib.get_close_matches(said, likely, n=1, cutoff=likeness)
+    return written[found[0]] if found else None
 
 
 def _meant(error: ValidationError) -> list[ValidationError]:
@@ -187,7 +234,9 @@ def _meant(error: ValidationError) -> list[ValidationError]:
 
 def _words(error: ValidationError) -> str:
     if error.kind.name == "enum":
-        options = (json.dumps(each, ensure_ascii=False) for each in error.kind.as_dict()["options"])
+        options = (
+            _short(json.dumps(each, ensure_ascii=False)) for each in error.kind.as_dict()["options"][:_MOST_NAMES]
+        )
         return f"the value is not one of {', '.join(options)}"
     types = [_other_types(branch, error) for branch in _branches(error)]
     if types and all(types):

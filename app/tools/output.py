@@ -8,7 +8,7 @@ validating it, once, against the shape.
 import structlog
 from jsonschema_rs import Draft202012Validator
 
-from app.operation.keywords import UnusableSchema, validator_of
+from app.operation.checking import UnusableSchema, validator_of
 from app.operation.operation import Json, Value
 
 OTHER = "other_answer"

@@ -35,6 +35,12 @@ RESERVED = [
     "X_HTTP_Method_Override",
     "Content_Length",
     "Proxy",
+    "Content-Encoding",
+    "Origin",
+    "Referer",
+    "CF-Connecting-IP",
+    "True-Client-IP",
+    "X-Original-URL",
 ]
 
 
@@ -57,6 +63,15 @@ DOCUMENT = {
         "/search": {"get": operation("search", parameter("q", "query"), parameter("page", "query", "integer"))},
         "/noted": {"get": operation("noted", parameter("X-Note", "header"))},
         "/session": {"get": operation("session", parameter("session", "cookie"))},
+        "/filtered": {
+            "get": operation(
+                "filtered",
+                parameter("filter", "query", "object") | {"style": "deepObject"},
+                parameter("extra", "query", "object"),
+                parameter("filter[tenant]", "query"),
+                parameter("secret", "query"),
+            ),
+        },
         "/reserved": {"get": operation("reserved", *(parameter(name, "header") for name in RESERVED))},
     },
 }
@@ -122,7 +137,8 @@ def raw() -> Iterator[Raw]:
 
 @pytest.fixture(scope="module", autouse=True)
 def registered(provider: RunningProvider, admin: Headers, raw: Raw) -> None:
-    provider.register(admin, raw.url, slug="slots")
+    kept = {"arguments": {"filter_tenant": {"pin": "acme"}, "secret": {"hide": True}}}
+    provider.register(admin, raw.url, slug="slots", overrides=[{"method": "GET", "path": "/filtered", **kept}])
 
 
 class Asked:
@@ -268,6 +284,48 @@ def test_r08_no_header_of_the_caller_goes_on(provider: RunningProvider, agent: H
         "user-agent",
     }
     assert asked.values("authorization") == [agent["Authorization"]]
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_what_is_pinned_or_hidden_is_not_sent_as_a_member_of_something_else(
+    provider: RunningProvider, agent: Headers, raw: Raw, door: str
+) -> None:
+    asked = ask(provider, agent, raw, door, "filtered", {"filter": {"size": "1"}, "extra": {"page": "2"}})
+    assert unquote(asked.target) == "/filtered?filter[size]=1&page=2&filter[tenant]=acme"
+    for arguments in (
+        {"filter": {"tenant": "evil"}},
+        {"filter": {"tenant": {"x": "evil"}}},
+        {"extra": {"filter[tenant]": "evil"}},
+        {"extra": {"FILTER.tenant": "evil"}},
+        {"extra": {"filter": "evil"}},
+        {"extra": {"secret": "evil"}},
+    ):
+        assert ask(provider, agent, raw, door, "filtered", arguments).head is None
+    assert (
+        "that name is not the caller's to send"
+        in ask(provider, agent, raw, door, "filtered", {"extra": {"secret": "evil"}}).answer.text
+    )
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_what_grows_too_large_on_the_wire_is_refused_with_its_limit(
+    provider: RunningProvider, agent: Headers, raw: Raw, door: str
+) -> None:
+    sent = len(raw.heads)
+    for name, arguments, said in (
+        ("search", {"q": "%" * 6_000}, "16,384 bytes"),
+        ("noted", {"X-Note": "a" * 33_000}, "32,768 bytes"),
+        ("session", {"session": "a" * 33_000}, "32,768 bytes"),
+    ):
+        if door == "rest":
+            answer = provider.execute(agent, f"slots/{name}", **arguments)
+            assert (answer.status_code, answer.json()["code"]) == (413, "request_too_large")
+        else:
+            answer = post(provider, agent, "tools/call", door, name=f"slots__{name}", arguments=arguments)
+            result = answer.json()["result"]
+            assert (result["isError"], result["_meta"]["code"]) == (True, "request_too_large")
+        assert said in answer.text
+    assert len(raw.heads) == sent
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -62,6 +62,13 @@ def hasty(
         yield provider
 
 
+@pytest.fixture(autouse=True)
+def no_fault(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """What the loop says about a protocol that failed is in no test's way, so it is looked for."""
+    yield
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+
+
 def connected(provider: RunningProvider, address: str = "127.0.0.1") -> socket.socket:
     """A connection from this address."""
     where = urlsplit(provider.address)

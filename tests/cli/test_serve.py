@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 import sqlite3
@@ -135,6 +136,9 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
         ({"KEEP_ALIVE": "0"}, "KEEP_ALIVE: "),
         ({"SHUTDOWN_DRAIN": "-1"}, "SHUTDOWN_DRAIN: "),
         ({"SOURCE_READ_MEMORY": "99999999999999999999"}, "SOURCE_READ_MEMORY: "),
+        ({"MAX_CONNECTIONS": "0"}, "MAX_CONNECTIONS: "),
+        ({"SOURCE_MAX_BYTES": "40000000"}, "MAX_BYTES_HELD: one caller gets half of it, which is less than"),
+        ({"MAX_BYTES_HELD": "44040191"}, "Write at least 44040192."),
         ({"HOST": "192.0.2.1"}, "Cannot listen on 192.0.2.1"),
         ({"DATABASE_URL": "postgresql://user:p@hunter2@db/x"}, "DATABASE_URL: write @ in the user or password as %40"),
         ({"DATABASE_URL": "postgresql://user:p@db:hunter2/x"}, "DATABASE_URL: the port is not a number"),
@@ -594,6 +598,25 @@ def test_a_request_that_offers_another_protocol_is_answered_in_this_one(
         while received.count(b'"result":{}') < 3 and (more := connection.recv(10_000)):
             received += more
     assert received.count(b"HTTP/1.1 200 OK") == received.count(b'"result":{}') == 3, received
+
+
+@pytest.mark.extended
+def test_as_many_files_may_be_open_as_connections_need(
+    identity_provider: EmbeddedIdentityProvider, tmp_path: Path
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1_024, hard))
+    try:
+        with serving(identity_provider, tmp_path, MAX_CONNECTIONS="600") as (process, _):
+            assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE)[0] == 2 * 600 + 200
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_what_comes_in_is_bounded(served: tuple[str, int]) -> None:
+    with socket.create_connection(served, timeout=10) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 140_000)
+        assert connection.recv(10_000).startswith(b"HTTP/1.1 431 ")
 
 
 def test_there_is_no_tunnel(served: tuple[str, int]) -> None:

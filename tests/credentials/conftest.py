@@ -29,6 +29,7 @@ from tests.support.issuer_fixtures import anyio_backend, client, clock, issuer, 
 __all__ = ["anyio_backend", "client", "clock", "issuer", "keys", "realm_url", "stand", "watch"]
 
 PIZZERIA = ExchangeTarget("pizzeria-backend")
+RESOURCE = "http://localhost:8040/mcp"
 TIMEOUT = 5.0
 LEEWAY = 30.0
 THRESHOLD = 3
@@ -94,7 +95,14 @@ def telemetry(spans: InMemorySpanExporter) -> Telemetry:
 
 @pytest.fixture
 def check(keys: JwksCache, issuer: Issuer, clock: Clock) -> IssuedTokenCheck:
-    return IssuedTokenCheck(keys, issuer=issuer.issuer, leeway=LEEWAY, clock=clock)
+    return IssuedTokenCheck(
+        keys,
+        issuer=issuer.issuer,
+        client_id=EXCHANGE_CLIENT,
+        own_audiences=frozenset({EXCHANGE_CLIENT, RESOURCE}),
+        leeway=LEEWAY,
+        clock=clock,
+    )
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from app.credentials.token_exchange.issued_token import IssuedTokenCheck
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.errors import BadAnswer, InvalidAgentToken, NotPermitted, ToolsProviderError, Unavailable
 from app.identity.issuer_watch import IssuerWatch
-from tests.credentials.conftest import PIZZERIA, Agents
+from tests.credentials.conftest import PIZZERIA, RESOURCE, Agents
 from tests.support.clock import Clock
 from tests.support.issuer import EXCHANGE_CLIENT, REALM, SECRET, USER, Answer, Issuer, private_key
 from tests.support.servers import address_of, listener
@@ -439,6 +439,10 @@ OTHER_USER = "it belongs to another user"
 NO_ACCESS_TOKEN = "it is not a plain access token"
 ENDED = "it has expired or does not say when it will"
 NOT_YET = "it is not valid yet"
+OTHER_CLIENT = "it was issued to another client than 'exchange-client' (claim `azp`)"
+ACTED = "it names an actor (claim `act`) that nobody asked for"
+WHEN = "it was issued in the future or does not say when"
+TOO_LONG = "it is valid for more than a day"
 LIES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "no token": ({}, {"access_token": None}, NO_TOKEN),
     "empty token": ({}, {"access_token": ""}, NO_TOKEN),
@@ -464,6 +468,16 @@ LIES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "exp is text": ({"exp": "soon"}, {}, ENDED),
     "not valid yet": ({"nbf": NOW + 31}, {}, NOT_YET),
     "nbf is text": ({"nbf": "soon"}, {}, NOT_YET),
+    "another client": ({"azp": "agent"}, {}, OTHER_CLIENT),
+    "no client": ({"azp": None}, {}, OTHER_CLIENT),
+    "clients": ({"azp": [EXCHANGE_CLIENT]}, {}, OTHER_CLIENT),
+    "an actor": ({"act": {"sub": "somebody"}}, {}, ACTED),
+    "an actor that is none": ({"act": False}, {}, ACTED),
+    "issued in the future": ({"iat": NOW + 31}, {}, WHEN),
+    "no iat": ({"iat": None}, {}, WHEN),
+    "iat is text": ({"iat": "now"}, {}, WHEN),
+    "a life of more than a day": ({"exp": NOW + 86_401}, {}, TOO_LONG),
+    "a life of more than a day that is nearly over": ({"iat": NOW - 86_400, "exp": NOW + 1}, {}, TOO_LONG),
 }
 
 
@@ -473,7 +487,7 @@ async def test_a_token_that_is_not_what_was_asked_for_is_never_used(
     reason: str,
 ) -> None:  # fmt: skip
     def lie(form: dict[str, str]) -> Answer:
-        token = issuer.forged(**{"aud": form["audience"], **claims})
+        token = issuer.forged(**{"aud": form["audience"], "azp": EXCHANGE_CLIENT, **claims})
         answer = {**issuer.issue(form), "access_token": token, **members}
         return Answer(body={name: value for name, value in answer.items() if value is not None})
 
@@ -482,6 +496,70 @@ async def test_a_token_that_is_not_what_was_asked_for_is_never_used(
     assert type(failed) is BadAnswer
     assert failed.code == "exchange_result_invalid"
     assert f"cannot be used: {reason}. Nothing was sent" in failed.detail
+
+
+@pytest.mark.parametrize(
+    ("audience", "held"),
+    [
+        (["pizzeria-backend", EXCHANGE_CLIENT], f"`{EXCHANGE_CLIENT}`"),
+        ([RESOURCE, "pizzeria-backend"], f"`{RESOURCE}`"),
+        ([RESOURCE, "pizzeria-backend", EXCHANGE_CLIENT], f"`{EXCHANGE_CLIENT}` and `{RESOURCE}`"),
+    ],
+)
+async def test_a_token_that_the_upstream_could_use_here_is_never_used_and_the_mapper_is_named(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, audience: list[str], held: str
+) -> None:
+    issuer.exchange = lambda form: Answer(body=issuer.issue(form, aud=audience))
+    failed = await failure(keycloak, agents)
+    assert (type(failed), failed.code) == (BadAnswer, "exchange_result_invalid")
+    assert failed.detail == (
+        f"What the identity provider returned cannot be used: its `aud` holds {held} too, so the upstream could use it "
+        "here in the user's name. Nothing was sent to the upstream. An operator removes what adds "
+        f"{held}: in Keycloak, a mapper (Audience, Audience Resolve or Hardcoded claim) of a client scope under "
+        "Clients > 'exchange-client' > Client scopes, or of 'exchange-client'-dedicated there. The agent's client "
+        "keeps its own."
+    )
+
+
+async def test_a_source_with_an_audience_of_ours_is_told_so(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer
+) -> None:
+    failed = await failure(keycloak, agents, ExchangeTarget(EXCHANGE_CLIENT))
+    assert failed.code == "exchange_result_invalid"
+    assert "gives the source the `default_audience` of its own API" in failed.detail
+
+
+@pytest.mark.parametrize(
+    ("claims", "cure"),
+    [
+        ({"azp": "agent"}, "check what KEYCLOAK_URL and OIDC_ISSUER point to"),
+        (
+            {"act": {"sub": "x"}},
+            "the mapper that adds `act`: in Keycloak, from the client scopes under Clients > 'ex",
+        ),
+        ({"iat": NOW + 31}, "correct the clocks"),
+        ({"exp": NOW + 86_401}, "Clients > 'exchange-client' > Advanced > Access Token Lifespan"),
+    ],
+)
+async def test_what_is_configured_wrongly_is_told_with_what_to_change(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer, claims: dict[str, Any], cure: str
+) -> None:
+    issuer.exchange = lambda form: Answer(body=issuer.issue(form, **claims))
+    assert cure in (await failure(keycloak, agents)).detail
+
+
+async def test_the_actors_of_the_agent_s_own_token_may_stay(
+    keycloak: KeycloakExchanger, agents: Agents, issuer: Issuer
+) -> None:
+    actor = {"sub": "assistant", "act": {"sub": "desk"}}
+    agent = await agents.agent(act=actor)
+    issuer.exchange = lambda form: Answer(body=issuer.issue(form, act=actor))
+    assert (await keycloak.exchange(agent, PIZZERIA)).token_id == "ntrtte:exchanged"
+    for other in ({"sub": "assistant"}, {**actor, "iss": "x"}):
+        issuer.exchange = lambda form, other=other: Answer(body=issuer.issue(form, act=other))  # type: ignore[misc]
+        with pytest.raises(BadAnswer) as refused:
+            await keycloak.exchange(agent, PIZZERIA)
+        assert ACTED in refused.value.detail
 
 
 async def test_a_stranger_s_signature_is_never_used(
@@ -508,6 +586,9 @@ async def test_the_agent_s_own_token_is_no_result(keycloak: KeycloakExchanger, a
         ({"aud": ["account", "pizzeria-backend"]}, {}),
         ({"exp": NOW - 29}, {}),
         ({"nbf": NOW + 30}, {}),
+        ({"iat": NOW + 30}, {}),
+        ({"exp": NOW + 86_400}, {}),
+        ({"act": None}, {}),
         ({}, {"token_type": "bearer"}),
         ({}, {"issued_token_type": "urn:ietf:params:oauth:token-type:jwt"}),
         ({}, {"issued_token_type": None}),

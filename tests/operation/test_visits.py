@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from app.operation.keywords import effort, is_laborious
+from app.operation.checking import effort
+from app.operation.keywords import is_laborious
 from app.tools.arguments import ArgumentRules
 from tests.openapi.documents import a_document, a_post, only
 from tests.tools.test_arguments import violations

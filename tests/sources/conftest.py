@@ -123,6 +123,7 @@ def agent(*roles: str) -> AgentToken:
 
 ADMIN = agent("admin")
 MANAGER = agent("manager")
+OURS = frozenset({"tools-provider"})
 
 
 @dataclass
@@ -179,7 +180,12 @@ async def make_world(database: Database) -> AsyncGenerator[MakeWorld]:
                 return made.now()
 
             repository = SourceRepository(database)
-            rules = SourceRules(policy, audience_origins, passthrough_allowed=passthrough_allowed)
+            rules = SourceRules(
+                policy,
+                audience_origins,
+                own_audiences=OURS,
+                passthrough_allowed=passthrough_allowed,
+            )
             writing = Writing(
                 repository,
                 rules,

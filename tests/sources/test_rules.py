@@ -9,13 +9,13 @@ from app.outbound import AddressPolicy, AddressRefused
 from app.sources.rules import SourceRules
 from app.sources.source import Authority
 from app.sources.tables import Source
-from tests.sources.conftest import ADMIN, MANAGER
+from tests.sources.conftest import ADMIN, MANAGER, OURS
 
 URL = "https://api.example.org/docs/openapi.json"
 
 
 def rules(*origins: str, passthrough_allowed: bool = True) -> SourceRules:
-    return SourceRules(AddressPolicy(()), origins, passthrough_allowed=passthrough_allowed)
+    return SourceRules(AddressPolicy(()), origins, own_audiences=OURS, passthrough_allowed=passthrough_allowed)
 
 
 def source(base_url: str = "", audience: str | None = None, *others: tuple[str, str | None]) -> Source:

@@ -1,6 +1,7 @@
 """One call of a tool: what is sent, what comes back, and what is written down about it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -172,6 +173,39 @@ def target_of(head: str) -> str:
 
 def status(number: int, *rest: str) -> bytes:
     return "\r\n".join((f"HTTP/1.1 {number} X", "Content-Length: 0", *rest)).encode() + b"\r\n\r\n"
+
+
+async def longest_turn(provider: Provider, arguments: dict[str, Any]) -> float:
+    """Make a call that is refused; return the longest processor time between two turns of something else meanwhile."""
+    turns = [0.0]
+
+    async def take_turns() -> None:
+        last = time.thread_time()
+        while True:
+            await asyncio.sleep(0)
+            turns.append(time.thread_time() - last)
+            last += turns[-1]
+
+    others = asyncio.create_task(take_turns())
+    await asyncio.sleep(0)
+    with pytest.raises(Invalid):
+        await provider.call(arguments)
+    others.cancel()
+    return max(turns)
+
+
+async def test_very_many_arguments_are_checked_beside_the_event_loop(provider: Provider) -> None:
+    many = {"category": list(range(99_000))}
+    async with scripted(b"") as server:
+        provider.show(server)
+        tool = provider.catalog.find("pizzeria/get_menu")
+        assert tool is not None
+        started = time.thread_time()
+        with pytest.raises(Invalid):
+            tool.arguments.check(many)
+        alone = time.thread_time() - started
+        assert await longest_turn(provider, many) < alone / 4
+        assert server.heads == []
 
 
 async def test_the_answer_comes_back_and_everything_is_written_down(

@@ -154,16 +154,10 @@ class BoundedProtocol(RefusingProtocol):
         if len(self.url) > TARGET_BYTES:
             self.stop(too_long_target())
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """See httptools. Trailers are no headers of the request, and nothing here needs them (RFC 9110 6.5.1)."""
-        if self.part == BODY:
-            return
-        super().on_header(name, value)
-        if len(self.headers) > HEADERS:
-            self.stop(too_many_headers())
-
     def on_head(self) -> None:
         """See OneProtocol."""
+        if len(self.headers) > HEADERS:
+            self.stop(too_many_headers())
         if self._size + self._now > HEAD_BYTES:  # which may be a body's
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > HEAD_BYTES:
@@ -171,6 +165,7 @@ class BoundedProtocol(RefusingProtocol):
         if not self.url.startswith(b"/"):
             self._check_authority()
         super().on_head()
+        self.headers = []  # for trailers, which are no headers of the request (RFC 9110 section 6.5.1), nor needed
         self._begin(BODY)
         self._body = self._chunks = self._framing = self._counted = 0
         if self._connections.is_surplus(self):
@@ -212,21 +207,29 @@ class BoundedProtocol(RefusingProtocol):
         if self.due == math.inf:
             self.due = self.loop.time() + self._connections.read_timeout
         if self.part == BODY:
-            counted, self._counted = self._counted, self._body + 16 * self._chunks
-            if not self._turned:
-                self._framing = max(0, self._framing + self._now - (self._counted - counted))
-            if self._framing > FRAMING_BYTES:
-                self.refuse(much_framing())
+            self._count_body()
+        elif self.part == HEAD and len(self.headers) > HEADERS:
+            self.refuse(too_many_headers())
         elif not self._turned:
-            self._size += self._now
-            if self._size > HEAD_BYTES:
-                self.refuse(too_large_head())
-                return
-            try:
-                self._holding = self._holding or Holding(self._connections.held, self.payer)
-                self._holding.grow_to(self._size)
-            except Unavailable as busy:
-                self.refuse(busy)
+            self._count_head()
+
+    def _count_head(self) -> None:
+        self._size += self._now
+        if self._size > HEAD_BYTES:
+            self.refuse(too_large_head())
+            return
+        try:
+            self._holding = self._holding or Holding(self._connections.held, self.payer)
+            self._holding.grow_to(self._size)
+        except Unavailable as busy:
+            self.refuse(busy)
+
+    def _count_body(self) -> None:
+        counted, self._counted = self._counted, self._body + 16 * self._chunks
+        if not self._turned:
+            self._framing = max(0, self._framing + self._now - (self._counted - counted))
+        if self._framing > FRAMING_BYTES:
+            self.refuse(much_framing())
 
     def _check_authority(self) -> None:
         """Refuse a target of absolute form that is for another host than `Host` (RFC 9112 section 3.2.2)."""

@@ -64,6 +64,7 @@ _WHEN: Mapping[str, str] = {
     "tool_not_found": "no such tool, or none that the caller may see",
     "body_too_large": "the body is over its limit",
     "database_unavailable": "the database cannot be used now",
+    "server_busy": "too many connections, or too many bytes of large requests at once",
     "server_stopping": "the server was asked to end, and the request took longer than it could wait",
     "internal_error": "a fault of this server; its log has the `trace_id`",
     "source_unknown": "no source has this id or slug",
@@ -107,7 +108,7 @@ CALLER: Codes = {
     ),
     500: ("internal_error",),
     502: ("issuer_mismatch_at_provider",),
-    503: ("idp_unreachable", "idp_foreign_answer", "server_stopping"),
+    503: ("idp_unreachable", "idp_foreign_answer", "server_busy", "server_stopping"),
 }
 ADMIN: Codes = {403: ("role_required",), 503: ("database_unavailable",)}
 PARAMETERS: Codes = {422: ("invalid_request",)}

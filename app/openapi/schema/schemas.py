@@ -12,7 +12,8 @@ from jsonschema_rs import meta
 
 from app.openapi.schema import anchors
 from app.openapi.schema.definitions import Definition
-from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, UnusableSchema, validator_of
+from app.operation.checking import UnusableSchema, validator_of
+from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable, join, last_name, remark
 from app.operation.text import LONGEST_NAME, definition_name, hides_something, is_presentable, shortened

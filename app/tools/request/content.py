@@ -3,16 +3,30 @@
 import base64
 import binascii
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+
 from app.errors import Violation
 from app.operation.media_types import essence, is_media_type, kind_of
 from app.operation.operation import Body, BodyField, Value
 from app.operation.pointers import join
-from app.tools.request.styles import Pair, Room, Unencodable, json_of, pairs, percent_encoded, text_of, utf8
+from app.tools.request.styles import (
+    Pair,
+    Room,
+    Unencodable,
+    checked_header,
+    header_text,
+    json_of,
+    pairs,
+    percent_encoded,
+    text_of,
+    utf8,
+)
 
 _BINARY = "application/octet-stream"
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -46,7 +60,7 @@ class _Head:
         return utf8(f"Content-Disposition: {disposition}{kind}\r\n\r\n")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Writing:
     """What is written into: the room that there is, `claim` for names that callers choose, what is wrong so far.
 
@@ -67,13 +81,27 @@ class Writing:
                 self.violations.append(Violation(join("", argument), str(error)))
 
     def named(self, pairs_: Iterator[Pair], argument: str, key: str | None = None) -> Iterator[str]:
-        """Yield `name=value` for each pair; a name other than the argument's own, `key`, is claimed."""
+        """Yield `name=value` for each pair; a name other than `key`, which the argument writes itself, is claimed."""
         last = key
         for name, value in pairs_:
             if name != last:
                 self.claim(name, argument)
                 last = name
             yield f"{name}={value}"
+
+
+def in_media_type(content_type: str, value: Value) -> str:
+    """Return the value of a parameter that has `content`, before it is encoded for its place."""
+    return json_of(value).decode() if kind_of(content_type) == "json" else text_of(value)
+
+
+def in_header(value: Value, content_type: str | None, *, explode: bool) -> str:
+    """Return the value of a header parameter; JSON is written in ASCII there."""
+    if content_type is None:
+        return header_text(value, explode=explode)
+    if kind_of(content_type) == "json":
+        return checked_header(json.dumps(json.loads(json_of(value)), separators=(",", ":")))
+    return checked_header(text_of(value))
 
 
 def encode_body(body: Body, arguments: Mapping[str, Any], writing: Writing) -> Content | None:
@@ -100,7 +128,7 @@ def _encode_fields(body: Body, given: list[tuple[BodyField, Any]], writing: Writ
     writing.room.take(1)
     for field, value in given:
         with writing.blaming(field.argument):
-            member = b"%b:%b" % (json_of(field.name), json_of(value))
+            member = b"%b:%b" % (orjson.dumps(field.name), json_of(value))
             writing.room.take(len(member) + 1)
             members.append(member)
     return Content(body.media_type, b"{%b}" % b",".join(members))
@@ -110,14 +138,12 @@ def _encode_whole(body: Body, argument: str, value: Value, writing: Writing) -> 
     kind = kind_of(body.media_type)
     if body.binary and kind != "multipart":
         return _counted(Content(body.media_type, _decoded(value, writing.room)), writing.room)
-    if kind == "json":
+    if kind == "json" or (kind == "binary" and not isinstance(value, str)):
         return _counted(Content(body.media_type, json_of(value)), writing.room)
     if isinstance(value, str) and kind in {"text", "binary"}:
         return _counted(Content(_with_charset(body.media_type, value), utf8(value)), writing.room)
     if kind == "text":
         raise Unencodable("must be text")
-    if kind == "binary":
-        return _counted(Content(body.media_type, json_of(value)), writing.room)
     if not isinstance(value, dict):
         raise Unencodable("must be an object: it is sent as a form")
     known = {field.name: replace(field, argument=argument) for field in body.fields}
@@ -138,8 +164,8 @@ def _form(given: list[tuple[BodyField, Any]], writing: Writing) -> bytes:
     for field, value in given:
         if value is not None:
             with writing.blaming(field.argument):
-                named = _form_pairs(field, value, writing.room)
-                parts += writing.named(named, field.argument, percent_encoded(field.name))
+                key = None if isinstance(value, dict) else percent_encoded(field.name)
+                parts += writing.named(_form_pairs(field, value, writing.room), field.argument, key)
     return "&".join(parts).encode()
 
 

@@ -20,7 +20,10 @@ from app.tools.request.styles import Room, Unencodable, pairs, percent_encoded
 Place = Location | Literal["body"]
 _Steps = tuple[str, ...]
 
-_ADDRESS, _READ_ONLY = "", "(read-only)"  # owners of names; no argument is called so
+# Owners that are no arguments: the address, for names with a value of its own and for those with that of an
+# argument; a member that only answers have. No argument is called so.
+_FIXED, _VARIABLE, _READ_ONLY = "(fixed)", "(variable)", "(read-only)"
+_OF_ADDRESS = {_FIXED, _VARIABLE}
 _SPREADING = frozenset({"form", "matrix", "spaceDelimited", "pipeDelimited", "deepObject"})  # styles
 _MATRIX = re.compile(r";([^;/=?{}]+)")  # a name in a path
 _DIVIDERS = re.compile(r"[\[\].]+")
@@ -63,11 +66,9 @@ class _Owners:
                 for end in range(1, len(steps)):
                     self._further[steps[:end]].add(name.owner)
 
-    def another(self, steps: _Steps, owner: str) -> str | None:
-        """Return somebody else who has the name that is read so, or a name that it is a part of, or has parts of it."""
-        if steps[0] not in self._first:
-            return None
-        return min(self.above(steps, owner) | self.below(steps, owner), default=None)
+    def others(self, steps: _Steps, owner: str) -> set[str]:
+        """Return who else has the name that is read so, or one that it goes on from, or one that goes on from it."""
+        return self.above(steps, owner) | self.below(steps, owner) if steps[0] in self._first else set()
 
     def above(self, steps: _Steps, owner: str) -> set[str]:
         """Return who else has the name that is read so, or one that it goes on from."""
@@ -98,18 +99,20 @@ class Names:
         self._withheld = {name.owner for names in places.values() for name in names if not name.given}
         for names in places.values():
             self._refuse(names)
+        owners = {place: _Owners(names) for place, names in places.items()}
         pinned = operation.preset.keys() - operation.input_schema.get("properties", {}).keys()
         for each in objects:
             if each.argument not in pinned:
-                self._watch(each, places[each.place])
+                self._watch(each, owners[each.place], places[each.place])
 
     def claims(self) -> "Claims":
         """Return the names of one request, before any is claimed."""
         return Claims(self)
 
-    def whose(self, other: str) -> str:
-        """Say why nobody else may write that one's name."""
-        if other == _ADDRESS:
+    def whose(self, others: set[str]) -> str:
+        """Say why nobody but these may write their name."""
+        other = min(others)
+        if other in _OF_ADDRESS:
             return "the address of this operation has that name already"
         if other in self._withheld:
             return "that name is not the caller's to send"
@@ -117,24 +120,27 @@ class Names:
 
     def _refuse(self, names: list[_Name]) -> None:
         withheld = _Owners(name for name in names if not name.given)
+        fixed = {name.text for name in names if name.owner == _FIXED}
         for name in names:
+            excused = {_FIXED} if name.text in fixed else set()  # the value that the address has may be given again
             for steps in _readings(name.place, name.text) if name.given else ():
-                if (other := withheld.another(steps, name.owner)) is not None:
+                if others := withheld.others(steps, name.owner) - excused:
                     self.refusals[name.owner] = (
-                        f"must be left out: it is sent as {_shown(name.text)}, and {self.whose(other)}"
+                        f"must be left out: it is sent as {_shown(name.text)}, and {self.whose(others)}"
                     )
-                if withheld.above(steps, name.owner) and name.owner in self.deep:
+                if name.owner in self.deep and withheld.above(steps, name.owner) - excused:
                     self.spread.discard(name.owner)
 
-    def _watch(self, each: _Object, names: list[_Name]) -> None:
-        everyone = _Owners(names)
+    def _watch(self, each: _Object, owners: _Owners, names: list[_Name]) -> None:
+        key = percent_encoded(each.name)
         if each.argument not in self.deep:
-            others = {name.owner for name in names} - {each.argument}
-        else:
-            readings = _readings(each.place, percent_encoded(each.name))
-            others = {other for steps in readings for other in everyone.below(steps, each.argument)}
-        if others:
-            self.rivals[each.argument] = _Owners(name for name in names if name.owner in others)
+            if any(name.owner != each.argument for name in names):
+                self.rivals[each.argument] = owners
+            return
+        inside = set().union(*(owners.below(steps, each.argument) for steps in _readings(each.place, key)))
+        inside |= {name.owner for name in names if name.text.startswith(f"{key}%5B")} - {each.argument}
+        if inside:
+            self.rivals[each.argument] = _Owners(name for name in names if name.owner in inside)
 
 
 class Claims:
@@ -148,21 +154,22 @@ class Claims:
         """Note the name, as it is written. Raises Unencodable where something else has it."""
         rivals = self._names.rivals[argument]
         for steps in _readings(place, name):
-            other = rivals.another(steps, argument)
-            if other is None and argument not in self._names.deep:
-                other = self._chosen.setdefault((place, steps[0]), argument)
-            if other is not None and other != argument:
-                raise Unencodable(f"must not have {_shown(name)} in it: {self._names.whose(other)}")
+            others = rivals.others(steps, argument)
+            if not others and argument not in self._names.deep:
+                others = {self._chosen.setdefault((place, steps[0]), argument)} - {argument}
+            if others:
+                raise Unencodable(f"must not have {_shown(name)} in it: {self._names.whose(others)}")
 
 
 def _of_address(path: str, query: str) -> Iterator[_Name]:
-    """What has a value there may be given that value; a variable of the template has another argument's."""
     for pair in re.split("[&;]", query):
         name, _, value = pair.partition("=")
         if name:
-            yield _Name("query", name, _ADDRESS, "{" not in value)
+            yield _Name(
+                "query", percent_encoded(unquote_plus(name)), _VARIABLE if "{" in value else _FIXED, given=False
+            )
     for name in _MATRIX.findall(path):
-        yield _Name("path", name, _ADDRESS, given=False)
+        yield _Name("path", name, _VARIABLE, given=False)
 
 
 def _of_arguments(operation: Operation) -> Iterator[_Name]:

@@ -3,7 +3,6 @@
 The arguments have been checked against the tool's schema before, but nothing here relies on it.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,14 +14,11 @@ from app.operation.media_types import kind_of
 from app.operation.operation import Location, Operation, Parameter, Value, split_template
 from app.operation.pointers import join
 from app.tools.arguments import invalid_arguments
-from app.tools.request.content import Content, Writing, encode_body, form_pairs
+from app.tools.request.content import Content, Writing, encode_body, form_pairs, in_header, in_media_type
 from app.tools.request.names import Claims, Names, Place
 from app.tools.request.styles import (
     Room,
     Unencodable,
-    checked_header,
-    header_text,
-    json_of,
     pairs,
     path_text,
     percent_encoded,
@@ -100,8 +96,7 @@ def plan_request(operation: Operation, base_url: str) -> RequestPlan:
 def build_request(plan: RequestPlan, arguments: Mapping[str, Any], most_bytes: int = MOST_BYTES) -> UpstreamRequest:
     """Return the request. Its body has at most so many bytes.
 
-    Raises Invalid (`invalid_arguments`) with every violation, and TooLarge (`request_too_large`) as soon as one of its
-    parts has grown too large.
+    Raises Invalid (`invalid_arguments`) with every violation, and TooLarge (`request_too_large`) as soon as it is.
     """
     building = _Building(plan, arguments)
     building.check_names()
@@ -124,23 +119,22 @@ class _Building:
 
     def check_names(self) -> None:
         """Refuse undeclared arguments, and those that have a name of what no caller gives; note missing ones."""
-        names = self._plan.names
         for name in self._arguments:
             if name not in self._plan.known:
                 self.violations.append(Violation(join("", name), "is unknown"))
         for parameter in self._plan.operation.parameters:
             if parameter.required and self._arguments.get(parameter.argument) is None:
                 self.violations.append(Violation(join("", parameter.argument), "is required"))
-        for argument, refusal in names.refusals.items():
+        for argument, refusal in self._plan.names.refusals.items():
             value = self._arguments.get(argument)
-            if value is not None and not (isinstance(value, dict) and argument in names.spread):
+            if value is not None and not (isinstance(value, dict) and argument in self._plan.names.spread):
                 self.violations.append(Violation(join("", argument), refusal))
 
     def target(self) -> str:
         """Return path and query."""
         room = Room(_MOST_OF_TARGET, _LONG_TARGET)
         room.take(self._plan.target_bytes)
-        values = {parameter.name: self._path_value(parameter) for parameter in self._given("path")}
+        values = {parameter.name: self._path_value(parameter, value) for parameter, value in self._given("path")}
         target = self._plan.beginning
         for name, literal in self._plan.pieces:
             value = values.get(name, "")
@@ -150,14 +144,13 @@ class _Building:
         query = "&".join(filter(None, [self._plan.base_query, own_query, *self._query(room)]))
         return f"{path}?{query}" if query else path
 
-    def _path_value(self, parameter: Parameter) -> str:
+    def _path_value(self, parameter: Parameter, value: Value) -> str:
         writing = self._writing("path", Room(_MOST_OF_TARGET, _LONG_TARGET))
         with writing.blaming(parameter.argument):
-            value = self._arguments[parameter.argument]
             if parameter.content_type is not None:
-                text = writing.room.encoded(_content_text(parameter.content_type, value))
+                text = writing.room.encoded(in_media_type(parameter.content_type, value))
             elif parameter.style == "matrix":
-                text = "".join(f";{each}" for each in self._parameter(parameter, writing))
+                text = "".join(f";{each}" for each in self._parameter(parameter, value, writing))
                 text = text if isinstance(value, dict | list) and parameter.explode else text.removesuffix("=")
             else:
                 text = path_text(value, parameter.style, writing.room, explode=parameter.explode)
@@ -170,19 +163,19 @@ class _Building:
         """Return the parts of the query, as they are sent."""
         writing = self._writing("query", room)
         written: list[str] = []
-        for parameter in self._given("query"):
+        for parameter, value in self._given("query"):
             with writing.blaming(parameter.argument):
-                if not self._is_fixed(parameter):
-                    written += self._parameter(parameter, writing)
-        for parameter in self._given("querystring"):
+                if not self._is_fixed(parameter, value):
+                    written += self._parameter(parameter, value, writing)
+        for parameter, value in self._given("querystring"):
             with writing.blaming(parameter.argument):
-                written += self._whole_query(parameter, writing)
+                written += self._whole_query(parameter, value, writing)
         return written
 
-    def _whole_query(self, parameter: Parameter, writing: Writing) -> list[str]:
-        value, content_type = self._arguments[parameter.argument], parameter.content_type or ""
+    def _whole_query(self, parameter: Parameter, value: Value, writing: Writing) -> list[str]:
+        content_type = parameter.content_type or ""
         if kind_of(content_type) != "form":
-            text = writing.room.encoded(_content_text(content_type, value))
+            text = writing.room.encoded(in_media_type(content_type, value))
             writing.claim(text, parameter.argument)
             return [text]
         if not isinstance(value, dict):
@@ -192,56 +185,50 @@ class _Building:
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers except the body's."""
         headers = [("accept", self._plan.accept)]
+        given, cookies = self._given("header"), self._given("cookie")
+        if not given and not cookies:
+            return headers
         writing = self._writing("cookie", Room(_MOST_OF_HEADERS, _LONG_HEADERS))
-        for parameter in self._given("header"):
+        for parameter, value in given:
             with writing.blaming(parameter.argument):
-                value = self._header_value(parameter)
-                writing.room.take(len(parameter.name) + len(value) + _AROUND_A_HEADER)
-                headers.append((parameter.name, value))
-        cookies: list[str] = []
-        for parameter in self._given("cookie"):
+                text = in_header(value, parameter.content_type, explode=parameter.explode)
+                writing.room.take(len(parameter.name) + len(text) + _AROUND_A_HEADER)
+                headers.append((parameter.name, text))
+        written: list[str] = []
+        for parameter, value in cookies:
             with writing.blaming(parameter.argument):
-                cookies += self._parameter(parameter, writing)
-        if cookies:
-            writing.room.take(_AROUND_COOKIES + len(cookies))
-            headers.append(("cookie", "; ".join(cookies)))
+                written += self._parameter(parameter, value, writing)
+        if written:
+            writing.room.take(_AROUND_COOKIES + len(written))
+            headers.append(("cookie", "; ".join(written)))
         return headers
-
-    def _header_value(self, parameter: Parameter) -> str:
-        value = self._arguments[parameter.argument]
-        if parameter.content_type is None:
-            return header_text(value, explode=parameter.explode)
-        if kind_of(parameter.content_type) == "json":
-            return checked_header(json.dumps(json.loads(json_of(value)), separators=(",", ":")))
-        return checked_header(text_of(value))
 
     def body(self, most: int) -> Content | None:
         """Return the body, if there is one."""
-        stated = self._plan.operation.body
-        if stated is None:
+        if (stated := self._plan.operation.body) is None:
             return None
-        room = Room(most, _LONG_BODY)
-        return encode_body(stated, self._arguments, self._writing("body", room))
+        return encode_body(stated, self._arguments, self._writing("body", Room(most, _LONG_BODY)))
 
-    def _is_fixed(self, parameter: Parameter) -> bool:
+    def _is_fixed(self, parameter: Parameter, value: Value) -> bool:
         """Whether the query has that value without it, and may not have another one beside or instead of it."""
         fixed = self._plan.fixed.get(parameter.name)
-        if fixed is not None and text_of(self._arguments[parameter.argument]) != fixed:
+        if fixed is not None and text_of(value) != fixed:
             raise Unencodable(f"must be {fixed!r}: the path of this operation says so")
         return fixed is not None
 
-    def _parameter(self, parameter: Parameter, writing: Writing) -> Iterator[str]:
+    def _parameter(self, parameter: Parameter, value: Value, writing: Writing) -> Iterator[str]:
         """Yield `name=value` for each pair of a query, a cookie, or the path in the style matrix."""
-        value, content_type = self._arguments[parameter.argument], parameter.content_type
+        content_type = parameter.content_type
         named = pairs(
             parameter.name,
-            value if content_type is None else _content_text(content_type, value),
+            value if content_type is None else in_media_type(content_type, value),
             parameter.style if content_type is None else "form",
             writing.room,
             explode=parameter.explode,
             allow_reserved=parameter.allow_reserved and content_type is None,
         )
-        return writing.named(named, parameter.argument, percent_encoded(parameter.name))
+        key = None if isinstance(value, dict) else percent_encoded(parameter.name)
+        return writing.named(named, parameter.argument, key)
 
     def _writing(self, place: Place, room: Room) -> Writing:
         return Writing(room, partial(self._claim, place), self.violations)
@@ -251,18 +238,9 @@ class _Building:
             self._claims = self._claims or self._plan.names.claims()
             self._claims.claim(place, name, argument)
 
-    def _given(self, location: Location) -> list[Parameter]:
-        return [
-            parameter
-            for parameter in self._plan.parameters.get(location, ())
-            if self._arguments.get(parameter.argument) is not None
-        ]
-
-
-def _content_text(content_type: str, value: Value) -> str:
-    if kind_of(content_type) == "json":
-        return json_of(value).decode()
-    return text_of(value)
+    def _given(self, location: Location) -> list[tuple[Parameter, Value]]:
+        found = ((each, self._arguments.get(each.argument)) for each in self._plan.parameters.get(location, ()))
+        return [(parameter, value) for parameter, value in found if value is not None]
 
 
 def _accept(media_types: tuple[str, ...]) -> str:

@@ -1,8 +1,8 @@
 """Parameter values as text in a URL or a header: the styles of OAS 3.1.1 section 4.8.12.2.3, built on RFC 6570.
 
 No value can be read as anything but the value of its parameter: all characters except unreserved ones are
-percent-encoded, and where a style has no encoding, what would be read as something else is refused. What is written
-takes its room first, so that no name that is repeated, and no name inside names, grows beyond it.
+percent-encoded, and where a style has no encoding, what would be read as something else is refused. Whatever is
+written takes its room first, names that are repeated or grow inside one another included.
 """
 
 import math
@@ -23,7 +23,6 @@ _HEADER_TEXT = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?|")
 _EXACT_FLOATS = 2**53
 _CHUNK = 16_384  # bytes
 _PERCENT = 0x25  # first, as it is in what the others become
-_ONE_MORE = "%5B%5D"  # `[]`
 _DELIMITERS: Mapping[Style, tuple[str, str]] = {
     "form": ("", ","),
     "matrix": ("", ","),
@@ -31,7 +30,6 @@ _DELIMITERS: Mapping[Style, tuple[str, str]] = {
     "pipeDelimited": ("|", "%7C"),
 }
 
-Encode = Callable[[str], str]
 Pair = tuple[str, str]  # an encoded name and an encoded value
 
 
@@ -89,7 +87,7 @@ def _encoded(data: bytes, safe: str) -> str:
     kept, table = _encoding(safe)
     if len(data) <= _CHUNK:
         return data.decode("latin-1").translate(table)
-    chunks = []  # byte by byte, megabytes would keep everybody waiting; few kinds of bytes are encoded in most texts
+    chunks = []  # byte by byte, megabytes would keep everybody waiting; most texts have few kinds that are encoded
     for start in range(0, len(data), _CHUNK):
         chunk = data[start : start + _CHUNK]
         for byte in sorted(set(chunk.translate(None, kept)), key=lambda each: each != _PERCENT):
@@ -114,10 +112,8 @@ def text_of(value: Value) -> str:
         return "true" if value else "false"
     if isinstance(value, float) and not math.isfinite(value):
         raise Unencodable("must be a finite number")
-    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT_FLOATS:
-        return str(int(value))
     if isinstance(value, int | float):
-        return str(value)
+        return str(int(value) if value == int(value) and abs(value) < _EXACT_FLOATS else value)
     return json_of(value).decode()
 
 
@@ -149,7 +145,8 @@ def path_text(value: Value, style: Style, room: Room, *, explode: bool) -> str:
 def header_text(value: Value, *, explode: bool) -> str:
     """Return a header's value: style simple, where nothing is encoded, so nothing ambiguous is allowed."""
     words = _words(value, str, explode=explode)
-    if isinstance(value, dict | list) and any(_is_ambiguous(word, exploded=explode) for word in _parts(value)):
+    divider = re.compile("[,=]" if explode else ",")
+    if isinstance(value, dict | list) and any(map(divider.search, _parts(value))):
         raise Unencodable("must not have commas in its items: they would be read as more items")
     return checked_header(",".join(words))
 
@@ -157,10 +154,6 @@ def header_text(value: Value, *, explode: bool) -> str:
 def _parts(value: dict[str, Any] | list[Any]) -> Iterator[str]:
     for item in value.items() if isinstance(value, dict) else ((each,) for each in value):
         yield from (text_of(part) for part in item)
-
-
-def _is_ambiguous(word: str, *, exploded: bool) -> bool:
-    return "," in word or (exploded and "=" in word)
 
 
 def checked_header(text: str) -> str:
@@ -175,9 +168,8 @@ def pairs(
 ) -> Iterator[Pair]:
     """Yield names and values for a query, a cookie, a form or the path (style matrix).
 
-    Each pair is counted with its `=` and a byte that divides it from the one before. The names are
-    `percent_encoded(name)`, but for those of an exploded object, which has names of its own, and those of a deepObject,
-    which begin with it.
+    Each pair is counted with its `=` and a byte that divides it from the one before. Exploded objects and deepObjects
+    have names of their own, which are a caller's; any other name is `percent_encoded(name)`.
     """
     key = percent_encoded(name)
     safe = _HARMLESS_IN_QUERY if allow_reserved else ""
@@ -211,7 +203,7 @@ def _exploded(key: str, value: dict[str, Any] | list[Any], room: Room, safe: str
             yield key, room.encoded(text_of(item), safe)
 
 
-def _words(value: Value, encode: Encode, *, explode: bool) -> list[str]:
+def _words(value: Value, encode: Callable[[str], str], *, explode: bool) -> list[str]:
     """Return the items of a list, or names and values of an object, which explode joins by `=`; null is not an item."""
     if isinstance(value, list):
         return [encode(text_of(item)) for item in value if item is not None]
@@ -231,8 +223,7 @@ def _deep(key: str, value: Value, room: Room) -> Iterator[Pair]:
     levels: list[tuple[str, Iterator[tuple[str, Value]]]] = [(key, iter([("", value)]))]
     beginning: str | None = None
     while levels:
-        found = next(levels[-1][1], None)
-        if found is None:
+        if (found := next(levels[-1][1], None)) is None:
             levels.pop()
             beginning = None
             continue
@@ -250,7 +241,7 @@ def _deep(key: str, value: Value, room: Room) -> Iterator[Pair]:
 
 def _inside(value: dict[str, Any] | list[Any], room: Room) -> Iterator[tuple[str, Value]]:
     if isinstance(value, list):
-        yield from ((_ONE_MORE, each) for each in value)
+        yield from (("%5B%5D", each) for each in value)
         return
     for member, each in value.items():
         if "[" in member or "]" in member:

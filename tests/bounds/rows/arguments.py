@@ -10,12 +10,15 @@ from tests.bounds.sending import call
 REFUSED = ("invalid_arguments", "invalid_json", "request_too_large", "target_too_long", "body_too_large")
 
 
+_MEMBERS = 990  # and at scale 100 nearly as many values as a body may have
+
+
 def texts(scale: int) -> list[str]:
-    return ["text"] * 900 * scale
+    return ["text"] * _MEMBERS * scale
 
 
 def named(scale: int) -> dict[str, str]:
-    return {f"name-{number}": "text" for number in range(300 * scale)}
+    return {f"name-{number}": "text" for number in range(_MEMBERS * scale)}
 
 
 def long(scale: int) -> str:

@@ -117,6 +117,7 @@ FRAMES = [
         "chunks of one byte",
         lambda _stage, scale: ([CHUNKED], chunks(PING + b" " * 1_000 * scale, 1) + b"0\r\n\r\n"),
         OK,
+        *BAD,
     ),
     framed(
         "chunks with long extensions",
@@ -156,7 +157,6 @@ FRAMES = [
         CLOSED,
         "body_too_large",
         "request_timeout",
-        "HTTP 408",
         patience=A_LITTLE_MORE,
     ),
     framed(

@@ -43,7 +43,7 @@ def operation_with(
     parameters = tuple(parameters)
     pinned = pinned or {}
     names = {parameter.argument for parameter in parameters} | (body.arguments if body is not None else set())
-    properties = {name: {} for name in names - pinned.keys() - set(hidden)}
+    properties: dict[str, Any] = {name: {} for name in names - pinned.keys() - set(hidden)}
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
     operation = replace(an_operation("call", "post", path=path, body=body), parameters=parameters)
     return replace(operation, input_schema=schema, preset=dict(pinned))
@@ -228,6 +228,13 @@ def test_a_whole_query_has_no_name_that_the_address_has() -> None:
         operation = operation_with([whole], f"/things?{name}=1")
         (violation,) = refusals(operation, {whole.argument: value})
         assert violation.detail == f"must not have {name!r} in it: the address of this operation has that name already"
+    in_form = operation_with([a_parameter("q", "querystring", content_type=FORM)], "/things?v=1")
+    given = {"w": [1, None, 2], "x": None, "y": ""}
+    assert sent(in_form, {"querystring_q": given}).url == "http://api/things?v=1&w=1&w=2&y="
+    (violation,) = refusals(in_form, {"querystring_q": "w=1"})
+    assert violation.detail == "must be an object: it is sent as a form"
+    in_text = operation_with([a_parameter("q", "querystring", content_type="text/plain")], "/things?v=1")
+    assert sent(in_text, {"querystring_q": "$.v"}).url == "http://api/things?v=1&%24.v"
 
 
 def test_what_the_address_says_may_be_said_again_but_not_otherwise() -> None:

@@ -20,7 +20,7 @@ ODD_ENCODED = "a%20b%26c%3Dd%2Fe%3Ff%23g%2Bh%25i%2Cj%C3%A9"
 
 
 def request_with(path: str, given: Mapping[Parameter, Any]) -> UpstreamRequest:
-    properties = {parameter.argument: {} for parameter in given}
+    properties: dict[str, Any] = {parameter.argument: {} for parameter in given}
     operation = replace(an_operation(path=path, properties=properties), parameters=tuple(given))
     return build_request(
         plan_request(operation, "http://api"), {parameter.argument: value for parameter, value in given.items()}
