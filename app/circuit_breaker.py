@@ -3,6 +3,7 @@
 pybreaker's own ways to guard a call are unsafe in asyncio: docs/decisions/0007-circuit-breaker-guard.md.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from app.telemetry import BreakerState
 
 _PROBE_PAUSE = 1.0  # seconds that callers are told to wait while a probe is out
 _EVERYBODY = 2  # callers who met failures: more change nothing
+_MOST_ANSWERED = 64  # callers of whom it is known; each may meet one more failure when nobody is answered any more
 
 _STATES: dict[str, BreakerState] = {
     pybreaker.STATE_CLOSED: "closed",
@@ -55,7 +57,8 @@ class CircuitBreaker:
     """Opens after `failure_threshold` failures in a row; after `recovery_timeout` seconds one probe decides.
 
     Open for failures that one caller alone has met, it keeps out that caller alone: others are admitted, and an answer
-    to one of them closes it. A failure of a second one keeps out everybody.
+    to one of them closes it. A failure of a second one keeps out everybody but those who were answered within
+    `recovery_timeout` and have met no failure since: two callers who fail on purpose close it for none of them.
 
     `on_change` is told the first state too, so that a breaker that never opened can be seen. `clock` counts seconds.
     """
@@ -77,6 +80,7 @@ class CircuitBreaker:
         self._period = 0
         self._probe_is_out = False
         self._met_by: set[str | None] = set()
+        self._answered: dict[str | None, float] = {}  # when, the latest last
         self._breaker = pybreaker.CircuitBreaker(
             fail_max=failure_threshold, throw_new_error_on_trip=False, name=name, listeners=[_Listener(self._changed)]
         )
@@ -117,8 +121,11 @@ class CircuitBreaker:
         self._on_change = None
 
     def _concerns_another(self, caller: str | None) -> bool:
-        """Whether it is another caller, and nobody else, that is kept out."""
-        return self.state != "closed" and len(self._met_by) == 1 and self._met_by.isdisjoint({caller, None})
+        """Whether it is others, and not this caller, that are kept out."""
+        if self.state == "closed" or not self._met_by.isdisjoint({caller, None}):
+            return False
+        answered = self._answered.get(caller, -math.inf)
+        return len(self._met_by) == 1 or self._clock() - answered < self._recovery_timeout
 
     def _admits_probe(self) -> bool:
         """Whether the attempt that begins now is a probe; raises CircuitOpen if there must be none."""
@@ -132,6 +139,7 @@ class CircuitBreaker:
     def _count(self, attempt: Attempt) -> None:
         if attempt.outcome == "succeeded":
             self._met_by.clear()
+            self._note_answer(attempt.caller)
             if self.state == "open":
                 self._breaker.close()
             else:
@@ -139,9 +147,16 @@ class CircuitBreaker:
         elif attempt.outcome == "failed":
             if len(self._met_by) < _EVERYBODY:
                 self._met_by.add(attempt.caller)
+            self._answered.pop(attempt.caller, None)
             if self.state != "open":
                 with suppress(_Failure):
                     self._breaker.call(_fail)
+
+    def _note_answer(self, caller: str | None) -> None:
+        self._answered.pop(caller, None)
+        self._answered[caller] = self._clock()
+        if len(self._answered) > _MOST_ANSWERED:
+            del self._answered[next(iter(self._answered))]
 
     def _changed(self, state: BreakerState) -> None:
         self._period += 1

@@ -273,3 +273,46 @@ def test_who_failed_before_an_answer_does_not_count_any_more(breaker: CircuitBre
     fail(breaker, THRESHOLD, "slow")
     succeed(breaker, "early")
     assert state_of(breaker) == "closed"
+
+
+def test_two_callers_who_fail_keep_out_none_who_was_just_answered(breaker: CircuitBreaker) -> None:
+    succeed(breaker, "third")
+    succeed(breaker, "second")
+    fail(breaker, THRESHOLD - 1, "first")
+    fail(breaker, 1, "second")
+    for caller in ("first", "second", "fourth", None):
+        refused(breaker, caller)
+    succeed(breaker, "third")
+    assert state_of(breaker) == "closed"
+    succeed(breaker, "fourth")
+
+
+def test_whoever_was_just_answered_is_kept_out_after_one_failure(breaker: CircuitBreaker) -> None:
+    succeed(breaker, "third")
+    fail(breaker, THRESHOLD - 1, "first")
+    fail(breaker, 1, "second")
+    fail(breaker, 1, "third")
+    assert refused(breaker, "third") == RECOVERY
+
+
+def test_an_answer_of_long_ago_lets_nobody_through(breaker: CircuitBreaker, clock: Clock) -> None:
+    succeed(breaker, "third")
+    clock.advance(RECOVERY)
+    fail(breaker, THRESHOLD - 1, "first")
+    fail(breaker, 1, "second")
+    refused(breaker, "third")
+
+
+def test_whoever_was_answered_meets_what_anyone_would_meet(breaker: CircuitBreaker) -> None:
+    succeed(breaker, "third")
+    fail(breaker, THRESHOLD, "first", anyone=True)
+    refused(breaker, "third")
+
+
+def test_only_so_many_of_those_who_were_answered_are_known(breaker: CircuitBreaker) -> None:
+    for number in range(65):
+        succeed(breaker, f"answered-{number}")
+    fail(breaker, THRESHOLD - 1, "first")
+    fail(breaker, 1, "second")
+    refused(breaker, "answered-0")
+    succeed(breaker, "answered-1")

@@ -1,7 +1,7 @@
 """Looks names up as the system does, so that a name that hangs keeps nobody waiting for another.
 
 Only `getaddrinfo` knows all that a name may mean on a machine, and it cannot be stopped: each lookup has a thread of
-its own, which is left behind (docs/decisions/0020-names.md). Every party that names are looked up for has its own
+its own, which is left behind (docs/decisions/0023-names.md). Every party that names are looked up for has its own
 Names.
 """
 

@@ -200,7 +200,7 @@ class _Slots:
 
     async def take(self, caller: str, deadline: float) -> bool:
         """Take a slot; returns whether others had to end first. Raises Unavailable (`upstream_busy`)."""
-        if caller not in self._waiting and self._under_way.take(caller, 1):
+        if self._under_way.take(caller, 1):  # nobody waits who may have it: see give_back
             return False
         if not self._places.take(caller, 1):
             raise _busy()
