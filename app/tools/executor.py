@@ -1,7 +1,8 @@
 """One call of a tool, from the arguments to the result, in order."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
 
@@ -15,6 +16,8 @@ from app.tools.arguments import Arguments
 from app.tools.catalog import Tool
 from app.tools.request.plan import UpstreamRequest, build_request
 from app.tools.upstream import Upstream
+
+_MANY = 2_000  # values; to check so many and to write them takes some hundredths of a second at the worst
 
 
 class ToolExecutor:
@@ -41,6 +44,7 @@ class ToolExecutor:
         self._request_bytes = request_bytes
         self._refuse = refuse
         self._clock = clock
+        self._apart = ThreadPoolExecutor(1, "arguments")
 
     async def execute(self, tool: Tool, arguments: Arguments, agent: AgentToken, door: Door) -> ToolResult:
         """Return the upstream's answer, whatever its status; the call's audit record is durable by then.
@@ -59,8 +63,7 @@ class ToolExecutor:
             return result
 
     async def _steps(self, call: Outcome, tool: Tool, arguments: Arguments, agent: AgentToken) -> ToolResult:
-        given = await tool.arguments.checked(arguments)
-        request = build_request(tool.request, given, self._request_bytes)
+        request = await self._built(tool, arguments)
         presented = await self._presented(tool, agent)
         result = await self._send(call, tool, request, presented, agent)
         if result.upstream_status == 401 and presented.cached:
@@ -70,6 +73,15 @@ class ToolExecutor:
                 presented = await self._presented(tool, agent)
                 result = await self._send(call, tool, request, presented, agent)
         return result
+
+    async def _built(self, tool: Tool, arguments: Arguments) -> UpstreamRequest:
+        """Return the request; one of very many values is made beside the event loop, where its like wait for it."""
+        if _are_many(arguments):
+            return await asyncio.get_running_loop().run_in_executor(self._apart, self._build, tool, arguments)
+        return build_request(tool.request, await tool.arguments.checked(arguments), self._request_bytes)
+
+    def _build(self, tool: Tool, arguments: Arguments) -> UpstreamRequest:
+        return build_request(tool.request, tool.arguments.check(arguments), self._request_bytes)
 
     async def _presented(self, tool: Tool, agent: AgentToken) -> Presented:
         try:
@@ -99,6 +111,16 @@ class ToolExecutor:
 
     def _measure(self, tool: Tool, call: Outcome) -> None:
         self._telemetry.tool_called(source=tool.source.slug, outcome=call.code, seconds=call.seconds)
+
+
+def _are_many(arguments: Arguments) -> bool:
+    pending, left = [arguments], _MANY
+    while pending and left > 0:
+        inner = pending.pop()
+        if isinstance(inner, Mapping | list):
+            left -= len(inner)
+            pending += inner.values() if isinstance(inner, Mapping) else inner
+    return left <= 0
 
 
 def _attributes(tool: Tool, door: Door) -> dict[str, str]:
