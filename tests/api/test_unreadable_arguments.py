@@ -1,6 +1,7 @@
 """A call whose arguments cannot be sent gets an answer of its own, so that its session goes on, and reaches nobody."""
 
 import json
+import time
 from typing import Any
 
 import httpx
@@ -207,3 +208,35 @@ def test_what_never_closes_is_not_a_message(
     answer = sent(provider, agent, MODERN, arguments)
     refused = (413, "body_too_large") if len(arguments) > 100_000 else (400, "invalid_json")
     assert (answer.status_code, told(answer)["code"]) == refused
+
+
+LARGEST = 4_100_000
+CPU_SECONDS = 0.6  # for client and server, which share a process here; one of these took three
+OF_LARGEST = {
+    "unclosed lists": b"[",
+    "unclosed objects": b'{"a":',
+    "unclosed both": b"[{",
+    "lists that close first": b"][",
+    "empty lists": b"[],",
+    "numbers": b"1,",
+    "texts": b'"",',
+    "brackets in texts": b'"[",',
+    "texts that begin with brackets": b'["',
+    "names": b'"a":1,',
+    "escapes": b'"\\"[",',
+    "halves of surrogate pairs": b'"\\ud800",',
+}
+
+
+@pytest.mark.parametrize("begin", [b"", b"1e400,"], ids=["plain", "behind what is too large"])
+@pytest.mark.parametrize("piece", OF_LARGEST.values(), ids=OF_LARGEST)
+def test_no_body_of_the_permitted_size_takes_long_to_read(
+    provider: RunningProvider, probe: Probe, agent: Headers, piece: bytes, begin: bytes
+) -> None:
+    called, headers = message("tools/call", name="probe__echo", arguments="HERE")
+    content = b"[" + begin + piece * (LARGEST // len(piece))
+    body = json.dumps(called).encode().replace(b'"HERE"', content)
+    began = time.process_time()
+    answer = provider.http.post("/mcp", content=body, headers={**headers, **agent})
+    assert time.process_time() - began < CPU_SECONDS
+    assert answer.status_code in {400, 413}

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from app.api.http.connections import SURPLUS
+from app.api.http.connections import SURPLUS, payer_of
 from app.api.http.protocol import bounded
 from app.main import create_app
 from tests.api.protocol import message
@@ -269,8 +269,9 @@ def test_blank_lines_without_end_are_not_read(provider: RunningProvider) -> None
 
 
 def send_for_ever(connection: socket.socket, piece: bytes) -> None:
-    while True:
+    for _ in range(100_000_000 // len(piece)):
         connection.sendall(piece)
+    raise AssertionError("the server goes on reading")
 
 
 def test_of_requests_that_are_sent_ahead_some_are_answered_and_the_others_closed(provider: RunningProvider) -> None:
@@ -367,6 +368,15 @@ def test_who_has_the_most_connections_makes_room_for_others(small: RunningProvid
         assert statuses(other) == 200
 
 
+def test_connections_are_counted_for_one_subscriber() -> None:
+    ours = ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9%eth0")
+    assert len({payer_of((address, 1)) for address in ours}) == 1
+    others = ("2001:db8:1:3::1", "10.0.0.1", "10.0.0.2", "::1")
+    assert len({payer_of((address, 1)) for address in (*others, *ours)}) == 5
+    assert payer_of(("::ffff:10.0.0.1", 1)) == payer_of(("10.0.0.1", 1))
+    assert payer_of(None) == payer_of(("", 1))
+
+
 def test_idle_connections_make_room(small: RunningProvider) -> None:
     with ExitStack() as open_now:
         idle = [open_now.enter_context(connected(small)) for _ in range(MOST)]
@@ -429,14 +439,16 @@ def test_an_answer_that_nobody_takes_ends_its_connection(hasty: RunningProvider,
             send_for_ever(connection, GET % b"/openapi.json")
 
 
-def test_a_body_whose_answer_has_been_given_is_dropped_for_a_while(hasty: RunningProvider) -> None:
+def test_a_body_whose_answer_has_been_given_is_dropped_for_a_while(
+    provider: RunningProvider, hasty: RunningProvider
+) -> None:
     sized = b"PUT /api/v1/sources/x/document HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n"
     with connected(hasty) as patient:
         patient.sendall(sized % 20_000_000 + b" " * 20_000_000)
         assert statuses(patient) == 401
         patient.sendall(GET % b"/health")
         assert statuses(patient) == 200
-    with connected(hasty) as endless:
+    with connected(provider) as endless:  # whose time is not over before
         endless.sendall(sized % 10**12)
         assert statuses(endless) == 401
         with pytest.raises(ConnectionError):

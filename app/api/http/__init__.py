@@ -1,1 +1,4 @@
-"""What the doors share: `entry.py` stands before every route; callers, bodies, leaving clients, problems, pages."""
+"""What the doors share: `protocol.py` bounds what comes in, `entry.py` stands before every route.
+
+Callers, bodies, leaving clients, problems, pages.
+"""

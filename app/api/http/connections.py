@@ -98,14 +98,13 @@ class Connections:
         return True
 
     def _look_around(self, loop: AbstractEventLoop) -> None:
-        now = loop.time()
-        for connection in (*self._all, *self._surplus):
+        now, connected = loop.time(), (*self._all, *self._surplus)
+        self._timer = loop.call_later(_TICK, self._look_around, loop) if connected else None
+        for connection in connected:
             if connection.due <= now:
                 connection.overdue()
             if connection.untaken.by <= now:
                 connection.not_taken()
-        any_left = self._all or self._surplus
-        self._timer = loop.call_later(_TICK, self._look_around, loop) if any_left else None
 
 
 def payer_of(client: tuple[str, int] | None) -> str:

@@ -122,7 +122,9 @@ class BoundedProtocol(RefusingProtocol):
     def overdue(self) -> None:
         """Close the connection, or answer what has come of a request."""
         answering = self.cycle is not None and not self.cycle.response_complete
-        if self.deaf or self.transport.is_closing():
+        if self.untaken.by < math.inf:  # which bounds what is left of an answer
+            self.due = self.loop.time() + self._connections.read_timeout
+        elif self.deaf or self.transport.is_closing():
             self.transport.abort()
         elif self.part in (IDLE, BLANK) and answering:  # an empty line behind a request
             self.due = math.inf
