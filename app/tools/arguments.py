@@ -121,7 +121,8 @@ class ArgumentRules:
         if unusable:
             raise invalid_arguments(unusable)
         given = {name: value for name, value in arguments.items() if value is not None or not self._left_out(name)}
-        validator = checker.plain or checker.to_judge(given, most)
+        light = checker.plain or (len(repr(given)) * checker.visits <= _MOST_AT_ONCE and checker.strict)
+        validator = light or checker.to_judge(given, most)
         if validator is None and most < _MOST_EFFORT:
             raise _TakesLongerError
         if validator is None:

@@ -14,7 +14,7 @@ from jsonschema_rs import Draft202012Validator
 from app.operation.checking import number_of_patterns, validator_of
 from app.operation.keywords import definition_of, in_place, other_items, other_members, recursive
 from app.operation.operation import Json, Value
-from app.tools.schemas import is_plain, loosened, with_patterns
+from app.tools.schemas import NO_BOUND, is_plain, loosened, most_visits, with_patterns
 
 _CHARACTERS_PER_VISIT = 100  # that are counted
 _NAMES_PER_VISIT = 4  # that are looked up
@@ -32,21 +32,23 @@ class Checker:
     """Checks values against one schema, as far as that takes no more visits than the caller allows.
 
     Patterns go first: where they alone take too much or cannot be used, the rest is checked without them. `plain` is
-    what checks any value, if that takes little for every schema in it. Raises UnusableSchema.
+    what checks any value, if that takes little for every schema in it; `visits` are those that a check takes at most
+    for each character of the value. Raises UnusableSchema.
     """
 
-    __slots__ = ("_loose", "_loose_effort", "_loose_schema", "_strict", "_strict_effort", "plain")
+    __slots__ = ("_loose", "_loose_effort", "_loose_schema", "_strict_effort", "plain", "strict", "visits")
 
     def __init__(self, schema: Json) -> None:
-        self._strict, per_character = with_patterns(schema)
+        self.strict, per_character = with_patterns(schema)
         self._loose_schema = loosened(schema) if number_of_patterns(schema) else None
         self._loose: Draft202012Validator | None = None
-        if self._strict is None:
+        if self.strict is None:
             self._loose = validator_of(schema if self._loose_schema is None else self._loose_schema)
         again = recursive(schema)
         self._strict_effort = Effort(schema, again, per_character)
         self._loose_effort = None if self._loose_schema is None else Effort(self._loose_schema, again)
-        self.plain = self._strict if is_plain(schema) else None
+        self.plain = self.strict if is_plain(schema) else None
+        self.visits = NO_BOUND if self.strict is None else most_visits(schema, per_character)
 
     def to_judge(self, value: Value, most: int) -> Draft202012Validator | None:
         """Return what may say whether the value is good, or None where that takes more than `most` visits."""
@@ -57,8 +59,8 @@ class Checker:
         return self._within(value, most, telling=True)
 
     def _within(self, value: Value, most: int, *, telling: bool) -> Draft202012Validator | None:
-        if self._strict is not None and self._strict_effort.of(value, most, telling=telling) <= most:
-            return self._strict
+        if self.strict is not None and self._strict_effort.of(value, most, telling=telling) <= most:
+            return self.strict
         effort = self._loose_effort
         if effort is None or effort.of(value, most, telling=telling) > most:
             return None

@@ -5,7 +5,16 @@ from contextlib import suppress
 from jsonschema_rs import Draft202012Validator
 
 from app.operation.checking import LARGEST_PATTERN, UnusableSchema, validator_of
-from app.operation.keywords import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
+from app.operation.keywords import (
+    SUBSCHEMA_LISTS,
+    SUBSCHEMA_MAPS,
+    SUBSCHEMAS,
+    definition_of,
+    in_place,
+    other_items,
+    other_members,
+    recursive,
+)
 from app.operation.operation import Json, Value
 
 _AUTOMATA = (5_000, 100_000, LARGEST_PATTERN)
@@ -17,6 +26,10 @@ _PLAIN = frozenset(
     | {"properties", "readOnly", "required", "title", "type", "writeOnly"}
 )
 _FEW_NAMES = 100
+
+NO_BOUND = 10**9  # visits
+_VISITS_PER_MULTIPLE = 400
+_VISITS_PER_NAME = 10
 
 # What may take less when a schema inside it takes more.
 _NOT_LOOSENED = frozenset(
@@ -63,3 +76,35 @@ def loosened(schema: Value) -> Value:
         elif (keyword in SUBSCHEMA_MAPS or keyword == "$defs") and isinstance(value, dict):
             kept[keyword] = {name: loosened(each) for name, each in value.items()}
     return kept
+
+
+def most_visits(root: Json, per_character: int) -> int:
+    """Return the visits that a check takes at most for each character of a value in JSON; `NO_BOUND` is too many."""
+    definitions: Json = root.get("$defs", {})
+    known: dict[str, int] = {}
+
+    def of(schema: Value) -> int:
+        if not isinstance(schema, dict):
+            return 1
+        if "uniqueItems" in schema:
+            return NO_BOUND
+        visits = 1 + sum(len(schema.get(keyword, ())) for keyword in ("enum", "properties", "required"))
+        visits += _VISITS_PER_MULTIPLE * ("multipleOf" in schema) + per_character * ("pattern" in schema)
+        visits += (_VISITS_PER_NAME + per_character) * len(schema.get("patternProperties", ()))
+        inner = (
+            *in_place(schema),
+            *schema.get("properties", {}).values(),
+            *other_members(schema),
+            *schema.get("prefixItems", ()),
+            *other_items(schema),
+            schema.get("propertyNames"),
+        )
+        visits += sum(of(each) for each in inner)
+        if "$ref" in schema:
+            name = definition_of(schema)
+            if name not in known:
+                known[name] = of(definitions.get(name))
+            visits += known[name]
+        return min(visits, NO_BOUND)
+
+    return NO_BOUND if recursive(root) else of(root)
