@@ -14,9 +14,10 @@ import structlog
 from jsonschema_rs import Draft202012Validator, ValidationError
 
 from app.errors import Invalid, Violation
-from app.operation.checking import Checker, UnusableSchema, validator_of
+from app.operation.checking import UnusableSchema, validator_of
 from app.operation.operation import Json
 from app.operation.pointers import join
+from app.tools.checking import Checker
 
 MOST_TOLD = 5  # violations that the detail of the failure tells itself
 BEYOND_64_BITS = "is an integer of more than 64 bits; send it as a string if the tool takes one"
@@ -120,7 +121,8 @@ class ArgumentRules:
         if unusable:
             raise invalid_arguments(unusable)
         given = {name: value for name, value in arguments.items() if value is not None or not self._left_out(name)}
-        validator = checker.to_judge(given, most)
+        light = checker.plain or (len(repr(given)) * checker.visits <= _MOST_AT_ONCE and checker.strict)
+        validator = light or checker.to_judge(given, most)
         if validator is None and most < _MOST_EFFORT:
             raise _TakesLongerError
         if validator is None:
