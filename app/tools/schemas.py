@@ -1,5 +1,6 @@
 """What can be known of a schema before anything is checked against it."""
 
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
 from jsonschema_rs import Draft202012Validator
@@ -59,22 +60,22 @@ def is_plain(schema: Value) -> bool:
     )
 
 
-def loosened(schema: Value) -> Value:
-    """Return a schema that takes all that this one takes, and has no patterns."""
+def loosened(schema: Value, without: AbstractSet[str] = frozenset()) -> Value:
+    """Return a schema that takes all that this one takes, and has no patterns and no assertions of `without`."""
     if not isinstance(schema, dict):
         return schema
-    kept = {keyword: value for keyword, value in schema.items() if keyword not in _NOT_LOOSENED}
+    kept = {keyword: value for keyword, value in schema.items() if keyword not in _NOT_LOOSENED | without}
     if "patternProperties" in schema:
         kept.pop("additionalProperties", None)
     if "oneOf" in kept:
         kept["allOf"] = [{"anyOf": kept.pop("oneOf")}, *kept.get("allOf", ())]
     for keyword, value in kept.items():
         if keyword in SUBSCHEMAS:
-            kept[keyword] = loosened(value)
+            kept[keyword] = loosened(value, without)
         elif keyword in SUBSCHEMA_LISTS and isinstance(value, list):
-            kept[keyword] = [loosened(each) for each in value]
+            kept[keyword] = [loosened(each, without) for each in value]
         elif (keyword in SUBSCHEMA_MAPS or keyword == "$defs") and isinstance(value, dict):
-            kept[keyword] = {name: loosened(each) for name, each in value.items()}
+            kept[keyword] = {name: loosened(each, without) for name, each in value.items()}
     return kept
 
 
