@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 
 from jsonschema_rs import meta
 
-from app.openapi.schema import anchors
+from app.openapi.schema import anchors, dialects
 from app.openapi.schema.definitions import Definition
 from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, UnusableSchema, validator_of
 from app.operation.operation import Json, Value
@@ -31,10 +31,7 @@ _KEPT = frozenset(  # of the keywords that hold no schemas, those that a tool's 
     }
 )
 _LARGEST_EXAMPLE = 200  # characters, for texts; longer ones cost more than they tell
-_BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
-_COMBINATIONS = ("$ref", "allOf", "anyOf", "oneOf")
-_ANNOTATIONS = ("title", "description", "default", "deprecated", "examples")
 
 Say = Callable[[str], None]
 
@@ -236,18 +233,10 @@ def _is_whole(value: Value) -> bool:
 def modernised(raw: Json, say: Say) -> Json:
     """Return a copy in 2020-12, without what is below it; `say` is called with what could not be kept."""
     schema = dict(raw)
-    for step in (_bounds, _file, _types, _required, _enumeration, _tuples, _examples, _base64):
+    for step in (_file, _types, _required, _enumeration, _base64):
         step(schema, say)
-    return _nullable(schema)
-
-
-def _bounds(schema: Json, _: Say) -> None:
-    """OAS 3.0.4 section 4.7.24: `exclusiveMinimum` is a flag there."""
-    for bound, exclusive in _BOUNDS:
-        if isinstance(schema.get(exclusive), bool):
-            flag = schema.pop(exclusive)
-            if flag and bound in schema:
-                schema[exclusive] = schema.pop(bound)
+    other = dialects.WORDS & schema.keys() or any(isinstance(schema.get(word), kind) for word, kind in dialects.FORMS)
+    return dialects.translated(schema) if other else schema
 
 
 def _file(schema: Json, _: Say) -> None:
@@ -294,39 +283,9 @@ def _enumeration(schema: Json, say: Say) -> None:
         say("`enum` is empty and was left out" if values == [] else "`enum` is not a list of values")
 
 
-def _tuples(schema: Json, _: Say) -> None:
-    """Draft 2019-09 and older: a list in `items` is today's `prefixItems`."""
-    if isinstance(schema.get("items"), list):
-        schema["prefixItems"] = schema.pop("items")
-        if "additionalItems" in schema:
-            schema["items"] = schema["additionalItems"]
-
-
-def _examples(schema: Json, _: Say) -> None:
-    if "example" in schema and "examples" not in schema:
-        schema["examples"] = [schema["example"]]
-    elif isinstance(schema.get("examples"), dict):
-        schema["examples"] = list(schema["examples"].values())
-
-
 def _base64(schema: Json, _: Say) -> None:
     if schema.get("format") in ("byte", "base64") and "contentEncoding" not in schema:
         schema["contentEncoding"] = "base64"
-
-
-def _nullable(schema: Json) -> Json:
-    """OAS 3.0.4 section 4.7.24: `nullable` adds null to the type; beside a combination it is meant for the whole."""
-    if schema.pop("nullable", None) is not True and schema.pop("x-nullable", None) is not True:
-        return schema
-    if any(keyword in schema for keyword in _COMBINATIONS):
-        outside = {keyword: schema.pop(keyword) for keyword in _ANNOTATIONS if keyword in schema}
-        return {**outside, "anyOf": [schema, {"type": "null"}]}
-    if "type" in schema:
-        types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-        schema["type"] = types if "null" in types else [*types, "null"]
-    if "enum" in schema and None not in schema["enum"]:
-        schema["enum"] = [*schema["enum"], None]
-    return schema
 
 
 def is_nothing(schema: Value) -> bool:
