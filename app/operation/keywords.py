@@ -7,24 +7,17 @@ remembers what it knows only where a definition leads back to itself.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 
-from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, ValidationError
+from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, ValidationError, meta
 
 from app.operation.operation import Json, Value
+from app.operation.text import is_presentable
 
 SUBSCHEMAS = frozenset(
     {
-        "additionalProperties",
-        "contains",
-        "contentSchema",
-        "else",
-        "if",
-        "items",
-        "not",
-        "propertyNames",
-        "then",
-        "unevaluatedItems",
-        "unevaluatedProperties",
+        *("additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames", "then"),
+        *("unevaluatedItems", "unevaluatedProperties"),
     }
 )
 SUBSCHEMA_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
@@ -33,9 +26,10 @@ IN_PLACE = frozenset(
     {"allOf", "anyOf", "dependentSchemas", "else", "if", "not", "oneOf", "then"}
 )  # about the same value
 
+ALTERNATIVES = frozenset({"anyOf", "oneOf"})
+
 _PATTERNS = RegexOptions(size_limit=1_000_000)  # the linear engine: a document's pattern cannot be made to hang us
 _DEFINITIONS = "#/$defs/"
-_ALTERNATIVES = ("anyOf", "oneOf")
 _PRICE_WITHIN = 3
 _MOST_STATES = 2_000
 
@@ -63,6 +57,23 @@ def validator_of(schema: Value) -> Draft202012Validator:
         raise UnusableSchema(type(error).__name__) from error
 
 
+def is_usable(keyword: str, value: Value) -> bool:
+    """Whether the meta-schema of 2020-12 allows the keyword that value, and models may see it."""
+    if keyword == "pattern":
+        return isinstance(value, str) and is_pattern(value)
+    return is_presentable(value) and meta.is_valid({keyword: value})
+
+
+@lru_cache(maxsize=4_096)
+def is_pattern(text: str) -> bool:
+    """Whether arguments can be checked against the regular expression."""
+    try:
+        validator_of({"pattern": text})
+    except UnusableSchema:
+        return False
+    return True
+
+
 def effort(root: Json, value: Value, most: int) -> int:
     """Return what it takes to tell all that is wrong with the value; counting ends soon after `most`.
 
@@ -76,8 +87,8 @@ def effort(root: Json, value: Value, most: int) -> int:
         spent += price
         if not isinstance(schema, dict):
             continue
-        within = price if schema.keys().isdisjoint(_ALTERNATIVES) else _PRICE_WITHIN
-        pending += [(each, value, within) for each in _in_place(schema)]
+        within = price if schema.keys().isdisjoint(ALTERNATIVES) else _PRICE_WITHIN
+        pending += [(each, value, within) for each in in_place(schema)]
         if "$ref" in schema:
             pending.append((definitions.get(_name(schema)), value, price))
         if isinstance(value, dict):
@@ -130,7 +141,7 @@ class _Levels:
             rank, schema = key[0], self._schemas[key[1]]
             if not isinstance(schema, dict):
                 continue
-            pending += [(self._key(rank, each), count) for each in _in_place(schema)]
+            pending += [(self._key(rank, each), count) for each in in_place(schema)]
             name = _name(schema) if "$ref" in schema else None
             if name in self._ranks and self._ranks[name] < rank:  # what leads back is remembered by the validator
                 pending.append((self._key(self._ranks[name], self._definitions[name]), count))
@@ -204,7 +215,8 @@ def _name(schema: Json) -> str:
     return str(schema["$ref"]).removeprefix(_DEFINITIONS)
 
 
-def _in_place(schema: Json) -> Iterator[Value]:
+def in_place(schema: Json) -> Iterator[Value]:
+    """Yield what a schema applies to the same value, but for a `$ref`."""
     for keyword in IN_PLACE & schema.keys():
         value = schema[keyword]
         if keyword in SUBSCHEMA_LISTS:

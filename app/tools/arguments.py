@@ -40,6 +40,7 @@ class Unusable:
 
 
 Arguments = Mapping[str, Any] | Unusable
+_Near = tuple[list[ValidationError], dict[str, list[Any]]]  # what an alternative refuses, and what it pins members to
 
 
 def invalid_arguments(violations: Sequence[Violation]) -> Invalid:
@@ -163,11 +164,28 @@ class ArgumentRules:
         elif error.kind.name == "additionalProperties" and not error.instance_path:
             for name in error.kind.as_dict()["unexpected"]:
                 yield Violation(join("", name), self._unknown(name))
-        elif meant := _meant(error):
+        elif tag := _tag(near := self._near(error), error):
+            yield tag
+        elif meant := _meant(near, error):
             for each in meant:
                 yield from self._told(each)
         else:
             yield Violation(pointer, _short(_words(error)))
+
+    def _near(self, error: ValidationError) -> list[_Near]:
+        """Return the alternatives that take values of this type: what is wrong for each, and which it pins members to.
+
+        None for an error that is not about alternatives.
+        """
+        if not _branches(error):
+            return []
+        node: Any = self._schema
+        for step in error.schema_path:
+            node = node[step]
+        definitions = self._schema.get("$defs", {})
+        pins = [_pins(each, definitions) if isinstance(error.instance, dict) else {} for each in node]
+        both = zip(_branches(error), pins, strict=True)
+        return [(errors, pinned) for errors, pinned in both if not _other_types(errors, error)]
 
     def _unknown(self, name: str) -> str:
         names = list(self._properties)
@@ -179,10 +197,46 @@ class ArgumentRules:
         return _short(f"is unknown; this tool takes {', '.join(names[:_MOST_NAMES])}")
 
 
-def _meant(error: ValidationError) -> list[ValidationError]:
-    """Return what keeps the value from the only alternative that has its type; empty when that is none or several."""
-    near = [branch for branch in _branches(error) if not _other_types(branch, error)]
-    return near[0] if len(near) == 1 else []
+def _pins(branch: Any, definitions: Json) -> dict[str, list[Any]]:  # noqa: ANN401 - a schema
+    """Return the members of which an alternative allows only some values, with these."""
+    if isinstance(branch, dict) and "$ref" in branch:
+        branch = definitions.get(branch["$ref"].rpartition("/")[2])
+    members: Json = branch.get("properties", {}) if isinstance(branch, dict) else {}
+    stated = {name: _values(each) for name, each in members.items() if isinstance(each, dict)}
+    return {name: values for name, values in stated.items() if values}
+
+
+def _values(schema: Json) -> list[Any]:
+    return [schema["const"]] if "const" in schema else list(schema.get("enum", ()))
+
+
+def _tag(near: list[_Near], error: ValidationError) -> Violation | None:
+    """Return what is wrong with the member that says which alternative is meant, where that is what is wrong."""
+    if len(near) < 2:
+        return None
+    value: Any = error.instance
+    for name in near[0][1]:
+        if not all(name in pinned for _, pinned in near):
+            continue
+        options = [each for _, pinned in near for each in pinned[name]]
+        told = ", ".join(dict.fromkeys(json.dumps(each, ensure_ascii=False) for each in options))
+        pointer = join("", *error.instance_path, name)
+        if name not in value and all(_misses(name, errors) for errors, _ in near):
+            return Violation(pointer, _short(f"is required: one of {told}"))
+        if name in value and value[name] not in options:
+            return Violation(pointer, _short(f"the value is not one of {told}"))
+    return None
+
+
+def _misses(name: str, errors: list[ValidationError]) -> bool:
+    return any(each.kind.name == "required" and each.kind.as_dict()["property"] == name for each in errors)
+
+
+def _meant(near: list[_Near], error: ValidationError) -> list[ValidationError]:
+    """Return what keeps the value from the only alternative that may be meant; empty when none or several may."""
+    value: Any = error.instance
+    meant = [errors for errors, pinned in near if all(value[name] in pinned[name] for name in pinned if name in value)]
+    return meant[0] if len(meant) == 1 else []
 
 
 def _words(error: ValidationError) -> str:

@@ -47,7 +47,8 @@ Key = tuple[str, str]  # `properties` or `$defs`, and a name
 class Definition:
     """A converted schema, the names of the definitions that it refers to, and what had to be left out.
 
-    `weight` is how many schemas are applied to one and the same value. `is_cut`: not all members are shown.
+    `weight` is how many schemas are applied to one and the same value. `is_cut`: not all members are shown. `is_exact`:
+    it accepts no more than the document does.
     """
 
     schema: Json
@@ -55,6 +56,7 @@ class Definition:
     notes: tuple[str, ...] = ()
     weight: int = 1
     is_cut: bool = False
+    is_exact: bool = True
 
     @cached_property
     def size(self) -> int:
@@ -297,18 +299,13 @@ class _Outline:
         closed = len(members) == len(schema.get("properties", ()))
         result: Json = {}
         for keyword, value in schema.items():
-            if (
-                keyword in _TURNING
-                or (keyword in _CLOSING and not closed)
-                or (keyword == "oneOf" and "anyOf" in schema)
-            ):
+            if keyword in _TURNING or (keyword in _CLOSING and not closed):
                 continue
             if keyword == "properties":
                 result.update({keyword: members} if members else {})
             elif keyword in SUBSCHEMA_LISTS:
-                # One of several that accept more than before might no longer be the only one.
-                inner = [self._schema(each, levels, needed if keyword in IN_PLACE else frozenset()) for each in value]
-                result["anyOf" if keyword == "oneOf" else keyword] = inner
+                required = needed if keyword in IN_PLACE else frozenset()
+                result[keyword] = [self._schema(each, levels, required) for each in value]
             else:
                 result[keyword] = self._other(keyword, value, levels)
         return result
