@@ -326,3 +326,54 @@ def test_what_a_branch_says_of_its_own_kind_is_not_contradicted(kind: Json, show
 def test_a_discriminator_that_says_nothing_costs_nothing(broken: Any) -> None:
     operation = a_tool({"oneOf": [ref("Cat"), TEXT], "discriminator": broken}, Cat=an_object("kind", kind=TEXT))
     assert takes(operation, {"kind": "any"}, "a text")
+
+
+@pytest.mark.parametrize("others", [True, {}])
+def test_a_body_that_is_open_in_so_many_words_takes_further_members(others: Any) -> None:
+    operation = at_the_top({**an_object("email", email=TEXT), "additionalProperties": others})
+    body = {"email": "a@example.com", "first": "A", "more": {"x": [1]}}
+    assert arrived(operation, body) == body
+    with pytest.raises(Invalid, match="email is required"):
+        arrived(operation, {"first": "A"})
+
+
+def test_further_members_of_a_body_are_what_their_schema_says() -> None:
+    operation = at_the_top({**an_object(email=TEXT), "additionalProperties": TEXT})
+    assert arrived(operation, {"email": "a", "phone": "1"}) == {"email": "a", "phone": "1"}
+    with pytest.raises(Invalid, match="/quota the value is not of type"):
+        arrived(operation, {"email": "a", "quota": 5})
+
+
+def test_a_misspelt_name_at_the_top_of_a_body_that_says_nothing_is_told() -> None:
+    operation = at_the_top(an_object(email=TEXT))
+    with pytest.raises(Invalid, match="/emial is unknown; did you mean 'email'"):
+        arrived(operation, {"emial": "a"})
+
+
+def test_an_object_below_the_top_that_says_nothing_is_open() -> None:
+    assert takes(a_tool(an_object(email=TEXT)), {"email": "a", "more": 1})
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"media": {"example": {"name": "a", "size": 2}}},
+        {
+            "media": {
+                "examples": {"one": {"value": {"name": "a"}}, "two": {"value": {"size": 2}}, "no": {"$ref": "#/x"}}
+            }
+        },
+        {"schema": {"example": {"size": 2}}},
+        {"schema": {"examples": [{"size": 2}, 5]}},
+    ],
+)
+def test_a_member_that_only_an_example_has_is_a_member(shown: Json) -> None:
+    schema = {**an_object(name=TEXT), **shown.get("schema", {})}
+    media = shown.get("media", {})
+    operation, item = only(a_document({"/a": a_post(schema, **media)}, version="3.0.3"))
+    assert arrived(operation, {"name": "a", "size": 2}) == {"name": "a", "size": 2}
+    assert operation.input_schema["properties"]["size"]["examples"] == [2]
+    assert item.status == "ready"
+    closed, _ = only(a_document({"/a": a_post({**schema, **NO_OTHERS}, **media)}, version="3.0.3"))
+    with pytest.raises(Invalid, match="/size is unknown"):
+        arrived(closed, {"size": 2})
