@@ -377,3 +377,81 @@ def test_a_member_that_only_an_example_has_is_a_member(shown: Json) -> None:
     closed, _ = only(a_document({"/a": a_post({**schema, **NO_OTHERS}, **media)}, version="3.0.3"))
     with pytest.raises(Invalid, match="/size is unknown"):
         arrived(closed, {"size": 2})
+
+
+def a_search(**schemas: Json) -> Operation:
+    parameters = [{"name": name, "in": "query", "schema": schema} for name, schema in schemas.items()]
+    return only(a_document({"/a": {"get": {"parameters": parameters, "responses": {}}}}, version="3.0.3"))[0]
+
+
+def queried(operation: Operation, **arguments: Any) -> str:
+    given = ArgumentRules(operation.input_schema, operation.preset).check(arguments)
+    return build_request(plan_request(operation, "http://api"), given).url.partition("?")[2]
+
+
+@pytest.mark.parametrize(
+    ("schema", "shown", "value", "sent"),
+    [
+        ({"type": "string", "enum": [0, 1, True]}, ["0", "1", "true"], "1", "v=1"),
+        ({"type": "string", "enum": [1.0, 1.5]}, ["1.0", "1.5"], "1.0", "v=1.0"),
+        ({"type": "integer", "enum": ["10", "-20"]}, [10, -20], 10, "v=10"),
+        ({"type": "number", "enum": ["0.5", "2", 2, 2.0]}, [0.5, 2], 0.5, "v=0.5"),
+        ({"type": "boolean", "enum": ["true", "False"]}, [True, False], True, "v=true"),
+        ({"type": "string", "enum": ["up", "down", "up"]}, ["up", "down"], "up", "v=up"),
+        ({"enum": [1, True, "1", 1, {"a": 1}, {"a": 1}]}, [1, True, "1", {"a": 1}], "1", "v=1"),
+        ({"type": "integer", "enum": [1, "many"]}, [1, "many"], "many", "v=many"),
+    ],
+)
+def test_listed_values_are_values_of_their_type_and_each_is_there_once(
+    schema: Json, shown: list[Any], value: Any, sent: str
+) -> None:
+    operation = a_search(v=schema)
+    listed = operation.input_schema["properties"]["v"]["enum"]
+    assert json.dumps(listed) == json.dumps(shown)
+    assert queried(operation, v=value) == sent
+    with pytest.raises(Invalid, match="/v the value is not"):
+        queried(operation, v="7x")
+
+
+def test_a_null_among_listed_values_is_one_of_them() -> None:
+    operation = a_tool({"type": "string", "enum": ["a", None]})
+    assert takes(operation, "a", None)
+    why_not(operation, "b")
+
+
+def test_values_listed_for_a_list_are_those_of_its_items() -> None:
+    operation = a_tool({"type": "array", "enum": ["a", "b"], "nullable": True})
+    assert takes(operation, ["a", "b"], [], None)
+    why_not(operation, ["c"])
+
+
+def test_a_default_is_a_value_of_its_type() -> None:
+    operation = a_search(v={"type": "string", "default": 3600}, w={"type": "integer", "default": "5"})
+    shown = operation.input_schema["properties"]
+    assert (shown["v"]["default"], shown["w"]["default"]) == ("3600", 5)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "meant", "fits", "fits_not"),
+    [
+        ("/^[a-z]+$/", "^[a-z]+$", "abc", "ABC"),
+        (r"/^a\/b$/u", "^a/b$", "a/b", "a"),
+        ("^[[:alpha:]_]+$", "^[a-zA-Z_]+$", "aB_", "1"),
+        (r"\A[[:digit:]]{2}\z", "^[0-9]{2}$", "12", "123"),
+        ("/api/", "/api/", "/api/x", "x"),
+        (r"^\\Z$", r"^\\Z$", "\\Z", "Z"),
+    ],
+)
+def test_a_pattern_of_another_language_is_one_of_ours(pattern: str, meant: str, fits: str, fits_not: str) -> None:
+    operation = a_tool({"type": "string", "pattern": pattern})
+    assert operation.input_schema["properties"]["value"]["pattern"] == meant
+    assert takes(operation, fits)
+    why_not(operation, fits_not)
+
+
+@pytest.mark.parametrize("pattern", ["/^[a-z]+$/i", "^[[:punct:]]$", "^[[:^alpha:]]$", "/^x$/m"])
+def test_a_pattern_that_is_not_sure_to_mean_the_same_is_left_out_and_reported(pattern: str) -> None:
+    operation, item = only(a_document({"/a": a_post(an_object(v={"type": "string", "pattern": pattern}))}))
+    assert arrived(operation, {"v": "X1"}) == {"v": "X1"}
+    assert "is no regular expression of JSON Schema" in str(item.reason)
+    assert pattern in str(item.reason)

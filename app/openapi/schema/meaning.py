@@ -6,6 +6,7 @@ the members of all. So each of them is read in a `View`, as a part of the whole.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +14,9 @@ from app.operation.operation import Json, Value
 from app.operation.pointers import FILES, References, Unresolvable, join
 
 _MOST_SCHEMAS = 2_000  # about one object
+_MOST_LEVELS = 20  # of branches in branches
 _ALTERNATIVES = ("anyOf", "oneOf")
+_NULL = {"type": "null"}
 _CONDITIONS = ("else", "then")
 CLOSING = ("additionalProperties", "unevaluatedProperties")
 _LIBRARIES = ("components/schemas", "definitions")  # where schemas have names
@@ -106,9 +109,8 @@ class Meaning:
 
     def _voices(self, raw: Json, pointer: str) -> int:
         """Return how many of those that the schema combines, and it itself, say what members there are."""
-        alternatives = [
-            any(self._facts_of(*each).declares for each in _listed(raw, pointer, keyword)) for keyword in _ALTERNATIVES
-        ]
+        listed = [_listed(raw, pointer, keyword) for keyword in _ALTERNATIVES]
+        alternatives = [any(self._facts_of(*each).declares for each in branches) for branches in listed]
         parts = [self._facts_of(*each).declares for each in self._parts(raw, pointer)]
         return sum((_declares(raw), *alternatives, *parts))
 
@@ -170,20 +172,20 @@ class Meaning:
                 met.update(where for _, where in new)
                 pending += new
 
-    def _is_closed(self, raw: Value, pointer: str) -> bool:
+    def _is_closed(self, raw: Value, pointer: str, levels: int = _MOST_LEVELS) -> bool:
         """Whether the document allows no member that it does not name, whichever branch is meant."""
         if pointer not in self._closed:
             self._closed[pointer] = False  # for what leads back here
             self._closed[pointer] = any(
-                _closes(node) or self._has_only_closed_branches(node, where)
+                _closes(node) or (levels > 0 and self._has_only_closed_branches(node, where, levels - 1))
                 for node, where in self._conjunction(raw, pointer)
             )
         return self._closed[pointer]
 
-    def _has_only_closed_branches(self, node: Json, pointer: str) -> bool:
-        branches = (list(_listed(node, pointer, keyword)) for keyword in _ALTERNATIVES)
+    def _has_only_closed_branches(self, node: Json, pointer: str, levels: int) -> bool:
+        listed = [list(_listed(node, pointer, keyword)) for keyword in _ALTERNATIVES]
         return any(
-            each and all(_is_null(branch[0]) or self._is_closed(*branch) for branch in each) for each in branches
+            each and all(raw == _NULL or self._is_closed(raw, at, levels) for raw, at in each) for each in listed
         )
 
     @cached_property
@@ -203,9 +205,8 @@ class Meaning:
 
     def _named(self) -> Iterator[tuple[Json, str]]:
         """Yield the schemas that have names: those of the document, those of its files, and files that are schemas."""
-        files = self._document.get(FILES)
-        roots: list[Place] = [(self._document, "")]
-        roots += ((each, join("", FILES, name)) for name, each in (files.items() if isinstance(files, dict) else ()))
+        files: Json = self._document.get(FILES, {})
+        roots = [(self._document, ""), *((each, join("", FILES, name)) for name, each in files.items())]
         for root, where in roots:
             libraries = [(root, where)] if where else []
             for path in _LIBRARIES:
@@ -221,10 +222,24 @@ class Meaning:
                         yield each, join(pointer, name)
 
 
+def without_need_of(names: AbstractSet[str], schema: Json) -> Json:
+    """Return a converted schema that requires none of these members, and counts none of them."""
+    result = dict(schema)
+    if required := [name for name in result.pop("required", ()) if name not in names]:
+        result["required"] = required
+    dependent = result.pop("dependentRequired", {})
+    left = {name: [each for each in others if each not in names] for name, others in dependent.items()}
+    if left := {name: others for name, others in left.items() if others}:
+        result["dependentRequired"] = left
+    if "minProperties" in result:
+        result["minProperties"] = max(result["minProperties"] - len(names), 0)
+    return result
+
+
 def _listed(raw: Json, pointer: str, keyword: str) -> Iterator[Place]:
     listed = raw.get(keyword)
-    for number, each in enumerate(listed) if isinstance(listed, list) else ():
-        yield each, join(pointer, keyword, number)
+    if isinstance(listed, list):
+        yield from ((each, join(pointer, keyword, number)) for number, each in enumerate(listed))
 
 
 def _declares(raw: Json) -> bool:
@@ -233,7 +248,3 @@ def _declares(raw: Json) -> bool:
 
 def _closes(raw: Json) -> bool:
     return any(raw.get(keyword) is False for keyword in CLOSING)
-
-
-def _is_null(raw: Value) -> bool:
-    return isinstance(raw, dict) and raw.get("type") == "null"

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from app.openapi.schema import anchors, dialects, discriminators, exactness
 from app.openapi.schema.definitions import Definition
-from app.openapi.schema.meaning import ALONE, CLOSING, Meaning, View
+from app.openapi.schema.meaning import ALONE, CLOSING, Meaning, View, without_need_of
 from app.operation.keywords import (
     ALTERNATIVES,
     IN_PLACE,
@@ -173,7 +173,9 @@ class _Reading:
             result |= self._reference(ref, at)
         for keyword, value in modern.items():
             self._keyword(result, keyword, value, at)
-        self._without_absent(result, modern, at.view.absent)
+        if gone := at.view.absent | _taken_away(modern, result):
+            self.is_exact = False
+            result = without_need_of(gone, result)
         if closes:
             result["unevaluatedProperties"] = False
         unsure = not exactness.UNEVALUATED.isdisjoint(result)
@@ -301,20 +303,6 @@ class _Reading:
         if text := shortened(value, LONGEST_NAME) if keyword == "title" else shortened(value):
             result[keyword] = text
 
-    def _without_absent(self, result: Json, modern: Json, absent: AbstractSet[str]) -> None:
-        """No request needs what was taken away: names that are read-only or cannot be shown."""
-        properties, kept = modern.get("properties"), result.get("properties", {})
-        gone = absent | {name for name in properties if name not in kept} if isinstance(properties, dict) else absent
-        if not gone:
-            return
-        self.is_exact = False
-        if required := [name for name in result.pop("required", ()) if name not in gone]:
-            result["required"] = required
-        for name, others in result.pop("dependentRequired", {}).items():
-            result.setdefault("dependentRequired", {})[name] = [each for each in others if each not in gone]
-        if "minProperties" in result:
-            result["minProperties"] = max(result["minProperties"] - len(gone), 0)
-
     def _nothing(self, detail: str, at: _At) -> Json:
         self._say(detail, at)
         return {}
@@ -322,6 +310,12 @@ class _Reading:
     def _say(self, detail: str, at: _At) -> None:
         self.is_exact = False
         self.notes.append(remark(detail, at.pointer))
+
+
+def _taken_away(modern: Json, result: Json) -> AbstractSet[str]:
+    """Return the members that are not part of the request: read-only ones, and those with names nobody may see."""
+    properties, kept = modern.get("properties"), result.get("properties", {})
+    return properties.keys() - kept.keys() if isinstance(properties, dict) else frozenset()
 
 
 def _voices(schema: Json) -> int:
@@ -340,6 +334,8 @@ def modernised(raw: Json, say: Say) -> Json:
     schema = dict(raw)
     for step in (_file, _types, _required, _enumeration, _base64):
         step(schema, say)
+    if dialects.FOREIGN_PATTERN.search(str(schema.get("pattern", ""))):
+        dialects.translate_pattern(schema, say)
     other = dialects.WORDS & schema.keys() or any(isinstance(schema.get(word), kind) for word, kind in dialects.FORMS)
     return dialects.translated(schema) if other else schema
 
@@ -382,10 +378,14 @@ def _required(schema: Json, say: Say) -> None:
 
 def _enumeration(schema: Json, say: Say) -> None:
     values = schema.get("enum")
-    if isinstance(values, list) and values:
-        return
-    if schema.pop("enum", None) is not None:
-        say("`enum` is empty and was left out" if values == [] else "`enum` is not a list of values")
+    if not isinstance(values, list) or not values:
+        if schema.pop("enum", None) is not None:
+            say("`enum` is empty and was left out" if values == [] else "`enum` is not a list of values")
+        values = []
+    kinds = dialects.KINDS.get(str(schema.get("type")))
+    stated = [*values, *(schema[keyword] for keyword in dialects.VALUES if keyword in schema)]
+    if len(set(map(repr, values))) < len(values) or (kinds and any(type(each) not in kinds for each in stated)):
+        dialects.give_values_their_type(schema)
 
 
 def _base64(schema: Json, _: Say) -> None:
