@@ -455,3 +455,19 @@ def test_a_pattern_that_is_not_sure_to_mean_the_same_is_left_out_and_reported(pa
     assert arrived(operation, {"v": "X1"}) == {"v": "X1"}
     assert "is no regular expression of JSON Schema" in str(item.reason)
     assert pattern in str(item.reason)
+
+
+def test_a_required_value_with_a_default_may_be_left_out_and_is_sent() -> None:
+    parameters = [
+        {"name": "size", "in": "query", "required": True, "schema": {"type": "integer", "default": 20}},
+        {"name": "v", "in": "path", "required": True, "schema": {"type": "string", "default": "v1"}},
+        {"name": "wrong", "in": "query", "required": True, "schema": {"type": "integer", "default": "many"}},
+    ]
+    operation, _ = only(a_document({"/{v}": {"get": {"parameters": parameters, "responses": {}}}}))
+    assert operation.input_schema["required"] == ["wrong"]
+    assert queried(operation, wrong=1) == "size=20&wrong=1"
+    assert queried(operation, wrong=1, size=5, v="v2") == "size=5&wrong=1"
+    body = an_object("mode", "name", mode={"type": "string", "default": "fast"}, name=TEXT)
+    assert arrived(at_the_top(body), {"name": "a"}) == {"mode": "fast", "name": "a"}
+    optional, _ = only(a_document({"/a": a_post(an_object("mode", mode={"default": "fast"}), required=False)}))
+    assert ArgumentRules(optional.input_schema, optional.preset).check({}) == {}
