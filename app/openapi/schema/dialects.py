@@ -12,6 +12,7 @@ from app.operation.operation import Json, Value
 
 WORDS = frozenset({"example", "nullable", "x-nullable"})
 FORMS = (("examples", dict), ("exclusiveMaximum", bool), ("exclusiveMinimum", bool), ("items", list))
+BASE64 = ("base64", "byte")
 FOREIGN_PATTERN = re.compile(r"^/.*/[a-z]*$|\[:\^?[a-z]+:\]|\\[AZz]", re.DOTALL)
 _DELIMITED = re.compile(r"/(\^.*|.*\$)/([a-z]*)", re.DOTALL)  # without an anchor it may be a path
 _LONGEST_SHOWN = 80  # characters of a pattern
@@ -53,6 +54,15 @@ def translated(schema: Json) -> Json:
     for step in (_bounds, _tuples, _examples):
         step(schema)
     return _nullable(schema)
+
+
+def say_it_is_bytes(schema: Json) -> None:
+    """Swagger 2.0 has a type `file` (Parameter Object and Response Object), OpenAPI 3.0 has formats for base64."""
+    if schema.get("type") == "file":
+        schema["type"] = "string"
+        schema.setdefault("format", "binary")
+    if schema.get("format") in BASE64:
+        schema.setdefault("contentEncoding", "base64")
 
 
 def give_values_their_type(schema: Json) -> None:

@@ -6,11 +6,15 @@ What is read with a loss accepts more than the document does, which is harmless 
 from collections.abc import Callable, Iterable
 
 from app.openapi.schema.definitions import Definition
+from app.openapi.schema.meaning import Meaning
 from app.operation.keywords import in_place
 from app.operation.operation import Json, Value
 
 TURNING = {"contains": ("minContains", "maxContains"), "if": ("then", "else"), "not": ()}  # … and what belongs to each
-UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
+UNEVALUATED = {
+    "unevaluatedItems": "items",
+    "unevaluatedProperties": "additionalProperties",
+}  # and what may leave them nothing
 
 Find = Callable[[str], Definition | None]  # a definition by its name; None while it is being read
 
@@ -27,6 +31,17 @@ def are_exact(names: Iterable[str], find: Find) -> bool:
         met |= new
         pending += new
     return True
+
+
+def without_idle(schema: Json, pointer: str, meaning: Meaning) -> Json:
+    """Return the schema without `unevaluated…` where nothing is left for it: anything is accepted in so many words."""
+    idle = {
+        keyword
+        for keyword, other in UNEVALUATED.items()
+        if keyword in schema
+        and any(node.get(other, False) in (True, {}) for node, _ in meaning.about_the_same(schema, pointer))
+    }
+    return {keyword: value for keyword, value in schema.items() if keyword not in idle}
 
 
 def without_unsure(schema: Json, find: Find) -> Json:

@@ -133,7 +133,7 @@ class Meaning:
     def _gathered(self, raw: Value, pointer: str) -> _Facts:
         members, read_only, required = set[str](), set[str](), set[str]()
         declares = closes = is_base = False
-        for node, where in self._about_the_same(raw, pointer):
+        for node, where in self.about_the_same(raw, pointer):
             properties = node.get("properties")
             if isinstance(properties, dict):
                 members |= properties.keys()
@@ -145,7 +145,7 @@ class Meaning:
             is_base |= "discriminator" in node or where in self._extensions
         return _Facts(frozenset(members), frozenset(read_only), frozenset(required), declares, closes, is_base)
 
-    def _about_the_same(self, raw: Value, pointer: str) -> Iterator[tuple[Json, str]]:
+    def about_the_same(self, raw: Value, pointer: str) -> Iterator[tuple[Json, str]]:
         """Yield the schema and all that applies to the same value, or may, each once."""
         pending, met = [(raw, pointer)], {pointer}
         while pending and len(met) <= _MOST_SCHEMAS:

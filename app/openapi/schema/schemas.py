@@ -162,9 +162,7 @@ class _Reading:
             self._schemas.depth -= 1
 
     def _object(self, raw: Json, at: _At) -> Json:
-        modern = modernised(raw, lambda detail: self._say(detail, at))
-        if "discriminator" in modern:
-            modern = discriminators.told(modern, at.pointer, at.view, self._schemas.meaning)
+        modern = self._prepared(raw, at)
         at, closes = self._combined(modern, at)
         result: Json = {}
         for keyword in [each for each in exactness.TURNING if each in modern]:
@@ -178,8 +176,22 @@ class _Reading:
             result = without_need_of(gone, result)
         if closes:
             result["unevaluatedProperties"] = False
-        unsure = not exactness.UNEVALUATED.isdisjoint(result)
+        unsure = not result.keys().isdisjoint(exactness.UNEVALUATED)
         return exactness.without_unsure(result, self._schemas.complete) if unsure else result
+
+    def _prepared(self, raw: Json, at: _At) -> Json:
+        """Return the schema with what it means in keywords of 2020-12, before what is below it is read."""
+        modern = modernised(raw, lambda detail: self._say(detail, at))
+        if "enum" in raw or "const" in raw:  # may have been made values of another type
+            self.is_exact = self.is_exact and all(
+                modern.get(each) == raw.get(each) for each in ("const", "enum", "type")
+            )
+        if "discriminator" in modern:
+            self.is_exact = False
+            modern = discriminators.told(modern, at.pointer, at.view, self._schemas.meaning)
+        if not modern.keys().isdisjoint(exactness.UNEVALUATED):
+            modern = exactness.without_idle(modern, at.pointer, self._schemas.meaning)
+        return modern
 
     def _combined(self, modern: Json, at: _At) -> tuple[_At, bool]:
         """Return as what the parts of the schema are read, and whether it closes over them."""
@@ -218,9 +230,9 @@ class _Reading:
             return
         self._say(f"`{keyword}` is not checked, because a part of it cannot be", at)
         others = {other: modern.pop(other) for other in exactness.TURNING[keyword] if other in modern}
-        if keyword == "if" and others:
+        if keyword == "if":
             branches = [self.schema(others.get(other), at.below(other)) for other in exactness.TURNING[keyword]]
-            result["allOf"] = [{"anyOf": branches}]
+            result["allOf"] = [{"anyOf": [*branches, {}]}]  # and what it would have known of members is not known
 
     def _ref(self, modern: Json, pointer: str) -> Value:
         recursive, dynamic, ref = (modern.pop(keyword, None) for keyword in ("$recursiveRef", "$dynamicRef", "$ref"))
@@ -332,19 +344,14 @@ def _is_whole(value: Value) -> bool:
 def modernised(raw: Json, say: Say) -> Json:
     """Return a copy in 2020-12, without what is below it; `say` is called with what could not be kept."""
     schema = dict(raw)
-    for step in (_file, _types, _required, _enumeration, _base64):
+    if schema.get("type") == "file" or schema.get("format") in dialects.BASE64:
+        dialects.say_it_is_bytes(schema)
+    for step in (_types, _required, _enumeration):
         step(schema, say)
     if dialects.FOREIGN_PATTERN.search(str(schema.get("pattern", ""))):
         dialects.translate_pattern(schema, say)
     other = dialects.WORDS & schema.keys() or any(isinstance(schema.get(word), kind) for word, kind in dialects.FORMS)
     return dialects.translated(schema) if other else schema
-
-
-def _file(schema: Json, _: Say) -> None:
-    """Swagger 2.0, Parameter Object and Response Object."""
-    if schema.get("type") == "file":
-        schema["type"] = "string"
-        schema.setdefault("format", "binary")
 
 
 def _types(schema: Json, say: Say) -> None:
@@ -386,11 +393,6 @@ def _enumeration(schema: Json, say: Say) -> None:
     stated = [*values, *(schema[keyword] for keyword in dialects.VALUES if keyword in schema)]
     if len(set(map(repr, values))) < len(values) or (kinds and any(type(each) not in kinds for each in stated)):
         dialects.give_values_their_type(schema)
-
-
-def _base64(schema: Json, _: Say) -> None:
-    if schema.get("format") in ("byte", "base64") and "contentEncoding" not in schema:
-        schema["contentEncoding"] = "base64"
 
 
 def is_nothing(schema: Value) -> bool:
