@@ -35,7 +35,7 @@ def shaped(operation: Operation, override: ToolUpdate) -> tuple[Operation, tuple
         description=override.description or operation.description,
         input_schema=arguments.schema(),
         stated_hints={**operation.stated_hints, **stated},
-        preset=arguments.preset,
+        preset={**operation.preset, **arguments.preset},
     )
     return result, tuple(arguments.misfits)
 

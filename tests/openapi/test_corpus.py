@@ -123,7 +123,8 @@ def test_the_largest_documents_take_seconds_and_little_memory(name: str) -> None
 def test_every_tool_without_required_arguments_can_be_sent(name: str) -> None:
     sendable = [each for each in conversion_of(named(name)).operations if not each.input_schema.get("required")]
     for operation in sendable:
-        assert ArgumentRules(operation.input_schema).check({}) == {}
-        request = build_request(plan_request(operation, "https://api.example.com/base"), {})
+        given = ArgumentRules(operation.input_schema, operation.preset).check({})
+        assert given == operation.preset
+        request = build_request(plan_request(operation, "https://api.example.com/base"), given)
         assert request.url.startswith(operation.server or "https://api.example.com/base/")
     assert len(sendable) >= 2
