@@ -27,11 +27,8 @@ Place = tuple[Value, str]  # a schema and the pointer to it
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """As what a schema is read.
-
-    `open`: as one of several that close together, not each. `itself`: not as one of those that extend it. `absent`:
-    members that no request has.
-    """
+    """As what a schema is read. `open`: as one of several that close together, not each. `itself`: not as one of those
+    that extend it. `absent`: members that no request has."""
 
     open: bool = False
     itself: bool = False
@@ -137,8 +134,8 @@ class Meaning:
             if isinstance(properties, dict):
                 members |= properties.keys()
                 read_only.update(name for name, each in properties.items() if self._is_read_only(each))
-            names = node.get("required")
-            required.update(name for name in names if isinstance(name, str)) if isinstance(names, list) else None
+            names = node["required"] if isinstance(node.get("required"), list) else ()
+            required.update(name for name in names if isinstance(name, str))
             declares |= _declares(node)
             closes |= _closes(node)
             is_base |= "discriminator" in node or where in self._extensions
@@ -240,8 +237,8 @@ def without_need_of(names: AbstractSet[str], schema: Json) -> Json:
 
 def _listed(raw: Json, pointer: str, keyword: str) -> Iterator[Place]:
     listed = raw.get(keyword)
-    if isinstance(listed, list):
-        yield from ((each, join(pointer, keyword, number)) for number, each in enumerate(listed))
+    stated = listed if isinstance(listed, list) else ()
+    yield from ((each, join(pointer, keyword, number)) for number, each in enumerate(stated))
 
 
 def _declares(raw: Json) -> bool:
