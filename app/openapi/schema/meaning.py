@@ -15,6 +15,7 @@ from app.operation.operation import Json, Value
 from app.operation.pointers import FILES, References, Unresolvable, join
 
 _MOST_SCHEMAS = 2_000  # about one object
+_MOST_STEPS = 20_000  # from schema to schema in one document; real ones take some hundred
 _MOST_LEVELS = 20  # of branches in branches
 _NULL = {"type": "null"}
 _CONDITIONS = ("else", "then")
@@ -26,11 +27,8 @@ Place = tuple[Value, str]  # a schema and the pointer to it
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """As what a schema is read.
-
-    `open`: as one of several that close together, not each. `itself`: not as one of those that extend it. `absent`:
-    members that no request has.
-    """
+    """As what a schema is read. `open`: as one of several that close together, not each. `itself`: not as one of those
+    that extend it. `absent`: members that no request has."""
 
     open: bool = False
     itself: bool = False
@@ -69,6 +67,7 @@ class Meaning:
         self._is_read_only = is_read_only
         self._facts: dict[str, _Facts] = {}
         self._closed: dict[str, bool] = {}
+        self._steps = 0
 
     def inside(self, raw: Json, pointer: str, view: View) -> Inside:
         """Return how what the schema combines is read when the schema is read in that view."""
@@ -89,12 +88,9 @@ class Meaning:
 
     def said_of(self, member: str, raw: Value, pointer: str) -> list[Json]:
         """Return the schemas of that member in all that surely applies to the same object."""
-        found = []
-        for node, _ in self._conjunction(raw, pointer):
-            properties = node.get("properties")
-            if isinstance(properties, dict) and member in properties:
-                found += [each for each, _ in self._conjunction(properties[member], "")]
-        return found
+        stated = [node["properties"] for node, _ in self._conjunction(raw, pointer) if "properties" in node]
+        members = [each[member] for each in stated if isinstance(each, dict) and member in each]
+        return [node for each in members for node, _ in self._conjunction(each, "")]
 
     def extending(self, pointer: str) -> Sequence[str]:
         """Return the pointers to the schemas that extend the one at the pointer, directly or not."""
@@ -138,8 +134,8 @@ class Meaning:
             if isinstance(properties, dict):
                 members |= properties.keys()
                 read_only.update(name for name, each in properties.items() if self._is_read_only(each))
-            names = node.get("required")
-            required.update(name for name in names if isinstance(name, str)) if isinstance(names, list) else None
+            names = node["required"] if isinstance(node.get("required"), list) else ()
+            required.update(name for name in names if isinstance(name, str))
             declares |= _declares(node)
             closes |= _closes(node)
             is_base |= "discriminator" in node or where in self._extensions
@@ -147,30 +143,33 @@ class Meaning:
 
     def about_the_same(self, raw: Value, pointer: str) -> Iterator[tuple[Json, str]]:
         """Yield the schema and all that applies to the same value, or may, each once."""
-        pending, met = [(raw, pointer)], {pointer}
-        while pending and len(met) <= _MOST_SCHEMAS:
-            node, where = pending.pop()
-            if not isinstance(node, dict):
-                continue
-            yield node, where
-            inner = [*self._parts(node, where)]
-            for keyword in ALTERNATIVES:
-                inner += _listed(node, where, keyword)
-            inner += ((node[keyword], join(where, keyword)) for keyword in _CONDITIONS if keyword in node)
-            new = [each for each in inner if each[1] not in met]
-            met.update(where for _, where in new)
-            pending += new
+        return self._walk(raw, pointer, self._parts_and_branches)
 
     def _conjunction(self, raw: Value, pointer: str) -> Iterator[tuple[Json, str]]:
         """Yield the schema and all that surely applies to the same value, each once."""
+        return self._walk(raw, pointer, self._parts)
+
+    def _parts_and_branches(self, raw: Json, pointer: str) -> Iterator[Place]:
+        yield from self._parts(raw, pointer)
+        for keyword in ALTERNATIVES:
+            yield from _listed(raw, pointer, keyword)
+        yield from ((raw[keyword], join(pointer, keyword)) for keyword in _CONDITIONS if keyword in raw)
+
+    def _walk(
+        self, raw: Value, pointer: str, inner: Callable[[Json, str], Iterator[Place]]
+    ) -> Iterator[tuple[Json, str]]:
         pending, met = [(raw, pointer)], {pointer}
-        while pending and len(met) <= _MOST_SCHEMAS:
+        while pending:
             node, where = pending.pop()
             if isinstance(node, dict):
                 yield node, where
-                new = [each for each in self._parts(node, where) if each[1] not in met]
-                met.update(where for _, where in new)
-                pending += new
+            for each in inner(node, where) if isinstance(node, dict) else ():
+                self._steps += 1
+                if self._steps > _MOST_STEPS or len(met) > _MOST_SCHEMAS:
+                    return
+                if each[1] not in met:
+                    met.add(each[1])
+                    pending.append(each)
 
     def _is_closed(self, raw: Value, pointer: str, levels: int = _MOST_LEVELS) -> bool:
         """Whether the document allows no member that it does not name, whichever branch is meant."""
@@ -238,8 +237,8 @@ def without_need_of(names: AbstractSet[str], schema: Json) -> Json:
 
 def _listed(raw: Json, pointer: str, keyword: str) -> Iterator[Place]:
     listed = raw.get(keyword)
-    if isinstance(listed, list):
-        yield from ((each, join(pointer, keyword, number)) for number, each in enumerate(listed))
+    stated = listed if isinstance(listed, list) else ()
+    yield from ((each, join(pointer, keyword, number)) for number, each in enumerate(stated))
 
 
 def _declares(raw: Json) -> bool:

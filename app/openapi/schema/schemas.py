@@ -103,7 +103,7 @@ class Schemas:
         return None if self._places[name][1] in self._under_way else self.definition(name)
 
     def is_read_only(self, raw: Value, levels: int = _MOST_LEVELS) -> bool:
-        """Whether the schema, or what it refers to or is made of, is only for answers."""
+        """Whether the schema, or what it refers to or wraps, is only for answers."""
         try:
             target, _ = self.references.follow(raw, "")
         except Unresolvable:
@@ -112,7 +112,7 @@ class Schemas:
             if isinstance(node, dict) and node.get("readOnly") is True:
                 return True
         parts = target.get("allOf") if isinstance(target, dict) and levels else None
-        return isinstance(parts, list) and any(self.is_read_only(each, levels - 1) for each in parts)
+        return isinstance(parts, list) and len(parts) == 1 and self.is_read_only(parts[0], levels - 1)
 
 
 @dataclass(frozen=True, slots=True)
