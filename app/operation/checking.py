@@ -38,8 +38,10 @@ class UnusableSchema(Exception):
     """Nothing can be checked against the schema; the text is the kind of error that the validator raises."""
 
 
-def validator_of(schema: Value, largest_pattern: int = _LARGEST_PATTERN) -> Draft202012Validator:
-    """Return what checks values against a schema, for every schema here; `largest_pattern` is in bytes.
+def validator_of(
+    schema: Value, largest_pattern: int = _LARGEST_PATTERN, all_automata: int = _ALL_AUTOMATA
+) -> Draft202012Validator:
+    """Return what checks values against a schema, for every schema here; `largest_pattern` is in bytes, as are all.
 
     Formats stay annotations, as 2020-12 has it: an upstream knows best what it takes for a date. Nothing is fetched,
     and messages do not repeat the value. Raises UnusableSchema.
@@ -47,7 +49,7 @@ def validator_of(schema: Value, largest_pattern: int = _LARGEST_PATTERN) -> Draf
     patterns = max(1, _number_of_patterns(schema))
     least, most = _CACHES
     options = RegexOptions(  # the linear engine
-        size_limit=min(largest_pattern, _ALL_AUTOMATA // patterns),
+        size_limit=min(largest_pattern, all_automata // patterns),
         dfa_size_limit=min(most, max(least, _ALL_CACHES // patterns)),
     )
     try:
@@ -61,15 +63,15 @@ def validator_of(schema: Value, largest_pattern: int = _LARGEST_PATTERN) -> Draf
 class Checker:
     """Checks values against one schema, as far as that takes no more visits than the caller allows.
 
-    Patterns go first: where they alone take too much or cannot be used, the rest is checked without them. Raises
-    UnusableSchema.
+    Patterns go first: where they alone take too much or cannot be used, the rest is checked without them.
+    `all_automata` are the bytes that may be made of all patterns. Raises UnusableSchema.
     """
 
     __slots__ = ("_loose", "_loose_schema", "_per_character", "_plain", "_recursive", "_schema", "_strict")
 
-    def __init__(self, schema: Json) -> None:
+    def __init__(self, schema: Json, all_automata: int = _ALL_AUTOMATA) -> None:
         self._schema = schema
-        self._strict, self._per_character = _with_patterns(schema)
+        self._strict, self._per_character = _with_patterns(schema, all_automata)
         self._loose_schema = loosened(schema) if _number_of_patterns(schema) else None
         self._loose: Draft202012Validator | None = None
         if self._strict is None:
@@ -98,11 +100,11 @@ class Checker:
         return self._loose
 
 
-def _with_patterns(schema: Json) -> tuple[Draft202012Validator | None, int]:
+def _with_patterns(schema: Json, all_automata: int) -> tuple[Draft202012Validator | None, int]:
     """Return what checks the patterns too, if anything does, and the visits that a character takes at worst."""
     for size in _AUTOMATA:
         with suppress(UnusableSchema):
-            return validator_of(schema, size), _VISITS_PER_CHARACTER * size // _AUTOMATA[0]
+            return validator_of(schema, size, all_automata), _VISITS_PER_CHARACTER * size // _AUTOMATA[0]
     return None, 0
 
 
