@@ -20,6 +20,7 @@ from app.telemetry import Telemetry
 from app.tools.answer.body import is_stream
 from app.tools.request.plan import UpstreamRequest
 from app.tools.upstream import Upstream
+from tests.support.files import no_more_files
 from tests.support.raw import raw_upstream
 from tests.support.scripted import Answer, Scripted, ok, redirect, scripted
 from tests.tools.builders import a_source
@@ -741,15 +742,12 @@ async def test_calls_to_all_origins_together_are_bounded_and_shared(sender: Send
     await end(calls)
 
 
-async def test_a_system_without_a_file_to_spare_says_nothing_against_the_upstream(sender: Sender) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_system_without_a_file_to_spare_says_nothing_against_the_upstream(sender: Sender, host: str) -> None:
     async with scripted(ok(b"")) as server:
-        with socket.socket() as last:  # its number is the first that was free
-            resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno() + 1, hard))
-            try:
-                failures = [await sender.failure(server.address) for _ in range(4)]
-            finally:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        address = server.address.replace("127.0.0.1", host)
+        with no_more_files():
+            failures = [await sender.failure(address) for _ in range(4)]
         assert {failure.code for failure in failures} == {"upstream_busy"}
-        assert (await sender.send(server.address)).status == 200
+        assert (await sender.send(address)).status == 200
     assert sender.breaker_state() == 0
