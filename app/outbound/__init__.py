@@ -6,8 +6,8 @@ there was none. Nothing here follows a redirect, keeps a cookie, reads proxy var
 Only this package knows aiohttp.
 """
 
-from app.outbound.addresses import AddressPolicy, AddressRefused, origin_of, stated_origin
-from app.outbound.body import Allowance, Shares, read_bounded, read_up_to
+from app.outbound.addresses import AddressPolicy, AddressRefused, beginning_of, origin_of, stated_origin
+from app.outbound.body import Allowance, CallShares, Shares, read_bounded, read_up_to
 from app.outbound.causes import Cause, cause_of
 from app.outbound.clients import guarded_client, plain_client
 from app.outbound.sender import AiohttpSender, HttpAnswer, Sender
@@ -18,12 +18,14 @@ __all__ = [
     "AddressRefused",
     "AiohttpSender",
     "Allowance",
+    "CallShares",
     "Cause",
     "Headers",
     "HttpAnswer",
     "Sender",
     "Shares",
     "WireError",
+    "beginning_of",
     "cause_of",
     "guarded_client",
     "origin_of",

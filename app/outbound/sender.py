@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.outbound.addresses import AddressPolicy
-from app.outbound.body import SharedAllowance, Shares, read_up_to
+from app.outbound.addresses import AddressPolicy, beginning_of
+from app.outbound.body import CallShares, SharedAllowance, read_up_to
 from app.outbound.wire import BROKEN, Headers, WireError, exact_request, open_session
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -46,7 +46,7 @@ class AiohttpSender:
     """See Sender. Reads at most `most_bytes` of a body; `aclose` closes the connections.
 
     All bodies that are being read have `all_bytes`, or four times the size if that is more. A body is also cut where
-    its caller would hold more of them than are left to others.
+    its caller, or its origin, would hold more of them than are left to others.
 
     `endless` tells by the content type whether a body may never end: of such a one, what came before the deadline is
     an answer. A connection that takes more than `connecting` seconds fails, deadline or not: nothing was sent.
@@ -63,14 +63,14 @@ class AiohttpSender:
     ) -> None:
         self._session = open_session(policy, connecting)
         self._most_bytes = most_bytes
-        self._bodies = Shares(max(all_bytes, _LARGEST_BODIES * most_bytes))
+        self._bodies = CallShares(max(all_bytes, _LARGEST_BODIES * most_bytes))
         self._endless = endless
 
     async def send(
         self, method: str, url: str, headers: Headers, content: bytes | None, *, deadline: float, caller: str
     ) -> HttpAnswer:
         """See Sender."""
-        allowance = SharedAllowance(self._most_bytes, self._bodies, caller)
+        allowance = SharedAllowance(self._most_bytes, self._bodies, caller, beginning_of(url))
         try:
             async with (
                 asyncio.timeout_at(deadline) as limit,

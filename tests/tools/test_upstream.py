@@ -729,9 +729,9 @@ async def test_what_had_to_wait_and_comes_too_late_says_nothing_against_the_upst
     await end(calls)
 
 
-async def test_calls_to_all_origins_together_are_bounded_and_shared(sender: Sender, held: Held) -> None:
+async def test_calls_to_all_origins_together_are_bounded_and_shared_by_callers(sender: Sender, held: Held) -> None:
     sender.upstream = Upstream(
-        sender.sending, sender.telemetry, failure_threshold=3, recovery_timeout=60, most_in_all=4
+        sender.sending, sender.telemetry, failure_threshold=3, recovery_timeout=60, most_in_all=8
     )
     calls = begin(sender, held, "first/0") + begin(sender, held, "first/1", slug="other")
     await held.arrive(2)
@@ -739,6 +739,22 @@ async def test_calls_to_all_origins_together_are_bounded_and_shared(sender: Send
     assert refused.code == "upstream_busy"
     answer = await sender.send(f"{held.server.address}/quick", slug="third", caller="second")
     assert answer.status == 200
+    await end(calls)
+
+
+async def test_an_origin_that_keeps_many_callers_waiting_leaves_as_much_to_others_however_many_sources_lead_there(
+    sender: Sender, held: Held
+) -> None:
+    sender.upstream = Upstream(
+        sender.sending, sender.telemetry, failure_threshold=3, recovery_timeout=60, most_in_all=8
+    )
+    calls = [call for number in range(4) for call in begin(sender, held, f"user-{number}/0", slug=f"source-{number}")]
+    await held.arrive(4)
+    refused = await sender.failure(f"{held.server.address}/quick", slug="fifth", caller="fifth")
+    assert refused.code == "upstream_busy"
+    elsewhere = held.server.address.replace("127.0.0.1", "localhost")
+    for caller in ("user-0", "fifth"):
+        assert (await sender.send(f"{elsewhere}/quick", slug="elsewhere", caller=caller)).status == 200
     await end(calls)
 
 
