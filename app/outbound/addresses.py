@@ -52,11 +52,6 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{host}" + ("" if port == _DEFAULT_PORTS[parts.scheme] else f":{port}")
 
 
-def beginning_of(url: str) -> str:
-    """Return the origin of a URL that was checked, as it is spelled there."""
-    return "/".join(url.split("/", 3)[:3])
-
-
 def stated_origin(text: str) -> str:
     """Return the origin that an operator wrote. Raises AddressRefused, also where a path or more follows it."""
     origin = origin_of(text)

@@ -68,6 +68,11 @@ def open_session(policy: AddressPolicy | None, connecting: float | None = None) 
     )
 
 
+def beginning_of(url: str) -> str:
+    """Return the origin of a URL that was checked, as it is spelled there."""
+    return "/".join(url.split("/", 3)[:3])
+
+
 def exact_request(
     session: aiohttp.ClientSession,
     method: str,
