@@ -24,6 +24,7 @@ _KEPT_FOR = 10.0  # seconds; getaddrinfo does not tell for how long an answer ho
 _MOST_KEPT = 1_024  # names
 _MOST_ADDRESSES = 32  # of one name; each is checked and may be tried. An answer over TCP has room for 4,000
 _NO_MORE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # of what the system gives
+_OF_USE = socket.AI_ADDRCONFIG & getattr(socket, "AI_MASK", -1)  # BSD takes no flag beyond its mask
 _NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 _FOUND = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
@@ -169,7 +170,7 @@ def _asked(host: str) -> asyncio.Future[Sequence[Found]]:
 def _ask(host: str, answer: Future[Sequence[Found]]) -> None:
     try:
         try:
-            listed = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+            listed = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=_OF_USE)
         except socket.gaierror:
             if host.rstrip(".") != "localhost":
                 raise
