@@ -21,6 +21,7 @@ _DEADLINE = 2.0  # seconds; a name server that works takes a tenth of it
 _AT_ONCE = 32  # lookups of names that answered in time when they were last looked up, and as many of all others
 _KEPT_FOR = 10.0  # seconds; getaddrinfo does not tell for how long an answer holds, and few hold for less
 _MOST_KEPT = 1_024  # names
+_OF_USE = socket.AI_ADDRCONFIG & getattr(socket, "AI_MASK", -1)  # BSD takes no flag beyond its mask
 _NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 _FOUND = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
@@ -156,7 +157,7 @@ def _asked(host: str) -> asyncio.Future[Sequence[Found]]:
 def _ask(host: str, answer: Future[Sequence[Found]]) -> None:
     try:
         try:
-            listed = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+            listed = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=_OF_USE)
         except socket.gaierror:
             if host.rstrip(".") != "localhost":
                 raise

@@ -64,7 +64,8 @@ class Refresh:
     async def _store(self, known: Source, inventory: Inventory, outcome: Outcome) -> Refreshed:
         async with self._repository.transaction() as sources:
             before = (await sources.inventory(known)).seen(known)
-        changes = await asyncio.to_thread(changes_between, before, inventory.seen(known), self._writing.now())
+        after = await asyncio.to_thread(inventory.seen, known)
+        changes = await asyncio.to_thread(changes_between, before, after, self._writing.now())
         async with self._writing.edit() as edit:
             source = await _unaltered(edit.sources, known)
             await edit.sources.replace_operations(source.id, inventory.operations, inventory.report, changes)

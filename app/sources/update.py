@@ -99,7 +99,8 @@ class Update:
             inventory = await read_inventory(self._documents, draft, names, update.stated(), uploaded=document)
         else:
             inventory = await asyncio.to_thread(inventory.under, draft)
-        changes = await asyncio.to_thread(changes_between, before, inventory.seen(draft), self._writing.now())
+        after = await asyncio.to_thread(inventory.seen, draft)
+        changes = await asyncio.to_thread(changes_between, before, after, self._writing.now())
         return _Revision(version, inventory, read, document, changes)
 
     async def _store(
