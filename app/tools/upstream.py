@@ -23,7 +23,7 @@ from app.tools.request.plan import UpstreamRequest
 
 _MOST_IN_FLIGHT = 128  # calls to one origin of a source; one that hangs holds no more than these
 _MOST_IN_ALL = 512  # calls to all origins, each with a connection; many systems give a process 1,024 files
-_MOST_WAITING = 256  # calls to one origin that wait for others to end
+_MOST_WAITING = 256  # calls that wait for others to one origin to end, and as many for others to any
 _CANNOT_ANSWER = frozenset({502, 503, 504})  # by a proxy before it, or by itself (RFC 9110 section 15.6)
 _UNREADABLE = frozenset({"framing", "header_too_large"})  # an answer, whatever it is worth
 
@@ -57,7 +57,7 @@ class Upstream:
         self._failure_threshold = failure_threshold
         self._recovery_timeout = recovery_timeout
         self._most_in_flight = most_in_flight
-        self._in_all = Shares(most_in_all)
+        self._in_all = _Slots(most_in_all)
         self._lanes: dict[tuple[str, int], _Lane] = {}
 
     async def send(
@@ -109,12 +109,11 @@ class Upstream:
     ) -> HttpAnswer:
         had_to_wait = await lane.slots.take(caller, deadline)
         try:
-            if not self._in_all.take(caller, 1):
-                raise _busy()
+            had_to_wait |= await self._in_all.take(caller, deadline)
             try:
                 return await self._answer(attempt, request, credential, deadline, caller)
             finally:
-                self._in_all.give_back(caller, 1)
+                self._in_all.give_back(caller)
         except DeadlineExceeded:
             if had_to_wait:
                 attempt.outcome = None  # it may have been too late when it was sent
@@ -188,7 +187,7 @@ def _judged(answer: HttpAnswer, attempt: Attempt, request: UpstreamRequest) -> H
 
 
 class _Slots:
-    """So many calls to one origin at a time, and each caller's share of them (see Shares).
+    """So many calls at a time, to one origin or to all, and each caller's share of them (see Shares).
 
     Whoever may have no more waits; of those who wait, the caller with the fewest calls under way is next.
     """

@@ -734,10 +734,14 @@ async def test_calls_to_all_origins_together_are_bounded_and_shared(sender: Send
     )
     calls = begin(sender, held, "first/0") + begin(sender, held, "first/1", slug="other")
     await held.arrive(2)
-    refused = await sender.failure(f"{held.server.address}/quick", slug="third", caller="first")
+    refused = await sender.failure(f"{held.server.address}/quick", slug="third", caller="first", within=0.2)
     assert refused.code == "upstream_busy"
+    waiting = asyncio.ensure_future(sender.send(f"{held.server.address}/quick", slug="third", caller="first"))
     answer = await sender.send(f"{held.server.address}/quick", slug="third", caller="second")
     assert answer.status == 200
+    assert not waiting.done()
+    held.tell("/held/first/0")
+    assert (await waiting).status == 200
     await end(calls)
 
 
