@@ -227,7 +227,7 @@ def chunked_upload(agent: Headers) -> bytes:
         [b"0\r\nX: " + b"y" * 60_000, b"y" * 60_000],
         [b"0\r\n" + b"X: y\r\n" * 10_000, b"X: y\r\n" * 10_000],
         [b"1;x=1234567890123456789012345\r\n \r\n" * 6_000] * 2,
-        [b"1\r\n \r\n" * 20_000],
+        [b"1\r\n \r\n" * 120_000],
     ],
     ids=["an extension", "zeros", "a trailer", "trailers", "extensions", "small chunks"],
 )
@@ -257,9 +257,10 @@ def pending(connection: socket.socket) -> bool:
     return True
 
 
-def test_a_body_in_many_chunks_is_read(provider: RunningProvider, agent: Headers) -> None:
-    body = json.dumps(message("tools/list", "2025-11-25")[0]).encode() + b" " * 1_000_000
-    pieces = [body[start : start + 100] for start in range(0, len(body), 100)]
+@pytest.mark.parametrize(("size", "length"), [(100, 1_000_000), (2, 150_000)], ids=["buffers", "tokens"])
+def test_a_body_in_many_chunks_is_read(provider: RunningProvider, agent: Headers, size: int, length: int) -> None:
+    body = json.dumps(message("tools/list", "2025-11-25")[0]).encode() + b" " * length
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
     with connected(provider) as connection:
         connection.sendall(
             chunked_upload(agent) + b"".join(b"%x\r\n%b\r\n" % (len(p), p) for p in pieces) + b"0\r\n\r\n"
