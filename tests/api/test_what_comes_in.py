@@ -16,6 +16,7 @@ from app.api.http.connections import SURPLUS, payer_of
 from app.api.http.protocol import bounded
 from app.api.http.untaken import GRACE
 from app.main import create_app
+from tests.api.probe import WAIT_SECONDS, Probe
 from tests.api.protocol import message
 from tests.support.installation import EmbeddedIdentityProvider, Headers, RunningProvider, Token, settings_for
 from tests.support.servers import address_of, listener, running
@@ -226,7 +227,7 @@ def chunked_upload(agent: Headers) -> bytes:
         [b"0\r\nX: " + b"y" * 60_000, b"y" * 60_000],
         [b"0\r\n" + b"X: y\r\n" * 10_000, b"X: y\r\n" * 10_000],
         [b"1;x=1234567890123456789012345\r\n \r\n" * 6_000] * 2,
-        [b"1\r\n \r\n" * 20_000],
+        [b"1\r\n \r\n" * 120_000],
     ],
     ids=["an extension", "zeros", "a trailer", "trailers", "extensions", "small chunks"],
 )
@@ -256,9 +257,10 @@ def pending(connection: socket.socket) -> bool:
     return True
 
 
-def test_a_body_in_many_chunks_is_read(provider: RunningProvider, agent: Headers) -> None:
-    body = json.dumps(message("tools/list", "2025-11-25")[0]).encode() + b" " * 1_000_000
-    pieces = [body[start : start + 100] for start in range(0, len(body), 100)]
+@pytest.mark.parametrize(("size", "length"), [(100, 1_000_000), (2, 150_000)], ids=["buffers", "tokens"])
+def test_a_body_in_many_chunks_is_read(provider: RunningProvider, agent: Headers, size: int, length: int) -> None:
+    body = json.dumps(message("tools/list", "2025-11-25")[0]).encode() + b" " * length
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
     with connected(provider) as connection:
         connection.sendall(
             chunked_upload(agent) + b"".join(b"%x\r\n%b\r\n" % (len(p), p) for p in pieces) + b"0\r\n\r\n"
@@ -322,6 +324,71 @@ def test_a_body_has_a_deadline(hasty: RunningProvider, agent: Headers) -> None:
         for framing, drop in bodies
     ]
     assert {read(answer) for answer in told_while_dripping(hasty, *asked)} == {(408, "request_timeout")}
+
+
+def test_a_large_body_over_a_slow_line_is_read_while_it_comes_along(hasty: RunningProvider, agent: Headers) -> None:
+    body = json.dumps(message("tools/list", "2025-11-25")[0]).encode() + b" " * 3_000_000
+    asked = b"POST /mcp HTTP/1.1\r\n%bAuthorization: %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    began = time.monotonic()
+    with connected(hasty) as slow:
+        slow.sendall(asked % (HOST, agent["Authorization"].encode(), len(body)))
+        for start in range(0, len(body), 200_000):
+            assert not pending(slow)
+            slow.sendall(body[start : start + 200_000])
+        assert statuses(slow) == 200
+    assert time.monotonic() - began > 2 * SECONDS
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        (b"POST /mcp HTTP/1.1\r\n%bAuthorization: %b\r\n%b", 200),
+        (b"GET /api/v1/tools HTTP/1.1\r\n%bAuthorization: %b\r\n\r\n", 200),
+        (b"GET /health HTTP/1.0\n\n", 400),
+    ],
+    ids=["a message", "a list", "no HTTP"],
+)
+def test_a_client_that_ends_its_side_is_answered(
+    provider: RunningProvider, agent: Headers, asked: bytes, status: int
+) -> None:
+    body = json.dumps(message("tools/list", "2025-11-25")[0]).encode()
+    content = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with connected(provider) as connection:
+        connection.sendall(asked % (HOST, agent["Authorization"].encode(), content)[: asked.count(b"%b")])
+        connection.shutdown(socket.SHUT_WR)
+        answer = received(connection)
+    assert int(answer.split()[1]) == status
+
+
+def test_the_call_of_a_client_that_has_left_ends_soon(
+    provider: RunningProvider, probe_address: tuple[Probe, str], admin: Headers, agent: Headers
+) -> None:
+    probe, address = probe_address
+    provider.register(admin, f"{address}/openapi.json", slug="probe")
+    body = b'{"tool_id": "probe/hang"}'
+    asked = b"POST /api/v1/tools/execute HTTP/1.1\r\n%bAuthorization: %b\r\nContent-Length: %d\r\n\r\n%b"
+    with connected(provider) as connection:
+        connection.sendall(asked % (HOST, agent["Authorization"].encode(), len(body), body))
+        assert probe.hanging.acquire(timeout=WAIT_SECONDS)
+    began = time.monotonic()
+    assert probe.cancelled.acquire(timeout=WAIT_SECONDS)
+    assert time.monotonic() - began < 10
+
+
+def test_of_a_client_that_waits_to_send_its_body_nothing_else_is_taken_for_it(
+    provider: RunningProvider, agent: Headers
+) -> None:
+    body = json.dumps(message("ping", "2025-11-25")[0]).encode()
+    waits = b"POST /mcp HTTP/1.1\r\nExpect: 100-continue\r\n%b%bContent-Length: %d\r\n\r\n"
+    with connected(provider) as refused:
+        refused.sendall(waits % (HOST, b"", len(body)))
+        assert read(received(refused)) == (401, "token_missing")
+    with connected(provider) as connection:
+        for _ in range(2):
+            connection.sendall(waits % (HOST, b"Authorization: %b\r\n" % agent["Authorization"].encode(), len(body)))
+            assert connection.recv(65_536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            connection.sendall(body)
+            assert statuses(connection) == 200
 
 
 def test_a_client_that_says_nothing_is_left_alone_and_closed(hasty: RunningProvider) -> None:

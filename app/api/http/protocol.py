@@ -17,11 +17,13 @@ from app.api.http.limits import (
     FRAMING_BYTES,
     HEAD_BYTES,
     HEADERS,
+    MOVED_BYTES,
     PIPELINED,
     TARGET_BYTES,
-    late,
+    late_head,
     much_framing,
     other_authority,
+    slow_body,
     small_chunks,
     too_large_head,
     too_long_target,
@@ -56,6 +58,7 @@ class BoundedProtocol(RefusingProtocol):
         self._size = 0  # of the head so far, in reads before this one
         self._now = 0  # bytes of this read
         self._body = self._chunks = self._framing = 0  # bytes, number, bytes
+        self._seen = 0  # of the body's bytes, when it was last looked at how fast it comes
         self._counted = 0  # of body and chunks, as bytes, in reads before this one
         self._holding: Holding | None = None  # of a head that is large
 
@@ -130,10 +133,11 @@ class BoundedProtocol(RefusingProtocol):
             self.due = math.inf
         elif self.part in (IDLE, BLANK):
             self.transport.close()
-        elif self.part == BODY and self.flow.read_paused:  # it is us who are not ready
+        elif self.part == BODY and (self.flow.read_paused or (answering and self._body - self._seen >= MOVED_BYTES)):
+            self._seen = self._body
             self.due = self.loop.time() + self._connections.read_timeout
         else:
-            self.refuse(late("headers" if self.part == HEAD else "body", self._connections.read_timeout))
+            self.refuse((late_head if self.part == HEAD else slow_body)(self._connections.read_timeout))
         self._ends_soon()
 
     def not_taken(self) -> None:
@@ -169,7 +173,7 @@ class BoundedProtocol(RefusingProtocol):
         super().on_head()
         self.headers = []  # for trailers, which are no headers of the request (RFC 9110 section 6.5.1), nor needed
         self._begin(BODY)
-        self._body = self._chunks = self._framing = self._counted = 0
+        self._body = self._chunks = self._framing = self._counted = self._seen = 0
         if self._connections.is_surplus(self):
             self.tell(too_many_connections(self._connections.most))
 
