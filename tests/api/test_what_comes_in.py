@@ -391,6 +391,25 @@ def test_idle_connections_make_room(small: RunningProvider) -> None:
         assert received(idle[0]) == b""
 
 
+def test_connections_whose_answers_are_not_taken_make_room_for_others(small: RunningProvider) -> None:
+    with ExitStack() as open_now:
+        for _ in range(MOST):
+            deaf = open_now.enter_context(connected(small))
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            deaf.sendall(GET % b"/static/swagger-ui-bundle.js" * 10)
+            assert statuses(deaf) == 200
+
+        def status_of_another() -> int:
+            with connected(small, "127.0.0.2") as other:
+                other.sendall(GET % b"/openapi.json")
+                return statuses(other)
+
+        until = time.monotonic() + 5  # until what the system keeps of the answers is full
+        while (status := status_of_another()) != 200 and time.monotonic() < until:
+            pass
+        assert status == 200
+
+
 def test_those_above_the_limit_do_not_grow_in_number_either(small: RunningProvider) -> None:
     with ExitStack() as open_now:
         silent = [open_now.enter_context(connected(small)) for _ in range(MOST + SURPLUS + 10)]

@@ -28,7 +28,7 @@ class Connection(Protocol):
         """Return when an idle connection is closed; None while a request is sent or answered."""
 
     def waits_for_client(self) -> bool:
-        """Whether a request has begun to come, and has not come in full."""
+        """Whether a request has begun to come and has not come in full, or an answer is there and is not taken."""
 
     def overdue(self) -> None:
         """Act on a client that has not sent its part in time."""
@@ -43,8 +43,9 @@ class Connection(Protocol):
 class Connections:
     """All connections. One look around four times a second is cheaper than timers that every request sets and ends.
 
-    When there are `most`, whoever has the most of them makes room: an idle one, or, for another address, the one that
-    has waited the longest for the rest of a request. Where nobody can, the new one is surplus.
+    When there are `most`, whoever has the most of them makes room: an idle one, or, for another address, the one whose
+    client has the least time left to send the rest of a request or to take an answer. Where nobody can, the new one is
+    surplus.
     """
 
     def __init__(self, most: int, read_timeout: float, held: Held) -> None:
@@ -90,7 +91,7 @@ class Connections:
         if idle:
             leaving = min(idle, key=lambda each: each[0])[1]
         elif payer != newcomer and (waiting := [each for each in theirs if each.waits_for_client()]):
-            leaving = min(waiting, key=lambda each: each.due)
+            leaving = min(waiting, key=lambda each: min(each.due, each.untaken.by))
         else:
             return False
         self.remove(leaving)

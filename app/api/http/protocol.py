@@ -113,7 +113,7 @@ class BoundedProtocol(RefusingProtocol):
 
     def waits_for_client(self) -> bool:
         """See Connection."""
-        return self.due < math.inf
+        return self.due < math.inf or self.untaken.by < math.inf
 
     def give_way(self) -> None:
         """See Connection."""
