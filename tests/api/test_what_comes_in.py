@@ -66,7 +66,8 @@ def hasty(
 def no_fault(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """What the loop says about a protocol that failed is in no test's way, so it is looked for."""
     yield
-    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+    records = [*caplog.get_records("call"), *caplog.records]
+    assert [record.getMessage() for record in records if record.name in {"asyncio", "uvicorn.error"}] == []
 
 
 def connected(provider: RunningProvider, address: str = "127.0.0.1") -> socket.socket:
@@ -456,6 +457,17 @@ def test_an_answer_that_nobody_takes_ends_its_connection(hasty: RunningProvider,
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         with pytest.raises(ConnectionError):
             send_for_ever(connection, GET % b"/openapi.json")
+
+
+def test_a_client_that_leaves_a_long_answer_with_requests_behind_it_is_no_fault(provider: RunningProvider) -> None:
+    with connected(provider) as leaving:
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        leaving.sendall(GET % b"/static/swagger-ui-bundle.js" * 10)
+        until = time.monotonic() + 1  # until what the system keeps of the answers is full
+        while time.monotonic() < until:
+            assert provider.http.get("/health").status_code == 200
+    for _ in range(20):  # turns of the loop, in which it meets the end
+        assert provider.http.get("/health").status_code == 200
 
 
 def test_a_body_whose_answer_has_been_given_is_dropped_for_a_while(

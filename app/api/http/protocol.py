@@ -5,7 +5,9 @@ from asyncio import AbstractEventLoop, Protocol, Transport
 from functools import partial
 from typing import Any, cast
 
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from app.api.http.connections import Connections, payer_of
@@ -58,6 +60,7 @@ class BoundedProtocol(RefusingProtocol):
         self._body = self._chunks = self._framing = 0  # bytes, number, bytes
         self._counted = 0  # of body and chunks, as bytes, in reads before this one
         self._holding: Holding | None = None  # of a head that is large
+        self._answered: RequestResponseCycle | None = None  # the request whose turn it is
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """See asyncio."""
@@ -72,6 +75,9 @@ class BoundedProtocol(RefusingProtocol):
         self._forget_head()
         self.untaken.end()
         self.due = math.inf
+        if self._answered is not None and not self._answered.response_complete:
+            self._answered.disconnected = True  # uvicorn tells the request that was read last
+            self._answered.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -81,6 +87,10 @@ class BoundedProtocol(RefusingProtocol):
         super().data_received(data)
         if self.part != IDLE and not self.deaf:
             self._is_incomplete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
 
     def pause_writing(self) -> None:
         """See asyncio."""
@@ -138,7 +148,7 @@ class BoundedProtocol(RefusingProtocol):
 
     def not_taken(self) -> None:
         """See Connection."""
-        agent = cast("dict[str, Any]", self.scope).get("agent")
+        agent = None if self._answered is None else cast("dict[str, Any]", self._answered.scope).get("agent")
         self.untaken.overdue(self.payer if agent is None else agent.subject)
 
     def on_message_begin(self) -> None:
