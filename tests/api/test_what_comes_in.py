@@ -1,10 +1,12 @@
 """What a client may send before anybody knows who it is, and how long it may take, as raw sockets show it."""
 
+import asyncio
 import json
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from app.api.http.connections import SURPLUS, payer_of
+from app.api.http.connections import SURPLUS, Turns, payer_of
 from app.api.http.protocol import bounded
 from app.main import create_app
 from tests.api.protocol import message
@@ -367,6 +369,19 @@ def test_who_has_the_most_connections_makes_room_for_others(small: RunningProvid
         other = open_now.enter_context(connected(small, "127.0.0.2"))
         other.sendall(GET % b"/openapi.json")
         assert statuses(other) == 200
+
+
+@pytest.mark.anyio
+async def test_those_who_send_many_requests_at_once_wait_for_their_own() -> None:
+    turns, loop, begun = Turns(), asyncio.get_running_loop(), list[str]()
+    for sender in ["many"] * 100 + ["one"] * 2 + ["many"]:
+        turns.begin(loop, sender, partial(begun.append, sender))
+    for rounds in range(1, 104):
+        assert len(begun) == rounds
+        await asyncio.sleep(0)
+    assert begun[:6] == ["many", "many", "one", "many", "one", "many"]
+    turns.begin(loop, "late", partial(begun.append, "late"))
+    assert begun[103:] == ["late"]
 
 
 def test_connections_are_counted_for_one_subscriber() -> None:

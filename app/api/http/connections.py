@@ -1,7 +1,9 @@
-"""How many clients may be connected, who makes room for a new one, and until when each must have done its part."""
+"""How many clients may be connected, who makes room for a new one, whose request is next, and until when each must have
+done its part."""
 
 from asyncio import AbstractEventLoop, TimerHandle
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import Protocol
 
@@ -54,6 +56,7 @@ class Connections:
         self.most = most
         self._all: dict[Connection, None] = {}  # in the order in which they came
         self._surplus: dict[Connection, None] = {}
+        self.turns = Turns()
         self._by: Counter[str] = Counter()
         self._timer: TimerHandle | None = None
 
@@ -106,6 +109,39 @@ class Connections:
                 connection.overdue()
             if connection.untaken.by <= now:
                 connection.not_taken()
+
+
+class Turns:
+    """When many requests come at once, those who sent them take turns.
+
+    One is begun in each round of the event loop. In a round uvloop accepts one connection, so a newcomer behind a
+    thousand others waits for a thousand rounds, which must be short; and each step of a request waits for one round.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, deque[Callable[[], object]]] = {}  # whose turn is next comes first
+        self._in_round = False
+
+    def begin(self, loop: AbstractEventLoop, payer: str, begin: Callable[[], object]) -> None:
+        """Begin now, or when it is the payer's turn."""
+        if self._in_round:
+            self._waiting.setdefault(payer, deque()).append(begin)
+            return
+        self._in_round = True
+        loop.call_soon(self._next_round, loop)
+        begin()
+
+    def _next_round(self, loop: AbstractEventLoop) -> None:
+        if not self._waiting:
+            self._in_round = False
+            return
+        loop.call_soon(self._next_round, loop)
+        payer = next(iter(self._waiting))
+        theirs = self._waiting.pop(payer)
+        begin = theirs.popleft()
+        if theirs:
+            self._waiting[payer] = theirs
+        begin()
 
 
 def payer_of(client: tuple[str, int] | None) -> str:

@@ -60,7 +60,6 @@ class BoundedProtocol(RefusingProtocol):
         self._body = self._chunks = self._framing = 0  # bytes, number, bytes
         self._counted = 0  # of body and chunks, as bytes, in reads before this one
         self._holding: Holding | None = None  # of a head that is large
-        self._answered: RequestResponseCycle | None = None  # the request whose turn it is
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """See asyncio."""
@@ -75,9 +74,6 @@ class BoundedProtocol(RefusingProtocol):
         self._forget_head()
         self.untaken.end()
         self.due = math.inf
-        if self._answered is not None and not self._answered.response_complete:
-            self._answered.disconnected = True  # uvicorn tells the request that was read last
-            self._answered.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -89,8 +85,8 @@ class BoundedProtocol(RefusingProtocol):
             self._is_incomplete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._answered = cycle
-        super()._start_asgi_task(cycle, app)
+        self.answered = cycle
+        self._connections.turns.begin(self.loop, self.payer, partial(super()._start_asgi_task, cycle, app))
 
     def pause_writing(self) -> None:
         """See asyncio."""
@@ -148,7 +144,7 @@ class BoundedProtocol(RefusingProtocol):
 
     def not_taken(self) -> None:
         """See Connection."""
-        agent = None if self._answered is None else cast("dict[str, Any]", self._answered.scope).get("agent")
+        agent = None if self.answered is None else cast("dict[str, Any]", self.answered.scope).get("agent")
         self.untaken.overdue(self.payer if agent is None else agent.subject)
 
     def on_message_begin(self) -> None:

@@ -1,5 +1,6 @@
 """Connections: many of them, slow ones, and those that are left."""
 
+from app.api.http.limits import PIPELINED
 from tests.bounds.row import CLOSED, HELD, OK, Row
 from tests.bounds.rows.heads import A_LITTLE_MORE, BAD
 from tests.bounds.sending import HELD_SECONDS, request, requests, together
@@ -97,6 +98,14 @@ ROWS = [
         "many at once without a token",
         lambda stage, scale: [stage.head("GET /api/v1/tools", None, username=None)] * 5 * scale,
         "token_missing",
+        *BUSY,
+        scales=MANY,
+    ),
+    together(
+        "connections",
+        "many at once, each with many requests ahead of their answers",
+        lambda stage, scale: [each * PIPELINED for each in health(stage, 2 * scale)],
+        OK,
         *BUSY,
         scales=MANY,
     ),
