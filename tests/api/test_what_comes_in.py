@@ -459,6 +459,8 @@ def test_large_bodies_at_once_have_a_bound_and_small_ones_pass(small: RunningPro
         assert b"server_busy" in refusal
         assert statuses(sent("johndoe", small_body, len(small_body))) == 200
         assert not pending(sent("chef", large, len(large) + 1))
+        assert statuses(sent("chef", large, len(large) + 1)) == 503
+        assert not pending(sent("admin", large, len(large) + 1))
         for connection in held:
             connection.close()
         again = sent("johndoe", large, len(large) + 1)
