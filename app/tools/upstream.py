@@ -1,9 +1,9 @@
 """Sends a request to an upstream and reads its answer: within a deadline, a size, a number of calls at a time.
 
-Each origin of a source has a limit of calls in flight, so that an upstream that hangs takes nothing from the others,
-and each caller a share of it; what is refused for want of a place counts for no breaker. Each origin also has a circuit
-breaker, fed only by what says that it cannot answer: no connection, a broken one, the deadline, 502, 503
-and 504. Any other answer, also one that cannot be read, is one.
+Each origin of a source has a limit of calls in flight, and a share of all, so that an upstream that hangs takes
+nothing from the others; each caller has a share of both. What is refused for want of a place counts for no breaker.
+Each origin also has a circuit breaker, fed only by what says that it cannot answer: no connection, a broken one, the
+deadline, 502, 503 and 504. Any other answer, also one that cannot be read, is one.
 """
 
 import asyncio
@@ -16,14 +16,25 @@ import structlog
 
 from app.circuit_breaker import Attempt, CircuitBreaker, CircuitOpen
 from app.errors import BadAnswer, DeadlineExceeded, Unavailable
-from app.outbound import AddressRefused, Cause, Headers, HttpAnswer, Sender, Shares, WireError, origin_of
+from app.outbound import (
+    AddressRefused,
+    CallShares,
+    Cause,
+    Headers,
+    HttpAnswer,
+    Sender,
+    Shares,
+    WireError,
+    beginning_of,
+    origin_of,
+)
 from app.sources.source import RegisteredSource
 from app.telemetry import Telemetry, trace_headers
 from app.tools.request.plan import UpstreamRequest
 
 _MOST_IN_FLIGHT = 128  # calls to one origin of a source; one that hangs holds no more than these
 _MOST_IN_ALL = 512  # calls to all origins, each with a connection; many systems give a process 1,024 files
-_MOST_WAITING = 256  # calls that wait for others to one origin to end, and as many for others to any
+_MOST_WAITING = 256  # calls to one origin that wait for others to end
 _CANNOT_ANSWER = frozenset({502, 503, 504})  # by a proxy before it, or by itself (RFC 9110 section 15.6)
 _UNREADABLE = frozenset({"framing", "header_too_large"})  # an answer, whatever it is worth
 
@@ -34,7 +45,7 @@ _log = structlog.get_logger(__name__)
 class _Lane:
     """What the calls to one origin of a source share."""
 
-    origin: tuple[str, ...]  # as addresses begin
+    origin: str  # as addresses begin
     breaker: CircuitBreaker
     slots: "_Slots"
 
@@ -57,7 +68,7 @@ class Upstream:
         self._failure_threshold = failure_threshold
         self._recovery_timeout = recovery_timeout
         self._most_in_flight = most_in_flight
-        self._in_all = _Slots(most_in_all)
+        self._in_all = CallShares(most_in_all)
         self._lanes: dict[tuple[str, int], _Lane] = {}
 
     async def send(
@@ -109,11 +120,12 @@ class Upstream:
     ) -> HttpAnswer:
         had_to_wait = await lane.slots.take(caller, deadline)
         try:
-            had_to_wait |= await self._in_all.take(caller, deadline)
+            if not self._in_all.take(caller, lane.origin, 1):
+                raise _busy()
             try:
                 return await self._answer(attempt, request, credential, deadline, caller)
             finally:
-                self._in_all.give_back(caller)
+                self._in_all.give_back(caller, lane.origin, 1)
         except DeadlineExceeded:
             if had_to_wait:
                 attempt.outcome = None  # it may have been too late when it was sent
@@ -149,7 +161,7 @@ class Upstream:
 
     def _lane(self, slug: str, server: int, url: str) -> _Lane:
         """Return the lane; what was known of another origin, from before an admin moved the source, is forgotten."""
-        origin = tuple(url.split("/", 3)[:3])
+        origin = beginning_of(url)
         lane = self._lanes.get((slug, server))
         if lane is not None and lane.origin != origin:
             lane.breaker.silence()
@@ -187,7 +199,7 @@ def _judged(answer: HttpAnswer, attempt: Attempt, request: UpstreamRequest) -> H
 
 
 class _Slots:
-    """So many calls at a time, to one origin or to all, and each caller's share of them (see Shares).
+    """So many calls to one origin at a time, and each caller's share of them (see Shares).
 
     Whoever may have no more waits; of those who wait, the caller with the fewest calls under way is next.
     """
