@@ -59,8 +59,7 @@ class BoundedProtocol(RefusingProtocol):
         self._turned = False  # whether the last read held the end of a head or of a request
         self._size = 0  # of the head so far, in reads before this one
         self._now = 0  # bytes of this read
-        self._body = self._chunks = self._framing = 0  # bytes, number, bytes
-        self._seen = 0  # of the body's bytes, when it was last looked at how fast it comes
+        self._body = self._seen = self._chunks = self._framing = 0  # bytes, bytes when last looked at, number, bytes
         self._counted = 0  # of body and chunks, as bytes, in reads before this one
         self._holding: Holding | None = None  # of a head that is large
 
@@ -140,8 +139,7 @@ class BoundedProtocol(RefusingProtocol):
         elif self.part in (IDLE, BLANK):
             self.transport.close()
         elif self.part == BODY and (self.flow.read_paused or (answering and self._body - self._seen >= MOVED_BYTES)):
-            self._seen = self._body
-            self.due = self.loop.time() + self._connections.read_timeout
+            self._seen, self.due = self._body, self.loop.time() + self._connections.read_timeout
         else:
             self.refuse((late_head if self.part == HEAD else slow_body)(self._connections.read_timeout))
         self._ends_soon()
