@@ -10,8 +10,8 @@ from app.outbound.addresses import AddressPolicy, AddressRefused, origin_of, sta
 from app.outbound.body import Allowance, read_bounded, read_up_to
 from app.outbound.causes import Cause, cause_of
 from app.outbound.clients import guarded_client, plain_client
-from app.outbound.sender import AiohttpSender, CallShares, HttpAnswer, Sender, Shares
-from app.outbound.wire import Headers, WireError, beginning_of, trusted_authorities
+from app.outbound.sender import AiohttpSender, CallShares, HttpAnswer, Sender, Shares, beginning_of
+from app.outbound.wire import Headers, WireError, trusted_authorities
 
 __all__ = [
     "AddressPolicy",
