@@ -8,7 +8,7 @@ from typing import Protocol
 
 from app.outbound.addresses import AddressPolicy
 from app.outbound.body import Allowance, read_up_to
-from app.outbound.wire import BROKEN, Headers, WireError, beginning_of, exact_request, open_session
+from app.outbound.wire import BROKEN, Headers, WireError, exact_request, open_session
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONNECTING = 10.0  # seconds; a packet that is lost is sent again after 1, 3 and 7
@@ -43,6 +43,11 @@ class Sender(Protocol):
 
 
 CallParty = tuple[str, str]  # a caller and an origin
+
+
+def beginning_of(url: str) -> str:
+    """Return the origin of a URL that was checked, as it is spelled there."""
+    return "/".join(url.split("/", 3)[:3])
 
 
 class Shares:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from socket import socket
 from typing import Any
 
 import aiohttp
@@ -20,7 +21,7 @@ from yarl import URL
 
 from app.outbound.addresses import AddressPolicy, Gate
 from app.outbound.authorities import trusted_authorities
-from app.outbound.causes import Shortage, cause_of
+from app.outbound.causes import Shortage, cause_of, is_shortage
 from app.outbound.names import Names, Resolver
 
 OWN_HEADERS = (("accept-encoding", "identity"), ("user-agent", "mcp-tools-provider"))
@@ -37,9 +38,7 @@ _END_OF_HEAD = re.compile(rb"\n\r?\n")  # a parser may take a bare LF for CRLF (
 _LONGEST_HEAD = 262_144  # bytes of an answer before its body, all that comes before it included
 _MOST_INTERIM = 16  # answers of 1xx before the answer; servers send one or two
 _LONGEST_INTERIM = 65_536  # bytes of them
-_FRAMING = (
-    1_048_576  # bytes that a body may take on the wire besides twice its length; chunks of eight bytes take twice
-)
+_FRAMING = 1_048_576  # bytes around a body besides twice its length; chunks of eight bytes take twice
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -63,11 +62,6 @@ def open_session(policy: AddressPolicy | None, connecting: float | None = None) 
         trust_env=False,
         timeout=aiohttp.ClientTimeout(sock_connect=connecting),
     )
-
-
-def beginning_of(url: str) -> str:
-    """Return the origin of a URL that was checked, as it is spelled there."""
-    return "/".join(url.split("/", 3)[:3])
 
 
 def exact_request(
@@ -100,9 +94,19 @@ async def _never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
 
 
 def _connector(resolver: Resolver) -> aiohttp.TCPConnector:
+    def open_socket(address: tuple[Any, ...]) -> socket:
+        family, kind, protocol, _, (host, port, *_) = address
+        resolver.check(host, port)
+        try:
+            return socket(family, kind, protocol)
+        except OSError as error:
+            if is_shortage(error):
+                raise Shortage from error
+            raise
+
     return _Connector(
         resolver=resolver,
-        socket_factory=resolver.open_socket,
+        socket_factory=open_socket,
         use_dns_cache=False,  # names.py remembers
         limit=0,
         keepalive_timeout=_KEEP_ALIVE,

@@ -264,7 +264,7 @@ async def test_no_answer_keeps_the_others_from_their_turn(name: str) -> None:
     sender = Sender(sending, Upstream(sending, telemetry, failure_threshold=3, recovery_timeout=60), telemetry)
     with raw_upstream() as raw:
         raw.answer = FLOODS[name]
-        assert await longest_turn(sender.send(raw.address)) < 0.05
+        assert await longest_turn(sender.send(raw.address)) < 0.1
     await sending.aclose()
     telemetry.shutdown()
 
