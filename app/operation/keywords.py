@@ -11,24 +11,16 @@ from app.operation.operation import Json, Value
 
 SUBSCHEMAS = frozenset(
     {
-        "additionalProperties",
-        "contains",
-        "contentSchema",
-        "else",
-        "if",
-        "items",
-        "not",
-        "propertyNames",
-        "then",
-        "unevaluatedItems",
-        "unevaluatedProperties",
+        *("additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames", "then"),
+        *("unevaluatedItems", "unevaluatedProperties"),
     }
 )
 SUBSCHEMA_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 SUBSCHEMA_MAPS = frozenset({"dependentSchemas", "patternProperties", "properties"})
-IN_PLACE = frozenset(
-    {"allOf", "anyOf", "dependentSchemas", "else", "if", "not", "oneOf", "then"}
-)  # about the same value
+ALTERNATIVES = ("anyOf", "oneOf")
+IN_PLACE = frozenset({"allOf", "dependentSchemas", "else", "if", "not", "then", *ALTERNATIVES})  # about the same value
+# What may refuse a value because a schema in it, or beside it, accepts more.
+TURNING = frozenset({"else", "if", "maxContains", "not", "then", "unevaluatedItems", "unevaluatedProperties"})
 
 _DEFINITIONS = "#/$defs/"
 _MOST_STATES = 2_000
@@ -188,7 +180,7 @@ def definition_of(schema: Json) -> str:
 
 
 def in_place(schema: Json) -> Iterator[Value]:
-    """Yield the schemas that apply to the same value as this one."""
+    """Yield the schemas that apply to the same value as this one, but for a `$ref`."""
     for keyword in IN_PLACE & schema.keys():
         value = schema[keyword]
         if keyword in SUBSCHEMA_LISTS:
