@@ -55,7 +55,7 @@ async def test_a_name_that_answers_is_found_while_others_hang(server: NameServer
     names = Names(deadline=20)
     hanging = [asyncio.create_task(found(names, f"hangs-{number}.test")) for number in range(20)]
     await asked(server, 20)
-    assert await asyncio.wait_for(found(names, "menu.test"), 1) == ["127.0.0.1"]
+    assert await asyncio.wait_for(found(names, "menu.test"), 5) == ["127.0.0.1"]
     server.let_go()
     assert {type(each) for each in await asyncio.gather(*hanging, return_exceptions=True)} == {socket.gaierror}
 
@@ -78,12 +78,12 @@ async def test_a_name_that_hangs_fails_at_the_deadline_and_from_then_on_at_once(
     with pytest.raises(socket.gaierror) as late:
         await names.addresses("hangs.test")
     assert late.value.errno == socket.EAI_AGAIN
-    assert 0.15 < clock() - started < 1
+    assert 0.15 < clock() - started < 2
     started = clock()
     for _ in range(20):
         with pytest.raises(socket.gaierror):
             await names.addresses("hangs.test")
-    assert clock() - started < 0.15
+    assert clock() - started < 1
     assert server.asked == ["hangs.test"]
 
 
@@ -111,6 +111,21 @@ async def test_too_many_names_that_hang_are_our_shortage_and_reliable_names_have
     await asyncio.wait(hanging)
     server.let_go()
     assert await found_at_last(names, "other.test") == ["127.0.0.4"]
+
+
+async def test_while_names_that_answered_hang_all_at_once_others_lead_where_they_last_led(server: NameServer) -> None:
+    turncoats = {f"hangs-{number}.test": "127.0.0.5" for number in range(2)}
+    server.known |= turncoats
+    names = Names(deadline=0.2, at_once=2, kept_for=0)
+    for host in ("menu.test", *turncoats):
+        await names.addresses(host)
+    for host in turncoats:
+        del server.known[host]
+    hanging = [asyncio.create_task(found(names, host)) for host in turncoats]
+    await asked(server, 5)
+    assert await found(names, "menu.test") == ["127.0.0.1"]
+    await asyncio.wait(hanging)
+    assert {type(each.exception()) for each in hanging} == {socket.gaierror}
 
 
 @pytest.mark.parametrize("at_last", [{}, {"menu.test": "127.0.0.1"}], ids=["fails at last", "answers too late"])
@@ -185,7 +200,7 @@ async def test_the_identity_provider_waits_for_no_name_of_an_upstream_or_a_docum
         hanging = [asyncio.create_task(send(sender, f"http://hangs-{number}.test/")) for number in range(70)]
         fetched = [asyncio.create_task(documents.get(f"http://hangs-{number}.test/")) for number in range(70)]
         await asked(server, 64)
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(1.5):
             assert (await client.get(f"http://idp.test:{idp.port}/")).content == b"keys"
         await asyncio.wait([*hanging, *fetched])
     reasons = {str(each.exception()) for each in hanging}

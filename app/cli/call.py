@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel
 
+from app.cli.asking import content_of, stop
 from app.cli.client import (
     DEFAULT_SERVER,
     PasswordFileOption,
@@ -18,8 +19,6 @@ from app.cli.client import (
     TokenFileOption,
     UserOption,
     connect,
-    content_of,
-    stop,
 )
 from app.operation.media_types import kind_of
 from app.operation.pointers import LONGEST_CHAIN, References, Unresolvable

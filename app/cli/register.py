@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import typer
 from pydantic import BaseModel
 
+from app.cli.asking import content_of, host_of
 from app.cli.client import (
     DEFAULT_SERVER,
     PasswordFileOption,
@@ -17,8 +18,6 @@ from app.cli.client import (
     TokenFileOption,
     UserOption,
     connect,
-    content_of,
-    host_of,
 )
 from app.cli.report import show
 from app.documents.local import read_local

@@ -1,12 +1,14 @@
 """`tools-provider serve`: the server as a process, from its settings to its end."""
 
 import asyncio
+import ctypes
 import gc
 import math
 import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -26,6 +28,8 @@ if sys.platform != "win32":
     import resource
 
 _OTHER_FILES = 200  # database, identity provider, log, processes that read documents
+_M_MMAP_THRESHOLD = -3  # of malloc.h
+_LARGE_BLOCK = 1_048_576  # bytes
 _FAILED, _UNUSABLE = 1, 2  # exit status when it cannot start, and for settings and addresses that cannot be used
 _log = structlog.get_logger(__name__)
 
@@ -57,6 +61,7 @@ def serve(host: str | None = None, port: int | None = None) -> None:
         _cannot_listen(settings.host, settings.port, error)
     configure_logging(settings.log_level)
     _open_files_for(settings.max_connections)
+    _give_back_large_blocks()
     for name, nearest in misspelt().items():
         _log.warning("a variable that looks like a setting is none and has no effect", variable=name, setting=nearest)
     address = _written(*listener.getsockname()[:2])
@@ -114,6 +119,12 @@ class _Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Tell whether the time to listen is over."""
         return await super().on_tick(counter) or time.monotonic() >= self._ends_at
+
+
+def _give_back_large_blocks() -> None:
+    """Have glibc give memory back as soon as it is free (mallopt(3)); else it keeps larger and larger blocks of it."""
+    with suppress(AttributeError, OSError, TypeError):  # where there is no glibc
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
 def _settings(given: dict[str, Any]) -> Settings:

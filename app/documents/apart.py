@@ -14,7 +14,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import IO, Any, cast
@@ -133,8 +133,8 @@ async def _ended(process: subprocess.Popen[bytes]) -> None:
 
 
 async def _taken_over(answer: bytes, limits: ReadingLimits) -> Conversion:
-    first, *lines = answer.splitlines()
-    result: dict[str, Any] = orjson.loads(first)
+    lines = _lines(answer)
+    result: dict[str, Any] = orjson.loads(next(lines))
     if "out_of_memory" in result:
         raise _out_of_memory(limits)
     if (failure := result.get("failure")) is not None:
@@ -147,6 +147,14 @@ async def _taken_over(answer: bytes, limits: ReadingLimits) -> Conversion:
     report = tuple(ReportItem(**item) for item in result.pop("report"))
     servers = tuple(result.pop("servers"))
     return Conversion(**result, servers=servers, operations=tuple(operations), report=report)
+
+
+def _lines(answer: bytes) -> Iterator[memoryview]:
+    start = 0
+    while start < len(answer):
+        end = answer.find(b"\n", start)
+        yield memoryview(answer)[start : end if end >= 0 else None]
+        start = end + 1 if end >= 0 else len(answer)
 
 
 def _out_of_memory(limits: ReadingLimits) -> Invalid:

@@ -1,13 +1,20 @@
-"""What it takes to check a value against a schema, found without a check.
+"""Checks arguments at a bounded cost.
 
-The unit is a visit of some 50 ns: one for each schema that is applied to a value, and more where one does more, by
-measurement.
+The engine holds the interpreter's lock, so whatever it does keeps everybody waiting. What a check takes is therefore
+found before it, in visits of some 50 ns: one for each schema that is applied to a value, and more where one does more,
+by measurement. A pattern is matched in linear time, but a character may cost a thousand times what another does: at
+worst as much as the automaton is large.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from jsonschema_rs import Draft202012Validator
+
+from app.operation.checking import ALL_AUTOMATA, number_of_patterns, validator_of
 from app.operation.keywords import definition_of, in_place, other_items, other_members, recursive
 from app.operation.operation import Json, Value
+from app.operation.schemas import NO_BOUND, is_plain, loosened, most_visits, with_patterns
 
 _CHARACTERS_PER_VISIT = 100  # that are counted
 _NAMES_PER_VISIT = 4  # that are looked up
@@ -21,9 +28,51 @@ _ALTERNATIVES = ("anyOf", "oneOf")
 _PRICE_WITHIN = 3
 
 
+class Checker:
+    """Checks values against one schema, as far as that takes no more visits than the caller allows.
+
+    Patterns go first: where they alone take too much or cannot be used, the rest is checked without them. `plain` is
+    what checks any value, if that takes little for every schema in it; `visits` are those that a check takes at most
+    for each character of the value. `all_automata` are the bytes that may be made of all patterns.
+    Raises UnusableSchema.
+    """
+
+    __slots__ = ("_loose", "_loose_effort", "_loose_schema", "_strict_effort", "plain", "strict", "visits")
+
+    def __init__(self, schema: Json, all_automata: int = ALL_AUTOMATA) -> None:
+        self.strict, per_character = with_patterns(schema, all_automata)
+        self._loose_schema = loosened(schema) if number_of_patterns(schema) else None
+        self._loose: Draft202012Validator | None = None
+        if self.strict is None:
+            self._loose = validator_of(schema if self._loose_schema is None else self._loose_schema)
+        again = recursive(schema)
+        self._strict_effort = Effort(schema, again, per_character)
+        self._loose_effort = None if self._loose_schema is None else Effort(self._loose_schema, again)
+        self.plain = self.strict if is_plain(schema) else None
+        self.visits = NO_BOUND if self.strict is None else most_visits(schema, per_character)
+
+    def to_judge(self, value: Value, most: int) -> Draft202012Validator | None:
+        """Return what may say whether the value is good, or None where that takes more than `most` visits."""
+        return self.plain or self._within(value, most, telling=False)
+
+    def to_tell(self, value: Value, most: int) -> Draft202012Validator | None:
+        """Return what may say all that is wrong, or None where that takes more than `most` visits."""
+        return self._within(value, most, telling=True)
+
+    def _within(self, value: Value, most: int, *, telling: bool) -> Draft202012Validator | None:
+        if self.strict is not None and self._strict_effort.of(value, most, telling=telling) <= most:
+            return self.strict
+        effort = self._loose_effort
+        if effort is None or effort.of(value, most, telling=telling) > most:
+            return None
+        if self._loose is None:
+            self._loose = validator_of(self._loose_schema)
+        return self._loose
+
+
 def effort(root: Json, value: Value, most: int) -> int:
     """Return the visits that it takes to tell all that is wrong with the value; counting ends soon after `most`."""
-    return Effort(root, recursive(root), telling=True).of(value, most)
+    return Effort(root, recursive(root)).of(value, most, telling=True)
 
 
 class Effort:
@@ -34,17 +83,17 @@ class Effort:
     error has a copy of the value. `per_character` are the visits for a character that a pattern looks at.
     """
 
-    def __init__(self, root: Json, recursive: frozenset[str], *, telling: bool, per_character: int = 0) -> None:
+    def __init__(self, root: Json, recursive: frozenset[str], per_character: int = 0) -> None:
         self._root = root
         self._definitions: Json = root.get("$defs", {})
         self._recursive = recursive
-        self._telling = telling
         self._per_character = per_character
-        self._known: set[tuple[str, int]] = set()
+        self._parts: dict[int, _Parts] = {}  # by the id of a schema below the root
 
-    def of(self, value: Value, most: int) -> int:
+    def of(self, value: Value, most: int, *, telling: bool) -> int:
         """Return the visits; counting ends soon after `most`."""
-        alike, sizes = _alike(value), _sizes(value) if self._telling else {}
+        known: set[tuple[str, int]] | None = None if telling else set()
+        alike, sizes = _alike(value), _sizes(value) if telling else {}
         pending: list[Iterator[_Visit]] = [iter([(self._root, value, 1, frozenset[str]())])]
         spent = 0
         while pending and spent <= most:
@@ -57,51 +106,83 @@ class Effort:
             if isinstance(schema, dict):
                 weight = _weight(schema, value, self._per_character, alike)
                 spent += price * (weight + sizes.get(id(value), 0) // _COPIED_PER_VISIT)
-                if spent + price * _ahead(schema, value) > most:
+                parts = self._parts_of(schema)
+                if spent + price * parts.ahead(value) > most:
                     return most + 1
-                pending.append(self._following(*visit))
+                pending.append(self._following(parts, *visit, known))
         return spent
 
-    def _following(self, schema: Json, value: Value, price: int, met: frozenset[str]) -> "Iterator[_Visit]":
-        within = _PRICE_WITHIN if self._telling and not schema.keys().isdisjoint(_ALTERNATIVES) else price
-        for each in in_place(schema):
+    def _parts_of(self, schema: Json) -> "_Parts":
+        if id(schema) not in self._parts:
+            self._parts[id(schema)] = _Parts(
+                in_place=tuple(in_place(schema)),
+                definition=definition_of(schema) if "$ref" in schema else None,
+                members=tuple(other_members(schema)),
+                items=tuple(other_items(schema)),
+                names=(schema["propertyNames"],) if "propertyNames" in schema else (),
+                alternatives=not schema.keys().isdisjoint(_ALTERNATIVES),
+            )
+        return self._parts[id(schema)]
+
+    def _following(
+        self,
+        parts: "_Parts",
+        schema: Json,
+        value: Value,
+        price: int,
+        met: frozenset[str],
+        known: set[tuple[str, int]] | None,
+    ) -> "Iterator[_Visit]":
+        within = _PRICE_WITHIN if known is None and parts.alternatives else price
+        for each in parts.in_place:
             yield each, value, within, met
-        if "$ref" in schema:
-            yield from self._referred(definition_of(schema), value, price, met)
-        for each, part in _below(schema, value):
+        if parts.definition is not None:
+            yield from self._referred(parts.definition, value, price, met, known)
+        for each, part in parts.below(schema, value):
             yield each, part, price, frozenset()
 
-    def _referred(self, name: str, value: Value, price: int, met: frozenset[str]) -> "Iterator[_Visit]":
+    def _referred(
+        self, name: str, value: Value, price: int, met: frozenset[str], known: set[tuple[str, int]] | None
+    ) -> "Iterator[_Visit]":
         if name not in self._recursive:
             yield self._definitions.get(name), value, price, met
-        elif name not in met and (name, id(value)) not in self._known:
-            if not self._telling and isinstance(value, dict | list):
-                self._known.add((name, id(value)))
+        elif name not in met and (known is None or (name, id(value)) not in known):
+            if known is not None and isinstance(value, dict | list):
+                known.add((name, id(value)))
             yield self._definitions[name], value, price, met | {name}
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The schemas in a schema, taken apart once."""
+
+    in_place: tuple[Value, ...]
+    definition: str | None
+    members: tuple[Value, ...]
+    items: tuple[Value, ...]
+    names: tuple[Value, ...]
+    alternatives: bool
+
+    def ahead(self, value: Value) -> int:
+        """Return how often schemas for any member or item are applied, at least."""
+        if isinstance(value, dict):
+            return len(value) * (len(self.members) + len(self.names))
+        return len(value) * len(self.items) if isinstance(value, list) else 0
+
+    def below(self, schema: Json, value: Value) -> "Iterator[tuple[Value, Value]]":
+        """Yield the schemas that are applied to names, members and items, each with what it is applied to."""
+        if isinstance(value, dict):
+            properties: Json = schema.get("properties", {})
+            few, many = sorted((properties, value), key=len)
+            yield from ((properties[name], value[name]) for name in few if name in many)
+            yield from ((each, item) for each in self.members for item in value.values())
+            yield from ((each, name) for each in self.names for name in value)
+        elif isinstance(value, list):
+            yield from zip(schema.get("prefixItems", ()), value, strict=False)
+            yield from ((each, item) for each in self.items for item in value)
+
+
 _Visit = tuple[Value, Value, int, frozenset[str]]  # schema, value, price, definitions that led to it at this value
-
-
-def _ahead(schema: Json, value: Value) -> int:
-    """Return how often schemas for any member or item are applied, at least."""
-    if isinstance(value, dict):
-        return len(value) * (sum(1 for _ in other_members(schema)) + ("propertyNames" in schema))
-    return len(value) * sum(1 for _ in other_items(schema)) if isinstance(value, list) else 0
-
-
-def _below(schema: Json, value: Value) -> Iterator[tuple[Value, Value]]:
-    """Yield the schemas that are applied to names, members and items, each with what it is applied to."""
-    if isinstance(value, dict):
-        properties: Json = schema.get("properties", {})
-        few, many = sorted((properties, value), key=len)
-        yield from ((properties[name], value[name]) for name in few if name in many)
-        yield from ((each, item) for each in other_members(schema) for item in value.values())
-        if "propertyNames" in schema:
-            yield from ((schema["propertyNames"], name) for name in value)
-    elif isinstance(value, list):
-        yield from zip(schema.get("prefixItems", ()), value, strict=False)
-        yield from ((each, item) for each in other_items(schema) for item in value)
 
 
 def _weight(schema: Json, value: Value, per_character: int, alike: int) -> int:

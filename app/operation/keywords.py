@@ -44,6 +44,20 @@ def is_laborious(root: Json, most: int) -> bool:
     return _Levels(root, most).exceed()
 
 
+def words_of(schema: Value) -> set[str]:
+    """Return the keywords of a schema and of all in it; names of members count as such."""
+    found: set[str] = set()
+    pending = [schema]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, dict):
+            found |= each.keys()
+            pending += each.values()
+        elif isinstance(each, list):
+            pending += each
+    return found
+
+
 def recursive(root: Json) -> frozenset[str]:
     """Return the definitions that lead back to themselves, and those that lie between such."""
     definitions: Json = root.get("$defs", {})

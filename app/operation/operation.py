@@ -176,7 +176,7 @@ def operation_to_json(operation: Operation) -> bytes:
     return orjson.dumps(operation)
 
 
-def operation_from_json(data: bytes) -> Operation:
+def operation_from_json(data: bytes | memoryview) -> Operation:
     """Return the operation that `operation_to_json` wrote, without loss."""
     state: dict[str, Any] = orjson.loads(data)
     return Operation(

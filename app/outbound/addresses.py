@@ -1,6 +1,5 @@
 """Which addresses may be reached: public ones, and what the operator names in `ALLOWED_UPSTREAMS`."""
 
-import errno
 import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -18,7 +17,6 @@ from app.outbound.names import Names, Resolver
 Address = IPv4Address | IPv6Address
 
 _INNER = "This is not a public address. If it is meant to be reached, the operator adds it to ALLOWED_UPSTREAMS."
-_NO_MORE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # of what the system gives
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PLAIN = re.compile(r"[\x21-\x5b\x5d-\x7e]+")  # printable ASCII without space and backslash
 _LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -146,16 +144,11 @@ class Gate(Resolver):
         return found
 
     def open_socket(self, address: tuple[Any, ...]) -> socket:
-        """Return a socket for one of `getaddrinfo`'s results. Raises AddressRefused, and Shortage."""
-        family, kind, protocol, _, (host, port, *_) = address
+        """See Resolver. Raises AddressRefused for an inner address."""
+        host, port, *_ = address[4]
         if (host, port) not in self._inner and not self._policy.permits(host, port, host):
             raise AddressRefused(_INNER)
-        try:
-            return socket(family, kind, protocol)
-        except OSError as error:
-            if error.errno in _NO_MORE:
-                raise Shortage from error
-            raise
+        return super().open_socket(address)
 
 
 def refusal(host: str, port: int) -> str:

@@ -6,6 +6,7 @@ Names.
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -20,7 +21,11 @@ from app.outbound.causes import Shortage
 _DEADLINE = 2.0  # seconds; a name server that works takes a tenth of it
 _AT_ONCE = 32  # lookups of names that answered in time when they were last looked up, and as many of all others
 _KEPT_FOR = 10.0  # seconds; getaddrinfo does not tell for how long an answer holds, and few hold for less
+_LONGER = 600.0  # seconds for which it is kept besides while there is no thread to ask again (as RFC 8767 does)
 _MOST_KEPT = 1_024  # names
+_MOST_ADDRESSES = 32  # of one name; each is checked and may be tried. An answer over TCP has room for 4,000
+_NO_MORE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # of what the system gives
+_OF_USE = socket.AI_ADDRCONFIG & getattr(socket, "AI_MASK", -1)  # BSD takes no flag beyond its mask
 _NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 _FOUND = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
@@ -52,7 +57,8 @@ class Names:
     """The lookups of one party. All who ask for a name wait for one lookup, at most `deadline` seconds from its start.
 
     What hangs runs on, so that whoever asks for the same name fails at once until it ends. Names that answered in time
-    have half of the `2 * at_once` threads to themselves.
+    have half of the `2 * at_once` threads to themselves; where these hang all the same, the others lead where they last
+    led.
     """
 
     def __init__(
@@ -69,7 +75,7 @@ class Names:
         """Return where a name leads. Raises OSError, and Shortage if too many other names hang."""
         now = asyncio.get_running_loop().time()
         kept = self._kept.get(host)
-        if kept is not None and now < kept.until:
+        if kept is not None and now < kept.until + (_LONGER if kept.in_time and self._reliable.locked() else 0):
             return kept.found
         lookup = self._under_way.get(host) or self._begin(host, now, self._room(kept))
         try:
@@ -138,6 +144,16 @@ class Resolver(AbstractResolver):
             for each in await self._names.addresses(host)
         ]
 
+    def open_socket(self, address: tuple[Any, ...]) -> socket.socket:
+        """Return a socket for one of `getaddrinfo`'s results. Raises Shortage."""
+        family, kind, protocol, *_ = address
+        try:
+            return socket.socket(family, kind, protocol)
+        except OSError as error:
+            if error.errno in _NO_MORE:
+                raise Shortage from error
+            raise
+
     async def close(self) -> None:
         """Close nothing."""
 
@@ -156,14 +172,24 @@ def _asked(host: str) -> asyncio.Future[Sequence[Found]]:
 def _ask(host: str, answer: Future[Sequence[Found]]) -> None:
     try:
         try:
-            listed = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+            listed = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=_OF_USE)
         except socket.gaierror:
             if host.rstrip(".") != "localhost":
                 raise
             listed = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)  # it leads somewhere without any network
+        listed = listed[:_MOST_ADDRESSES]
         answer.set_result([Found(family, protocol, _text(to)) for family, _, protocol, _, to in listed])
     except (OSError, UnicodeError) as error:
-        answer.set_exception(error)
+        answer.set_exception(error if _more_files() else Shortage())
+
+
+def _more_files() -> bool:
+    """Whether the system gives us files; without any, `getaddrinfo` says that there is no such name."""
+    try:
+        socket.socket().close()
+    except OSError as error:
+        return error.errno not in _NO_MORE
+    return True
 
 
 def _text(to: tuple[Any, ...]) -> str:

@@ -16,7 +16,6 @@ from typing import Any
 
 import aiohttp
 import httpx
-from aiohttp.abc import AbstractResolver
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.http import HttpProcessingError, RawResponseMessage
@@ -57,7 +56,7 @@ def open_session(policy: AddressPolicy | None, connecting: float | None = None) 
     loop.
     """
     return aiohttp.ClientSession(
-        connector=_connector(Resolver(Names(deadline=None))) if policy is None else _guarded_connector(policy),
+        connector=_connector(Resolver(Names(deadline=None)) if policy is None else Gate(policy)),
         headers=OWN_HEADERS,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
@@ -67,6 +66,11 @@ def open_session(policy: AddressPolicy | None, connecting: float | None = None) 
         trust_env=False,
         timeout=aiohttp.ClientTimeout(sock_connect=connecting),
     )
+
+
+def beginning_of(url: str) -> str:
+    """Return the origin of a URL that was checked, as it is spelled there."""
+    return "/".join(url.split("/", 3)[:3])
 
 
 def exact_request(
@@ -98,23 +102,15 @@ async def _never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
         raise WireError(error) from error
 
 
-def _connector(
-    resolver: AbstractResolver,
-    **options: Any,  # noqa: ANN401 - aiohttp's own
-) -> aiohttp.TCPConnector:
+def _connector(resolver: Resolver) -> aiohttp.TCPConnector:
     return _Connector(
         resolver=resolver,
+        socket_factory=resolver.open_socket,
         use_dns_cache=False,  # names.py remembers
         limit=0,
         keepalive_timeout=_KEEP_ALIVE,
         ssl=trusted_authorities(),
-        **options,
     )
-
-
-def _guarded_connector(policy: AddressPolicy) -> aiohttp.TCPConnector:
-    gate = Gate(policy)
-    return _connector(gate, socket_factory=gate.open_socket)
 
 
 class _Connector(aiohttp.TCPConnector):

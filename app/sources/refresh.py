@@ -63,13 +63,15 @@ class Refresh:
 
     async def _store(self, known: Source, inventory: Inventory, outcome: Outcome) -> Refreshed:
         async with self._repository.transaction() as sources:
-            before = (await sources.inventory(known)).seen(known)
-        changes = await asyncio.to_thread(changes_between, before, inventory.seen(known), self._writing.now())
+            stored = await sources.inventory(known)
+        curator = self._writing.curator
+        before, after = await curator.seen(stored, known), await curator.seen(inventory, known)
+        changes = await asyncio.to_thread(changes_between, before, after, self._writing.now())
         async with self._writing.edit() as edit:
             source = await _unaltered(edit.sources, known)
             await edit.sources.replace_operations(source.id, inventory.operations, inventory.report, changes)
             note_reading(source, inventory.fingerprint, self._writing.now())
-            edit.show(source, inventory.enter(source).operations)
+            edit.show(source, (await curator.enter(inventory, source)).operations)
             await edit.sources.save(source)
         return _refreshed(source, changes, known, outcome)
 
@@ -78,7 +80,7 @@ class Refresh:
             source = await _unaltered(edit.sources, known)
             note_reading(source, fingerprint, self._writing.now())
             if known.status == "stale":
-                (await edit.sources.inventory(source)).enter(source)
+                await self._writing.curator.enter(await edit.sources.inventory(source), source)
                 await edit.sources.save(source)
             else:
                 await edit.sources.note(source)

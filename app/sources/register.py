@@ -42,7 +42,7 @@ class Register:
         await self._rules.check_upstreams(source)
         inventory = await read_inventory(self._documents, source, {}, create.stated(), uploaded=create.document)
         note_reading(source, inventory.fingerprint, source.created_at)
-        curated = inventory.enter(source)
+        curated = await self._writing.curator.enter(inventory, source)
         check_overrides(source.slug, source.stated_overrides, curated, inventory.names)
         async with self._writing.edit() as edit:
             await self._writing.bind_audiences(edit.sources, source, admin)

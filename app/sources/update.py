@@ -88,7 +88,8 @@ class Update:
             names = await sources.names(draft.id)
             kept = await sources.document(draft.id)
             inventory = await sources.inventory(draft)
-        version, before = draft.version, inventory.seen(draft)
+        curator = self._writing.curator
+        version, before = draft.version, await curator.seen(inventory, draft)
         known = {server["origin"] for server in draft.other_servers}
         self._apply(draft, update)
         await self._rules.check_upstreams(draft)
@@ -99,7 +100,8 @@ class Update:
             inventory = await read_inventory(self._documents, draft, names, update.stated(), uploaded=document)
         else:
             inventory = await asyncio.to_thread(inventory.under, draft)
-        changes = await asyncio.to_thread(changes_between, before, inventory.seen(draft), self._writing.now())
+        after = await curator.seen(inventory, draft)
+        changes = await asyncio.to_thread(changes_between, before, after, self._writing.now())
         return _Revision(version, inventory, read, document, changes)
 
     async def _store(
@@ -115,7 +117,7 @@ class Update:
             await sources.replace_document(source.id, revision.document)
         else:
             inventory = await sources.inventory(source)
-        curated = inventory.enter(source)
+        curated = await self._writing.curator.enter(inventory, source)
         enter_source(outcome, source)
         if "overrides" in update.model_fields_set:
             check_overrides(source.slug, source.stated_overrides, curated, await sources.names(source.id))

@@ -1,6 +1,5 @@
 """Checks a call's arguments against the tool's input schema before anything is sent."""
 
-import asyncio
 import difflib
 import json
 import math
@@ -14,7 +13,8 @@ import structlog
 from jsonschema_rs import Draft202012Validator, ValidationError
 
 from app.errors import Invalid, Violation
-from app.operation.checking import Checker, UnusableSchema, validator_of
+from app.operation.checking import UnusableSchema, validator_of
+from app.operation.effort import Checker
 from app.operation.operation import Json
 from app.operation.pointers import join
 
@@ -28,7 +28,7 @@ _ALIKE, _NEARLY = 0.6, 0.8  # likeness of a name that may be meant, and of a mis
 _MOST_COMPARED = 5  # unknown names, each with
 _MOST_CANDIDATES = 50  # names of arguments, of
 _LONGEST_COMPARED = 40  # characters
-_MOST_AT_ONCE = 10_000  # visits that are counted and made while everybody waits; some milliseconds
+AT_ONCE = 10_000  # visits that are counted and made while everybody waits; some milliseconds
 _MOST_EFFORT = 250_000  # visits of a check; some tens of milliseconds
 _MOST_TO_TELL = 30_000  # visits that find all that is wrong; some hundred milliseconds at the worst
 _LARGEST_TELLING = 50_000_000  # bytes: what is wrong at one place may repeat all of the schema
@@ -36,14 +36,11 @@ _DEEPEST = 128  # levels; the validator recurses on the C stack and kills the pr
 _ALTERNATIVES = {"anyOf", "oneOf"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-_TOO_LABORIOUS = (
-    f"take more than {_MOST_EFFORT:,} steps to check against the tool's input schema; send fewer values in one call"
-)
 _log = structlog.get_logger(__name__)
 
 
-class _TakesLongerError(Exception):
-    """The check takes more than is done at once."""
+class TakesLonger(Exception):
+    """The check takes more visits than the caller allows at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +95,11 @@ class ArgumentRules:
                 self._checker = Checker(self._names_only())
         return self._checker
 
-    async def checked(self, arguments: Arguments) -> dict[str, Any]:
-        """As `check`; what takes long is counted in a thread, so that nobody waits for it."""
-        try:
-            return self.check(arguments, _MOST_AT_ONCE)
-        except _TakesLongerError:
-            return await asyncio.to_thread(self.check, arguments)
-
     def check(self, arguments: Arguments, most: int = _MOST_EFFORT) -> dict[str, Any]:
         """Return the arguments to send. A `null` for an optional argument that may not be null counts as left out.
 
-        Raises Invalid("invalid_arguments") with every violation, also where a check takes more than `most` visits.
+        What takes too many visits to check is the upstream's to judge: only its names are. Raises
+        Invalid("invalid_arguments") with every violation, and TakesLonger where a lower `most` than usual is exceeded.
         """
         checker = self.compile()
         if isinstance(arguments, Unusable):
@@ -120,11 +111,12 @@ class ArgumentRules:
         if unusable:
             raise invalid_arguments(unusable)
         given = {name: value for name, value in arguments.items() if value is not None or not self._left_out(name)}
-        validator = checker.to_judge(given, most)
+        light = checker.plain or (len(repr(given)) * checker.visits <= AT_ONCE and checker.strict)
+        validator = light or checker.to_judge(given, most)
         if validator is None and most < _MOST_EFFORT:
-            raise _TakesLongerError
+            raise TakesLonger
         if validator is None:
-            raise invalid_arguments([Violation("", _TOO_LABORIOUS)])
+            validator = validator_of(self._names_only())
         if not validator.is_valid(given):
             raise invalid_arguments(self._violations(given))
         return {**self._preset, **given} if self._preset else given

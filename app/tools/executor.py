@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from time import perf_counter
 
@@ -12,7 +13,7 @@ from app.errors import InvalidAgentToken
 from app.identity.agent_token import AgentToken
 from app.telemetry import Telemetry
 from app.tools.answer.result import ToolResult, read_answer
-from app.tools.arguments import Arguments
+from app.tools.arguments import AT_ONCE, Arguments, TakesLonger
 from app.tools.catalog import Tool
 from app.tools.request.plan import UpstreamRequest, build_request
 from app.tools.upstream import Upstream
@@ -75,13 +76,14 @@ class ToolExecutor:
         return result
 
     async def _built(self, tool: Tool, arguments: Arguments) -> UpstreamRequest:
-        """Return the request; one of very many values is made beside the event loop, where its like wait for it."""
-        if _are_many(arguments):
-            return await asyncio.get_running_loop().run_in_executor(self._apart, self._build, tool, arguments)
-        return build_request(tool.request, await tool.arguments.checked(arguments), self._request_bytes)
+        """Return the request; one that takes long to check or to write is made in a thread, where its like wait."""
+        if not _are_many(arguments):
+            with suppress(TakesLonger):
+                return self._build(tool, arguments, AT_ONCE)
+        return await asyncio.get_running_loop().run_in_executor(self._apart, self._build, tool, arguments)
 
-    def _build(self, tool: Tool, arguments: Arguments) -> UpstreamRequest:
-        return build_request(tool.request, tool.arguments.check(arguments), self._request_bytes)
+    def _build(self, tool: Tool, arguments: Arguments, *most: int) -> UpstreamRequest:
+        return build_request(tool.request, tool.arguments.check(arguments, *most), self._request_bytes)
 
     async def _presented(self, tool: Tool, agent: AgentToken) -> Presented:
         try:

@@ -1,9 +1,9 @@
 """Sends a request to an upstream and reads its answer: within a deadline, a size, a number of calls at a time.
 
-Each origin of a source has a limit of calls in flight, so that an upstream that hangs takes nothing from the others,
-and each caller a share of it; what is refused for want of a place counts for no breaker. Each origin also has a circuit
-breaker, fed only by what says that it cannot answer: no connection, a broken one, the deadline, 502, 503
-and 504. Any other answer, also one that cannot be read, is one.
+Each origin of a source has a limit of calls in flight, and a share of all, so that an upstream that hangs takes
+nothing from the others; each caller has a share of both. What is refused for want of a place counts for no breaker.
+Each origin also has a circuit breaker, fed only by what says that it cannot answer: no connection, a broken one, the
+deadline, 502, 503 and 504. Any other answer, also one that cannot be read, is one.
 """
 
 import asyncio
@@ -16,7 +16,18 @@ import structlog
 
 from app.circuit_breaker import Attempt, CircuitBreaker, CircuitOpen
 from app.errors import BadAnswer, DeadlineExceeded, Unavailable
-from app.outbound import AddressRefused, Cause, Headers, HttpAnswer, Sender, Shares, WireError, origin_of
+from app.outbound import (
+    AddressRefused,
+    CallShares,
+    Cause,
+    Headers,
+    HttpAnswer,
+    Sender,
+    Shares,
+    WireError,
+    beginning_of,
+    origin_of,
+)
 from app.sources.source import RegisteredSource
 from app.telemetry import Telemetry, trace_headers
 from app.tools.request.plan import UpstreamRequest
@@ -34,7 +45,7 @@ _log = structlog.get_logger(__name__)
 class _Lane:
     """What the calls to one origin of a source share."""
 
-    origin: tuple[str, ...]  # as addresses begin
+    origin: str  # as addresses begin
     breaker: CircuitBreaker
     slots: "_Slots"
 
@@ -57,7 +68,7 @@ class Upstream:
         self._failure_threshold = failure_threshold
         self._recovery_timeout = recovery_timeout
         self._most_in_flight = most_in_flight
-        self._in_all = Shares(most_in_all)
+        self._in_all = CallShares(most_in_all)
         self._lanes: dict[tuple[str, int], _Lane] = {}
 
     async def send(
@@ -109,12 +120,12 @@ class Upstream:
     ) -> HttpAnswer:
         had_to_wait = await lane.slots.take(caller, deadline)
         try:
-            if not self._in_all.take(caller, 1):
+            if not self._in_all.take(caller, lane.origin, 1):
                 raise _busy()
             try:
                 return await self._answer(attempt, request, credential, deadline, caller)
             finally:
-                self._in_all.give_back(caller, 1)
+                self._in_all.give_back(caller, lane.origin, 1)
         except DeadlineExceeded:
             if had_to_wait:
                 attempt.outcome = None  # it may have been too late when it was sent
@@ -150,7 +161,7 @@ class Upstream:
 
     def _lane(self, slug: str, server: int, url: str) -> _Lane:
         """Return the lane; what was known of another origin, from before an admin moved the source, is forgotten."""
-        origin = tuple(url.split("/", 3)[:3])
+        origin = beginning_of(url)
         lane = self._lanes.get((slug, server))
         if lane is not None and lane.origin != origin:
             lane.breaker.silence()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import uvicorn
 
-from app.cli.client import is_loopback
+from app.cli.asking import is_loopback
 from seed.identity_provider.app import create_identity_provider
 from seed.keycloak import REALM_FILE, read_realm
 from seed.serving import bounded

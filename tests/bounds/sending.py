@@ -82,7 +82,8 @@ def together(
 
     def attack(stage: Stage, scale: int) -> Attack:
         sent = build(stage, scale)
-        return Attack(sum(map(len, sent)), lambda: _at_once(stage, sent, patience))
+        size = max(sum(map(len, sent)), len(sent))  # a connection on which nothing is sent is something
+        return Attack(size, lambda: _at_once(stage, sent, patience))
 
     return Row(surface, name, attack, frozenset(expected), scales)
 

@@ -78,6 +78,7 @@ class Stage:
         answering: str,
     ) -> None:
         self.address = address
+        self.http = httpx.Client(base_url=address, trust_env=False, timeout=60)
         self.port = int(address.rpartition(":")[2])
         self.pid = pid
         self.identity_provider = identity_provider
@@ -136,7 +137,7 @@ class Stage:
     def admin(self, method: str, path: str, **more: Any) -> httpx.Response:
         """Ask as an admin, for what a row needs before it is measured."""
         headers = {"Authorization": f"Bearer {self.token('admin')}"}
-        return httpx.request(method, self.address + path, headers=headers, trust_env=False, timeout=60, **more)
+        return self.http.request(method, path, headers=headers, **more)
 
     def register(self, slug: str, url: str, **source: Any) -> None:
         """Register a source, in the place of one of that slug."""
@@ -158,6 +159,7 @@ def staged() -> Iterator[tuple[Stage, Healthy]]:
         healthy = Healthy(stack.enter_context(_process([sys.executable, "-m", "tests.bounds.healthy"], folder)))
         address, provider = stack.enter_context(_provider(front.address, folder))
         stage = Stage(address, provider.pid, identity_provider, front, raw, answering)
+        stack.enter_context(stage.http)
         stage.reset()
         with Peak(stage.pid) as peak:
             stage.register("healthy", f"http://127.0.0.1:{healthy.port}/openapi.json", default_audience=AUDIENCE)

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
-from app.cli.client import is_loopback
+from app.cli.asking import is_loopback
 from tests.support.installation import PASSWORD, EmbeddedIdentityProvider, Headers, RunningProvider, Token
 from tests.support.raw import raw_upstream
 from tests.support.scripted import ok

@@ -10,12 +10,16 @@ from app.credentials.token_exchange.audited import AuditedExchanger
 from app.credentials.token_exchange.caching import CachingExchanger
 from app.credentials.token_exchange.exchanger import ExchangeTarget
 from app.credentials.token_exchange.guarded import GuardedExchanger
+from app.credentials.token_exchange.issued_token import IssuedTokenCheck
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.errors import ToolsProviderError, Unavailable
+from app.identity.issuer_watch import IssuerWatch
+from app.outbound import plain_client
 from app.telemetry import Telemetry
 from tests.credentials.conftest import PIZZERIA, THRESHOLD, Agents, Recorded
 from tests.support.clock import Clock
-from tests.support.issuer import Answer, Issuer
+from tests.support.files import no_more_files
+from tests.support.issuer import SECRET, Answer, Issuer
 
 pytestmark = pytest.mark.anyio
 
@@ -113,6 +117,23 @@ async def test_an_unreadable_answer_counts_as_nothing(
     issuer.exchange = lambda _: Answer(500)
     await code_of(guarded, agents)
     assert state_of(breaker) == "open"
+
+
+async def test_what_we_lack_ourselves_says_nothing_of_the_identity_provider(
+    breaker: CircuitBreaker, check: IssuedTokenCheck, watch: IssuerWatch, agents: Agents, realm_url: str
+) -> None:
+    agent = await agents.agent()
+    async with plain_client() as unconnected:
+        keycloak = KeycloakExchanger(
+            unconnected, check, watch, realm_url=realm_url, client_id="c", client_secret=lambda: SECRET, timeout=5
+        )
+        guarded = GuardedExchanger(keycloak, breaker)
+        with no_more_files():
+            for _ in range(THRESHOLD + 1):
+                with pytest.raises(Unavailable, match="no connection to spare") as failed:
+                    await guarded.exchange(agent, PIZZERIA)
+                assert failed.value.code == "idp_unreachable"
+    assert state_of(breaker) == "closed"
 
 
 async def test_it_heals_with_one_probe(

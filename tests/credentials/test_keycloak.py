@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.credentials.token_exchange.exchanger import AnswerUnreadable, ExchangeTarget
+from app.credentials.token_exchange.exchanger import ExchangeTarget, Inconclusive
 from app.credentials.token_exchange.issued_token import IssuedTokenCheck
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.errors import BadAnswer, InvalidAgentToken, NotPermitted, ToolsProviderError, Unavailable
@@ -256,7 +256,7 @@ async def test_what_something_else_answers_is_no_refusal_of_the_identity_provide
 ) -> None:
     issuer.exchange = lambda _: Answer(status, body)
     failed = await failure(keycloak, agents)
-    assert isinstance(failed, AnswerUnreadable)
+    assert isinstance(failed, Inconclusive)
     assert (failed.code, failed.retry_after) == ("idp_foreign_answer", 1)
     assert failed.detail.startswith(f"Something else answered in the identity provider's place (HTTP {status} without")
     assert "KEYCLOAK_URL" in failed.detail
@@ -668,7 +668,7 @@ async def test_a_result_that_cannot_be_checked_is_not_used(
     clock.advance(10)
     issuer.publish("key-2")
     issuer.certs = lambda: Answer(503)
-    with pytest.raises(AnswerUnreadable) as failed:
+    with pytest.raises(Inconclusive) as failed:
         await keycloak.exchange(agent, PIZZERIA)
     assert (failed.value.code, failed.value.retry_after) == ("idp_unreachable", 5)
     assert "keys cannot be fetched" in failed.value.detail

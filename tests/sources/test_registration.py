@@ -211,13 +211,14 @@ async def test_only_role_admin_decides_which_origin_gets_the_agents_own_tokens(
     await world.register(site.url, slug="shared")
     await world.register(other_site.url, MANAGER, slug="mine", default_audience="api")
     document_elsewhere = document("/menu", servers=[other_site.origin])
-    for key, changes in [
+    elsewhere: list[tuple[str, dict[str, Any]]] = [
         ("shared", {"url": other_site.url}),
         ("shared", {"base_url": f"{other_site.origin}/v1"}),
         ("shared", {"url": other_site.url, "document": document_elsewhere}),
         ("mine", {"default_audience": None}),
         ("mine", {"upstream_auth": {"type": "passthrough"}}),
-    ]:
+    ]
+    for key, changes in elsewhere:
         with pytest.raises(NotPermitted) as refused:
             await world.sources.update(key, change(**changes), MANAGER)
         assert refused.value.code == "role_required"
@@ -246,7 +247,8 @@ async def test_a_manager_may_change_what_leaves_tokens_where_they_go(
 
 
 async def test_an_audience_that_agents_come_with_is_no_audience_of_an_upstream(world: World, site: Site) -> None:
-    for stated in ({"default_audience": "tools-provider"}, {"other_servers": [THEIRS]}):
+    ours: list[dict[str, Any]] = [{"default_audience": "tools-provider"}, {"other_servers": [THEIRS]}]
+    for stated in ours:
         with pytest.raises(Invalid) as refused:
             await world.register(site.url, slug="s", **{"default_audience": "api", **stated})
         assert refused.value.code == "audience_refused"

@@ -5,9 +5,9 @@ one tool.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from starlette.datastructures import Headers
@@ -28,6 +28,8 @@ from app.errors import (
 )
 
 MCP_BYTES = 4 * 1024 * 1024
+_LARGE = 65_536  # bytes that may take more than some milliseconds to read
+_Read = TypeVar("_Read")
 
 
 class McpEntry:
@@ -38,7 +40,7 @@ class McpEntry:
 
     def __init__(self) -> None:
         # One body after the other: each may take some tenths of a second, which only those who send such wait for.
-        self._apart = ThreadPoolExecutor(1, "unreadable")
+        self._apart = ThreadPoolExecutor(1, "large")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         _tidy(scope)
@@ -68,16 +70,19 @@ class McpEntry:
         `read_json` raises for what is not one message.
         """
         try:
-            message = read_json(body)
+            message = await self._beside(read_json, body) if len(body) > _LARGE else read_json(body)
             _check_arguments(message)
         except (Invalid, TooLarge):
-            apart = await asyncio.get_running_loop().run_in_executor(self._apart, call_apart, body)
+            apart = await self._beside(call_apart, body)
             if apart is None:
                 raise
             message, scope["arguments"] = apart
             body = orjson.dumps(message)
         _check_form(message)
         return message, body
+
+    async def _beside(self, read: Callable[[bytes], _Read], body: bytes) -> _Read:
+        return await asyncio.get_running_loop().run_in_executor(self._apart, read, body)
 
 
 def _tidy(scope: Scope) -> None:

@@ -45,7 +45,7 @@ async def register_with_document(
         raise TooLarge("body_too_large", f"The part `source` has more than {ADMIN_BYTES} bytes; send less.")
     if len(parts.get("document", b"")) > most:
         raise _too_large(most)
-    return registered(await sources.register(_source_of(parts), admin), response)
+    return await registered(await sources.register(_source_of(parts), admin), response)
 
 
 registration_by_form = FormRoute(

@@ -1,5 +1,6 @@
 """`/api/v1/sources`: admins register, change, refresh and remove sources."""
 
+import asyncio
 import re
 from typing import Annotated, Any
 
@@ -87,19 +88,16 @@ IfMatch = Annotated[
 )
 async def register_source(create: SourceCreate, admin: Admin, sources: Sources, response: Response) -> RegisteredAnswer:
     """Register a source: its document is fetched, unless it was sent, and its operations become tools at once."""
-    return registered(await sources.register(create, admin), response)
+    return await registered(await sources.register(create, admin), response)
 
 
-def registered(offering: Offering, response: Response) -> RegisteredAnswer:
+async def registered(offering: Offering, response: Response) -> RegisteredAnswer:
     """Return the answer to a registration."""
     source = offering.source
     response.headers["Location"] = f"{router.prefix}/{source.id}"
     response.headers["ETag"] = etag(source)
-    return RegisteredAnswer(
-        **source.model_dump(),
-        report=list(offering.report),
-        tools=[offered_tool(source, operation) for operation in offering.operations],
-    )
+    tools = await asyncio.to_thread(lambda: [offered_tool(source, operation) for operation in offering.operations])
+    return RegisteredAnswer(**source.model_dump(), report=list(offering.report), tools=tools)
 
 
 @router.get(

@@ -3,7 +3,7 @@
 from math import ceil
 
 from app.circuit_breaker import CircuitBreaker, CircuitOpen
-from app.credentials.token_exchange.exchanger import AnswerUnreadable, ExchangedToken, ExchangeTarget, TokenExchanger
+from app.credentials.token_exchange.exchanger import ExchangedToken, ExchangeTarget, Inconclusive, TokenExchanger
 from app.errors import ToolsProviderError, Unavailable
 from app.identity.agent_token import AgentToken
 
@@ -27,7 +27,7 @@ class GuardedExchanger:
             with self._breaker.attempt() as attempt:
                 try:
                     token = await self._exchanger.exchange(agent, target)
-                except AnswerUnreadable:
+                except Inconclusive:
                     raise
                 except Unavailable:
                     attempt.failed()

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from app.credentials.token_exchange.exchanger import AnswerUnreadable, ExchangedToken, ExchangeTarget
+from app.credentials.token_exchange.exchanger import ExchangedToken, ExchangeTarget, Inconclusive
 from app.errors import BadAnswer, NotPermitted, Unavailable
 from app.identity.agent_token import AgentToken
 from app.identity.claims import audiences_of, integer, text_or_none
@@ -83,7 +83,7 @@ class IssuedTokenCheck:
             raise _unusable("it is not signed as it should be") from None
         except Unavailable as error:
             # Strangers can bring it about that keys are not asked for at this moment; that must not open the breaker.
-            raise AnswerUnreadable(error.code, error.detail, error.retry_after) from None
+            raise Inconclusive(error.code, error.detail, error.retry_after) from None
         self._check_claims(claims, agent, target)
         granted = text_or_none(answer.get("scope"))
         if granted is not None:

@@ -155,6 +155,38 @@ def test_names_in_headers_and_json_are_compared_too() -> None:
         assert refusals(operation, {"Tenant": "evil"})[0].pointer == "/Tenant"
 
 
+def test_a_member_with_the_name_of_its_own_argument_is_compared_as_any_other() -> None:
+    members = a_parameter("a[]", explode=True)
+    operation = operation_with([members], "/things?a[b]=1")
+    detail = "must not have 'a[]' in it: the address of this operation has that name already"
+    assert refusals(operation, {members.argument: {"a[]": 1}}) == [Violation("/query_a[]", detail)]
+    fields = BodyField("m", "a[]", style="form", explode=True), BodyField("p", "a[b]")
+    in_form = operation_with(body=Body(FORM, True, fields=fields), pinned={"p": "acme"})
+    detail = "must not have 'a[]' in it: that name is not the caller's to send"
+    assert refusals(in_form, {"m": {"a[]": 1}}) == [Violation("/m", detail)]
+    assert sent(in_form, {"m": {"b": 1}}).content == b"b=1&a%5Bb%5D=acme"
+
+
+def test_a_list_in_a_deep_object_does_not_write_the_name_of_another_argument() -> None:
+    operation = operation_with([a_parameter("a", style="deepObject", explode=True), a_parameter("a[]")])
+    detail = "must not have 'a[]' in it: that is the name of another argument, 'query_a[]'"
+    for value in ([1], {"": 1}):
+        assert refusals(operation, {"query_a": value}) == [Violation("/query_a", detail)]
+
+
+def test_another_spelling_of_what_the_address_says_is_left_out() -> None:
+    operation = operation_with([a_parameter("ACTION")], "/orders?action=list")
+    detail = "must be left out: it is sent as 'ACTION', and the address of this operation has that name already"
+    assert refusals(operation, {"query_ACTION": "list"}) == [Violation("/query_ACTION", detail)]
+
+
+def test_deep_objects_that_begin_alike_go_together() -> None:
+    deep = [a_parameter(name, style="deepObject", explode=True) for name in ("f[a]", "f[b]")]
+    operation = operation_with([*deep, a_parameter("f[a][x]"), a_parameter("f[b][x]")])
+    request = sent(operation, {"query_f[a]": {"y": 1}, "query_f[b]": {"y": 2}})
+    assert query_of(request) == "f[a][y]=1&f[b][y]=2"
+
+
 def test_a_pinned_object_has_the_names_of_its_members() -> None:
     operation = operation_with([FILTER, EXTRA, a_parameter("page")], pinned={"query_filter": {"tenant": "a", "x": 1}})
     assert query_of(sent(operation, {"query_extra": {"y": 2}, "query_page": 3})) == "tenant=a&x=1&y=2&page=3"
