@@ -22,6 +22,7 @@ from app.api.http.limits import (
     MOVED_BYTES,
     PIPELINED,
     TARGET_BYTES,
+    contradicts,
     late_head,
     much_framing,
     other_authority,
@@ -172,8 +173,8 @@ class BoundedProtocol(RefusingProtocol):
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > HEAD_BYTES:
                 self.stop(too_large_head())
-        if not self.url.startswith(b"/"):
-            self._check_authority()
+        if not self.url.startswith(b"/") and contradicts(self.url, self.headers):
+            self.stop(other_authority())
         super().on_head()
         self.headers = []  # for trailers, which are no headers of the request (RFC 9110 section 6.5.1), nor needed
         self._begin(BODY)
@@ -240,15 +241,6 @@ class BoundedProtocol(RefusingProtocol):
             self._framing = max(0, self._framing + self._now - (self._counted - counted))
         if self._framing > FRAMING_BYTES:
             self.refuse(much_framing())
-
-    def _check_authority(self) -> None:
-        """Refuse a target of absolute form that is for another host than `Host` (RFC 9112 section 3.2.2)."""
-        scheme, _, rest = self.url.lower().partition(b"://")
-        port = b":443" if scheme == b"https" else b":80"
-        authority = rest.partition(b"/")[0].partition(b"?")[0].removesuffix(port)
-        hosts = [value.strip().lower().removesuffix(port) for name, value in self.headers if name == b"host"]
-        if rest and hosts != [authority]:
-            self.stop(other_authority())
 
     def _ends_soon(self) -> None:
         """See that a connection which is being closed ends, even if its client does not take what is left."""
