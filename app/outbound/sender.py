@@ -85,7 +85,7 @@ class CallShares:
     """What there is of something for calls: each caller has a share of it (see Shares), and so has each origin.
 
     So a server that keeps what many callers sent waiting takes no more from other servers than one caller could. Of an
-    origin's share, each of its callers again has one.
+    origin's share, each of its callers again has one. A party is a caller and an origin.
     """
 
     def __init__(self, whole: int) -> None:
@@ -93,21 +93,24 @@ class CallShares:
         self._origins = Shares(whole)
         self._both = Shares(whole)
 
-    def take(self, caller: str, origin: str, amount: int) -> bool:
+    def held(self, party: tuple[str, str]) -> int:
+        """Return how much the caller holds, whatever the origin."""
+        return self._callers.held(party[0])
+
+    def take(self, party: tuple[str, str], amount: int) -> bool:
         """Take so much for a call, if it may have that."""
-        at_origin = _room(self._both.held((caller, origin)), self._origins.room(origin))
+        caller, origin = party
+        at_origin = _room(self._both.held(party), self._origins.room(origin))
         if amount > min(at_origin, self._callers.room(caller)):
             return False
-        self._hold(caller, origin, amount)
+        self.give_back(party, -amount)
         return True
 
-    def give_back(self, caller: str, origin: str, amount: int) -> None:
+    def give_back(self, party: tuple[str, str], amount: int) -> None:
         """Give back so much of what was taken."""
-        self._hold(caller, origin, -amount)
-
-    def _hold(self, caller: str, origin: str, amount: int) -> None:
-        for shares, party in ((self._callers, caller), (self._origins, origin), (self._both, (caller, origin))):
-            shares.give_back(party, -amount)
+        self._callers.give_back(party[0], amount)
+        self._origins.give_back(party[1], amount)
+        self._both.give_back(party, amount)
 
 
 def _room(held: int, left: int) -> int:
@@ -121,21 +124,20 @@ class SharedAllowance(Allowance):
     def __init__(self, max_bytes: int, shares: CallShares, caller: str, origin: str) -> None:
         super().__init__(max_bytes)
         self._shares = shares
-        self._caller = caller
-        self._origin = origin
+        self._party = caller, origin
         self._taken = 0
 
     def take(self, size: int) -> int:
         """See Allowance."""
         kept = super().take(size)
-        if not self._shares.take(self._caller, self._origin, kept):
+        if not self._shares.take(self._party, kept):
             return 0
         self._taken += kept
         return kept
 
     def give_back(self) -> None:
         """Give back all that was taken."""
-        self._shares.give_back(self._caller, self._origin, self._taken)
+        self._shares.give_back(self._party, self._taken)
 
 
 class AiohttpSender:

@@ -735,10 +735,14 @@ async def test_calls_to_all_origins_together_are_bounded_and_shared_by_callers(s
     )
     calls = begin(sender, held, "first/0") + begin(sender, held, "first/1", slug="other")
     await held.arrive(2)
-    refused = await sender.failure(f"{held.server.address}/quick", slug="third", caller="first")
+    refused = await sender.failure(f"{held.server.address}/quick", slug="third", caller="first", within=0.2)
     assert refused.code == "upstream_busy"
+    waiting = asyncio.ensure_future(sender.send(f"{held.server.address}/quick", slug="third", caller="first"))
     answer = await sender.send(f"{held.server.address}/quick", slug="third", caller="second")
     assert answer.status == 200
+    assert not waiting.done()
+    held.tell("/held/first/0")
+    assert (await waiting).status == 200
     await end(calls)
 
 
@@ -750,11 +754,14 @@ async def test_an_origin_that_keeps_many_callers_waiting_leaves_as_much_to_other
     )
     calls = [call for number in range(4) for call in begin(sender, held, f"user-{number}/0", slug=f"source-{number}")]
     await held.arrive(4)
-    refused = await sender.failure(f"{held.server.address}/quick", slug="fifth", caller="fifth")
+    refused = await sender.failure(f"{held.server.address}/quick", slug="fifth", caller="fifth", within=0.2)
     assert refused.code == "upstream_busy"
+    waiting = asyncio.ensure_future(sender.send(f"{held.server.address}/quick", slug="fifth", caller="fifth"))
     elsewhere = held.server.address.replace("127.0.0.1", "localhost")
     for caller in ("user-0", "fifth"):
         assert (await sender.send(f"{elsewhere}/quick", slug="elsewhere", caller=caller)).status == 200
+    held.tell("/held/user-0/0")
+    assert (await waiting).status == 200
     await end(calls)
 
 
