@@ -3,8 +3,7 @@
 import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from socket import AF_UNSPEC, AddressFamily, socket
-from typing import Any
+from socket import AF_UNSPEC, AddressFamily
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
@@ -123,7 +122,7 @@ class AddressPolicy:
 
 
 class Gate(Resolver):
-    """Looks names up, refuses inner addresses, and opens sockets to nothing that it has not checked.
+    """Looks names up, refuses inner addresses, and checks what is connected to.
 
     The second check is on the address that is connected to, so neither a second answer of the name server (DNS
     rebinding) nor a spelling that reaches aiohttp as an address slips through.
@@ -143,12 +142,10 @@ class Gate(Resolver):
         self._inner.update((each, port) for each in addresses if not self._policy.permits(each, port, each))
         return found
 
-    def open_socket(self, address: tuple[Any, ...]) -> socket:
-        """See Resolver. Raises AddressRefused for an inner address."""
-        host, port, *_ = address[4]
+    def check(self, host: str, port: int) -> None:
+        """See Resolver. Raises AddressRefused for an inner IP address."""
         if (host, port) not in self._inner and not self._policy.permits(host, port, host):
             raise AddressRefused(_INNER)
-        return super().open_socket(address)
 
 
 def refusal(host: str, port: int) -> str:

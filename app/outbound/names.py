@@ -6,7 +6,6 @@ Names.
 """
 
 import asyncio
-import errno
 import socket
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -16,7 +15,7 @@ from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from app.outbound.causes import Shortage
+from app.outbound.causes import Shortage, is_shortage
 
 _DEADLINE = 2.0  # seconds; a name server that works takes a tenth of it
 _AT_ONCE = 32  # lookups of names that answered in time when they were last looked up, and as many of all others
@@ -24,7 +23,6 @@ _KEPT_FOR = 10.0  # seconds; getaddrinfo does not tell for how long an answer ho
 _LONGER = 600.0  # seconds for which it is kept besides while there is no thread to ask again (as RFC 8767 does)
 _MOST_KEPT = 1_024  # names
 _MOST_ADDRESSES = 32  # of one name; each is checked and may be tried. An answer over TCP has room for 4,000
-_NO_MORE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # of what the system gives
 _OF_USE = socket.AI_ADDRCONFIG & getattr(socket, "AI_MASK", -1)  # BSD takes no flag beyond its mask
 _NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 _FOUND = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
@@ -144,15 +142,8 @@ class Resolver(AbstractResolver):
             for each in await self._names.addresses(host)
         ]
 
-    def open_socket(self, address: tuple[Any, ...]) -> socket.socket:
-        """Return a socket for one of `getaddrinfo`'s results. Raises Shortage."""
-        family, kind, protocol, *_ = address
-        try:
-            return socket.socket(family, kind, protocol)
-        except OSError as error:
-            if error.errno in _NO_MORE:
-                raise Shortage from error
-            raise
+    def check(self, host: str, port: int) -> None:
+        """Raise nothing: any IP address may be connected to."""
 
     async def close(self) -> None:
         """Close nothing."""
@@ -188,7 +179,7 @@ def _more_files() -> bool:
     try:
         socket.socket().close()
     except OSError as error:
-        return error.errno not in _NO_MORE
+        return not is_shortage(error)
     return True
 
 

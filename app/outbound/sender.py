@@ -8,7 +8,7 @@ from typing import Protocol
 
 from app.outbound.addresses import AddressPolicy
 from app.outbound.body import Allowance, read_up_to
-from app.outbound.wire import BROKEN, Headers, WireError, beginning_of, exact_request, open_session
+from app.outbound.wire import BROKEN, Headers, WireError, exact_request, open_session
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONNECTING = 10.0  # seconds; a packet that is lost is sent again after 1, 3 and 7
@@ -40,6 +40,14 @@ class Sender(Protocol):
         Raises TimeoutError after it, AddressRefused, WireError, and BadAnswer (`answer_encoding_refused`).
         """
         ...
+
+
+CallParty = tuple[str, str]  # a caller and an origin
+
+
+def beginning_of(url: str) -> str:
+    """Return the origin of a URL that was checked, as it is spelled there."""
+    return "/".join(url.split("/", 3)[:3])
 
 
 class Shares:
@@ -85,19 +93,19 @@ class CallShares:
     """What there is of something for calls: each caller has a share of it (see Shares), and so has each origin.
 
     So a server that keeps what many callers sent waiting takes no more from other servers than one caller could. Of an
-    origin's share, each of its callers again has one. A party is a caller and an origin.
+    origin's share, each of its callers again has one. A party is a caller and an origin; `one_origin`: there is one.
     """
 
-    def __init__(self, whole: int) -> None:
+    def __init__(self, whole: int, *, one_origin: bool = False) -> None:
         self._callers = Shares(whole)
-        self._origins = Shares(whole)
+        self._origins = Shares(2 * whole if one_origin else whole)  # which alone has half of that
         self._both = Shares(whole)
 
-    def held(self, party: tuple[str, str]) -> int:
-        """Return how much the caller holds, whatever the origin."""
+    def held(self, party: CallParty) -> int:
+        """Return how much the caller holds, wherever."""
         return self._callers.held(party[0])
 
-    def take(self, party: tuple[str, str], amount: int) -> bool:
+    def take(self, party: CallParty, amount: int) -> bool:
         """Take so much for a call, if it may have that."""
         caller, origin = party
         at_origin = _room(self._both.held(party), self._origins.room(origin))
@@ -106,11 +114,10 @@ class CallShares:
         self.give_back(party, -amount)
         return True
 
-    def give_back(self, party: tuple[str, str], amount: int) -> None:
+    def give_back(self, party: CallParty, amount: int) -> None:
         """Give back so much of what was taken."""
-        self._callers.give_back(party[0], amount)
-        self._origins.give_back(party[1], amount)
-        self._both.give_back(party, amount)
+        for shares, each in ((self._callers, party[0]), (self._origins, party[1]), (self._both, party)):
+            shares.give_back(each, amount)
 
 
 def _room(held: int, left: int) -> int:
@@ -121,10 +128,10 @@ def _room(held: int, left: int) -> int:
 class SharedAllowance(Allowance):
     """Bytes of one body, which also come out of the shares that its caller and its origin have of all bodies."""
 
-    def __init__(self, max_bytes: int, shares: CallShares, caller: str, origin: str) -> None:
+    def __init__(self, max_bytes: int, shares: CallShares, party: CallParty) -> None:
         super().__init__(max_bytes)
         self._shares = shares
-        self._party = caller, origin
+        self._party = party
         self._taken = 0
 
     def take(self, size: int) -> int:
@@ -168,7 +175,7 @@ class AiohttpSender:
         self, method: str, url: str, headers: Headers, content: bytes | None, *, deadline: float, caller: str
     ) -> HttpAnswer:
         """See Sender."""
-        allowance = SharedAllowance(self._most_bytes, self._bodies, caller, beginning_of(url))
+        allowance = SharedAllowance(self._most_bytes, self._bodies, (caller, beginning_of(url)))
         try:
             async with (
                 asyncio.timeout_at(deadline) as limit,

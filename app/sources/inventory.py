@@ -16,6 +16,7 @@ from urllib.parse import urljoin
 import orjson
 
 from app.curation.curation import Curated, CuratedTool, curating, reserved_names
+from app.differences.operations import Changes, changes_between
 from app.documents.fetching import Documents, Fingerprint, Found
 from app.errors import Invalid, ToolsProviderError
 from app.operation.operation import Operation, ReportItem
@@ -86,13 +87,14 @@ async def read_inventory(
     *,
     uploaded: bytes | None = None,
     known: Fingerprint | None = None,
+    party: str,
 ) -> Inventory:
-    """Read the source's document. `names` are kept; `request` is what the admin sent, for the advice in a refusal.
+    """Read the source's document for a `party`. `names` are kept; `request` is what the admin sent, for a refusal.
 
     Raises what `Documents.read` raises, and Invalid (`base_url_refused`).
     """
     kept = {**reserved_names(source.stated_overrides), **names}
-    found = await documents.read(source.url or None, source.slug, kept, uploaded, known)
+    found = await documents.read(source.url or None, source.slug, kept, uploaded, known, party=party)
     return await asyncio.to_thread(_placed, found, source, request)
 
 
@@ -134,6 +136,7 @@ class Curator:
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
+        self._comparing = asyncio.Lock()
 
     async def curated(self, source: Source, operations: Sequence[Operation]) -> Curated:
         """Return the operations as the source's admins chose and shaped them."""
@@ -152,6 +155,11 @@ class Curator:
                         break
                 await asyncio.sleep(0)
         return Curated.of(made, bound)
+
+    async def changes(self, before: Sequence[Operation], after: Sequence[Operation], now: datetime) -> Changes:
+        """Return what has changed; of all sources one is compared at a time, beside the event loop."""
+        async with self._comparing:
+            return await asyncio.to_thread(changes_between, before, after, now)
 
     async def enter(self, inventory: Inventory, source: Source) -> Curated:
         """Note in the source what it offers, and return what agents see of it."""

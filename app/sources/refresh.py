@@ -1,13 +1,12 @@
 """A source's document is read again, because an admin asks for it or because it is due."""
 
-import asyncio
 from dataclasses import dataclass
 from functools import partial
 
 from app.audit.outcome import Outcome
-from app.differences.operations import Changes, changes_between
+from app.differences.operations import Changes
 from app.documents.fetching import Documents, Fingerprint, Unchanged
-from app.errors import Conflict, ToolsProviderError
+from app.errors import Conflict, ToolsProviderError, Unavailable
 from app.identity.agent_token import AgentToken
 from app.memory import Leases
 from app.sources.forms import SourceRead
@@ -15,6 +14,8 @@ from app.sources.inventory import Inventory, fingerprint_of, note_failure, note_
 from app.sources.repository import SourceRepository, Sources, changed_meanwhile
 from app.sources.tables import Source
 from app.sources.writing import Writing, enter_source
+
+_SCHEDULE = ""  # the party of refreshes that nobody asked for; no subject is empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,12 @@ class Refresh:
                 raise _nothing_to_fetch()
             try:
                 fingerprint = None if force else fingerprint_of(known)
-                inventory = await read_inventory(self._documents, known, names, {}, known=fingerprint)
+                party = _SCHEDULE if outcome.agent is None else outcome.agent.subject
+                inventory = await read_inventory(self._documents, known, names, {}, known=fingerprint, party=party)
             except Unchanged as unchanged:
                 return await self._store_unchanged(known, unchanged.fingerprint, outcome)
+            except Unavailable:  # we are busy, which says nothing of the document
+                raise
             except ToolsProviderError as failure:
                 await self._mark_stale(known, failure, outcome)
                 raise
@@ -66,7 +70,7 @@ class Refresh:
             stored = await sources.inventory(known)
         curator = self._writing.curator
         before, after = await curator.seen(stored, known), await curator.seen(inventory, known)
-        changes = await asyncio.to_thread(changes_between, before, after, self._writing.now())
+        changes = await curator.changes(before, after, self._writing.now())
         async with self._writing.edit() as edit:
             source = await _unaltered(edit.sources, known)
             await edit.sources.replace_operations(source.id, inventory.operations, inventory.report, changes)

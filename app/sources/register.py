@@ -40,7 +40,9 @@ class Register:
             source.slug = await _free_slug(sources, create)
         enter_source(outcome, source)
         await self._rules.check_upstreams(source)
-        inventory = await read_inventory(self._documents, source, {}, create.stated(), uploaded=create.document)
+        inventory = await read_inventory(
+            self._documents, source, {}, create.stated(), uploaded=create.document, party=admin.subject
+        )
         note_reading(source, inventory.fingerprint, source.created_at)
         curated = await self._writing.curator.enter(inventory, source)
         check_overrides(source.slug, source.stated_overrides, curated, inventory.names)

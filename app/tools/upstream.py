@@ -18,6 +18,7 @@ from app.circuit_breaker import Attempt, CircuitBreaker, CircuitOpen
 from app.errors import BadAnswer, DeadlineExceeded, Unavailable
 from app.outbound import (
     AddressRefused,
+    CallParty,
     CallShares,
     Cause,
     Headers,
@@ -37,8 +38,6 @@ _MOST_IN_ALL = 512  # calls to all origins, each with a connection; many systems
 _MOST_WAITING = 256  # calls that wait for others to one origin to end, and as many for others to any
 _CANNOT_ANSWER = frozenset({502, 503, 504})  # by a proxy before it, or by itself (RFC 9110 section 15.6)
 _UNREADABLE = frozenset({"framing", "header_too_large"})  # an answer, whatever it is worth
-
-_Party = tuple[str, str]  # a caller, and the origin that it calls
 
 _log = structlog.get_logger(__name__)
 
@@ -70,7 +69,7 @@ class Upstream:
         self._failure_threshold = failure_threshold
         self._recovery_timeout = recovery_timeout
         self._most_in_flight = most_in_flight
-        self._in_all = _Slots(CallShares, most_in_all)
+        self._in_all = _Slots(CallShares(most_in_all))
         self._lanes: dict[tuple[str, int], _Lane] = {}
 
     async def send(
@@ -175,7 +174,9 @@ class Upstream:
                 recovery_timeout=self._recovery_timeout,
                 on_change=self._telemetry.breaker_changed,
             )
-            lane = self._lanes[slug, server] = _Lane(origin, breaker, _Slots(Shares, self._most_in_flight))
+            lane = self._lanes[slug, server] = _Lane(
+                origin, breaker, _Slots(CallShares(self._most_in_flight, one_origin=True))
+            )
         return lane
 
 
@@ -201,42 +202,42 @@ def _judged(answer: HttpAnswer, attempt: Attempt, request: UpstreamRequest) -> H
 
 
 class _Slots:
-    """So many calls at a time, to one origin or to all, and each party's share of them: a caller's, at an origin.
+    """So many calls at a time, to one origin or to all, and each party's share of them (see CallShares).
 
     Whoever may have no more waits; of those who wait, the caller with the fewest calls under way is next.
     """
 
-    def __init__(self, shares: type[Shares] | type[CallShares], most: int) -> None:
-        self._under_way = shares(most)
-        self._places = shares(_MOST_WAITING)
-        self._waiting: dict[_Party, deque[asyncio.Future[None]]] = {}
+    def __init__(self, shares: CallShares) -> None:
+        self._under_way = shares
+        self._places = Shares(_MOST_WAITING)
+        self._waiting: dict[CallParty, deque[asyncio.Future[None]]] = {}
 
-    async def take(self, party: _Party, deadline: float) -> bool:
+    async def take(self, party: CallParty, deadline: float) -> bool:
         """Take a slot; returns whether others had to end first. Raises Unavailable (`upstream_busy`)."""
         if self._under_way.take(party, 1):  # nobody waits who may have it: see give_back
             return False
-        if not self._places.take(party, 1):
+        if not self._places.take(party[0], 1):
             raise _busy()
         try:
             await self._turn(party, deadline)
         finally:
-            self._places.give_back(party, 1)
+            self._places.give_back(party[0], 1)
         return True
 
-    def give_back(self, party: _Party) -> None:
+    def give_back(self, party: CallParty) -> None:
         """Give a slot back: to whoever waits."""
         self._under_way.give_back(party, 1)
-        while (following := self._next()) is not None:
+        while (following := self._following()) is not None:
             turn = self._waiting[following][0]
             self._leave(following, turn)
             turn.set_result(None)
 
-    def _next(self) -> _Party | None:
-        """Take a slot for the first of those who wait that may have one."""
+    def _following(self) -> CallParty | None:
+        """Take a slot for one of those who wait and may have it, and return who that is."""
         waiting = sorted(self._waiting, key=self._under_way.held)
         return next((party for party in waiting if self._under_way.take(party, 1)), None)
 
-    async def _turn(self, party: _Party, deadline: float) -> None:
+    async def _turn(self, party: CallParty, deadline: float) -> None:
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(party, deque()).append(turn)
         is_taken = False
@@ -252,7 +253,7 @@ class _Slots:
             elif not is_taken:
                 self._leave(party, turn)
 
-    def _leave(self, party: _Party, turn: asyncio.Future[None]) -> None:
+    def _leave(self, party: CallParty, turn: asyncio.Future[None]) -> None:
         self._waiting[party].remove(turn)
         if not self._waiting[party]:
             del self._waiting[party]

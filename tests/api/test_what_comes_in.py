@@ -1,10 +1,12 @@
 """What a client may send before anybody knows who it is, and how long it may take, as raw sockets show it."""
 
+import asyncio
 import json
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from app.api.http.connections import SURPLUS, payer_of
+from app.api.http.connections import SURPLUS, Turns, payer_of
 from app.api.http.protocol import bounded
 from app.api.http.untaken import GRACE
 from app.main import create_app
@@ -70,7 +72,8 @@ def hasty(
 def no_fault(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """What the loop says about a protocol that failed is in no test's way, so it is looked for."""
     yield
-    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+    records = [*caplog.get_records("call"), *caplog.records]
+    assert [record.getMessage() for record in records if record.name in {"asyncio", "uvicorn.error"}] == []
 
 
 def connected(provider: RunningProvider, address: str = "127.0.0.1") -> socket.socket:
@@ -438,6 +441,19 @@ def test_who_has_the_most_connections_makes_room_for_others(small: RunningProvid
         assert statuses(other) == 200
 
 
+@pytest.mark.anyio
+async def test_those_who_send_many_requests_at_once_wait_for_their_own() -> None:
+    turns, loop, begun = Turns(), asyncio.get_running_loop(), list[str]()
+    for sender in ["many"] * 100 + ["one"] * 2 + ["many"]:
+        turns.begin(loop, sender, partial(begun.append, sender))
+    for rounds in range(1, 104):
+        assert len(begun) == rounds
+        await asyncio.sleep(0)
+    assert begun[:6] == ["many", "many", "one", "many", "one", "many"]
+    turns.begin(loop, "late", partial(begun.append, "late"))
+    assert begun[103:] == ["late"]
+
+
 def test_connections_are_counted_for_one_subscriber() -> None:
     ours = ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9%eth0")
     assert len({payer_of((address, 1)) for address in ours}) == 1
@@ -459,6 +475,25 @@ def test_idle_connections_make_room(small: RunningProvider) -> None:
             assert statuses(new) == 200
         assert [pending(connection) for connection in idle].count(True) == 3
         assert received(idle[0]) == b""
+
+
+def test_connections_whose_answers_are_not_taken_make_room_for_others(small: RunningProvider) -> None:
+    with ExitStack() as open_now:
+        for _ in range(MOST):
+            deaf = open_now.enter_context(connected(small))
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            deaf.sendall(GET % b"/static/swagger-ui-bundle.js" * 10)
+            assert statuses(deaf) == 200
+
+        def status_of_another() -> int:
+            with connected(small, "127.0.0.2") as other:
+                other.sendall(GET % b"/openapi.json")
+                return statuses(other)
+
+        until = time.monotonic() + 5  # until what the system keeps of the answers is full
+        while (status := status_of_another()) != 200 and time.monotonic() < until:
+            pass
+        assert status == 200
 
 
 def test_those_above_the_limit_do_not_grow_in_number_either(small: RunningProvider) -> None:
@@ -494,6 +529,8 @@ def test_large_bodies_at_once_have_a_bound_and_small_ones_pass(small: RunningPro
         assert b"server_busy" in refusal
         assert statuses(sent("johndoe", small_body, len(small_body))) == 200
         assert not pending(sent("chef", large, len(large) + 1))
+        assert statuses(sent("chef", large, len(large) + 1)) == 503
+        assert not pending(sent("admin", large, len(large) + 1))
         for connection in held:
             connection.close()
         again = sent("johndoe", large, len(large) + 1)
@@ -523,6 +560,17 @@ def while_others_are_closed_for_their_silence(provider: RunningProvider, seconds
     while time.monotonic() - began < seconds:
         with connected(provider) as silent:
             assert received(silent) == b""
+
+
+def test_a_client_that_leaves_a_long_answer_with_requests_behind_it_is_no_fault(provider: RunningProvider) -> None:
+    with connected(provider) as leaving:
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        leaving.sendall(GET % b"/static/swagger-ui-bundle.js" * 10)
+        until = time.monotonic() + 1  # until what the system keeps of the answers is full
+        while time.monotonic() < until:
+            assert provider.http.get("/health").status_code == 200
+    for _ in range(20):  # turns of the loop, in which it meets the end
+        assert provider.http.get("/health").status_code == 200
 
 
 def test_a_body_whose_answer_has_been_given_is_dropped_for_a_while(

@@ -136,10 +136,36 @@ async def test_what_we_lack_ourselves_says_nothing_of_the_identity_provider(
     assert state_of(breaker) == "closed"
 
 
+@pytest.mark.parametrize("odd", ["audience", "subject"])
+async def test_what_one_audience_or_one_user_makes_it_fail_at_is_no_one_else_s_loss(
+    guarded: GuardedExchanger, agents: Agents, issuer: Issuer, odd: str
+) -> None:
+    parties = {"audience": "menu", "subject": "johndoe"}
+    other = {"audience": "orders", "subject": "chef"}
+
+    async def exchanged(audience: str, subject: str) -> str:
+        agent = await agents.agent(sub=subject)
+        issuer.exchange = lambda form: (
+            Answer(500) if parties[odd] in (form["audience"], subject) else Answer(body=issuer.issue(form, sub=subject))
+        )
+        try:
+            await guarded.exchange(agent, ExchangeTarget(audience))
+        except Unavailable as failure:
+            return failure.code
+        return "ok"
+
+    for _ in range(THRESHOLD):
+        for stated in (parties, {**other, odd: parties[odd]}):
+            assert await exchanged(**stated) in ("idp_broken", "circuit_open")
+    assert await exchanged(**parties) == "circuit_open"
+    assert await exchanged(**{**parties, odd: other[odd]}) == "ok"
+    assert await exchanged(**other) == "ok"
+
+
 async def test_it_heals_with_one_probe(
     guarded: GuardedExchanger, breaker: CircuitBreaker, agents: Agents, issuer: Issuer, clock: Clock
 ) -> None:
-    issuer.exchange = lambda _: Answer(500)
+    issuer.exchange = lambda _: Answer(429)
     for _ in range(THRESHOLD):
         await code_of(guarded, agents)
     clock.advance(30)

@@ -539,6 +539,7 @@ async def test_a_source_with_an_audience_of_ours_is_told_so(
         ),
         ({"iat": NOW + 31}, "correct the clocks"),
         ({"exp": NOW + 86_401}, "Clients > 'exchange-client' > Advanced > Access Token Lifespan"),
+        ({"groups": ["g" * 50_000]}, "groups or roles away from Clients > 'exchange-client' > Client scopes"),
     ],
 )
 async def test_what_is_configured_wrongly_is_told_with_what_to_change(

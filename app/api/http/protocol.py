@@ -5,7 +5,9 @@ from asyncio import AbstractEventLoop, Protocol, Transport
 from functools import partial
 from typing import Any, cast
 
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from app.api.http.connections import Connections, payer_of
@@ -84,6 +86,10 @@ class BoundedProtocol(RefusingProtocol):
         if self.part != IDLE and not self.deaf:
             self._is_incomplete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self.answered = cycle
+        self._connections.turns.begin(self.loop, self.payer, partial(super()._start_asgi_task, cycle, app))
+
     def pause_writing(self) -> None:
         """See asyncio."""
         super().pause_writing()
@@ -115,7 +121,7 @@ class BoundedProtocol(RefusingProtocol):
 
     def waits_for_client(self) -> bool:
         """See Connection."""
-        return self.due < math.inf
+        return self.due < math.inf or self.untaken.by < math.inf
 
     def give_way(self) -> None:
         """See Connection."""
@@ -140,7 +146,7 @@ class BoundedProtocol(RefusingProtocol):
 
     def not_taken(self) -> None:
         """See Connection."""
-        agent = cast("dict[str, Any]", self.scope).get("agent")
+        agent = None if self.answered is None else cast("dict[str, Any]", self.answered.scope).get("agent")
         self.untaken.overdue(self.payer if agent is None else agent.subject)
 
     def on_message_begin(self) -> None:

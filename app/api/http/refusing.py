@@ -11,6 +11,7 @@ from typing import Any, NoReturn, cast
 
 import httptools
 from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from app.api.http.bodies import REFUSAL
@@ -30,7 +31,7 @@ class Stopped(Exception):
 class RefusingProtocol(OneProtocol):
     """`part` is what is read, `due` when the client must have sent it; it is infinite while nothing is waited for.
 
-    Of a connection that is `deaf`, what comes is not read any more.
+    Of a connection that is `deaf`, what comes is not read any more. `answered` is the request whose turn it is.
     """
 
     def __init__(
@@ -44,8 +45,16 @@ class RefusingProtocol(OneProtocol):
         self.part = IDLE
         self.due = math.inf
         self.deaf = False
+        self.answered: RequestResponseCycle | None = None
         self._refusal: ToolsProviderError | None = None
         self._dropped = 0
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio; uvicorn tells only the request that was read last that its client has left."""
+        if self.answered is not None and not self.answered.response_complete:
+            self.answered.disconnected = True
+            self.answered.message_event.set()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""

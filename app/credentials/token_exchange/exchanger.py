@@ -42,6 +42,10 @@ class Inconclusive(Unavailable):
     """
 
 
+class Down(Unavailable):
+    """Whoever had asked, and for whatever, would have met this: no connection, or too many requests."""
+
+
 class TokenExchanger(Protocol):
     """Exchanges an agent's token for one of the target's audience (RFC 8693)."""
 

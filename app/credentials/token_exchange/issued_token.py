@@ -15,6 +15,7 @@ from app.identity.signed_claims import signed_claims
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
 
+_LONGEST = 65_536  # characters; many servers take headers of 8 KiB, and thousands of tokens are kept
 _LONGEST_LIFE = 86_400  # seconds; an API needs it for one call
 
 _UNUSABLE = "What the identity provider returned cannot be used: {reason}. Nothing was sent to the upstream. {cure}"
@@ -37,6 +38,11 @@ _TOO_LONG = "it is valid for more than a day"
 _SHORTEN = (
     "An operator shortens it: in Keycloak, Clients > {client} > Advanced > Access Token Lifespan, or Realm settings > "
     "Tokens."
+)
+_OVER_LENGTH = f"it has more than {_LONGEST} characters"
+_FEWER_CLAIMS = (
+    "An operator gives it fewer claims: in Keycloak, takes client scopes with groups or roles away from Clients > "
+    "{client} > Client scopes."
 )
 _NOT_GRANTED = (
     "The identity provider did not grant: {missing}. Either the user lacks the role that the scope demands, or the "
@@ -77,6 +83,8 @@ class IssuedTokenCheck:
         value = _bearer(answer)
         if value == agent.value:
             raise _unusable("the agent's own token came back")
+        if len(value) > _LONGEST:
+            raise self._misconfigured(_OVER_LENGTH, _FEWER_CLAIMS)
         try:
             claims = await signed_claims(value, self._keys)
         except SignatureRefused:

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from app.credentials.token_exchange.exchanger import ExchangedToken, ExchangeTarget, Inconclusive
+from app.credentials.token_exchange.exchanger import Down, ExchangedToken, ExchangeTarget, Inconclusive
 from app.credentials.token_exchange.issued_token import IssuedTokenCheck
 from app.credentials.token_exchange.refusals import refusal_of
 from app.errors import BadAnswer, InvalidAgentToken, TooLarge, Unavailable
@@ -84,7 +84,7 @@ class KeycloakExchanger:
             _log.warning("the identity provider cannot be reached", extra=told)
             if cause.reason == "shortage":
                 raise Inconclusive("idp_unreachable", _NO_ROOM) from None
-            raise Unavailable("idp_unreachable", _UNREACHABLE) from None
+            raise (Unavailable if cause.connected else Down)("idp_unreachable", _UNREACHABLE) from None
         except InvalidAgentToken:
             if await self._watch.differs():
                 raise issuer_mismatch() from None
@@ -126,7 +126,7 @@ class KeycloakExchanger:
     def _read(self, status: int, headers: httpx.Headers, body: bytes, target: ExchangeTarget) -> dict[str, Any]:
         """Return the members of a token answer; raises what anything else means."""
         if status == 429:
-            raise Unavailable("idp_overloaded", _OVERLOADED, _retry_after(headers))
+            raise Down("idp_overloaded", _OVERLOADED, _retry_after(headers))
         if status >= 500:
             raise Unavailable("idp_broken", _BROKEN, _retry_after(headers))
         members = members_of(body)
