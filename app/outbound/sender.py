@@ -42,6 +42,9 @@ class Sender(Protocol):
         ...
 
 
+CallParty = tuple[str, str]  # a caller and an origin
+
+
 def beginning_of(url: str) -> str:
     """Return the origin of a URL that was checked, as it is spelled there."""
     return "/".join(url.split("/", 3)[:3])
@@ -90,29 +93,31 @@ class CallShares:
     """What there is of something for calls: each caller has a share of it (see Shares), and so has each origin.
 
     So a server that keeps what many callers sent waiting takes no more from other servers than one caller could. Of an
-    origin's share, each of its callers again has one.
+    origin's share, each of its callers again has one. A party is a caller and an origin; `one_origin`: there is one.
     """
 
-    def __init__(self, whole: int) -> None:
+    def __init__(self, whole: int, *, one_origin: bool = False) -> None:
         self._callers = Shares(whole)
-        self._origins = Shares(whole)
+        self._origins = Shares(2 * whole if one_origin else whole)  # which alone has half of that
         self._both = Shares(whole)
 
-    def take(self, caller: str, origin: str, amount: int) -> bool:
+    def held(self, party: CallParty) -> int:
+        """Return how much the caller holds, wherever."""
+        return self._callers.held(party[0])
+
+    def take(self, party: CallParty, amount: int) -> bool:
         """Take so much for a call, if it may have that."""
-        at_origin = _room(self._both.held((caller, origin)), self._origins.room(origin))
+        caller, origin = party
+        at_origin = _room(self._both.held(party), self._origins.room(origin))
         if amount > min(at_origin, self._callers.room(caller)):
             return False
-        self._hold(caller, origin, amount)
+        self.give_back(party, -amount)
         return True
 
-    def give_back(self, caller: str, origin: str, amount: int) -> None:
+    def give_back(self, party: CallParty, amount: int) -> None:
         """Give back so much of what was taken."""
-        self._hold(caller, origin, -amount)
-
-    def _hold(self, caller: str, origin: str, amount: int) -> None:
-        for shares, party in ((self._callers, caller), (self._origins, origin), (self._both, (caller, origin))):
-            shares.give_back(party, -amount)
+        for shares, each in ((self._callers, party[0]), (self._origins, party[1]), (self._both, party)):
+            shares.give_back(each, amount)
 
 
 def _room(held: int, left: int) -> int:
@@ -123,24 +128,23 @@ def _room(held: int, left: int) -> int:
 class SharedAllowance(Allowance):
     """Bytes of one body, which also come out of the shares that its caller and its origin have of all bodies."""
 
-    def __init__(self, max_bytes: int, shares: CallShares, caller: str, origin: str) -> None:
+    def __init__(self, max_bytes: int, shares: CallShares, party: CallParty) -> None:
         super().__init__(max_bytes)
         self._shares = shares
-        self._caller = caller
-        self._origin = origin
+        self._party = party
         self._taken = 0
 
     def take(self, size: int) -> int:
         """See Allowance."""
         kept = super().take(size)
-        if not self._shares.take(self._caller, self._origin, kept):
+        if not self._shares.take(self._party, kept):
             return 0
         self._taken += kept
         return kept
 
     def give_back(self) -> None:
         """Give back all that was taken."""
-        self._shares.give_back(self._caller, self._origin, self._taken)
+        self._shares.give_back(self._party, self._taken)
 
 
 class AiohttpSender:
@@ -171,7 +175,7 @@ class AiohttpSender:
         self, method: str, url: str, headers: Headers, content: bytes | None, *, deadline: float, caller: str
     ) -> HttpAnswer:
         """See Sender."""
-        allowance = SharedAllowance(self._most_bytes, self._bodies, caller, beginning_of(url))
+        allowance = SharedAllowance(self._most_bytes, self._bodies, (caller, beginning_of(url)))
         try:
             async with (
                 asyncio.timeout_at(deadline) as limit,

@@ -5,18 +5,14 @@ No session has a timeout of its own: a timeout for each read does not limit a se
 """
 
 import asyncio
-import errno
-import os
 import re
-import ssl
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import cache, partial
+from functools import partial
 from socket import socket
 from typing import Any
 
 import aiohttp
-import httpx
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.http import HttpProcessingError, RawResponseMessage
@@ -24,7 +20,8 @@ from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from yarl import URL
 
 from app.outbound.addresses import AddressPolicy, Gate
-from app.outbound.causes import Shortage, TellingSSLObject, cause_of, is_shortage
+from app.outbound.authorities import trusted_authorities
+from app.outbound.causes import Shortage, cause_of, is_shortage
 from app.outbound.names import Names, Resolver
 
 OWN_HEADERS = (("accept-encoding", "identity"), ("user-agent", "mcp-tools-provider"))
@@ -206,6 +203,13 @@ class _OneAnswer(ResponseHandler):
         """Drop what has not been sent."""
         self.abort()
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """See asyncio. What was wrong with the answer stays the reason, not that it is not complete now."""
+        broken = self.exception()
+        super().connection_lost(exc)
+        if self._body is not None and isinstance(broken, HttpProcessingError):
+            self._body.set_exception(broken)
+
     def _end(self) -> None:
         self.force_close()
         if self.transport is not None:
@@ -220,25 +224,6 @@ class _OneAnswer(ResponseHandler):
             return found.end()
         self._before = (before + data[max(start, len(data) - 2) :])[-2:]
         return 0
-
-
-@cache
-def trusted_authorities() -> ssl.SSLContext:
-    """Return the TLS context of all connections: it trusts public authorities, or those of SSL_CERT_FILE or _DIR.
-
-    Raises ValueError, which names the variable, if they cannot be read.
-    """
-    name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
-    stated = os.environ.get(name, "")
-    try:
-        if stated and name == "SSL_CERT_DIR" and not any(map(os.path.isdir, stated.split(os.pathsep))):
-            raise NotADirectoryError(errno.ENOTDIR, "it is no folder")  # OpenSSL would trust nobody and say nothing
-        context = httpx.create_ssl_context()
-    except OSError as error:
-        why = error.strerror if not isinstance(error, ssl.SSLError) else "it holds no certificates in PEM"
-        raise ValueError(f"{name}: {stated} cannot be read ({why}).") from None
-    context.sslobject_class = TellingSSLObject
-    return context
 
 
 class WireError(Exception):

@@ -14,9 +14,9 @@ from jsonschema_rs import Draft202012Validator, ValidationError
 
 from app.errors import Invalid, Violation
 from app.operation.checking import UnusableSchema, validator_of
+from app.operation.effort import Checker
 from app.operation.operation import Json
 from app.operation.pointers import join
-from app.tools.checking import Checker
 
 MOST_TOLD = 5  # violations that the detail of the failure tells itself
 BEYOND_64_BITS = "is an integer of more than 64 bits; send it as a string if the tool takes one"

@@ -415,3 +415,25 @@ async def test_a_server_inside_is_refused(make_world: MakeWorld, site: Site) -> 
         with pytest.raises(Invalid) as refused:
             await strict.register(site.url, slug="s", other_servers=[{"origin": origin}])
         assert refused.value.code == "address_refused"
+
+
+async def test_names_of_operations_that_are_gone_are_kept_up_to_a_limit_the_oldest_forgotten_first(
+    world: World, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.sources.repository._MOST_GONE", 3)
+    for number in range(6):
+        content = document(f"/{number}")
+        content["paths"][f"/{number}"]["get"]["operationId"] = "same"
+        site.serve(content)
+        if number:
+            await world.sources.refresh("shop", ADMIN)
+        else:
+            await world.register(site.url, slug="shop")
+    first = document("/0")
+    first["paths"]["/0"]["get"]["operationId"] = "other"
+    first["paths"]["/4"] = {"get": {"operationId": "other", "responses": {}}}
+    site.serve(first)
+    await world.sources.refresh("shop", ADMIN)
+    names = world.tools("shop")
+    assert "other" in names
+    assert len([name for name in names if name.startswith("same")]) == 1

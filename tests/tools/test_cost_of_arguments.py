@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from app.errors import Invalid
+from app.operation.schemas import loosened
 from app.tools.arguments import AT_ONCE, ArgumentRules, TakesLonger
-from app.tools.schemas import loosened
 from tests.tools.test_arguments import violations
 
 Json = dict[str, Any]
