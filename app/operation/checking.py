@@ -1,14 +1,10 @@
-"""What checks values against a schema, and which keywords it can check.
-
-The engine holds the interpreter's lock while it does.
-"""
+"""What checks values against a schema. The engine holds the interpreter's lock while it does."""
 
 from functools import lru_cache
 
-from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, ValidationError, meta
+from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, ValidationError
 
 from app.operation.operation import Value
-from app.operation.text import is_presentable
 
 LARGEST_PATTERN = 1_000_000  # bytes of its automaton
 ALL_AUTOMATA = 10_000_000  # bytes for all patterns of a schema; some 50 ms to make
@@ -40,13 +36,6 @@ def validator_of(
         )
     except (ValidationError, ReferencingError, ValueError) as error:
         raise UnusableSchema(type(error).__name__) from error
-
-
-def is_usable(keyword: str, value: Value) -> bool:
-    """Whether the meta-schema of 2020-12 allows the keyword that value, and models may see it."""
-    if keyword == "pattern":
-        return isinstance(value, str) and is_pattern(value)
-    return is_presentable(value) and meta.is_valid({keyword: value})
 
 
 @lru_cache(maxsize=4_096)

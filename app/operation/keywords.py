@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12 in tools: the keywords that hold schemas, and how many of them may meet at one value.
+"""JSON Schema 2020-12 in tools: its keywords, and how many schemas may meet at one value.
 
 Alternatives that describe the same member multiply from level to level: two at each of thirty levels are 2^30 visits to
 the innermost value. The validator remembers what it knows only where a definition leads back to itself.
@@ -7,7 +7,11 @@ the innermost value. The validator remembers what it knows only where a definiti
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from jsonschema_rs import meta
+
+from app.operation.checking import is_pattern
 from app.operation.operation import Json, Value
+from app.operation.text import is_presentable
 
 SUBSCHEMAS = frozenset(
     {
@@ -29,6 +33,13 @@ _LEADING = SUBSCHEMAS | SUBSCHEMA_LISTS | SUBSCHEMA_MAPS | {"$ref"}
 
 _Key = tuple[int, int]  # a schema, by the rank of the definition that it stands in, and its id
 _State = Mapping[_Key, int]  # how often each is applied to one value
+
+
+def is_usable(keyword: str, value: Value) -> bool:
+    """Whether the meta-schema of 2020-12 allows the keyword that value, and models may see it."""
+    if keyword == "pattern":
+        return isinstance(value, str) and is_pattern(value)
+    return is_presentable(value) and meta.is_valid({keyword: value})
 
 
 def is_laborious(root: Json, most: int) -> bool:

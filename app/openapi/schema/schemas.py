@@ -13,8 +13,8 @@ from functools import cached_property
 from app.openapi.schema import anchors, dialects, discriminators, exactness
 from app.openapi.schema.definitions import Definition
 from app.openapi.schema.meaning import ALONE, CLOSING, Meaning, View, without_need_of
-from app.operation.checking import is_pattern, is_usable
-from app.operation.keywords import ALTERNATIVES, IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
+from app.operation.checking import is_pattern
+from app.operation.keywords import ALTERNATIVES, IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, is_usable
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable, join, last_name, remark
 from app.operation.text import LONGEST_NAME, definition_name, hides_something, short_examples, shortened
