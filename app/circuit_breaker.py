@@ -14,8 +14,7 @@ import pybreaker
 from app.telemetry import BreakerState
 
 _PROBE_PAUSE = 1.0  # seconds that callers are told to wait while a probe is out
-_EVERYBODY = 2  # callers who met failures: more change nothing
-_MOST_ANSWERED = 64  # callers of whom it is known; each may meet one more failure when nobody is answered any more
+_MOST_ANSWERED = 64  # parties of which it is known; each may meet one more failure when nobody is answered any more
 
 _STATES: dict[str, BreakerState] = {
     pybreaker.STATE_CLOSED: "closed",
@@ -35,11 +34,12 @@ class CircuitOpen(Exception):
 class Attempt:
     """One admitted attempt. Whoever makes it says how it went; if nothing is said, it does not count.
 
-    `caller` is who met a failure, None when anyone would have met it.
+    `parties` are who may alone have met a failure; none when anyone would have met it.
     """
 
-    def __init__(self, caller: str | None) -> None:
-        self.caller = caller
+    def __init__(self, parties: frozenset[str]) -> None:
+        self.parties = parties
+        self.anyone = not parties
         self.outcome: Literal["succeeded", "failed"] | None = None
 
     def succeeded(self) -> None:
@@ -49,16 +49,16 @@ class Attempt:
     def failed(self, *, anyone: bool = False) -> None:
         """The other side could not answer; `anyone`: whoever had asked, and whatever for."""
         self.outcome = "failed"
-        if anyone:
-            self.caller = None
+        self.anyone = self.anyone or anyone
 
 
 class CircuitBreaker:
     """Opens after `failure_threshold` failures in a row; after `recovery_timeout` seconds one probe decides.
 
-    Open for failures that one caller alone has met, it keeps out that caller alone: others are admitted, and an answer
-    to one of them closes it. A failure of a second one keeps out everybody but those who were answered within
-    `recovery_timeout` and have met no failure since: two callers who fail on purpose close it for none of them.
+    An attempt has parties: a caller, and it may be whatever it asks for. Open for failures that have a party in common,
+    it keeps out attempts of that party alone: others are admitted, and an answer to one of them closes it. Failures
+    that have none in common keep out everybody but those who were answered within `recovery_timeout` and have met no
+    failure since: two callers who fail on purpose close it for none of them.
 
     `on_change` is told the first state too, so that a breaker that never opened can be seen. `clock` counts seconds.
     """
@@ -79,8 +79,9 @@ class CircuitBreaker:
         self._opened_at = 0.0
         self._period = 0
         self._probe_is_out = False
-        self._met_by: set[str | None] = set()
-        self._answered: dict[str | None, float] = {}  # when, the latest last
+        self._failed: frozenset[str] | None = None  # what all failures in a row have in common
+        self._anyone = False
+        self._answered: dict[frozenset[str], float] = {}  # when, the latest last
         self._breaker = pybreaker.CircuitBreaker(
             fail_max=failure_threshold, throw_new_error_on_trip=False, name=name, listeners=[_Listener(self._changed)]
         )
@@ -99,16 +100,16 @@ class CircuitBreaker:
         return _PROBE_PAUSE if self._probe_is_out else 0.0
 
     @contextmanager
-    def attempt(self, caller: str | None = None) -> Iterator[Attempt]:
+    def attempt(self, *parties: str) -> Iterator[Attempt]:
         """Admit one attempt, whose outcome counts when the block ends; raises CircuitOpen.
 
-        `caller` is whoever may have caused a failure by what it asked for. Ending without an outcome (cancelled,
-        refused before it was sent) changes nothing and lets another probe out. An outcome that arrives after the state
-        has changed is too old to count.
+        `parties` are those of whom each may have caused a failure by what it asked for. Ending without an outcome
+        (cancelled, refused before it was sent) changes nothing and lets another probe out. An outcome that arrives
+        after the state has changed is too old to count.
         """
-        is_probe = not self._concerns_another(caller) and self._admits_probe()
+        attempt = Attempt(frozenset(parties))
+        is_probe = not self._concerns_others(attempt.parties) and self._admits_probe()
         period = self._period
-        attempt = Attempt(caller)
         try:
             yield attempt
         finally:
@@ -120,12 +121,13 @@ class CircuitBreaker:
         """Tell nobody of changes any more: what it guarded is gone, and attempts still under way concern nobody."""
         self._on_change = None
 
-    def _concerns_another(self, caller: str | None) -> bool:
-        """Whether it is others, and not this caller, that are kept out."""
-        if self.state == "closed" or not self._met_by.isdisjoint({caller, None}):
+    def _concerns_others(self, parties: frozenset[str]) -> bool:
+        """Whether it is others, and not these, that are kept out."""
+        if self.state == "closed" or self._anyone:
             return False
-        answered = self._answered.get(caller, -math.inf)
-        return len(self._met_by) == 1 or self._clock() - answered < self._recovery_timeout
+        if self._failed:
+            return not self._failed <= parties
+        return self._clock() - self._answered.get(parties, -math.inf) < self._recovery_timeout
 
     def _admits_probe(self) -> bool:
         """Whether the attempt that begins now is a probe; raises CircuitOpen if there must be none."""
@@ -138,23 +140,23 @@ class CircuitBreaker:
 
     def _count(self, attempt: Attempt) -> None:
         if attempt.outcome == "succeeded":
-            self._met_by.clear()
-            self._note_answer(attempt.caller)
+            self._failed, self._anyone = None, False
+            self._note_answer(attempt.parties)
             if self.state == "open":
                 self._breaker.close()
             else:
                 self._breaker.call(_succeed)
         elif attempt.outcome == "failed":
-            if len(self._met_by) < _EVERYBODY:
-                self._met_by.add(attempt.caller)
-            self._answered.pop(attempt.caller, None)
+            self._failed = attempt.parties if self._failed is None else self._failed & attempt.parties
+            self._anyone = self._anyone or attempt.anyone
+            self._answered.pop(attempt.parties, None)
             if self.state != "open":
                 with suppress(_Failure):
                     self._breaker.call(_fail)
 
-    def _note_answer(self, caller: str | None) -> None:
-        self._answered.pop(caller, None)
-        self._answered[caller] = self._clock()
+    def _note_answer(self, parties: frozenset[str]) -> None:
+        self._answered.pop(parties, None)
+        self._answered[parties] = self._clock()
         if len(self._answered) > _MOST_ANSWERED:
             del self._answered[next(iter(self._answered))]
 

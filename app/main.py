@@ -94,8 +94,6 @@ def create_app(settings: Settings) -> FastAPI:
         settings.public_url,
         _VERSION,
         lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
         redirect_slashes=False,
         strict_content_type=False,  # api/http/entry.py looks at it
         telemetry=_NO_NATIVE_TELEMETRY,

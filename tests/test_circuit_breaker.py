@@ -34,14 +34,14 @@ def breaker(clock: Clock, changes: list[tuple[str, BreakerState]]) -> CircuitBre
     )
 
 
-def fail(breaker: CircuitBreaker, times: int = 1, caller: str | None = None, *, anyone: bool = False) -> None:
+def fail(breaker: CircuitBreaker, times: int = 1, *parties: str, anyone: bool = False) -> None:
     for _ in range(times):
-        with breaker.attempt(caller) as attempt:
+        with breaker.attempt(*parties) as attempt:
             attempt.failed(anyone=anyone)
 
 
-def succeed(breaker: CircuitBreaker, caller: str | None = None) -> None:
-    with breaker.attempt(caller) as attempt:
+def succeed(breaker: CircuitBreaker, *parties: str) -> None:
+    with breaker.attempt(*parties) as attempt:
         attempt.succeeded()
 
 
@@ -49,8 +49,8 @@ def state_of(breaker: CircuitBreaker) -> str:
     return breaker.state
 
 
-def refused(breaker: CircuitBreaker, caller: str | None = None) -> float:
-    with pytest.raises(CircuitOpen) as refusal, breaker.attempt(caller):
+def refused(breaker: CircuitBreaker, *parties: str) -> float:
+    with pytest.raises(CircuitOpen) as refusal, breaker.attempt(*parties):
         pytest.fail("the attempt was admitted")
     return refusal.value.retry_after
 
@@ -226,7 +226,7 @@ def test_failures_of_one_caller_keep_out_that_caller_alone(breaker: CircuitBreak
 def test_a_failure_that_a_second_caller_meets_keeps_out_everybody(breaker: CircuitBreaker) -> None:
     fail(breaker, THRESHOLD, "slow")
     fail(breaker, 1, "other")
-    for caller in ("slow", "other", "third", None):
+    for caller in ("slow", "other", "third"):
         assert refused(breaker, caller) == RECOVERY
 
 
@@ -280,7 +280,7 @@ def test_two_callers_who_fail_keep_out_none_who_was_just_answered(breaker: Circu
     succeed(breaker, "second")
     fail(breaker, THRESHOLD - 1, "first")
     fail(breaker, 1, "second")
-    for caller in ("first", "second", "fourth", None):
+    for caller in ("first", "second", "fourth"):
         refused(breaker, caller)
     succeed(breaker, "third")
     assert state_of(breaker) == "closed"
@@ -316,3 +316,21 @@ def test_only_so_many_of_those_who_were_answered_are_known(breaker: CircuitBreak
     fail(breaker, 1, "second")
     refused(breaker, "answered-0")
     succeed(breaker, "answered-1")
+
+
+def test_failures_keep_out_what_they_have_in_common_and_nothing_else(breaker: CircuitBreaker) -> None:
+    fail(breaker, THRESHOLD, "johndoe", "odd audience")
+    assert refused(breaker, "johndoe", "odd audience") == RECOVERY
+    with breaker.attempt("johndoe", "menu"), breaker.attempt("chef", "odd audience"):
+        pass
+    fail(breaker, 1, "chef", "odd audience")
+    assert refused(breaker, "admin", "odd audience") == RECOVERY
+    succeed(breaker, "chef", "menu")
+    assert state_of(breaker) == "closed"
+
+
+def test_failures_without_anything_in_common_keep_out_everybody(breaker: CircuitBreaker) -> None:
+    fail(breaker, 1, "johndoe", "odd audience")
+    fail(breaker, THRESHOLD - 1, "chef", "menu")
+    assert refused(breaker, "admin", "orders") == RECOVERY
+    assert refused(breaker, "johndoe", "menu") == RECOVERY

@@ -113,6 +113,21 @@ async def test_too_many_names_that_hang_are_our_shortage_and_reliable_names_have
     assert await found_at_last(names, "other.test") == ["127.0.0.4"]
 
 
+async def test_while_names_that_answered_hang_all_at_once_others_lead_where_they_last_led(server: NameServer) -> None:
+    turncoats = {f"hangs-{number}.test": "127.0.0.5" for number in range(2)}
+    server.known |= turncoats
+    names = Names(deadline=0.2, at_once=2, kept_for=0)
+    for host in ("menu.test", *turncoats):
+        await names.addresses(host)
+    for host in turncoats:
+        del server.known[host]
+    hanging = [asyncio.create_task(found(names, host)) for host in turncoats]
+    await asked(server, 5)
+    assert await found(names, "menu.test") == ["127.0.0.1"]
+    await asyncio.wait(hanging)
+    assert {type(each.exception()) for each in hanging} == {socket.gaierror}
+
+
 @pytest.mark.parametrize("at_last", [{}, {"menu.test": "127.0.0.1"}], ids=["fails at last", "answers too late"])
 async def test_a_name_that_hung_is_no_longer_a_reliable_one(server: NameServer, at_last: dict[str, str]) -> None:
     names = Names(deadline=0.1, at_once=1, kept_for=0)

@@ -20,6 +20,7 @@ from app.outbound import (
     read_bounded,
     read_up_to,
 )
+from app.outbound.names import Names
 from tests.support.scripted import Scripted, ok, redirect, scripted
 
 pytestmark = pytest.mark.anyio
@@ -294,6 +295,17 @@ async def test_a_name_that_changes_its_address_after_the_check_gains_nothing(
             await client.get(f"http://rebinding.example:{upstream.port}/")
     assert resolver.asked == 1
     assert upstream.connections == 0
+
+
+async def test_of_a_name_of_very_many_addresses_the_first_are_looked_at(
+    upstream: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = ["127.0.0.1", *(f"93.184.{number // 250}.{number % 250}" for number in range(4_000))]
+    monkeypatch.setattr(socket, "getaddrinfo", Resolver(many))
+    names = Names()
+    assert [each.address for each in await names.addresses("many.example")] == many[:32]
+    async with guarded_client(AddressPolicy(("127.0.0.1",))) as client:
+        assert (await client.get(f"http://many.example:{upstream.port}/")).status_code == 200
 
 
 async def test_an_allowed_name_is_reached_under_its_own_name(upstream: Scripted) -> None:

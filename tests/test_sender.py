@@ -262,8 +262,9 @@ async def test_a_server_that_reads_nothing_gets_nothing_more_when_the_call_has_e
         assert await asyncio.wait_for(received, 10) < len(body)
 
 
-async def test_a_body_is_cut_where_its_caller_would_hold_more_than_is_left_to_others(anyio_backend: str) -> None:
-    sender = AiohttpSender(AddressPolicy(["127.0.0.0/8"]), most_bytes=1_000, all_bytes=1, endless=lambda _: False)
+@pytest.mark.parametrize("others", ["callers", "origins"])
+async def test_a_body_is_cut_where_its_caller_or_origin_would_hold_more_than_is_left_to_others(others: str) -> None:
+    sender = AiohttpSender(AddressPolicy(["127.0.0.0/8"]), most_bytes=1_000, all_bytes=8_000, endless=lambda _: False)
     begun = asyncio.Semaphore(0)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -274,18 +275,23 @@ async def test_a_body_is_cut_where_its_caller_would_hold_more_than_is_left_to_ot
             begun.release()
             await reader.read()
 
-    async def send(path: str, caller: str) -> HttpAnswer:
-        deadline = asyncio.get_running_loop().time() + 20
-        return await sender.send("GET", f"{server.address}/{path}", (), None, deadline=deadline, caller=caller)
+    async def send(path: str, caller: str, host: str = "127.0.0.1") -> HttpAnswer:
+        deadline, address = asyncio.get_running_loop().time() + 20, f"http://{host}:{server.port}"
+        return await sender.send("GET", f"{address}/{path}", (), None, deadline=deadline, caller=caller)
 
     async with scripted(answer) as server:
-        held = [asyncio.create_task(send("held", "johndoe")) for _ in range(2)]
+        callers = ["johndoe"] * 2 if others == "callers" else [f"user-{number}" for number in range(4)]
+        held = [asyncio.create_task(send("held", caller)) for caller in callers]
         for _ in held:
             await begun.acquire()
-        while not (cut := await send("", "johndoe")).truncated:
-            pass
+        async with asyncio.timeout(10):
+            while not (cut := await send("", callers[0])).truncated:
+                pass
         assert cut.content == b""
-        assert len((await send("", "chef")).content) == 1_000
+        if others == "callers":
+            assert len((await send("", "chef")).content) == 1_000
+        else:
+            assert len((await send("", "chef", "localhost")).content) == 1_000
         for each in held:
             each.cancel()
         await asyncio.wait(held)

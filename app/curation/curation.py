@@ -6,6 +6,7 @@ stays as the document gives it; this is applied whenever a source becomes effect
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 from app.curation.overrides import ToolOverride, ToolUpdate
 from app.curation.selection import Selection
@@ -23,7 +24,8 @@ _GONE = "The document has no such operation now. The override is kept for when i
 class CuratedTool:
     """One operation of the document, the override that is bound to it, and what agents see: None for nothing.
 
-    `misfits` are the parts of the override that do not fit the operation; a grave one takes the tool away.
+    `misfits` are the parts of the override that do not fit the operation; a grave one takes the tool away. `size` is
+    that of an overridden tool as JSON, in bytes.
     """
 
     document: Operation
@@ -31,6 +33,7 @@ class CuratedTool:
     shown: Operation | None
     reason: str | None = None
     misfits: tuple[Misfit, ...] = ()
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,13 @@ class Curated:
 
     tools: tuple[CuratedTool, ...]
     unmatched: tuple[ToolOverride, ...]
+
+    @classmethod
+    def of(cls, tools: Iterable[CuratedTool], bound: Mapping[Key, ToolOverride]) -> Self:
+        """Put together what `curating` has made."""
+        made = tuple(tools)
+        there = {_key(tool.document) for tool in made}
+        return cls(made, tuple(override for key, override in bound.items() if key not in there))
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -54,9 +64,14 @@ class Curated:
 def curate(operations: Sequence[Operation], selection: Selection | None, overrides: Iterable[ToolOverride]) -> Curated:
     """Return the operations under the selection (None: all) and the overrides."""
     bound = {override.key: override for override in overrides}
-    tools = tuple(_curated(operation, bound.get(_key(operation)), selection) for operation in operations)
-    there = {_key(operation) for operation in operations}
-    return Curated(tools, tuple(override for key, override in bound.items() if key not in there))
+    return Curated.of(curating(operations, selection, bound), bound)
+
+
+def curating(
+    operations: Iterable[Operation], selection: Selection | None, bound: Mapping[Key, ToolOverride]
+) -> Iterator[CuratedTool]:
+    """Curate one operation at a time; `bound` are the overrides by method and path."""
+    return (_curated(operation, bound.get(_key(operation)), selection) for operation in operations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +176,9 @@ def _curated(operation: Operation, override: ToolOverride | None, selection: Sel
     if reason is None and misfits:
         note = f"part of its override was left out: {_listing(misfits)}"
         result = replace(result, notes=(*result.notes, note))
-    return CuratedTool(operation, override, result if reason is None else None, reason, misfits)
+    if reason is not None:
+        return CuratedTool(operation, override, None, reason, misfits)
+    return CuratedTool(operation, override, result, None, misfits, 0 if override is None else size_of_tool(result))
 
 
 def _reason_to_hide(operation: Operation, override: ToolOverride | None) -> str | None:
@@ -183,14 +200,13 @@ def _reported(item: ReportItem, tool: CuratedTool | None) -> ReportItem:
     if tool.override is None:
         return item
     new = tool.shown.notes[len(tool.document.notes) :]
-    size = size_of_tool(tool.shown)
     return replace(
         item,
         status="degraded" if tool.shown.notes else "ready",
         reason="; ".join(filter(None, [item.reason, *new])) or None,
         name=tool.shown.name,
-        bytes=size,
-        estimated_tokens=estimated_tokens(size),
+        bytes=tool.size,
+        estimated_tokens=estimated_tokens(tool.size),
     )
 
 

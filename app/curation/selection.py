@@ -1,6 +1,6 @@
 """Which operations of a document become tools: rules that an admin states, by tag, path, method and operation."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Annotated, Self
 
@@ -11,6 +11,9 @@ from app.operation.operation import Operation
 _MOST_RULES = 50
 _MOST_VALUES = 1_000  # of one kind, in one rule
 _MOST_GLOBS = 100  # with a wildcard, in all rules: each one is tried on every path
+_MOST_GLOB_PARTS = 1_000  # slashes and stars of all of them
+_LONGEST_PATH = 1_000  # characters that a wildcard is tried on
+_DEEPEST_PATH = 32  # segments
 _ANY_SEGMENTS = "**"
 _ANY_TEXT = "*"
 
@@ -59,22 +62,10 @@ class Rule(BaseModel):
             raise ValueError("a rule names at least one of tags, paths, methods, operations")
         return self
 
-    def fits(self, operation: Operation, names: Collection[str]) -> bool:
-        """Whether the rule names the operation, which is known by these names."""
-        return (
-            (not self.tags or not set(operation.tags).isdisjoint(self.tags))
-            and (not self.methods or operation.method.upper() in self.methods)
-            and (not self.operations or not set(names).isdisjoint(self.operations))
-            and (not self.paths or operation.path in self.paths or self._fits_glob(operation.path))
-        )
-
     @cached_property
     def globs(self) -> list[str]:
         """The paths with a wildcard."""
         return [path for path in self.paths if _ANY_TEXT in path]
-
-    def _fits_glob(self, path: str) -> bool:
-        return any(path_fits(glob, path) for glob in self.globs)
 
 
 class Selection(BaseModel):
@@ -97,20 +88,91 @@ class Selection(BaseModel):
 
     @model_validator(mode="after")
     def _is_quick(self) -> Self:
-        if sum(len(rule.globs) for rule in (*self.include, *self.exclude)) > _MOST_GLOBS:
+        globs = [glob for rule in (*self.include, *self.exclude) for glob in rule.globs]
+        if len(globs) > _MOST_GLOBS:
             raise ValueError(f"has more than {_MOST_GLOBS} paths with a wildcard in its rules")
+        if sum(glob.count("/") + glob.count(_ANY_TEXT) for glob in globs) > _MOST_GLOB_PARTS:
+            raise ValueError(f"has more than {_MOST_GLOB_PARTS} slashes and stars in its paths with a wildcard")
         return self
+
+    @cached_property
+    def _included(self) -> "_Rules":
+        return _Rules(self.include)
+
+    @cached_property
+    def _excluded(self) -> "_Rules":
+        return _Rules(self.exclude)
 
     def reason_against(self, operation: Operation, names: Collection[str]) -> str | None:
         """Return why the operation is left out, None where it is chosen."""
         if self.read_only and not operation.hints.read_only:
             return "Left out by `selection.read_only`: it does not only read."
-        if self.include and not any(rule.fits(operation, names) for rule in self.include):
+        if (self._included.globs or self._excluded.globs) and not _is_tried(operation.path):
+            return (
+                f"Left out by `selection`: its path has more than {_LONGEST_PATH} characters or {_DEEPEST_PATH} "
+                "segments, too many for a wildcard to be tried on."
+            )
+        if self.include and not self._included.naming(operation, names):
             return "Left out by `selection.include`: no rule names it."
-        for number, rule in enumerate(self.exclude):
-            if rule.fits(operation, names):
-                return f"Left out by `selection.exclude[{number}]`."
+        if excluding := self._excluded.naming(operation, names):
+            return f"Left out by `selection.exclude[{_first(excluding)}]`."
         return None
+
+
+class _Rules:
+    """Some rules, so that it costs the same to look up an operation whatever they list.
+
+    Sets of rules are numbers: bit n stands for rule n.
+    """
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.globs = any(rule.globs for rule in rules)
+        self._rules = rules
+        self._tags = _Asked([rule.tags for rule in rules])
+        self._methods = _Asked([rule.methods for rule in rules])
+        self._operations = _Asked([rule.operations for rule in rules])
+        self._paths = _Asked([rule.paths for rule in rules])
+
+    def naming(self, operation: Operation, names: Iterable[str]) -> int:
+        """Return the rules that name the operation, which is known by these names."""
+        fitting = self._tags.met_by(operation.tags) & self._methods.met_by([operation.method.upper()])
+        fitting &= self._operations.met_by(names)
+        found = fitting & self._paths.met_by([operation.path])
+        left = fitting & ~found if self.globs else 0
+        while left:
+            number = _first(left)
+            left ^= 1 << number
+            if any(path_fits(glob, operation.path) for glob in self._rules[number].globs):
+                found |= 1 << number
+        return found
+
+
+class _Asked:
+    """Which rules ask for which values of one kind."""
+
+    def __init__(self, values: Sequence[Iterable[str]]) -> None:
+        self._silent = 0  # rules that ask for none
+        self._asking: dict[str, int] = {}
+        for number, asked in enumerate(values):
+            if not asked:
+                self._silent |= 1 << number
+            for value in asked:
+                self._asking[value] = self._asking.get(value, 0) | 1 << number
+
+    def met_by(self, values: Iterable[str]) -> int:
+        """Return the rules that ask for one of the values, or for none at all."""
+        met = self._silent
+        for value in values:
+            met |= self._asking.get(value, 0)
+        return met
+
+
+def _first(rules: int) -> int:
+    return (rules & -rules).bit_length() - 1
+
+
+def _is_tried(path: str) -> bool:
+    return len(path) <= _LONGEST_PATH and path.count("/") <= _DEEPEST_PATH
 
 
 def path_fits(glob: str, path: str) -> bool:

@@ -1,15 +1,21 @@
 """One operation as its override makes it. Pure; whatever does not fit is returned, never ignored."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from app.curation.overrides import ArgumentOverride, ToolUpdate
-from app.operation.checking import UnusableSchema, validator_of
+from app.operation.checking import UnusableSchema
+from app.operation.effort import Checker
 from app.operation.operation import Json, Operation, Value
 from app.operation.pointers import join
 
 _DEFINITIONS = "#/$defs/"
 _LONGEST_DETAIL = 300  # characters
+_MOST_EFFORT = 10_000  # visits for all values of an override (see effort.py); counting them takes some 10 ms
+_ALL_AUTOMATA = 1_000_000  # bytes for all patterns of an operation; some 5 ms to make
+_TOO_LABORIOUS = "takes too long to check against the schema of the document: state a simpler value"
+_DOES_NOT_FIT = "does not fit the schema of the document"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class _Arguments:
         self._before = schema
         self._properties: Json = dict(schema.get("properties", {}))
         self._dependent: dict[str, list[str]] = schema.get("dependentRequired", {})
+        self._values = _Values(schema, sum(each.preset is not None for each in overrides.values()))
         for name, override in overrides.items():
             if name in self._properties:
                 self._take(name, override)
@@ -67,7 +74,7 @@ class _Arguments:
     def _take(self, name: str, override: ArgumentOverride) -> None:
         if (kind := override.preset) is not None:
             value = getattr(override, kind)
-            reason = _reason_against(value, name, self._before)
+            reason = self._values.reason_against(name, value)
             if reason is None:
                 self.preset[name] = value
             else:
@@ -133,13 +140,30 @@ def _references(schema: Value) -> Iterator[str]:
             pending.extend(node)
 
 
-def _reason_against(value: Value, name: str, schema: Json) -> str | None:
-    """Return why the argument does not take the value, None where it does or where its schema cannot be used."""
-    own = schema["properties"][name]
-    definitions = {"$defs": schema["$defs"]} if "$defs" in schema else {}
-    try:
-        validator = validator_of({**own, **definitions} if isinstance(own, dict) else own)
-    except UnusableSchema:
-        return None
-    error = next(validator.iter_errors(value), None)
-    return None if error is None else error.message[:_LONGEST_DETAIL]
+class _Values:
+    """Judges `number` values that an override states for arguments: all of them together take little.
+
+    Where the schema cannot be used, nothing is against them, as when an agent gives them.
+    """
+
+    def __init__(self, schema: Json, number: int) -> None:
+        own = {"type": "object", "properties": schema.get("properties", {}), "$defs": schema.get("$defs", {})}
+        self._most = _MOST_EFFORT // max(1, number)
+        self._checker: Checker | None = None
+        if number:
+            with suppress(UnusableSchema):
+                self._checker = Checker(own, _ALL_AUTOMATA)
+
+    def reason_against(self, name: str, value: Value) -> str | None:
+        """Return why the argument does not take the value, None where it does."""
+        if self._checker is None:
+            return None
+        given = {name: value}
+        judge = self._checker.to_judge(given, self._most)
+        if judge is None:
+            return _TOO_LABORIOUS
+        if judge.is_valid(given):
+            return None
+        teller = self._checker.to_tell(given, self._most)
+        error = None if teller is None else next(teller[0].iter_errors(given), None)
+        return _DOES_NOT_FIT if error is None else error.message[:_LONGEST_DETAIL]

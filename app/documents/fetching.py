@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import httpx
 
 from app.documents.apart import Reading, ReadingLimits, read_apart
+from app.documents.places import Places
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, TooLarge, ToolsProviderError
 from app.openapi.document.reading import File
 from app.operation.operation import Conversion
@@ -17,6 +18,8 @@ from app.outbound import AddressPolicy, AddressRefused, Allowance, cause_of, ori
 _ACCEPT = "application/json, application/yaml;q=0.9, text/yaml;q=0.8, */*;q=0.5"
 _VALIDATOR = re.compile(r"[\x20-\x7e]{1,500}")  # what may be sent back in a condition
 _READ_AT_ONCE = 2  # documents that are read at the same time; each may take a core and some hundred megabytes
+_IN_HAND = 8  # documents that are fetched, wait to be read or are read, each of `max_bytes` at most
+_MOST_WAITING = 16  # of one party
 _FETCHED_AT_ONCE = 16  # files of one document
 
 
@@ -83,7 +86,8 @@ class Documents:
         self._reference_origins = reference_origins
         self._limits = limits or ReadingLimits()
         self._release = hashlib.sha256(f"{release} {self._limits}".encode()).hexdigest()
-        self._readers = asyncio.Semaphore(_READ_AT_ONCE)
+        self._in_hand = Places(_IN_HAND, _MOST_WAITING)
+        self._readers = Places(_READ_AT_ONCE, _IN_HAND)
 
     async def read(
         self,
@@ -92,15 +96,30 @@ class Documents:
         assigned: Mapping[tuple[str, str], str],
         uploaded: bytes | None = None,
         known: Fingerprint | None = None,
+        *,
+        party: str = "",
     ) -> Found:
         """Return the operations of the document at `url`, or of the uploaded one, which may have a `url` too.
 
-        `assigned` are names given before, which are kept. A file that the document refers to and that is not available
-        is reported with the operations that need it; but if there are names, a file that fails for the moment fails the
-        reading, so that no tool is lost. Raises Unchanged, before reading it, when it is still the `known` one;
-        Invalid, TooLarge, BadAnswer or DeadlineExceeded with a `document_…` code or `invalid_document`; AddressRefused
-        for an inner address; and Invalid (`redirect_refused`) for a redirect.
+        `party` is whoever asks for it: what one asks for leaves places to others. `assigned` are names given before,
+        which are kept. A file that the document refers to and that is not available is reported with the operations
+        that need it; but if there are names, a file that fails for the moment fails the reading, so that no tool is
+        lost. Raises Unchanged, before reading it, when it is still the `known` one; Invalid, TooLarge, BadAnswer or
+        DeadlineExceeded with a `document_…` code or `invalid_document`; AddressRefused for an inner address; Invalid
+        (`redirect_refused`) for a redirect; and Unavailable (`server_busy`).
         """
+        async with self._in_hand.one_for(party):
+            return await self._read(url, slug, assigned, uploaded, known, party)
+
+    async def _read(
+        self,
+        url: str | None,
+        slug: str,
+        assigned: Mapping[tuple[str, str], str],
+        uploaded: bytes | None,
+        known: Fingerprint | None,
+        party: str,
+    ) -> Found:
         allowance = Allowance(self._max_bytes)
         fetch = _Fetch(self._client, self._addresses, self._timeout, allowance)
         fingerprint = None
@@ -119,7 +138,7 @@ class Documents:
             parts.extend(addresses)
             return await fetch.files(addresses, origins, all_or_none=bool(assigned))
 
-        async with self._readers:
+        async with self._readers.one_for(party):
             conversion = await read_apart(Reading(file, url or "", slug, assigned), load, self._limits)
         return Found(conversion, None if parts else fingerprint)
 

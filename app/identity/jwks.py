@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
@@ -30,6 +31,8 @@ ALGORITHMS: Mapping[str, tuple[str, str | None]] = {
 }
 
 _MOST_KEYS = 500  # of one set, which has a handful; a thousand of the smallest take 50 ms to read
+_LONGEST_KEY = 8_192  # bits of an RSA key; 16,384 with a long exponent take 12 ms for each token
+_LONGEST_EXPONENT = 32  # bits of it; nearly all are 65,537
 _FRESH = 300.0  # seconds for which fetched keys are used unchecked: as long as a withdrawn key is still trusted
 _KEPT_ON_ERROR = 24 * 3600.0  # seconds for which the last good keys are used while no new ones can be fetched
 _PAUSE = 5.0  # seconds between two fetches in the long run, and after one that failed
@@ -207,6 +210,13 @@ def _bound_to_algorithms(jwk: dict[str, Any]) -> dict[str, PyJWK]:
                 key = PyJWK(jwk, algorithm)
             except PyJWTError:
                 continue
-            if key.Algorithm.check_key_length(key.key) is None:
+            if key.Algorithm.check_key_length(key.key) is None and _is_quick(key.key):
                 bound[algorithm] = key
     return bound
+
+
+def _is_quick(key: object) -> bool:
+    """Whether checking a signature takes a millisecond at most; whoever sends a token makes us do it."""
+    return not isinstance(key, RSAPublicKey) or (
+        key.key_size <= _LONGEST_KEY and key.public_numbers().e.bit_length() <= _LONGEST_EXPONENT
+    )

@@ -7,7 +7,7 @@ from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, 
 from app.operation.operation import Value
 
 LARGEST_PATTERN = 1_000_000  # bytes of its automaton
-_ALL_AUTOMATA = 10_000_000  # bytes for all patterns of a schema; some 50 ms to make
+ALL_AUTOMATA = 10_000_000  # bytes for all patterns of a schema; some 50 ms to make
 _CACHES = (50_000, 2_000_000)  # bytes, at least and at most, that a pattern may fill while it is matched
 _ALL_CACHES = 20_000_000  # bytes
 
@@ -16,8 +16,10 @@ class UnusableSchema(Exception):
     """Nothing can be checked against the schema; the text is the kind of error that the validator raises."""
 
 
-def validator_of(schema: Value, largest_pattern: int = LARGEST_PATTERN) -> Draft202012Validator:
-    """Return what checks values against a schema, for every schema here; `largest_pattern` is in bytes.
+def validator_of(
+    schema: Value, largest_pattern: int = LARGEST_PATTERN, all_automata: int = ALL_AUTOMATA
+) -> Draft202012Validator:
+    """Return what checks values against a schema, for every schema here; `largest_pattern` is in bytes, as are all.
 
     Formats stay annotations, as 2020-12 has it: an upstream knows best what it takes for a date. Nothing is fetched,
     and messages do not repeat the value. Raises UnusableSchema.
@@ -25,7 +27,7 @@ def validator_of(schema: Value, largest_pattern: int = LARGEST_PATTERN) -> Draft
     patterns = max(1, number_of_patterns(schema))
     least, most = _CACHES
     options = RegexOptions(  # the linear engine
-        size_limit=min(largest_pattern, _ALL_AUTOMATA // patterns),
+        size_limit=min(largest_pattern, all_automata // patterns),
         dfa_size_limit=min(most, max(least, _ALL_CACHES // patterns)),
     )
     try:

@@ -7,23 +7,27 @@ Only this package knows aiohttp.
 """
 
 from app.outbound.addresses import AddressPolicy, AddressRefused, origin_of, stated_origin
-from app.outbound.body import Allowance, Shares, read_bounded, read_up_to
+from app.outbound.authorities import trusted_authorities
+from app.outbound.body import Allowance, read_bounded, read_up_to
 from app.outbound.causes import Cause, cause_of
 from app.outbound.clients import guarded_client, plain_client
-from app.outbound.sender import AiohttpSender, HttpAnswer, Sender
-from app.outbound.wire import Headers, WireError, trusted_authorities
+from app.outbound.sender import AiohttpSender, CallParty, CallShares, HttpAnswer, Sender, Shares, beginning_of
+from app.outbound.wire import Headers, WireError
 
 __all__ = [
     "AddressPolicy",
     "AddressRefused",
     "AiohttpSender",
     "Allowance",
+    "CallParty",
+    "CallShares",
     "Cause",
     "Headers",
     "HttpAnswer",
     "Sender",
     "Shares",
     "WireError",
+    "beginning_of",
     "cause_of",
     "guarded_client",
     "origin_of",

@@ -1,11 +1,9 @@
 """Which addresses may be reached: public ones, and what the operator names in `ALLOWED_UPSTREAMS`."""
 
-import errno
 import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from socket import AF_UNSPEC, AddressFamily, socket
-from typing import Any
+from socket import AF_UNSPEC, AddressFamily
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
@@ -18,7 +16,6 @@ from app.outbound.names import Names, Resolver
 Address = IPv4Address | IPv6Address
 
 _INNER = "This is not a public address. If it is meant to be reached, the operator adds it to ALLOWED_UPSTREAMS."
-_NO_MORE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # of what the system gives
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PLAIN = re.compile(r"[\x21-\x5b\x5d-\x7e]+")  # printable ASCII without space and backslash
 _LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -125,7 +122,7 @@ class AddressPolicy:
 
 
 class Gate(Resolver):
-    """Looks names up, refuses inner addresses, and opens sockets to nothing that it has not checked.
+    """Looks names up, refuses inner addresses, and checks what is connected to.
 
     The second check is on the address that is connected to, so neither a second answer of the name server (DNS
     rebinding) nor a spelling that reaches aiohttp as an address slips through.
@@ -145,17 +142,10 @@ class Gate(Resolver):
         self._inner.update((each, port) for each in addresses if not self._policy.permits(each, port, each))
         return found
 
-    def open_socket(self, address: tuple[Any, ...]) -> socket:
-        """Return a socket for one of `getaddrinfo`'s results. Raises AddressRefused, and Shortage."""
-        family, kind, protocol, _, (host, port, *_) = address
+    def check(self, host: str, port: int) -> None:
+        """See Resolver. Raises AddressRefused for an inner IP address."""
         if (host, port) not in self._inner and not self._policy.permits(host, port, host):
             raise AddressRefused(_INNER)
-        try:
-            return socket(family, kind, protocol)
-        except OSError as error:
-            if error.errno in _NO_MORE:
-                raise Shortage from error
-            raise
 
 
 def refusal(host: str, port: int) -> str:

@@ -18,41 +18,6 @@ _TURN = 0.005  # seconds of reading before others run
 _MOST_MEMBERS = 1_000  # of one gzip file; a thousand empty ones take some milliseconds
 
 
-class Shares:
-    """What there is of something, for several parties: none of them may hold more than is left.
-
-    So one alone has half of it, a second one half of the rest, and there is something left for many. Whoever holds
-    nothing may have all that is left.
-    """
-
-    def __init__(self, whole: int) -> None:
-        self._left = whole
-        self._held: dict[str, int] = {}
-
-    def held(self, party: str) -> int:
-        """Return how much the party holds."""
-        return self._held.get(party, 0)
-
-    def take(self, party: str, amount: int) -> bool:
-        """Take so much for the party, if it may have that."""
-        held, left = self.held(party), self._left - amount
-        if left < 0 or (held and held + amount > left):
-            return False
-        self._hold(party, held + amount, left)
-        return True
-
-    def give_back(self, party: str, amount: int) -> None:
-        """Give back so much of what the party holds."""
-        self._hold(party, self.held(party) - amount, self._left + amount)
-
-    def _hold(self, party: str, amount: int, left: int) -> None:
-        self._left = left
-        if amount:
-            self._held[party] = amount
-        else:
-            self._held.pop(party, None)
-
-
 class Allowance:
     """Bytes that several bodies may have in total, whether read in turn or at once."""
 
@@ -65,28 +30,6 @@ class Allowance:
         kept = min(size, self.left)
         self.left -= kept
         return kept
-
-
-class SharedAllowance(Allowance):
-    """Bytes of one body, which also come out of the party's share of what all bodies may have."""
-
-    def __init__(self, max_bytes: int, shares: Shares, party: str) -> None:
-        super().__init__(max_bytes)
-        self._shares = shares
-        self._party = party
-        self._taken = 0
-
-    def take(self, size: int) -> int:
-        """See Allowance."""
-        kept = super().take(size)
-        if not self._shares.take(self._party, kept):
-            return 0
-        self._taken += kept
-        return kept
-
-    def give_back(self) -> None:
-        """Give back all that was taken."""
-        self._shares.give_back(self._party, self._taken)
 
 
 async def read_bounded(response: httpx.Response, limit: int | Allowance) -> bytes:

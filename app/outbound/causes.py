@@ -1,5 +1,6 @@
 """Why another server could not be used: a word, a sentence for anyone, and one for whoever can mend it."""
 
+import errno
 import os
 import ssl
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import httpx
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from cryptography import x509
 
+_NO_MORE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # of what the system gives
 _MOST_SHOWN = 200  # characters of what the other side chose
 _TLS_RECORD = r"b'\x15\x03"  # an alert (RFC 8446 section 5.1), as aiohttp quotes what it cannot read
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
@@ -33,6 +35,11 @@ class Cause:
 
 class Shortage(Exception):
     """Nothing was sent for want of something of our own: says nothing of the other side."""
+
+
+def is_shortage(error: OSError) -> bool:
+    """Whether the system had nothing more to give us."""
+    return error.errno in _NO_MORE
 
 
 class TellingSSLObject(ssl.SSLObject):

@@ -15,12 +15,14 @@ from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from app.outbound.causes import Shortage
+from app.outbound.causes import Shortage, is_shortage
 
 _DEADLINE = 2.0  # seconds; a name server that works takes a tenth of it
 _AT_ONCE = 32  # lookups of names that answered in time when they were last looked up, and as many of all others
 _KEPT_FOR = 10.0  # seconds; getaddrinfo does not tell for how long an answer holds, and few hold for less
+_LONGER = 600.0  # seconds for which it is kept besides while there is no thread to ask again (as RFC 8767 does)
 _MOST_KEPT = 1_024  # names
+_MOST_ADDRESSES = 32  # of one name; each is checked and may be tried. An answer over TCP has room for 4,000
 _OF_USE = socket.AI_ADDRCONFIG & getattr(socket, "AI_MASK", -1)  # BSD takes no flag beyond its mask
 _NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 _FOUND = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
@@ -53,7 +55,8 @@ class Names:
     """The lookups of one party. All who ask for a name wait for one lookup, at most `deadline` seconds from its start.
 
     What hangs runs on, so that whoever asks for the same name fails at once until it ends. Names that answered in time
-    have half of the `2 * at_once` threads to themselves.
+    have half of the `2 * at_once` threads to themselves; where these hang all the same, the others lead where they last
+    led.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class Names:
         """Return where a name leads. Raises OSError, and Shortage if too many other names hang."""
         now = asyncio.get_running_loop().time()
         kept = self._kept.get(host)
-        if kept is not None and now < kept.until:
+        if kept is not None and now < kept.until + (_LONGER if kept.in_time and self._reliable.locked() else 0):
             return kept.found
         lookup = self._under_way.get(host) or self._begin(host, now, self._room(kept))
         try:
@@ -139,6 +142,9 @@ class Resolver(AbstractResolver):
             for each in await self._names.addresses(host)
         ]
 
+    def check(self, host: str, port: int) -> None:
+        """Raise nothing: any IP address may be connected to."""
+
     async def close(self) -> None:
         """Close nothing."""
 
@@ -162,9 +168,19 @@ def _ask(host: str, answer: Future[Sequence[Found]]) -> None:
             if host.rstrip(".") != "localhost":
                 raise
             listed = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)  # it leads somewhere without any network
+        listed = listed[:_MOST_ADDRESSES]
         answer.set_result([Found(family, protocol, _text(to)) for family, _, protocol, _, to in listed])
     except (OSError, UnicodeError) as error:
-        answer.set_exception(error)
+        answer.set_exception(error if _more_files() else Shortage())
+
+
+def _more_files() -> bool:
+    """Whether the system gives us files; without any, `getaddrinfo` says that there is no such name."""
+    try:
+        socket.socket().close()
+    except OSError as error:
+        return not is_shortage(error)
+    return True
 
 
 def _text(to: tuple[Any, ...]) -> str:

@@ -5,18 +5,14 @@ No session has a timeout of its own: a timeout for each read does not limit a se
 """
 
 import asyncio
-import errno
-import os
 import re
-import ssl
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import cache, partial
+from functools import partial
+from socket import socket
 from typing import Any
 
 import aiohttp
-import httpx
-from aiohttp.abc import AbstractResolver
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.http import HttpProcessingError, RawResponseMessage
@@ -24,7 +20,8 @@ from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from yarl import URL
 
 from app.outbound.addresses import AddressPolicy, Gate
-from app.outbound.causes import Shortage, TellingSSLObject, cause_of
+from app.outbound.authorities import trusted_authorities
+from app.outbound.causes import Shortage, cause_of, is_shortage
 from app.outbound.names import Names, Resolver
 
 OWN_HEADERS = (("accept-encoding", "identity"), ("user-agent", "mcp-tools-provider"))
@@ -41,9 +38,7 @@ _END_OF_HEAD = re.compile(rb"\n\r?\n")  # a parser may take a bare LF for CRLF (
 _LONGEST_HEAD = 262_144  # bytes of an answer before its body, all that comes before it included
 _MOST_INTERIM = 16  # answers of 1xx before the answer; servers send one or two
 _LONGEST_INTERIM = 65_536  # bytes of them
-_FRAMING = (
-    1_048_576  # bytes that a body may take on the wire besides twice its length; chunks of eight bytes take twice
-)
+_FRAMING = 1_048_576  # bytes around a body besides twice its length; chunks of eight bytes take twice
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -57,7 +52,7 @@ def open_session(policy: AddressPolicy | None, connecting: float | None = None) 
     loop.
     """
     return aiohttp.ClientSession(
-        connector=_connector(Resolver(Names(deadline=None))) if policy is None else _guarded_connector(policy),
+        connector=_connector(Resolver(Names(deadline=None)) if policy is None else Gate(policy)),
         headers=OWN_HEADERS,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
@@ -98,23 +93,25 @@ async def _never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
         raise WireError(error) from error
 
 
-def _connector(
-    resolver: AbstractResolver,
-    **options: Any,  # noqa: ANN401 - aiohttp's own
-) -> aiohttp.TCPConnector:
+def _connector(resolver: Resolver) -> aiohttp.TCPConnector:
+    def open_socket(address: tuple[Any, ...]) -> socket:
+        family, kind, protocol, _, (host, port, *_) = address
+        resolver.check(host, port)
+        try:
+            return socket(family, kind, protocol)
+        except OSError as error:
+            if is_shortage(error):
+                raise Shortage from error
+            raise
+
     return _Connector(
         resolver=resolver,
+        socket_factory=open_socket,
         use_dns_cache=False,  # names.py remembers
         limit=0,
         keepalive_timeout=_KEEP_ALIVE,
         ssl=trusted_authorities(),
-        **options,
     )
-
-
-def _guarded_connector(policy: AddressPolicy) -> aiohttp.TCPConnector:
-    gate = Gate(policy)
-    return _connector(gate, socket_factory=gate.open_socket)
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -206,6 +203,13 @@ class _OneAnswer(ResponseHandler):
         """Drop what has not been sent."""
         self.abort()
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """See asyncio. What was wrong with the answer stays the reason, not that it is not complete now."""
+        broken = self.exception()
+        super().connection_lost(exc)
+        if self._body is not None and isinstance(broken, HttpProcessingError):
+            self._body.set_exception(broken)
+
     def _end(self) -> None:
         self.force_close()
         if self.transport is not None:
@@ -220,25 +224,6 @@ class _OneAnswer(ResponseHandler):
             return found.end()
         self._before = (before + data[max(start, len(data) - 2) :])[-2:]
         return 0
-
-
-@cache
-def trusted_authorities() -> ssl.SSLContext:
-    """Return the TLS context of all connections: it trusts public authorities, or those of SSL_CERT_FILE or _DIR.
-
-    Raises ValueError, which names the variable, if they cannot be read.
-    """
-    name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
-    stated = os.environ.get(name, "")
-    try:
-        if stated and name == "SSL_CERT_DIR" and not any(map(os.path.isdir, stated.split(os.pathsep))):
-            raise NotADirectoryError(errno.ENOTDIR, "it is no folder")  # OpenSSL would trust nobody and say nothing
-        context = httpx.create_ssl_context()
-    except OSError as error:
-        why = error.strerror if not isinstance(error, ssl.SSLError) else "it holds no certificates in PEM"
-        raise ValueError(f"{name}: {stated} cannot be read ({why}).") from None
-    context.sslobject_class = TellingSSLObject
-    return context
 
 
 class WireError(Exception):

@@ -15,15 +15,18 @@ from urllib.parse import urljoin
 
 import orjson
 
-from app.curation.curation import Curated, curate, reserved_names
+from app.curation.curation import Curated, CuratedTool, curating, reserved_names
+from app.differences.operations import Changes, changes_between
 from app.documents.fetching import Documents, Fingerprint, Found
 from app.errors import Invalid, ToolsProviderError
 from app.operation.operation import Operation, ReportItem
-from app.operation.text import Key
+from app.operation.text import Key, shortened
 from app.outbound import AddressRefused, origin_of
 from app.sources.tables import Source
 
 _LONGEST_DETAIL = 1_000  # characters of a failure that is kept
+_LONGEST_REQUEST = 500  # characters
+_PIECE = 0.002  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +53,6 @@ class Inventory:
     def names(self) -> dict[Key, str]:
         """The operations' names, by method and path."""
         return {(operation.method, operation.path): operation.name for operation in self.operations}
-
-    def enter(self, source: Source) -> Curated:
-        """Note in the source what it offers, and return what agents see of it."""
-        source.base_url = self.base_url
-        if source.status != "stale":
-            source.status = "failed" if self.report and not self.operations else "ready"
-        curated = curated_of(source, self.operations)
-        note_tools(source, curated, self.report)
-        return curated
-
-    def seen(self, source: Source) -> tuple[Operation, ...]:
-        """Return what agents see, with the server of each, so that another base URL is a difference."""
-        operations = curated_of(source, self.operations).operations
-        return tuple(replace(operation, server=operation.server or self.base_url) for operation in operations)
 
     def under(self, source: Source) -> "Inventory":
         """Return what is left under the servers that the source allows now; each operation gets one of them, or none.
@@ -98,13 +87,14 @@ async def read_inventory(
     *,
     uploaded: bytes | None = None,
     known: Fingerprint | None = None,
+    party: str,
 ) -> Inventory:
-    """Read the source's document. `names` are kept; `request` is what the admin sent, for the advice in a refusal.
+    """Read the source's document for a `party`. `names` are kept; `request` is what the admin sent, for a refusal.
 
     Raises what `Documents.read` raises, and Invalid (`base_url_refused`).
     """
     kept = {**reserved_names(source.stated_overrides), **names}
-    found = await documents.read(source.url or None, source.slug, kept, uploaded, known)
+    found = await documents.read(source.url or None, source.slug, kept, uploaded, known, party=party)
     return await asyncio.to_thread(_placed, found, source, request)
 
 
@@ -138,9 +128,52 @@ def base_url_of(url: str, stated: str | None, servers: Sequence[str], request: M
     raise Invalid("base_url_refused", f"{origin}, {why}, send: {corrected}")
 
 
-def curated_of(source: Source, operations: Sequence[Operation]) -> Curated:
-    """Return the operations as the source's admins chose and shaped them."""
-    return curate(operations, source.stated_selection, source.stated_overrides)
+class Curator:
+    """Makes what agents see of the sources: one piece of all that is to be made between two turns of the event loop.
+
+    Who has more to be made waits for whoever else has.
+    """
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+        self._comparing = asyncio.Lock()
+
+    async def curated(self, source: Source, operations: Sequence[Operation]) -> Curated:
+        """Return the operations as the source's admins chose and shaped them."""
+        async with self._turn:
+            bound = {override.key: override for override in source.stated_overrides}
+            pending = curating(operations, source.stated_selection, bound)
+            await asyncio.sleep(0)
+        clock = asyncio.get_running_loop().time
+        made: list[CuratedTool] = []
+        while len(made) < len(operations):
+            async with self._turn:
+                end = clock() + _PIECE
+                for tool in pending:
+                    made.append(tool)
+                    if clock() >= end:
+                        break
+                await asyncio.sleep(0)
+        return Curated.of(made, bound)
+
+    async def changes(self, before: Sequence[Operation], after: Sequence[Operation], now: datetime) -> Changes:
+        """Return what has changed; of all sources one is compared at a time, beside the event loop."""
+        async with self._comparing:
+            return await asyncio.to_thread(changes_between, before, after, now)
+
+    async def enter(self, inventory: Inventory, source: Source) -> Curated:
+        """Note in the source what it offers, and return what agents see of it."""
+        source.base_url = inventory.base_url
+        if source.status != "stale":
+            source.status = "failed" if inventory.report and not inventory.operations else "ready"
+        curated = await self.curated(source, inventory.operations)
+        note_tools(source, curated, inventory.report)
+        return curated
+
+    async def seen(self, inventory: Inventory, source: Source) -> tuple[Operation, ...]:
+        """Return what agents see, with the server of each, so that another base URL is a difference."""
+        operations = (await self.curated(source, inventory.operations)).operations
+        return tuple(replace(operation, server=operation.server or inventory.base_url) for operation in operations)
 
 
 def note_tools(source: Source, curated: Curated, items: Sequence[ReportItem]) -> None:
@@ -179,10 +212,13 @@ def note_failure(source: Source, failure: ToolsProviderError, now: datetime) -> 
 
 def _refusal(absolute: Sequence[_Absolute], stated: Sequence[str], source: Source, base_url: str) -> str:
     if not absolute:
-        return f"Its own server {stated[0]} is not an http(s) address that can be called."
+        return f"Its own server {shortened(stated[0], _LONGEST_REQUEST)} is not an http(s) address that can be called."
     request = orjson.dumps({"other_servers": [*source.other_servers, {"origin": absolute[0].origin}]}).decode()
+    if len(request) > _LONGEST_REQUEST:  # each operation may have one
+        request = f'{{"other_servers": [… all that there are now, {{"origin": "{absolute[0].origin}"}}]}}'
+    server = shortened(absolute[0].url, _LONGEST_REQUEST)
     return (
-        f"Its own server {absolute[0].url} is not at {origin_of(base_url)}, where this source's calls go. If it may be "
+        f"Its own server {server} is not at {origin_of(base_url)}, where this source's calls go. If it may be "
         f"called, without a token unless you add a `default_audience` of its own: "
         f"PATCH /api/v1/sources/{source.slug} {request}"
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from app.curation.curation import ListedTool, listed
 from app.errors import NotFound
 from app.sources.forms import Offering, SourceRead
-from app.sources.inventory import curated_of
+from app.sources.inventory import Curator
 from app.sources.repository import SourceRepository
 from app.sources.tables import Source
 
@@ -13,8 +13,9 @@ from app.sources.tables import Source
 class Queries:
     """Each one looks at the sources at one moment. Those of one source raise NotFound."""
 
-    def __init__(self, repository: SourceRepository) -> None:
+    def __init__(self, repository: SourceRepository, curator: Curator) -> None:
         self._repository = repository
+        self._curator = curator
 
     async def find(self, key: str) -> SourceRead:
         """Return the source of that id or slug."""
@@ -40,7 +41,7 @@ class Queries:
         """Return what became of the source's document, and what the last reading with changes changed."""
         async with self._repository.transaction() as sources:
             source = await sources.existing(key)
-            curated = curated_of(source, await sources.operations(source.id))
+            curated = await self._curator.curated(source, await sources.operations(source.id))
             report = curated.report(await sources.report(source.id))
             return Offering(SourceRead.of(source), curated.operations, report, await sources.changes(source.id))
 
@@ -57,6 +58,6 @@ class Queries:
         """Return every operation with what admins made of it."""
         async with self._repository.transaction() as sources:
             source = await sources.existing(key)
-            curated = curated_of(source, await sources.operations(source.id))
+            curated = await self._curator.curated(source, await sources.operations(source.id))
             report, names = await sources.report(source.id), await sources.names(source.id)
             return SourceRead.of(source), listed(curated, report, names)

@@ -1,13 +1,12 @@
 """A source's document is read again, because an admin asks for it or because it is due."""
 
-import asyncio
 from dataclasses import dataclass
 from functools import partial
 
 from app.audit.outcome import Outcome
-from app.differences.operations import Changes, changes_between
+from app.differences.operations import Changes
 from app.documents.fetching import Documents, Fingerprint, Unchanged
-from app.errors import Conflict, ToolsProviderError
+from app.errors import Conflict, ToolsProviderError, Unavailable
 from app.identity.agent_token import AgentToken
 from app.memory import Leases
 from app.sources.forms import SourceRead
@@ -15,6 +14,8 @@ from app.sources.inventory import Inventory, fingerprint_of, note_failure, note_
 from app.sources.repository import SourceRepository, Sources, changed_meanwhile
 from app.sources.tables import Source
 from app.sources.writing import Writing, enter_source
+
+_SCHEDULE = ""  # the party of refreshes that nobody asked for; no subject is empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,12 @@ class Refresh:
                 raise _nothing_to_fetch()
             try:
                 fingerprint = None if force else fingerprint_of(known)
-                inventory = await read_inventory(self._documents, known, names, {}, known=fingerprint)
+                party = _SCHEDULE if outcome.agent is None else outcome.agent.subject
+                inventory = await read_inventory(self._documents, known, names, {}, known=fingerprint, party=party)
             except Unchanged as unchanged:
                 return await self._store_unchanged(known, unchanged.fingerprint, outcome)
+            except Unavailable:  # we are busy, which says nothing of the document
+                raise
             except ToolsProviderError as failure:
                 await self._mark_stale(known, failure, outcome)
                 raise
@@ -63,14 +67,15 @@ class Refresh:
 
     async def _store(self, known: Source, inventory: Inventory, outcome: Outcome) -> Refreshed:
         async with self._repository.transaction() as sources:
-            before = (await sources.inventory(known)).seen(known)
-        after = await asyncio.to_thread(inventory.seen, known)
-        changes = await asyncio.to_thread(changes_between, before, after, self._writing.now())
+            stored = await sources.inventory(known)
+        curator = self._writing.curator
+        before, after = await curator.seen(stored, known), await curator.seen(inventory, known)
+        changes = await curator.changes(before, after, self._writing.now())
         async with self._writing.edit() as edit:
             source = await _unaltered(edit.sources, known)
             await edit.sources.replace_operations(source.id, inventory.operations, inventory.report, changes)
             note_reading(source, inventory.fingerprint, self._writing.now())
-            edit.show(source, inventory.enter(source).operations)
+            edit.show(source, (await curator.enter(inventory, source)).operations)
             await edit.sources.save(source)
         return _refreshed(source, changes, known, outcome)
 
@@ -79,7 +84,7 @@ class Refresh:
             source = await _unaltered(edit.sources, known)
             note_reading(source, fingerprint, self._writing.now())
             if known.status == "stale":
-                (await edit.sources.inventory(source)).enter(source)
+                await self._writing.curator.enter(await edit.sources.inventory(source), source)
                 await edit.sources.save(source)
             else:
                 await edit.sources.note(source)

@@ -1,6 +1,5 @@
 """An admin registers a source, and removes it again."""
 
-import asyncio
 from collections.abc import Collection
 from functools import partial
 
@@ -41,9 +40,11 @@ class Register:
             source.slug = await _free_slug(sources, create)
         enter_source(outcome, source)
         await self._rules.check_upstreams(source)
-        inventory = await read_inventory(self._documents, source, {}, create.stated(), uploaded=create.document)
+        inventory = await read_inventory(
+            self._documents, source, {}, create.stated(), uploaded=create.document, party=admin.subject
+        )
         note_reading(source, inventory.fingerprint, source.created_at)
-        curated = await asyncio.to_thread(inventory.enter, source)
+        curated = await self._writing.curator.enter(inventory, source)
         check_overrides(source.slug, source.stated_overrides, curated, inventory.names)
         async with self._writing.edit() as edit:
             await self._writing.bind_audiences(edit.sources, source, admin)

@@ -9,6 +9,7 @@ import orjson
 from pydantic import TypeAdapter
 from sqlalchemy import delete, insert
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import load_only
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -22,6 +23,7 @@ from app.sources.tables import AudienceOrigin, OperationRow, Source, SourceDocum
 
 _CHANGES = TypeAdapter(Changes)
 _ROWS_AT_ONCE = 200  # read or written between two turns of the event loop
+_MOST_GONE = 10_000  # names of operations that a document had; a document may have others each time it is read
 _ID_LENGTH = 36  # of a UUID; no slug is as long
 
 
@@ -84,11 +86,17 @@ class Sources:
         await self._session.flush()
 
     async def scheduled(self) -> Sequence[Source]:
-        """Return the enabled sources that are refreshed on a schedule; there is nothing to fetch of an uploaded one."""
+        """Return the enabled sources that are refreshed on a schedule, each with its id and times and nothing else.
+
+        There is nothing to fetch of an uploaded one.
+        """
+        known = load_only(
+            *map(col, (Source.id, Source.refresh_every, Source.refreshed_at, Source.refresh_error))  # type: ignore[arg-type]
+        )
         query = select(Source).where(
             col(Source.refresh_every).is_not(None), col(Source.enabled), col(Source.uploaded).is_(False)
         )
-        return (await self._session.exec(query)).all()
+        return (await self._session.exec(query.options(known))).all()
 
     async def remove(self, source: Source) -> None:
         """Forget the source, its operations and its report; its audience stays with its origin."""
@@ -111,9 +119,10 @@ class Sources:
         return tuple(found)
 
     async def names(self, source_id: str) -> dict[Key, str]:
-        """Return every name that was ever given, by method and path."""
+        """Return every name that was given and is kept, by method and path; of those gone, the last ones first."""
         columns = (OperationRow.method, OperationRow.path, OperationRow.name)
-        rows = await self._session.exec(select(*columns).where(OperationRow.source_id == source_id))
+        query = select(*columns).where(OperationRow.source_id == source_id)
+        rows = await self._session.exec(query.order_by(col(OperationRow.position).desc()))
         return {(method, path): name for method, path, name in rows}
 
     async def inventory(self, source: Source) -> Inventory:
@@ -127,15 +136,16 @@ class Sources:
         report: Sequence[ReportItem],
         changes: Changes | None = None,
     ) -> None:
-        """Store what a document says now; operations that it no longer has keep their names.
+        """Store what a document says now; operations that it no longer has keep their names, the last of them.
 
         `changes` without any leave those that are stored.
         """
         there = {(operation.method, operation.path) for operation in operations}
-        gone = {key: name for key, name in (await self.names(source_id)).items() if key not in there}
+        names = await self.names(source_id)
+        gone = islice(((key, name) for key, name in names.items() if key not in there), _MOST_GONE)
         rows = chain(
             (_row(source_id, position, operation) for position, operation in enumerate(operations)),
-            (_row_of_gone(source_id, key, name) for key, name in gone.items()),
+            (_row_of_gone(source_id, -number, key, name) for number, (key, name) in enumerate(gone, 1)),
         )
         kept = orjson.dumps(changes) if changes else (await self._changes(source_id))
         await self._session.exec(delete(OperationRow).where(col(OperationRow.source_id) == source_id))
@@ -219,6 +229,7 @@ def _row(source_id: str, position: int, operation: Operation) -> dict[str, objec
     }
 
 
-def _row_of_gone(source_id: str, key: Key, name: str) -> dict[str, object]:
+def _row_of_gone(source_id: str, position: int, key: Key, name: str) -> dict[str, object]:
     method, path = key
-    return {"source_id": source_id, "name": name, "method": method, "path": path, "position": -1, "content": None}
+    row = {"source_id": source_id, "name": name, "method": method, "path": path}
+    return {**row, "position": position, "content": None}

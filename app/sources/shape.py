@@ -9,7 +9,7 @@ from app.curation.overrides import ToolUpdate
 from app.identity.agent_token import AgentToken
 from app.operation.text import Key
 from app.sources.forms import SourceRead
-from app.sources.inventory import curated_of, note_tools
+from app.sources.inventory import note_tools
 from app.sources.writing import Writing, enter_source
 
 
@@ -45,7 +45,7 @@ class Shape:
             outcome.detail = f"{' '.join(target)}: {_fields(update)}"
             overrides = overridden(source.stated_overrides, target, update)
             source.overrides = [override.stated() for override in overrides]
-            curated = curated_of(source, await edit.sources.operations(source.id))
+            curated = await self._writing.curator.curated(source, await edit.sources.operations(source.id))
             check_overrides(source.slug, overrides, curated, names, target)
             report = await edit.sources.report(source.id)
             note_tools(source, curated, report)

@@ -97,7 +97,10 @@ def _authority(number: int, server: dict[str, Any]) -> Authority:
 
 
 class OperationRow(SQLModel, table=True):
-    """A name, given once to a method and path and kept; `content` is null while the document lacks the operation."""
+    """A name, given once to a method and path and kept; `content` is null while the document lacks the operation.
+
+    `position` is that in the document; below zero, the lower the longer the operation has been gone.
+    """
 
     __tablename__ = "operations"
 

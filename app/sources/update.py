@@ -7,7 +7,7 @@ from functools import partial
 
 from app.audit.outcome import Outcome
 from app.curation.curation import check_overrides
-from app.differences.operations import Changes, changes_between
+from app.differences.operations import Changes
 from app.documents.fetching import Documents
 from app.identity.agent_token import AgentToken
 from app.operation.operation import Operation
@@ -69,7 +69,7 @@ class Update:
         outcome.detail = ", ".join(sorted(update.model_fields_set))
         revision = None
         if not update.model_fields_set.isdisjoint({*_OF_THE_DOCUMENT, "other_servers"}):
-            revision = await self._revised(key, update, if_match)
+            revision = await self._revised(key, update, if_match, admin)
         async with self._writing.edit() as edit:
             source = await edit.sources.existing(key, if_match)
             held = source.authorities
@@ -81,14 +81,17 @@ class Update:
             edit.show(source, operations)
         return SourceRead.of(source)
 
-    async def _revised(self, key: str, update: SourceUpdate, if_match: Collection[int] | None) -> _Revision:
+    async def _revised(
+        self, key: str, update: SourceUpdate, if_match: Collection[int] | None, admin: AgentToken
+    ) -> _Revision:
         """Removing servers needs no reading, so it works even while the document cannot be fetched."""
         async with self._repository.transaction() as sources:
             draft = Source(**(await sources.existing(key, if_match)).model_dump())
             names = await sources.names(draft.id)
             kept = await sources.document(draft.id)
             inventory = await sources.inventory(draft)
-        version, before = draft.version, inventory.seen(draft)
+        curator = self._writing.curator
+        version, before = draft.version, await curator.seen(inventory, draft)
         known = {server["origin"] for server in draft.other_servers}
         self._apply(draft, update)
         await self._rules.check_upstreams(draft)
@@ -96,11 +99,13 @@ class Update:
         more = {server["origin"] for server in draft.other_servers} - known
         read = bool(more) or not update.model_fields_set.isdisjoint(_OF_THE_DOCUMENT)
         if read:
-            inventory = await read_inventory(self._documents, draft, names, update.stated(), uploaded=document)
+            inventory = await read_inventory(
+                self._documents, draft, names, update.stated(), uploaded=document, party=admin.subject
+            )
         else:
             inventory = await asyncio.to_thread(inventory.under, draft)
-        after = await asyncio.to_thread(inventory.seen, draft)
-        changes = await asyncio.to_thread(changes_between, before, after, self._writing.now())
+        after = await curator.seen(inventory, draft)
+        changes = await curator.changes(before, after, self._writing.now())
         return _Revision(version, inventory, read, document, changes)
 
     async def _store(
@@ -116,7 +121,7 @@ class Update:
             await sources.replace_document(source.id, revision.document)
         else:
             inventory = await sources.inventory(source)
-        curated = inventory.enter(source)
+        curated = await self._writing.curator.enter(inventory, source)
         enter_source(outcome, source)
         if "overrides" in update.model_fields_set:
             check_overrides(source.slug, source.stated_overrides, curated, await sources.names(source.id))

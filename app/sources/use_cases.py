@@ -36,5 +36,5 @@ def use_cases(
         refresh=Refresh(writing, repository, documents, leases),
         shape=Shape(writing),
         remove=Remove(writing),
-        queries=Queries(repository),
+        queries=Queries(repository, writing.curator),
     )

@@ -14,7 +14,7 @@ from app.audit.outcome import Door, Outcome, Outcomes
 from app.credentials.kinds import KINDS
 from app.identity.agent_token import AgentToken
 from app.operation.operation import Operation
-from app.sources.inventory import curated_of
+from app.sources.inventory import Curator
 from app.sources.repository import SourceRepository, Sources
 from app.sources.rules import SourceRules
 from app.sources.source import Authority, RegisteredSource
@@ -56,6 +56,7 @@ class Writing:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.now = now
+        self.curator = Curator()
         self._repository = repository
         self._rules = rules
         self._audit = audit
@@ -68,8 +69,8 @@ class Writing:
         """Make everything that is stored effective, at the start of the process."""
         async with self._repository.transaction() as sources:
             for source in await sources.all():
-                operations = curated_of(source, await sources.operations(source.id)).operations
-                self._on_changed(self._rules.effective(source), operations)
+                curated = await self.curator.curated(source, await sources.operations(source.id))
+                self._on_changed(self._rules.effective(source), curated.operations)
 
     async def aclose(self, grace: float = 5.0) -> None:
         """Wait for what is under way; after `grace` seconds it is cancelled, and leaves nothing behind."""

@@ -11,9 +11,9 @@ import structlog
 
 from app.errors import Violation
 from app.operation.checking import UnusableSchema, validator_of
+from app.operation.effort import Checker
 from app.operation.operation import Json
 from app.operation.pointers import join
-from app.tools.checking import Checker
 from app.tools.violations import MOST_COMPARED, MOST_VIOLATIONS, all_wrong, invalid_arguments, nearest, unknown_names
 
 BEYOND_64_BITS = "is an integer of more than 64 bits; send it as a string if the tool takes one"

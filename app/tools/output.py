@@ -14,7 +14,7 @@ from jsonschema_rs import Draft202012Validator
 from app.operation.checking import UnusableSchema, validator_of
 from app.operation.keywords import is_laborious, words_of
 from app.operation.operation import Json, Value
-from app.tools.schemas import loosened
+from app.operation.schemas import loosened
 
 OTHER = "other_answer"
 

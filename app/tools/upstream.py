@@ -1,9 +1,9 @@
 """Sends a request to an upstream and reads its answer: within a deadline, a size, a number of calls at a time.
 
-Each origin of a source has a limit of calls in flight, so that an upstream that hangs takes nothing from the others,
-and each caller a share of it; what is refused for want of a place counts for no breaker. Each origin also has a circuit
-breaker, fed only by what says that it cannot answer: no connection, a broken one, the deadline, 502, 503
-and 504. Any other answer, also one that cannot be read, is one.
+Each origin of a source has a limit of calls in flight, and a share of all, so that an upstream that hangs takes
+nothing from the others; each caller has a share of both. What is refused for want of a place counts for no breaker.
+Each origin also has a circuit breaker, fed only by what says that it cannot answer: no connection, a broken one, the
+deadline, 502, 503 and 504. Any other answer, also one that cannot be read, is one.
 """
 
 import asyncio
@@ -16,14 +16,26 @@ import structlog
 
 from app.circuit_breaker import Attempt, CircuitBreaker, CircuitOpen
 from app.errors import BadAnswer, DeadlineExceeded, Unavailable
-from app.outbound import AddressRefused, Cause, Headers, HttpAnswer, Sender, Shares, WireError, origin_of
+from app.outbound import (
+    AddressRefused,
+    CallParty,
+    CallShares,
+    Cause,
+    Headers,
+    HttpAnswer,
+    Sender,
+    Shares,
+    WireError,
+    beginning_of,
+    origin_of,
+)
 from app.sources.source import RegisteredSource
 from app.telemetry import Telemetry, trace_headers
 from app.tools.request.plan import UpstreamRequest
 
 _MOST_IN_FLIGHT = 128  # calls to one origin of a source; one that hangs holds no more than these
 _MOST_IN_ALL = 512  # calls to all origins, each with a connection; many systems give a process 1,024 files
-_MOST_WAITING = 256  # calls to one origin that wait for others to end
+_MOST_WAITING = 256  # calls that wait for others to one origin to end, and as many for others to any
 _CANNOT_ANSWER = frozenset({502, 503, 504})  # by a proxy before it, or by itself (RFC 9110 section 15.6)
 _UNREADABLE = frozenset({"framing", "header_too_large"})  # an answer, whatever it is worth
 
@@ -34,7 +46,7 @@ _log = structlog.get_logger(__name__)
 class _Lane:
     """What the calls to one origin of a source share."""
 
-    origin: tuple[str, ...]  # as addresses begin
+    origin: str  # as addresses begin
     breaker: CircuitBreaker
     slots: "_Slots"
 
@@ -57,7 +69,7 @@ class Upstream:
         self._failure_threshold = failure_threshold
         self._recovery_timeout = recovery_timeout
         self._most_in_flight = most_in_flight
-        self._in_all = Shares(most_in_all)
+        self._in_all = _Slots(CallShares(most_in_all))
         self._lanes: dict[tuple[str, int], _Lane] = {}
 
     async def send(
@@ -107,20 +119,20 @@ class Upstream:
     async def _attempt(
         self, lane: _Lane, attempt: Attempt, request: UpstreamRequest, credential: Headers, deadline: float, caller: str
     ) -> HttpAnswer:
-        had_to_wait = await lane.slots.take(caller, deadline)
+        party = caller, lane.origin
+        had_to_wait = await lane.slots.take(party, deadline)
         try:
-            if not self._in_all.take(caller, 1):
-                raise _busy()
+            had_to_wait |= await self._in_all.take(party, deadline)
             try:
                 return await self._answer(attempt, request, credential, deadline, caller)
             finally:
-                self._in_all.give_back(caller, 1)
+                self._in_all.give_back(party)
         except DeadlineExceeded:
             if had_to_wait:
                 attempt.outcome = None  # it may have been too late when it was sent
             raise
         finally:
-            lane.slots.give_back(caller)
+            lane.slots.give_back(party)
 
     async def _answer(
         self, attempt: Attempt, request: UpstreamRequest, credential: Headers, deadline: float, caller: str
@@ -150,7 +162,7 @@ class Upstream:
 
     def _lane(self, slug: str, server: int, url: str) -> _Lane:
         """Return the lane; what was known of another origin, from before an admin moved the source, is forgotten."""
-        origin = tuple(url.split("/", 3)[:3])
+        origin = beginning_of(url)
         lane = self._lanes.get((slug, server))
         if lane is not None and lane.origin != origin:
             lane.breaker.silence()
@@ -162,7 +174,9 @@ class Upstream:
                 recovery_timeout=self._recovery_timeout,
                 on_change=self._telemetry.breaker_changed,
             )
-            lane = self._lanes[slug, server] = _Lane(origin, breaker, _Slots(self._most_in_flight))
+            lane = self._lanes[slug, server] = _Lane(
+                origin, breaker, _Slots(CallShares(self._most_in_flight, one_origin=True))
+            )
         return lane
 
 
@@ -188,42 +202,44 @@ def _judged(answer: HttpAnswer, attempt: Attempt, request: UpstreamRequest) -> H
 
 
 class _Slots:
-    """So many calls to one origin at a time, and each caller's share of them (see Shares).
+    """So many calls at a time, to one origin or to all, and each party's share of them (see CallShares).
 
     Whoever may have no more waits; of those who wait, the caller with the fewest calls under way is next.
     """
 
-    def __init__(self, most: int) -> None:
-        self._under_way = Shares(most)
+    def __init__(self, shares: CallShares) -> None:
+        self._under_way = shares
         self._places = Shares(_MOST_WAITING)
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._waiting: dict[CallParty, deque[asyncio.Future[None]]] = {}
 
-    async def take(self, caller: str, deadline: float) -> bool:
+    async def take(self, party: CallParty, deadline: float) -> bool:
         """Take a slot; returns whether others had to end first. Raises Unavailable (`upstream_busy`)."""
-        if self._under_way.take(caller, 1):  # nobody waits who may have it: see give_back
+        if self._under_way.take(party, 1):  # nobody waits who may have it: see give_back
             return False
-        if not self._places.take(caller, 1):
+        if not self._places.take(party[0], 1):
             raise _busy()
         try:
-            await self._turn(caller, deadline)
+            await self._turn(party, deadline)
         finally:
-            self._places.give_back(caller, 1)
+            self._places.give_back(party[0], 1)
         return True
 
-    def give_back(self, caller: str) -> None:
+    def give_back(self, party: CallParty) -> None:
         """Give a slot back: to whoever waits."""
-        self._under_way.give_back(caller, 1)
-        while self._waiting:
-            following = min(self._waiting, key=self._under_way.held)
-            if not self._under_way.take(following, 1):
-                return
+        self._under_way.give_back(party, 1)
+        while (following := self._following()) is not None:
             turn = self._waiting[following][0]
             self._leave(following, turn)
             turn.set_result(None)
 
-    async def _turn(self, caller: str, deadline: float) -> None:
+    def _following(self) -> CallParty | None:
+        """Take a slot for one of those who wait and may have it, and return who that is."""
+        waiting = sorted(self._waiting, key=self._under_way.held)
+        return next((party for party in waiting if self._under_way.take(party, 1)), None)
+
+    async def _turn(self, party: CallParty, deadline: float) -> None:
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(caller, deque()).append(turn)
+        self._waiting.setdefault(party, deque()).append(turn)
         is_taken = False
         try:
             async with asyncio.timeout_at(deadline):
@@ -233,14 +249,14 @@ class _Slots:
             raise _busy() from None
         finally:
             if turn.done() and not is_taken:
-                self.give_back(caller)
+                self.give_back(party)
             elif not is_taken:
-                self._leave(caller, turn)
+                self._leave(party, turn)
 
-    def _leave(self, caller: str, turn: asyncio.Future[None]) -> None:
-        self._waiting[caller].remove(turn)
-        if not self._waiting[caller]:
-            del self._waiting[caller]
+    def _leave(self, party: CallParty, turn: asyncio.Future[None]) -> None:
+        self._waiting[party].remove(turn)
+        if not self._waiting[party]:
+            del self._waiting[party]
 
 
 def _busy() -> Unavailable:

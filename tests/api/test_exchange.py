@@ -465,7 +465,8 @@ def test_b07_b09_b10_callers_with_a_cached_token_are_served_while_the_others_are
     assert world.call(cached, door) == (200, None)
     world.issuer.exchange = lambda _: Answer(503)
     for number in range(THRESHOLD):
-        assert world.call(world.agent(jti=f"{number}"), door) == (None, "idp_broken")
+        source = ("probe", "other")[number % 2]
+        assert world.call(world.agent(sub=f"user-{number}"), door, source) == (None, "idp_broken")
     asked = len(world.issuer.forms)
     refused = world.provider.execute(world.agent(), "other/echo")
     assert (refused.status_code, refused.json()["code"]) == (503, "circuit_open")

@@ -339,7 +339,7 @@ def test_s11_a_pattern_made_to_hang_does_not(
         provider.register(admin, raw.url, slug=f"hanging-{DOORS.index(door)}")
     finally:
         raw.describe(DOCUMENT)
-    arguments = {"q": "a" * 100_000 + "!"}
+    arguments = {"q": "a" * 2_000 + "!"}
     tool = f"hanging-{DOORS.index(door)}/search"
     if door == "rest":
         answer = provider.execute(agent, tool, **arguments)

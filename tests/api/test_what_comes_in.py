@@ -1,10 +1,12 @@
 """What a client may send before anybody knows who it is, and how long it may take, as raw sockets show it."""
 
+import asyncio
 import json
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,10 +14,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from app.api.http.connections import SURPLUS, payer_of
+from app.api.http.connections import SURPLUS, Turns, payer_of
 from app.api.http.protocol import bounded
 from app.api.http.untaken import GRACE
 from app.main import create_app
+from tests.api.probe import WAIT_SECONDS, Probe
 from tests.api.protocol import message
 from tests.support.installation import EmbeddedIdentityProvider, Headers, RunningProvider, Token, settings_for
 from tests.support.servers import address_of, listener, running
@@ -69,7 +72,8 @@ def hasty(
 def no_fault(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """What the loop says about a protocol that failed is in no test's way, so it is looked for."""
     yield
-    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+    records = [*caplog.get_records("call"), *caplog.records]
+    assert [record.getMessage() for record in records if record.name in {"asyncio", "uvicorn.error"}] == []
 
 
 def connected(provider: RunningProvider, address: str = "127.0.0.1") -> socket.socket:
@@ -226,7 +230,7 @@ def chunked_upload(agent: Headers) -> bytes:
         [b"0\r\nX: " + b"y" * 60_000, b"y" * 60_000],
         [b"0\r\n" + b"X: y\r\n" * 10_000, b"X: y\r\n" * 10_000],
         [b"1;x=1234567890123456789012345\r\n \r\n" * 6_000] * 2,
-        [b"1\r\n \r\n" * 20_000],
+        [b"1\r\n \r\n" * 120_000],
     ],
     ids=["an extension", "zeros", "a trailer", "trailers", "extensions", "small chunks"],
 )
@@ -256,9 +260,10 @@ def pending(connection: socket.socket) -> bool:
     return True
 
 
-def test_a_body_in_many_chunks_is_read(provider: RunningProvider, agent: Headers) -> None:
-    body = json.dumps(message("tools/list", "2025-11-25")[0]).encode() + b" " * 1_000_000
-    pieces = [body[start : start + 100] for start in range(0, len(body), 100)]
+@pytest.mark.parametrize(("size", "length"), [(100, 1_000_000), (2, 150_000)], ids=["buffers", "tokens"])
+def test_a_body_in_many_chunks_is_read(provider: RunningProvider, agent: Headers, size: int, length: int) -> None:
+    body = json.dumps(message("tools/list", "2025-11-25")[0]).encode() + b" " * length
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
     with connected(provider) as connection:
         connection.sendall(
             chunked_upload(agent) + b"".join(b"%x\r\n%b\r\n" % (len(p), p) for p in pieces) + b"0\r\n\r\n"
@@ -324,6 +329,71 @@ def test_a_body_has_a_deadline(hasty: RunningProvider, agent: Headers) -> None:
     assert {read(answer) for answer in told_while_dripping(hasty, *asked)} == {(408, "request_timeout")}
 
 
+def test_a_large_body_over_a_slow_line_is_read_while_it_comes_along(hasty: RunningProvider, agent: Headers) -> None:
+    body = json.dumps(message("tools/list", "2025-11-25")[0]).encode() + b" " * 3_000_000
+    asked = b"POST /mcp HTTP/1.1\r\n%bAuthorization: %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    began = time.monotonic()
+    with connected(hasty) as slow:
+        slow.sendall(asked % (HOST, agent["Authorization"].encode(), len(body)))
+        for start in range(0, len(body), 200_000):
+            assert not pending(slow)
+            slow.sendall(body[start : start + 200_000])
+        assert statuses(slow) == 200
+    assert time.monotonic() - began > 2 * SECONDS
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        (b"POST /mcp HTTP/1.1\r\n%bAuthorization: %b\r\n%b", 200),
+        (b"GET /api/v1/tools HTTP/1.1\r\n%bAuthorization: %b\r\n\r\n", 200),
+        (b"GET /health HTTP/1.0\n\n", 400),
+    ],
+    ids=["a message", "a list", "no HTTP"],
+)
+def test_a_client_that_ends_its_side_is_answered(
+    provider: RunningProvider, agent: Headers, asked: bytes, status: int
+) -> None:
+    body = json.dumps(message("tools/list", "2025-11-25")[0]).encode()
+    content = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with connected(provider) as connection:
+        connection.sendall(asked % (HOST, agent["Authorization"].encode(), content)[: asked.count(b"%b")])
+        connection.shutdown(socket.SHUT_WR)
+        answer = received(connection)
+    assert int(answer.split()[1]) == status
+
+
+def test_the_call_of_a_client_that_has_left_ends_soon(
+    provider: RunningProvider, probe_address: tuple[Probe, str], admin: Headers, agent: Headers
+) -> None:
+    probe, address = probe_address
+    provider.register(admin, f"{address}/openapi.json", slug="probe")
+    body = b'{"tool_id": "probe/hang"}'
+    asked = b"POST /api/v1/tools/execute HTTP/1.1\r\n%bAuthorization: %b\r\nContent-Length: %d\r\n\r\n%b"
+    with connected(provider) as connection:
+        connection.sendall(asked % (HOST, agent["Authorization"].encode(), len(body), body))
+        assert probe.hanging.acquire(timeout=WAIT_SECONDS)
+    began = time.monotonic()
+    assert probe.cancelled.acquire(timeout=WAIT_SECONDS)
+    assert time.monotonic() - began < 10
+
+
+def test_of_a_client_that_waits_to_send_its_body_nothing_else_is_taken_for_it(
+    provider: RunningProvider, agent: Headers
+) -> None:
+    body = json.dumps(message("ping", "2025-11-25")[0]).encode()
+    waits = b"POST /mcp HTTP/1.1\r\nExpect: 100-continue\r\n%b%bContent-Length: %d\r\n\r\n"
+    with connected(provider) as refused:
+        refused.sendall(waits % (HOST, b"", len(body)))
+        assert read(received(refused)) == (401, "token_missing")
+    with connected(provider) as connection:
+        for _ in range(2):
+            connection.sendall(waits % (HOST, b"Authorization: %b\r\n" % agent["Authorization"].encode(), len(body)))
+            assert connection.recv(65_536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            connection.sendall(body)
+            assert statuses(connection) == 200
+
+
 def test_a_client_that_says_nothing_is_left_alone_and_closed(hasty: RunningProvider) -> None:
     with connected(hasty) as silent, connected(hasty) as blank:
         blank.sendall(b"\r\n")
@@ -371,6 +441,19 @@ def test_who_has_the_most_connections_makes_room_for_others(small: RunningProvid
         assert statuses(other) == 200
 
 
+@pytest.mark.anyio
+async def test_those_who_send_many_requests_at_once_wait_for_their_own() -> None:
+    turns, loop, begun = Turns(), asyncio.get_running_loop(), list[str]()
+    for sender in ["many"] * 100 + ["one"] * 2 + ["many"]:
+        turns.begin(loop, sender, partial(begun.append, sender))
+    for rounds in range(1, 104):
+        assert len(begun) == rounds
+        await asyncio.sleep(0)
+    assert begun[:6] == ["many", "many", "one", "many", "one", "many"]
+    turns.begin(loop, "late", partial(begun.append, "late"))
+    assert begun[103:] == ["late"]
+
+
 def test_connections_are_counted_for_one_subscriber() -> None:
     ours = ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9%eth0")
     assert len({payer_of((address, 1)) for address in ours}) == 1
@@ -392,6 +475,25 @@ def test_idle_connections_make_room(small: RunningProvider) -> None:
             assert statuses(new) == 200
         assert [pending(connection) for connection in idle].count(True) == 3
         assert received(idle[0]) == b""
+
+
+def test_connections_whose_answers_are_not_taken_make_room_for_others(small: RunningProvider) -> None:
+    with ExitStack() as open_now:
+        for _ in range(MOST):
+            deaf = open_now.enter_context(connected(small))
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            deaf.sendall(GET % b"/static/swagger-ui-bundle.js" * 10)
+            assert statuses(deaf) == 200
+
+        def status_of_another() -> int:
+            with connected(small, "127.0.0.2") as other:
+                other.sendall(GET % b"/openapi.json")
+                return statuses(other)
+
+        until = time.monotonic() + 5  # until what the system keeps of the answers is full
+        while (status := status_of_another()) != 200 and time.monotonic() < until:
+            pass
+        assert status == 200
 
 
 def test_those_above_the_limit_do_not_grow_in_number_either(small: RunningProvider) -> None:
@@ -427,6 +529,8 @@ def test_large_bodies_at_once_have_a_bound_and_small_ones_pass(small: RunningPro
         assert b"server_busy" in refusal
         assert statuses(sent("johndoe", small_body, len(small_body))) == 200
         assert not pending(sent("chef", large, len(large) + 1))
+        assert statuses(sent("chef", large, len(large) + 1)) == 503
+        assert not pending(sent("admin", large, len(large) + 1))
         for connection in held:
             connection.close()
         again = sent("johndoe", large, len(large) + 1)
@@ -456,6 +560,17 @@ def while_others_are_closed_for_their_silence(provider: RunningProvider, seconds
     while time.monotonic() - began < seconds:
         with connected(provider) as silent:
             assert received(silent) == b""
+
+
+def test_a_client_that_leaves_a_long_answer_with_requests_behind_it_is_no_fault(provider: RunningProvider) -> None:
+    with connected(provider) as leaving:
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        leaving.sendall(GET % b"/static/swagger-ui-bundle.js" * 10)
+        until = time.monotonic() + 1  # until what the system keeps of the answers is full
+        while time.monotonic() < until:
+            assert provider.http.get("/health").status_code == 200
+    for _ in range(20):  # turns of the loop, in which it meets the end
+        assert provider.http.get("/health").status_code == 200
 
 
 def test_a_body_whose_answer_has_been_given_is_dropped_for_a_while(

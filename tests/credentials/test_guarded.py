@@ -10,12 +10,16 @@ from app.credentials.token_exchange.audited import AuditedExchanger
 from app.credentials.token_exchange.caching import CachingExchanger
 from app.credentials.token_exchange.exchanger import ExchangeTarget
 from app.credentials.token_exchange.guarded import GuardedExchanger
+from app.credentials.token_exchange.issued_token import IssuedTokenCheck
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.errors import ToolsProviderError, Unavailable
+from app.identity.issuer_watch import IssuerWatch
+from app.outbound import plain_client
 from app.telemetry import Telemetry
 from tests.credentials.conftest import PIZZERIA, THRESHOLD, Agents, Recorded
 from tests.support.clock import Clock
-from tests.support.issuer import Answer, Issuer
+from tests.support.files import no_more_files
+from tests.support.issuer import SECRET, Answer, Issuer
 
 pytestmark = pytest.mark.anyio
 
@@ -115,10 +119,53 @@ async def test_an_unreadable_answer_counts_as_nothing(
     assert state_of(breaker) == "open"
 
 
+async def test_what_we_lack_ourselves_says_nothing_of_the_identity_provider(
+    breaker: CircuitBreaker, check: IssuedTokenCheck, watch: IssuerWatch, agents: Agents, realm_url: str
+) -> None:
+    agent = await agents.agent()
+    async with plain_client() as unconnected:
+        keycloak = KeycloakExchanger(
+            unconnected, check, watch, realm_url=realm_url, client_id="c", client_secret=lambda: SECRET, timeout=5
+        )
+        guarded = GuardedExchanger(keycloak, breaker)
+        with no_more_files():
+            for _ in range(THRESHOLD + 1):
+                with pytest.raises(Unavailable, match="no connection to spare") as failed:
+                    await guarded.exchange(agent, PIZZERIA)
+                assert failed.value.code == "idp_unreachable"
+    assert state_of(breaker) == "closed"
+
+
+@pytest.mark.parametrize("odd", ["audience", "subject"])
+async def test_what_one_audience_or_one_user_makes_it_fail_at_is_no_one_else_s_loss(
+    guarded: GuardedExchanger, agents: Agents, issuer: Issuer, odd: str
+) -> None:
+    parties = {"audience": "menu", "subject": "johndoe"}
+    other = {"audience": "orders", "subject": "chef"}
+
+    async def exchanged(audience: str, subject: str) -> str:
+        agent = await agents.agent(sub=subject)
+        issuer.exchange = lambda form: (
+            Answer(500) if parties[odd] in (form["audience"], subject) else Answer(body=issuer.issue(form, sub=subject))
+        )
+        try:
+            await guarded.exchange(agent, ExchangeTarget(audience))
+        except Unavailable as failure:
+            return failure.code
+        return "ok"
+
+    for _ in range(THRESHOLD):
+        for stated in (parties, {**other, odd: parties[odd]}):
+            assert await exchanged(**stated) in ("idp_broken", "circuit_open")
+    assert await exchanged(**parties) == "circuit_open"
+    assert await exchanged(**{**parties, odd: other[odd]}) == "ok"
+    assert await exchanged(**other) == "ok"
+
+
 async def test_it_heals_with_one_probe(
     guarded: GuardedExchanger, breaker: CircuitBreaker, agents: Agents, issuer: Issuer, clock: Clock
 ) -> None:
-    issuer.exchange = lambda _: Answer(500)
+    issuer.exchange = lambda _: Answer(429)
     for _ in range(THRESHOLD):
         await code_of(guarded, agents)
     clock.advance(30)

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.credentials.token_exchange.exchanger import AnswerUnreadable, ExchangeTarget
+from app.credentials.token_exchange.exchanger import ExchangeTarget, Inconclusive
 from app.credentials.token_exchange.issued_token import IssuedTokenCheck
 from app.credentials.token_exchange.keycloak import KeycloakExchanger
 from app.errors import BadAnswer, InvalidAgentToken, NotPermitted, ToolsProviderError, Unavailable
@@ -256,7 +256,7 @@ async def test_what_something_else_answers_is_no_refusal_of_the_identity_provide
 ) -> None:
     issuer.exchange = lambda _: Answer(status, body)
     failed = await failure(keycloak, agents)
-    assert isinstance(failed, AnswerUnreadable)
+    assert isinstance(failed, Inconclusive)
     assert (failed.code, failed.retry_after) == ("idp_foreign_answer", 1)
     assert failed.detail.startswith(f"Something else answered in the identity provider's place (HTTP {status} without")
     assert "KEYCLOAK_URL" in failed.detail
@@ -539,6 +539,7 @@ async def test_a_source_with_an_audience_of_ours_is_told_so(
         ),
         ({"iat": NOW + 31}, "correct the clocks"),
         ({"exp": NOW + 86_401}, "Clients > 'exchange-client' > Advanced > Access Token Lifespan"),
+        ({"groups": ["g" * 50_000]}, "groups or roles away from Clients > 'exchange-client' > Client scopes"),
     ],
 )
 async def test_what_is_configured_wrongly_is_told_with_what_to_change(
@@ -668,7 +669,7 @@ async def test_a_result_that_cannot_be_checked_is_not_used(
     clock.advance(10)
     issuer.publish("key-2")
     issuer.certs = lambda: Answer(503)
-    with pytest.raises(AnswerUnreadable) as failed:
+    with pytest.raises(Inconclusive) as failed:
         await keycloak.exchange(agent, PIZZERIA)
     assert (failed.value.code, failed.value.retry_after) == ("idp_unreachable", 5)
     assert "keys cannot be fetched" in failed.value.detail

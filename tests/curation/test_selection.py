@@ -97,6 +97,33 @@ def test_globs_mean_what_a_regular_expression_says(pattern: list[str], path: lis
     assert path_fits("".join(f"/{each}" for each in pattern), "".join(f"/{each}" for each in path)) is expected
 
 
+def test_what_a_selection_lists_makes_no_operation_slower() -> None:
+    lists = {
+        "tags": [[f"t{rule}-{number}" for number in range(1_000)] for rule in range(50)],
+        "paths": [[f"/p{rule}-{number}" for number in range(1_000)] for rule in range(50)],
+        "operations": [[f"o{rule}-{number}" for number in range(1_000)] for rule in range(50)],
+    }
+    operation = replace(an_operation("a", "GET", "/orders"), tags=("a", "b"))
+    for kind, rules in lists.items():
+        selection = Selection.model_validate({"exclude": [{kind: values} for values in rules]})
+        assert selection.reason_against(operation, {"a", "b"}) is None
+        before = time.process_time()
+        for _ in range(100):
+            selection.reason_against(operation, {"a", "b"})
+        assert time.process_time() - before < 0.05, kind
+
+
+def test_a_path_too_long_for_wildcards_is_left_out_and_the_reason_says_so() -> None:
+    selection = Selection.model_validate({"exclude": [{"paths": ["/**" + "/a" * 300 + "/b/**"]}]})
+    before = time.process_time()
+    for path in ("/a" * 4_000, "/" + "a" * 1_000):
+        operation = an_operation("a", "GET", path)
+        assert "wildcard" in str(selection.reason_against(operation, {"a"}))
+        assert Selection(exclude=[Rule(tags=["x"])]).reason_against(operation, {"a"}) is None
+    assert selection.reason_against(an_operation("a", "GET", "/a" * 32), {"a"}) is None
+    assert time.process_time() - before < 0.1
+
+
 def test_no_glob_takes_long() -> None:
     before = time.process_time()
     assert not path_fits("/" + "*a" * 900 + "b", "/" + "a" * 2_000)
@@ -117,6 +144,7 @@ def test_no_glob_takes_long() -> None:
         {"read_only": "maybe"},
         {"readonly": True},
         {"include": [{"paths": [f"/{number}/*" for number in range(60)]}] * 2},
+        {"include": [{"paths": ["/**" + "/*" * 170]}] * 3},
         {"exclude": [{"tags": ["a"]}] * 51},
     ],
 )

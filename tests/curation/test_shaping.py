@@ -1,5 +1,7 @@
 """One operation under its override: what callers see, what is sent, and what does not fit."""
 
+import time
+from dataclasses import replace
 from typing import Any
 
 import jsonschema_rs
@@ -269,3 +271,34 @@ def test_pruning_keeps_what_is_reached_and_nothing_else(definitions: dict[str, A
     assert set(result.get("$defs", {})) == reached
     assert result["properties"] == properties
     assert pruned(result) == result
+
+
+def laborious(depth: int) -> Any:
+    """A list of lists, which doubles what a check against LISTS takes at each level."""
+    value: Any = "x"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+LISTS = {"anyOf": [{"type": "array", "items": {"$ref": "#/$defs/Lists"}, key: 1} for key in ("minItems", "maxItems")]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        (LISTS, laborious(40)),
+        ({"type": "string", "pattern": "(a{1,60}){1,60}b"}, "a" * 200_000),
+        ({"type": "array", "uniqueItems": True}, list(range(2**60, 2**60 + 5_000))),
+    ],
+    ids=["alternatives", "pattern", "unique items"],
+)
+def test_a_value_that_takes_long_to_check_is_not_checked_for_long(schema: Any, value: Any) -> None:
+    operation = an_order()
+    definitions = {"Lists": LISTS}
+    properties = {"x": schema, "tenant": {"type": "integer"}}
+    hostile = replace(operation, input_schema={"type": "object", "properties": properties, "$defs": definitions})
+    before = time.process_time()
+    _, misfits = shaped(hostile, override(arguments={"x": {"default": value}, "tenant": {"pin": "a"}}))
+    assert time.process_time() - before < 0.2
+    assert ("/arguments/tenant/pin", True) in [(misfit.pointer, misfit.grave) for misfit in misfits]

@@ -411,6 +411,22 @@ async def test_of_very_many_keys_the_first_are_read(keys: JwksCache, issuer: Iss
         await keys.key("key-500", "RS256")
 
 
+@pytest.mark.parametrize(("bits", "exponent"), [(8_193, 65_537), (16_384, 65_537), (2_048, 2**32 + 1)])
+async def test_a_key_that_makes_every_check_slow_is_none(
+    keys: JwksCache, issuer: Issuer, bits: int, exponent: int
+) -> None:
+    slow = rsa.RSAPublicNumbers(exponent, 2**bits - 1).public_key()
+    issuer.jwks.append({**RSAAlgorithm.to_jwk(slow, as_dict=True), "kid": "slow", "use": "sig", "alg": "RS256"})
+    with pytest.raises(SignatureRefused, match="does not publish"):
+        await keys.key("slow", "RS256")
+
+
+async def test_a_key_of_the_longest_kind_is_one(keys: JwksCache, issuer: Issuer) -> None:
+    longest = rsa.RSAPublicNumbers(2**32 - 1, 2**8_192 - 1).public_key()
+    issuer.jwks.append({**RSAAlgorithm.to_jwk(longest, as_dict=True), "kid": "long", "use": "sig", "alg": "RS256"})
+    assert (await keys.key("long", "RS256")).key_id == "long"
+
+
 async def test_a_key_without_an_algorithm_fits_those_of_its_type(keys: JwksCache, issuer: Issuer) -> None:
     issuer.publish("open", alg=None)
     for algorithm in ("RS256", "PS512"):

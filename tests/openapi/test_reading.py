@@ -126,6 +126,11 @@ def test_what_a_byte_order_mark_says_of_the_encoding_holds(text: str, encoding: 
         assert read(f"\ufeff{text}".encode(order)) == {"a": "\u00fc\U0001f355"}
 
 
+@pytest.mark.parametrize("text", ['{"a": 1}', "a: 1"])
+def test_what_follows_much_white_space_is_read(text: str) -> None:
+    assert read("\n" * 100_000 + text) == {"a": 1}
+
+
 def test_json_that_calls_itself_yaml_is_read_as_json() -> None:
     text = '{\n\t"a": "\\ud83c\\udf55 \\/ ' + "b" * 2_000 + '"}'
     assert read(text, content_type="application/yaml") == {"a": "\U0001f355 / " + "b" * 2_000}

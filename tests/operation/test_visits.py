@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from app.operation.effort import effort
 from app.operation.keywords import is_laborious
 from app.tools.arguments import ArgumentRules
-from app.tools.checking import effort
 from tests.openapi.documents import a_document, a_post, only
 from tests.tools.test_arguments import violations
 

@@ -1,6 +1,9 @@
 """What admins choose and say of tools: effective at once, kept over refreshes, on record, and told back."""
 
+import asyncio
 import json
+import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +12,9 @@ from app.curation.curation import ListedTool
 from app.curation.overrides import ToolUpdate
 from app.errors import Invalid, NotFound, PreconditionFailed
 from app.sources.forms import Offering, SourceUpdate
-from tests.sources.conftest import ADMIN, MakeWorld, Site, World, document
+from app.sources.inventory import Curator
+from tests.sources.conftest import ADMIN, MakeWorld, Site, World, a_source_row, document
+from tests.tools.builders import an_operation
 
 pytestmark = pytest.mark.anyio
 
@@ -256,7 +261,7 @@ async def test_the_documents_word_is_below_the_admins(world: World, site: Site) 
 
 
 async def test_whatever_a_document_calls_a_path_can_be_shaped(world: World, site: Site) -> None:
-    odd = "/\x07\u202e" + "x" * 3_000
+    odd = "/~%2F\u00e9 " + "x" * 3_000
     content = document(odd)
     content["paths"][odd]["get"]["operationId"] = "odd"
     site.serve(content)
@@ -291,3 +296,25 @@ async def test_the_audit_names_what_was_changed_and_no_values(world: World, site
         ("invalid_overrides", "GET /menu: arguments"),
     ]
     assert "my-secret" not in str(world.records)
+
+
+async def test_however_much_is_curated_at_once_others_have_their_turn() -> None:
+    pinned = [
+        {"method": "GET", "path": f"/{number}", "arguments": {f"a{each}": {"pin": 1} for each in range(10)}}
+        for number in range(500)
+    ]
+    source = a_source_row("https://shop.example", overrides=pinned)
+    schema = {"type": "object", "properties": {f"a{each}": {"type": "integer"} for each in range(10)}}
+    operations = [
+        replace(an_operation(f"o{number}", "GET", f"/{number}"), input_schema=schema) for number in range(500)
+    ]
+    curator, clock = Curator(), time.process_time
+    many = asyncio.gather(*(curator.curated(source, operations) for _ in range(8)))
+    longest, turns = 0.0, 0
+    while not many.done():
+        before = clock()
+        await asyncio.sleep(0)
+        longest, turns = max(longest, clock() - before), turns + 1
+    assert {len(curated.operations) for curated in many.result()} == {500}
+    assert turns > 50
+    assert longest < 0.3

@@ -178,5 +178,5 @@ def answered_while(
         waits.append(time.monotonic() - started)
     working.join()
     assert ended[0].status_code in expected, ended[0].text
-    assert max(waits) < max(1, (time.monotonic() - began) / 2)
+    assert max(waits, default=0) < max(1, (time.monotonic() - began) / 2)
     return len(waits)

@@ -173,3 +173,18 @@ def test_what_an_admin_allows_is_an_origin(origin: str) -> None:
 def test_an_origin_is_kept_in_one_spelling() -> None:
     update = SourceUpdate.model_validate({"other_servers": [{"origin": "HTTPS://Files.Example.ORG:443/"}]})
     assert update.columns()["other_servers"] == [{"origin": FILES, "default_audience": None, "scopes": []}]
+
+
+def test_what_an_admin_has_allowed_is_not_repeated_at_length_for_each_operation() -> None:
+    content = document(*(f"/{number}" for number in range(50)))
+    for number, item in enumerate(content["paths"].values()):
+        item["get"]["servers"] = [{"url": f"{FILES}/{number}/" + "a" * 1_900}]
+    conversion = convert(content, slug="s")
+    source = row(*(f"https://{number}.example.org" for number in range(20)))
+    for server in source.other_servers:
+        server["scopes"] = [f"{number}-" + "s" * 190 for number in range(100)]
+    found = Inventory("https://api.example.org", conversion.operations, conversion.report).under(source)
+    reasons = [str(item.reason) for item in found.report]
+    assert len(reasons) == 50
+    assert max(map(len, reasons)) < 2_000
+    assert all(f'{{"origin": "{FILES}"}}' in reason and "other_servers" in reason for reason in reasons)

@@ -20,6 +20,7 @@ from app.telemetry import Telemetry
 from app.tools.answer.body import is_stream
 from app.tools.request.plan import UpstreamRequest
 from app.tools.upstream import Upstream
+from tests.support.files import no_more_files
 from tests.support.raw import raw_upstream
 from tests.support.scripted import Answer, Scripted, ok, redirect, scripted
 from tests.tools.builders import a_source
@@ -263,7 +264,7 @@ async def test_no_answer_keeps_the_others_from_their_turn(name: str) -> None:
     sender = Sender(sending, Upstream(sending, telemetry, failure_threshold=3, recovery_timeout=60), telemetry)
     with raw_upstream() as raw:
         raw.answer = FLOODS[name]
-        assert await longest_turn(sender.send(raw.address)) < 0.05
+        assert await longest_turn(sender.send(raw.address)) < 0.1
     await sending.aclose()
     telemetry.shutdown()
 
@@ -728,28 +729,45 @@ async def test_what_had_to_wait_and_comes_too_late_says_nothing_against_the_upst
     await end(calls)
 
 
-async def test_calls_to_all_origins_together_are_bounded_and_shared(sender: Sender, held: Held) -> None:
+async def test_calls_to_all_origins_together_are_bounded_and_shared_by_callers(sender: Sender, held: Held) -> None:
     sender.upstream = Upstream(
-        sender.sending, sender.telemetry, failure_threshold=3, recovery_timeout=60, most_in_all=4
+        sender.sending, sender.telemetry, failure_threshold=3, recovery_timeout=60, most_in_all=8
     )
     calls = begin(sender, held, "first/0") + begin(sender, held, "first/1", slug="other")
     await held.arrive(2)
-    refused = await sender.failure(f"{held.server.address}/quick", slug="third", caller="first")
+    refused = await sender.failure(f"{held.server.address}/quick", slug="third", caller="first", within=0.2)
     assert refused.code == "upstream_busy"
+    waiting = asyncio.ensure_future(sender.send(f"{held.server.address}/quick", slug="third", caller="first"))
     answer = await sender.send(f"{held.server.address}/quick", slug="third", caller="second")
     assert answer.status == 200
+    assert not waiting.done()
+    held.tell("/held/first/0")
+    assert (await waiting).status == 200
     await end(calls)
 
 
-async def test_a_system_without_a_file_to_spare_says_nothing_against_the_upstream(sender: Sender) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+async def test_an_origin_that_keeps_many_callers_waiting_leaves_as_much_to_others_however_many_sources_lead_there(
+    sender: Sender, held: Held
+) -> None:
+    sender.upstream = Upstream(
+        sender.sending, sender.telemetry, failure_threshold=3, recovery_timeout=60, most_in_all=8
+    )
+    calls = [call for number in range(4) for call in begin(sender, held, f"user-{number}/0", slug=f"source-{number}")]
+    await held.arrive(4)
+    waited = await sender.failure(f"{held.server.address}/quick", slug="fifth", caller="fifth", within=0.1)
+    assert waited.code == "upstream_busy"
+    elsewhere = held.server.address.replace("127.0.0.1", "localhost")
+    for caller in ("user-0", "fifth"):
+        assert (await sender.send(f"{elsewhere}/quick", slug="elsewhere", caller=caller)).status == 200
+    await end(calls)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_system_without_a_file_to_spare_says_nothing_against_the_upstream(sender: Sender, host: str) -> None:
     async with scripted(ok(b"")) as server:
-        with socket.socket() as last:  # its number is the first that was free
-            resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno() + 1, hard))
-            try:
-                failures = [await sender.failure(server.address) for _ in range(4)]
-            finally:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        address = server.address.replace("127.0.0.1", host)
+        with no_more_files():
+            failures = [await sender.failure(address) for _ in range(4)]
         assert {failure.code for failure in failures} == {"upstream_busy"}
-        assert (await sender.send(server.address)).status == 200
+        assert (await sender.send(address)).status == 200
     assert sender.breaker_state() == 0

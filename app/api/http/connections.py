@@ -1,7 +1,9 @@
-"""How many clients may be connected, who makes room for a new one, and until when each must have done its part."""
+"""How many clients may be connected, who makes room for a new one, whose request is next, and until when each must have
+done its part."""
 
 from asyncio import AbstractEventLoop, TimerHandle
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import Protocol
 
@@ -28,7 +30,7 @@ class Connection(Protocol):
         """Return when an idle connection is closed; None while a request is sent or answered."""
 
     def waits_for_client(self) -> bool:
-        """Whether a request has begun to come, and has not come in full."""
+        """Whether a request has begun to come and has not come in full, or an answer is there and is not taken."""
 
     def overdue(self) -> None:
         """Act on a client that has not sent its part in time."""
@@ -43,8 +45,9 @@ class Connection(Protocol):
 class Connections:
     """All connections. One look around four times a second is cheaper than timers that every request sets and ends.
 
-    When there are `most`, whoever has the most of them makes room: an idle one, or, for another address, the one that
-    has waited the longest for the rest of a request. Where nobody can, the new one is surplus.
+    When there are `most`, whoever has the most of them makes room: an idle one, or, for another address, the one whose
+    client has the least time left to send the rest of a request or to take an answer. Where nobody can, the new one is
+    surplus.
     """
 
     def __init__(self, most: int, read_timeout: float, held: Held) -> None:
@@ -53,6 +56,7 @@ class Connections:
         self.most = most
         self._all: dict[Connection, None] = {}  # in the order in which they came
         self._surplus: dict[Connection, None] = {}
+        self.turns = Turns()
         self._by: Counter[str] = Counter()
         self._timer: TimerHandle | None = None
 
@@ -90,7 +94,7 @@ class Connections:
         if idle:
             leaving = min(idle, key=lambda each: each[0])[1]
         elif payer != newcomer and (waiting := [each for each in theirs if each.waits_for_client()]):
-            leaving = min(waiting, key=lambda each: each.due)
+            leaving = min(waiting, key=lambda each: min(each.due, each.untaken.by))
         else:
             return False
         self.remove(leaving)
@@ -105,6 +109,39 @@ class Connections:
                 connection.overdue()
             if connection.untaken.by <= now:
                 connection.not_taken()
+
+
+class Turns:
+    """When many requests come at once, those who sent them take turns.
+
+    One is begun in each round of the event loop. In a round uvloop accepts one connection, so a newcomer behind a
+    thousand others waits for a thousand rounds, which must be short; and each step of a request waits for one round.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, deque[Callable[[], object]]] = {}  # whose turn is next comes first
+        self._in_round = False
+
+    def begin(self, loop: AbstractEventLoop, payer: str, begin: Callable[[], object]) -> None:
+        """Begin now, or when it is the payer's turn."""
+        if self._in_round:
+            self._waiting.setdefault(payer, deque()).append(begin)
+            return
+        self._in_round = True
+        loop.call_soon(self._next_round, loop)
+        begin()
+
+    def _next_round(self, loop: AbstractEventLoop) -> None:
+        if not self._waiting:
+            self._in_round = False
+            return
+        loop.call_soon(self._next_round, loop)
+        payer = next(iter(self._waiting))
+        theirs = self._waiting.pop(payer)
+        begin = theirs.popleft()
+        if theirs:
+            self._waiting[payer] = theirs
+        begin()
 
 
 def payer_of(client: tuple[str, int] | None) -> str:

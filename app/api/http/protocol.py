@@ -5,7 +5,9 @@ from asyncio import AbstractEventLoop, Protocol, Transport
 from functools import partial
 from typing import Any, cast
 
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from app.api.http.connections import Connections, payer_of
@@ -17,11 +19,14 @@ from app.api.http.limits import (
     FRAMING_BYTES,
     HEAD_BYTES,
     HEADERS,
+    MOVED_BYTES,
     PIPELINED,
     TARGET_BYTES,
-    late,
+    contradicts,
+    late_head,
     much_framing,
     other_authority,
+    slow_body,
     small_chunks,
     too_large_head,
     too_long_target,
@@ -55,7 +60,7 @@ class BoundedProtocol(RefusingProtocol):
         self._turned = False  # whether the last read held the end of a head or of a request
         self._size = 0  # of the head so far, in reads before this one
         self._now = 0  # bytes of this read
-        self._body = self._chunks = self._framing = 0  # bytes, number, bytes
+        self._body = self._seen = self._chunks = self._framing = 0  # bytes, bytes when last looked at, number, bytes
         self._counted = 0  # of body and chunks, as bytes, in reads before this one
         self._holding: Holding | None = None  # of a head that is large
 
@@ -81,6 +86,10 @@ class BoundedProtocol(RefusingProtocol):
         super().data_received(data)
         if self.part != IDLE and not self.deaf:
             self._is_incomplete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self.answered = cycle
+        self._connections.turns.begin(self.loop, self.payer, partial(super()._start_asgi_task, cycle, app))
 
     def pause_writing(self) -> None:
         """See asyncio."""
@@ -113,7 +122,7 @@ class BoundedProtocol(RefusingProtocol):
 
     def waits_for_client(self) -> bool:
         """See Connection."""
-        return self.due < math.inf
+        return self.due < math.inf or self.untaken.by < math.inf
 
     def give_way(self) -> None:
         """See Connection."""
@@ -130,15 +139,15 @@ class BoundedProtocol(RefusingProtocol):
             self.due = math.inf
         elif self.part in (IDLE, BLANK):
             self.transport.close()
-        elif self.part == BODY and self.flow.read_paused:  # it is us who are not ready
-            self.due = self.loop.time() + self._connections.read_timeout
+        elif self.part == BODY and (self.flow.read_paused or (answering and self._body - self._seen >= MOVED_BYTES)):
+            self._seen, self.due = self._body, self.loop.time() + self._connections.read_timeout
         else:
-            self.refuse(late("headers" if self.part == HEAD else "body", self._connections.read_timeout))
+            self.refuse((late_head if self.part == HEAD else slow_body)(self._connections.read_timeout))
         self._ends_soon()
 
     def not_taken(self) -> None:
         """See Connection."""
-        agent = cast("dict[str, Any]", self.scope).get("agent")
+        agent = None if self.answered is None else cast("dict[str, Any]", self.answered.scope).get("agent")
         self.untaken.overdue(self.payer if agent is None else agent.subject)
 
     def on_message_begin(self) -> None:
@@ -164,12 +173,12 @@ class BoundedProtocol(RefusingProtocol):
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > HEAD_BYTES:
                 self.stop(too_large_head())
-        if not self.url.startswith(b"/"):
-            self._check_authority()
+        if not self.url.startswith(b"/") and contradicts(self.url, self.headers):
+            self.stop(other_authority())
         super().on_head()
         self.headers = []  # for trailers, which are no headers of the request (RFC 9110 section 6.5.1), nor needed
         self._begin(BODY)
-        self._body = self._chunks = self._framing = self._counted = 0
+        self._body = self._chunks = self._framing = self._counted = self._seen = 0
         if self._connections.is_surplus(self):
             self.tell(too_many_connections(self._connections.most))
 
@@ -232,15 +241,6 @@ class BoundedProtocol(RefusingProtocol):
             self._framing = max(0, self._framing + self._now - (self._counted - counted))
         if self._framing > FRAMING_BYTES:
             self.refuse(much_framing())
-
-    def _check_authority(self) -> None:
-        """Refuse a target of absolute form that is for another host than `Host` (RFC 9112 section 3.2.2)."""
-        scheme, _, rest = self.url.lower().partition(b"://")
-        port = b":443" if scheme == b"https" else b":80"
-        authority = rest.partition(b"/")[0].partition(b"?")[0].removesuffix(port)
-        hosts = [value.strip().lower().removesuffix(port) for name, value in self.headers if name == b"host"]
-        if rest and hosts != [authority]:
-            self.stop(other_authority())
 
     def _ends_soon(self) -> None:
         """See that a connection which is being closed ends, even if its client does not take what is left."""

@@ -4,10 +4,10 @@ import math
 from asyncio import AbstractEventLoop, Transport
 
 from app.api.http.held import Held, Holding
+from app.api.http.limits import MOVED_BYTES
 from app.errors import Unavailable
 
 GRACE = 1.0  # seconds that an answer may wait uncounted, which hardly any client needs
-TAKEN_BYTES = 1_048_576  # of an answer, or the rest of it, that a client takes within each REQUEST_READ_TIMEOUT
 
 
 class Untaken:
@@ -33,7 +33,7 @@ class Untaken:
                 self._holding.grow_to(left)
             except Unavailable:  # nothing can be said any more: the answer has begun
                 self._transport.abort()
-        elif self._size - left < TAKEN_BYTES:
+        elif self._size - left < MOVED_BYTES:
             self._transport.abort()
         self._size = left
         self.by = self._loop.time() + self._timeout

@@ -1,10 +1,14 @@
 """Our own OpenAPI document: what it says beside the routes."""
 
+from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
+import orjson
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
+from starlette.requests import Request
+from starlette.responses import Response
 
 from app.api.rest.failures import Problem
 
@@ -38,6 +42,17 @@ class DescribedApi(FastAPI):
             generate_unique_id_function=attrgetter("name"),
             **options,
         )
+
+    def setup(self) -> None:
+        """See FastAPI, which would write the document anew for everybody who asks, token or not."""
+        self.add_route("/openapi.json", self._answer_document, include_in_schema=False)
+
+    async def _answer_document(self, _: Request) -> Response:
+        return Response(self._written, media_type="application/json")
+
+    @cached_property
+    def _written(self) -> bytes:
+        return orjson.dumps(self.openapi())
 
     def openapi(self) -> dict[str, Any]:
         """Return the document; it is made once."""

@@ -35,8 +35,15 @@ class ExchangedToken:
     cached: bool = False
 
 
-class AnswerUnreadable(Unavailable):
-    """There was an answer, but it cannot be understood or checked now; the circuit breaker does not count this."""
+class Inconclusive(Unavailable):
+    """Its answer cannot be understood or checked now, or we had no connection to spare.
+
+    That says nothing of the identity provider: the circuit breaker does not count it.
+    """
+
+
+class Down(Unavailable):
+    """Whoever had asked, and for whatever, would have met this: no connection, or too many requests."""
 
 
 class TokenExchanger(Protocol):

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from app.credentials.token_exchange.exchanger import AnswerUnreadable, ExchangedToken, ExchangeTarget
+from app.credentials.token_exchange.exchanger import ExchangedToken, ExchangeTarget, Inconclusive
 from app.errors import BadAnswer, NotPermitted, Unavailable
 from app.identity.agent_token import AgentToken
 from app.identity.claims import audiences_of, integer, text_or_none
@@ -15,6 +15,7 @@ from app.identity.signed_claims import signed_claims
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
 
+_LONGEST = 65_536  # characters; many servers take headers of 8 KiB, and thousands of tokens are kept
 _LONGEST_LIFE = 86_400  # seconds; an API needs it for one call
 
 _UNUSABLE = "What the identity provider returned cannot be used: {reason}. Nothing was sent to the upstream. {cure}"
@@ -37,6 +38,11 @@ _TOO_LONG = "it is valid for more than a day"
 _SHORTEN = (
     "An operator shortens it: in Keycloak, Clients > {client} > Advanced > Access Token Lifespan, or Realm settings > "
     "Tokens."
+)
+_OVER_LENGTH = f"it has more than {_LONGEST} characters"
+_FEWER_CLAIMS = (
+    "An operator gives it fewer claims: in Keycloak, takes client scopes with groups or roles away from Clients > "
+    "{client} > Client scopes."
 )
 _NOT_GRANTED = (
     "The identity provider did not grant: {missing}. Either the user lacks the role that the scope demands, or the "
@@ -77,13 +83,15 @@ class IssuedTokenCheck:
         value = _bearer(answer)
         if value == agent.value:
             raise _unusable("the agent's own token came back")
+        if len(value) > _LONGEST:
+            raise self._misconfigured(_OVER_LENGTH, _FEWER_CLAIMS)
         try:
             claims = await signed_claims(value, self._keys)
         except SignatureRefused:
             raise _unusable("it is not signed as it should be") from None
         except Unavailable as error:
             # Strangers can bring it about that keys are not asked for at this moment; that must not open the breaker.
-            raise AnswerUnreadable(error.code, error.detail, error.retry_after) from None
+            raise Inconclusive(error.code, error.detail, error.retry_after) from None
         self._check_claims(claims, agent, target)
         granted = text_or_none(answer.get("scope"))
         if granted is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from app.credentials.token_exchange.exchanger import AnswerUnreadable, ExchangedToken, ExchangeTarget
+from app.credentials.token_exchange.exchanger import Down, ExchangedToken, ExchangeTarget, Inconclusive
 from app.credentials.token_exchange.issued_token import IssuedTokenCheck
 from app.credentials.token_exchange.refusals import refusal_of
 from app.errors import BadAnswer, InvalidAgentToken, TooLarge, Unavailable
@@ -27,6 +27,10 @@ _SLOW = "The identity provider did not answer in time (TOKEN_EXCHANGE_TIMEOUT). 
 _UNREACHABLE = (
     "The identity provider cannot be reached. Try again in a moment; an operator should check KEYCLOAK_URL and the "
     "network in between."
+)
+_NO_ROOM = (
+    "This server has no connection to spare for the identity provider. Try again in a moment; an operator should read "
+    "the log, and may have to allow this process more open files (ulimit -n)."
 )
 _OVERLOADED = "The identity provider asks us to slow down. Try again later."
 _BROKEN = "The identity provider failed. Try again in a moment; an operator should read its log."
@@ -75,9 +79,12 @@ class KeycloakExchanger:
         except TimeoutError:
             raise Unavailable("idp_unreachable", _SLOW) from None
         except httpx.HTTPError as error:
-            told = {"error": cause_of(error).detail, "url": self._url}
+            cause = cause_of(error)
+            told = {"error": cause.detail, "url": self._url}
             _log.warning("the identity provider cannot be reached", extra=told)
-            raise Unavailable("idp_unreachable", _UNREACHABLE) from None
+            if cause.reason == "shortage":
+                raise Inconclusive("idp_unreachable", _NO_ROOM) from None
+            raise (Unavailable if cause.connected else Down)("idp_unreachable", _UNREACHABLE) from None
         except InvalidAgentToken:
             if await self._watch.differs():
                 raise issuer_mismatch() from None
@@ -119,7 +126,7 @@ class KeycloakExchanger:
     def _read(self, status: int, headers: httpx.Headers, body: bytes, target: ExchangeTarget) -> dict[str, Any]:
         """Return the members of a token answer; raises what anything else means."""
         if status == 429:
-            raise Unavailable("idp_overloaded", _OVERLOADED, _retry_after(headers))
+            raise Down("idp_overloaded", _OVERLOADED, _retry_after(headers))
         if status >= 500:
             raise Unavailable("idp_broken", _BROKEN, _retry_after(headers))
         members = members_of(body)
@@ -136,12 +143,12 @@ class KeycloakExchanger:
         )
         raise refusal
 
-    def _unreadable(self, status: int, body: bytes) -> AnswerUnreadable:
+    def _unreadable(self, status: int, body: bytes) -> Inconclusive:
         told = {"status": status, "answer": first_words(body), "url": self._url}
         _log.warning("what answered the exchange is not Keycloak", extra=told)
         if 400 <= status < 500:
-            return AnswerUnreadable("idp_foreign_answer", FOREIGN.format(status=status))
-        return AnswerUnreadable("idp_broken", _UNREADABLE)
+            return Inconclusive("idp_foreign_answer", FOREIGN.format(status=status))
+        return Inconclusive("idp_broken", _UNREADABLE)
 
 
 def _without(secret: str, body: bytes) -> bytes:

@@ -1,10 +1,12 @@
 """Connections: many of them, slow ones, and those that are left."""
 
-from tests.bounds.row import CLOSED, HELD, OK
+from app.api.http.limits import PIPELINED
+from tests.bounds.row import CLOSED, HELD, OK, Row
 from tests.bounds.rows.heads import A_LITTLE_MORE, BAD
 from tests.bounds.sending import HELD_SECONDS, request, requests, together
 from tests.bounds.stage import Stage
 
+PUBLIC = ("/openapi.json", "/docs", "/", "/ready", "/metrics", "/static/swagger-ui-bundle.js")
 BUSY = ("server_busy", CLOSED)  # above the limit of what is held at once
 MANY = (1, 10, 60)
 _BODY_BYTES = 2_000_000
@@ -27,7 +29,20 @@ def begun(stage: Stage, scale: int) -> list[bytes]:
     return [stage.head("POST /mcp", 4 * 1024 * 1024) + b" " * _BODY_BYTES] * scale
 
 
+def public(path: str) -> Row:
+    """Many that ask for what needs no token."""
+    return together(
+        "connections",
+        f"many at once, each asking for {path}",
+        lambda stage, scale: [stage.head(f"GET {path}", None, username=None)] * 5 * scale,
+        OK,
+        *BUSY,
+        scales=MANY,
+    )
+
+
 ROWS = [
+    *map(public, PUBLIC),
     together(
         "connections",
         "many on which nothing is sent",
@@ -83,6 +98,14 @@ ROWS = [
         "many at once without a token",
         lambda stage, scale: [stage.head("GET /api/v1/tools", None, username=None)] * 5 * scale,
         "token_missing",
+        *BUSY,
+        scales=MANY,
+    ),
+    together(
+        "connections",
+        "many at once, each with many requests ahead of their answers",
+        lambda stage, scale: [each * PIPELINED for each in health(stage, scale)],
+        OK,
         *BUSY,
         scales=MANY,
     ),

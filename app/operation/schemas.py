@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from jsonschema_rs import Draft202012Validator
 
-from app.operation.checking import LARGEST_PATTERN, UnusableSchema, validator_of
+from app.operation.checking import ALL_AUTOMATA, LARGEST_PATTERN, UnusableSchema, validator_of
 from app.operation.keywords import (
     SUBSCHEMA_LISTS,
     SUBSCHEMA_MAPS,
@@ -36,11 +36,11 @@ _VISITS_PER_NAME = 10
 _NOT_LOOSENED = TURNING | {"pattern", "patternProperties"}
 
 
-def with_patterns(schema: Json) -> tuple[Draft202012Validator | None, int]:
+def with_patterns(schema: Json, all_automata: int = ALL_AUTOMATA) -> tuple[Draft202012Validator | None, int]:
     """Return what checks the patterns too, if anything does, and the visits that a character takes at worst."""
     for size in _AUTOMATA:
         with suppress(UnusableSchema):
-            return validator_of(schema, size), _VISITS_PER_CHARACTER * size // _AUTOMATA[0]
+            return validator_of(schema, size, all_automata), _VISITS_PER_CHARACTER * size // _AUTOMATA[0]
     return None, 0
 
 

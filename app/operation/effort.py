@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from jsonschema_rs import Draft202012Validator
 
-from app.operation.checking import number_of_patterns, validator_of
+from app.operation.checking import ALL_AUTOMATA, number_of_patterns, validator_of
 from app.operation.keywords import ALTERNATIVES, definition_of, in_place, other_items, other_members, recursive
 from app.operation.operation import Json, Value
-from app.tools.schemas import NO_BOUND, is_plain, loosened, most_visits, with_patterns
+from app.operation.schemas import NO_BOUND, is_plain, loosened, most_visits, with_patterns
 
 _CHARACTERS_PER_VISIT = 100  # that are counted
 _NAMES_PER_VISIT = 4  # that are looked up
@@ -32,14 +32,15 @@ class Checker:
 
     Patterns go first: where they alone take too much or cannot be used, the rest is checked without them. `plain` is
     what checks any value, if that takes little for every schema in it; `visits` are those that a check takes at most
-    for each character of the value. Raises UnusableSchema.
+    for each character of the value. `all_automata` are the bytes that may be made of all patterns.
+    Raises UnusableSchema.
     """
 
     __slots__ = ("_loose", "_loose_effort", "_loose_schema", "_schema", "_strict_effort", "plain", "strict", "visits")
 
-    def __init__(self, schema: Json) -> None:
+    def __init__(self, schema: Json, all_automata: int = ALL_AUTOMATA) -> None:
         self._schema = schema
-        self.strict, per_character = with_patterns(schema)
+        self.strict, per_character = with_patterns(schema, all_automata)
         self._loose_schema: Value = loosened(schema) if number_of_patterns(schema) else None
         self._loose: Draft202012Validator | None = None
         if self.strict is None:
