@@ -10,6 +10,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
+from app.api.http import limits
 from app.api.http.connections import Connections, payer_of
 from app.api.http.held import Holding
 from app.api.http.limits import (
@@ -22,15 +23,6 @@ from app.api.http.limits import (
     MOVED_BYTES,
     PIPELINED,
     TARGET_BYTES,
-    late_head,
-    much_framing,
-    other_authority,
-    slow_body,
-    small_chunks,
-    too_large_head,
-    too_long_target,
-    too_many_connections,
-    too_many_headers,
 )
 from app.api.http.refusing import BLANK, BODY, HEAD, IDLE, RefusingProtocol, Stopped
 from app.api.http.untaken import Untaken
@@ -141,7 +133,7 @@ class BoundedProtocol(RefusingProtocol):
         elif self.part == BODY and (self.flow.read_paused or (answering and self._body - self._seen >= MOVED_BYTES)):
             self._seen, self.due = self._body, self.loop.time() + self._connections.read_timeout
         else:
-            self.refuse((late_head if self.part == HEAD else slow_body)(self._connections.read_timeout))
+            self.refuse((limits.late_head if self.part == HEAD else limits.slow_body)(self._connections.read_timeout))
         self._ends_soon()
 
     def not_taken(self) -> None:
@@ -162,16 +154,16 @@ class BoundedProtocol(RefusingProtocol):
         """See httptools."""
         self.url += url
         if len(self.url) > TARGET_BYTES:
-            self.stop(too_long_target())
+            self.stop(limits.too_long_target())
 
     def on_head(self) -> None:
         """See OneProtocol."""
         if len(self.headers) > HEADERS:
-            self.stop(too_many_headers())
+            self.stop(limits.too_many_headers())
         if self._size + self._now > HEAD_BYTES:  # which may be a body's
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > HEAD_BYTES:
-                self.stop(too_large_head())
+                self.stop(limits.too_large_head())
         if not self.url.startswith(b"/"):
             self._check_authority()
         super().on_head()
@@ -179,13 +171,13 @@ class BoundedProtocol(RefusingProtocol):
         self._begin(BODY)
         self._body = self._chunks = self._framing = self._counted = self._seen = 0
         if self._connections.is_surplus(self):
-            self.tell(too_many_connections(self._connections.most))
+            self.tell(limits.too_many_connections(self._connections.most))
 
     def on_chunk_header(self) -> None:
         """See httptools."""
         self._chunks += 1
         if self._chunks > CHUNKS + self._body // BYTES_A_CHUNK:
-            self.stop(small_chunks())
+            self.stop(limits.small_chunks())
 
     def on_body(self, body: bytes) -> None:
         """See httptools."""
@@ -219,14 +211,14 @@ class BoundedProtocol(RefusingProtocol):
         if self.part == BODY:
             self._count_body()
         elif self.part == HEAD and len(self.headers) > HEADERS:
-            self.refuse(too_many_headers())
+            self.refuse(limits.too_many_headers())
         elif not self._turned:
             self._count_head()
 
     def _count_head(self) -> None:
         self._size += self._now
         if self._size > HEAD_BYTES:
-            self.refuse(too_large_head())
+            self.refuse(limits.too_large_head())
             return
         try:
             self._holding = self._holding or Holding(self._connections.held, self.payer)
@@ -239,7 +231,7 @@ class BoundedProtocol(RefusingProtocol):
         if not self._turned:
             self._framing = max(0, self._framing + self._now - (self._counted - counted))
         if self._framing > FRAMING_BYTES:
-            self.refuse(much_framing())
+            self.refuse(limits.much_framing())
 
     def _check_authority(self) -> None:
         """Refuse a target of absolute form that is for another host than `Host` (RFC 9112 section 3.2.2)."""
@@ -248,7 +240,7 @@ class BoundedProtocol(RefusingProtocol):
         authority = rest.partition(b"/")[0].partition(b"?")[0].removesuffix(port)
         hosts = [value.strip().lower().removesuffix(port) for name, value in self.headers if name == b"host"]
         if rest and hosts != [authority]:
-            self.stop(other_authority())
+            self.stop(limits.other_authority())
 
     def _ends_soon(self) -> None:
         """See that a connection which is being closed ends, even if its client does not take what is left."""
