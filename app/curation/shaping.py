@@ -41,7 +41,7 @@ def shaped(operation: Operation, override: ToolUpdate) -> tuple[Operation, tuple
         description=override.description or operation.description,
         input_schema=arguments.schema(),
         stated_hints={**operation.stated_hints, **stated},
-        preset=arguments.preset,
+        preset={**operation.preset, **arguments.preset},
     )
     return result, tuple(arguments.misfits)
 
@@ -165,5 +165,5 @@ class _Values:
         if judge.is_valid(given):
             return None
         teller = self._checker.to_tell(given, self._most)
-        error = None if teller is None else next(teller.iter_errors(given), None)
+        error = None if teller is None else next(teller[0].iter_errors(given), None)
         return _DOES_NOT_FIT if error is None else error.message[:_LONGEST_DETAIL]

@@ -1,5 +1,7 @@
 """What checks values against a schema. The engine holds the interpreter's lock while it does."""
 
+from functools import lru_cache
+
 from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, ValidationError
 
 from app.operation.operation import Value
@@ -34,6 +36,16 @@ def validator_of(
         )
     except (ValidationError, ReferencingError, ValueError) as error:
         raise UnusableSchema(type(error).__name__) from error
+
+
+@lru_cache(maxsize=4_096)
+def is_pattern(text: str) -> bool:
+    """Whether arguments can be checked against the regular expression."""
+    try:
+        validator_of({"pattern": text})
+    except UnusableSchema:
+        return False
+    return True
 
 
 def number_of_patterns(schema: Value) -> int:

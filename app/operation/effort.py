@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from jsonschema_rs import Draft202012Validator
 
 from app.operation.checking import ALL_AUTOMATA, number_of_patterns, validator_of
-from app.operation.keywords import definition_of, in_place, other_items, other_members, recursive
+from app.operation.keywords import ALTERNATIVES, definition_of, in_place, other_items, other_members, recursive
 from app.operation.operation import Json, Value
 from app.operation.schemas import NO_BOUND, is_plain, loosened, most_visits, with_patterns
 
@@ -24,7 +24,6 @@ _VISITS_PER_EXTREME_MULTIPLE = 400
 _VISITS_PER_NAME = 10  # that a pattern is tried on
 _VISITS_PER_PAIR = 4  # of items that have one hash
 _EXACT = 2**53  # beyond it, integers share hashes with their neighbours
-_ALTERNATIVES = ("anyOf", "oneOf")
 _PRICE_WITHIN = 3
 
 
@@ -37,11 +36,12 @@ class Checker:
     Raises UnusableSchema.
     """
 
-    __slots__ = ("_loose", "_loose_effort", "_loose_schema", "_strict_effort", "plain", "strict", "visits")
+    __slots__ = ("_loose", "_loose_effort", "_loose_schema", "_schema", "_strict_effort", "plain", "strict", "visits")
 
     def __init__(self, schema: Json, all_automata: int = ALL_AUTOMATA) -> None:
+        self._schema = schema
         self.strict, per_character = with_patterns(schema, all_automata)
-        self._loose_schema = loosened(schema) if number_of_patterns(schema) else None
+        self._loose_schema: Value = loosened(schema) if number_of_patterns(schema) else None
         self._loose: Draft202012Validator | None = None
         if self.strict is None:
             self._loose = validator_of(schema if self._loose_schema is None else self._loose_schema)
@@ -55,9 +55,11 @@ class Checker:
         """Return what may say whether the value is good, or None where that takes more than `most` visits."""
         return self.plain or self._within(value, most, telling=False)
 
-    def to_tell(self, value: Value, most: int) -> Draft202012Validator | None:
-        """Return what may say all that is wrong, or None where that takes more than `most` visits."""
-        return self._within(value, most, telling=True)
+    def to_tell(self, value: Value, most: int) -> tuple[Draft202012Validator, Json] | None:
+        """Return what may say all that is wrong, with its schema, or None where that takes more than `most` visits."""
+        validator = self._within(value, most, telling=True)
+        schema: Json = self._schema if validator is self.strict else self._loose_schema
+        return None if validator is None else (validator, schema)
 
     def _within(self, value: Value, most: int, *, telling: bool) -> Draft202012Validator | None:
         if self.strict is not None and self._strict_effort.of(value, most, telling=telling) <= most:
@@ -120,7 +122,7 @@ class Effort:
                 members=tuple(other_members(schema)),
                 items=tuple(other_items(schema)),
                 names=(schema["propertyNames"],) if "propertyNames" in schema else (),
-                alternatives=not schema.keys().isdisjoint(_ALTERNATIVES),
+                alternatives=not schema.keys().isdisjoint(ALTERNATIVES),
             )
         return self._parts[id(schema)]
 

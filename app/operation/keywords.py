@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12 in tools: the keywords that hold schemas, and how many of them may meet at one value.
+"""JSON Schema 2020-12 in tools: its keywords, and how many schemas may meet at one value.
 
 Alternatives that describe the same member multiply from level to level: two at each of thirty levels are 2^30 visits to
 the innermost value. The validator remembers what it knows only where a definition leads back to itself.
@@ -7,28 +7,24 @@ the innermost value. The validator remembers what it knows only where a definiti
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from jsonschema_rs import meta
+
+from app.operation.checking import is_pattern
 from app.operation.operation import Json, Value
+from app.operation.text import is_presentable
 
 SUBSCHEMAS = frozenset(
     {
-        "additionalProperties",
-        "contains",
-        "contentSchema",
-        "else",
-        "if",
-        "items",
-        "not",
-        "propertyNames",
-        "then",
-        "unevaluatedItems",
-        "unevaluatedProperties",
+        *("additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames", "then"),
+        *("unevaluatedItems", "unevaluatedProperties"),
     }
 )
 SUBSCHEMA_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 SUBSCHEMA_MAPS = frozenset({"dependentSchemas", "patternProperties", "properties"})
-IN_PLACE = frozenset(
-    {"allOf", "anyOf", "dependentSchemas", "else", "if", "not", "oneOf", "then"}
-)  # about the same value
+ALTERNATIVES = ("anyOf", "oneOf")
+IN_PLACE = frozenset({"allOf", "dependentSchemas", "else", "if", "not", "then", *ALTERNATIVES})  # about the same value
+# What may refuse a value because a schema in it, or beside it, accepts more.
+TURNING = frozenset({"else", "if", "maxContains", "not", "then", "unevaluatedItems", "unevaluatedProperties"})
 
 _DEFINITIONS = "#/$defs/"
 _MOST_STATES = 2_000
@@ -37,6 +33,13 @@ _LEADING = SUBSCHEMAS | SUBSCHEMA_LISTS | SUBSCHEMA_MAPS | {"$ref"}
 
 _Key = tuple[int, int]  # a schema, by the rank of the definition that it stands in, and its id
 _State = Mapping[_Key, int]  # how often each is applied to one value
+
+
+def is_usable(keyword: str, value: Value) -> bool:
+    """Whether the meta-schema of 2020-12 allows the keyword that value, and models may see it."""
+    if keyword == "pattern":
+        return isinstance(value, str) and is_pattern(value)
+    return is_presentable(value) and meta.is_valid({keyword: value})
 
 
 def is_laborious(root: Json, most: int) -> bool:
@@ -188,7 +191,7 @@ def definition_of(schema: Json) -> str:
 
 
 def in_place(schema: Json) -> Iterator[Value]:
-    """Yield the schemas that apply to the same value as this one."""
+    """Yield the schemas that apply to the same value as this one, but for a `$ref`."""
     for keyword in IN_PLACE & schema.keys():
         value = schema[keyword]
         if keyword in SUBSCHEMA_LISTS:

@@ -10,6 +10,7 @@ from app.operation.keywords import (
     SUBSCHEMA_LISTS,
     SUBSCHEMA_MAPS,
     SUBSCHEMAS,
+    TURNING,
     definition_of,
     in_place,
     other_items,
@@ -32,11 +33,7 @@ NO_BOUND = 10**9  # visits
 _VISITS_PER_MULTIPLE = 400
 _VISITS_PER_NAME = 10
 
-# What may take less when a schema inside it takes more.
-_NOT_LOOSENED = frozenset(
-    {"else", "if", "maxContains", "not", "pattern", "patternProperties", "then", "unevaluatedItems"}
-    | {"unevaluatedProperties"}
-)
+_NOT_LOOSENED = TURNING | {"pattern", "patternProperties"}
 
 
 def with_patterns(schema: Json, all_automata: int = ALL_AUTOMATA) -> tuple[Draft202012Validator | None, int]:

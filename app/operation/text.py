@@ -28,6 +28,7 @@ _HIDDEN = re.compile(
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _DEEPEST_VALUE = 64  # nested containers; real defaults and enums have under ten
+_LARGEST_EXAMPLE = 200  # characters, for texts; longer ones cost more than they tell
 _LONGEST_ARGUMENT = 64
 _DIGITS = 8  # of the hash
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
@@ -83,6 +84,14 @@ def is_presentable(value: Value) -> bool:
             inner = [*item, *item.values()] if isinstance(item, dict) else item
             pending.extend((each, depth + 1) for each in inner)
     return True
+
+
+def short_examples(values: Value) -> list[Value]:
+    """Return the examples worth showing: at most three presentable scalars."""
+    if not isinstance(values, list):
+        return []
+    scalars = [value for value in values if isinstance(value, str | int | float)]
+    return [value for value in scalars if len(str(value)) <= _LARGEST_EXAMPLE and is_presentable(value)][:3]
 
 
 def is_slug(text: str) -> bool:

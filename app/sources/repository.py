@@ -9,6 +9,7 @@ import orjson
 from pydantic import TypeAdapter
 from sqlalchemy import delete, insert
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import load_only
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -85,11 +86,17 @@ class Sources:
         await self._session.flush()
 
     async def scheduled(self) -> Sequence[Source]:
-        """Return the enabled sources that are refreshed on a schedule; there is nothing to fetch of an uploaded one."""
+        """Return the enabled sources that are refreshed on a schedule, each with its id and times and nothing else.
+
+        There is nothing to fetch of an uploaded one.
+        """
+        known = load_only(
+            *map(col, (Source.id, Source.refresh_every, Source.refreshed_at, Source.refresh_error))  # type: ignore[arg-type]
+        )
         query = select(Source).where(
             col(Source.refresh_every).is_not(None), col(Source.enabled), col(Source.uploaded).is_(False)
         )
-        return (await self._session.exec(query)).all()
+        return (await self._session.exec(query.options(known))).all()
 
     async def remove(self, source: Source) -> None:
         """Forget the source, its operations and its report; its audience stays with its origin."""

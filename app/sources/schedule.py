@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +15,7 @@ from app.sources.tables import Source
 
 _LOOK_EVERY = 15.0  # seconds
 _AT_ONCE = 4
+_MOST_FAILING = 8  # sources that failed the last time, in one look
 _FIRST_RETRY = 60  # seconds; doubled with each failure in a row, up to the source's own interval
 _SPREAD = 0.1  # of an interval, so that sources registered together are not refreshed together
 
@@ -50,9 +51,8 @@ class RefreshSchedule:
 
     async def refresh_due(self) -> None:
         """Refresh every source that is due now, some at a time."""
-        now = self._now()
-        due = [source.id for source in await self._queries.scheduled() if due_at(source) <= now]
-        await _surviving(*(self._refresh(source_id) for source_id in due))
+        due = due_now(await self._queries.scheduled(), self._now())
+        await _surviving(*(self._refresh(source.id) for source in due))
 
     async def _run(self) -> None:
         while True:
@@ -62,6 +62,16 @@ class RefreshSchedule:
     async def _refresh(self, source_id: str) -> None:
         async with self._slots:
             await self._refresh_one(source_id, None)
+
+
+def due_now(sources: Iterable[Source], now: datetime) -> list[Source]:
+    """Return what is refreshed now: all that is due and worked the last time, then some that failed, longest due first.
+
+    What fails may take its whole time to do so; the rest of it waits, and keeps nothing that works waiting.
+    """
+    due = sorted((source for source in sources if due_at(source) <= now), key=due_at)
+    failing = [source for source in due if source.refresh_error is not None]
+    return [*(source for source in due if source.refresh_error is None), *failing[:_MOST_FAILING]]
 
 
 def due_at(source: Source) -> datetime:

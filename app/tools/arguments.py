@@ -1,39 +1,29 @@
 """Checks a call's arguments against the tool's input schema before anything is sent."""
 
-import difflib
-import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 import structlog
-from jsonschema_rs import Draft202012Validator, ValidationError
 
-from app.errors import Invalid, Violation
+from app.errors import Violation
 from app.operation.checking import UnusableSchema, validator_of
 from app.operation.effort import Checker
 from app.operation.operation import Json
 from app.operation.pointers import join
+from app.tools.violations import MOST_COMPARED, MOST_VIOLATIONS, all_wrong, invalid_arguments, nearest, unknown_names
 
-MOST_TOLD = 5  # violations that the detail of the failure tells itself
 BEYOND_64_BITS = "is an integer of more than 64 bits; send it as a string if the tool takes one"
 
-_MOST_VIOLATIONS = 50
-_MOST_NAMES = 40  # names of arguments that one message lists
-_LONGEST_DETAIL = 300  # characters
-_ALIKE, _NEARLY = 0.6, 0.8  # likeness of a name that may be meant, and of a misspelt one; what hosts add is less alike
-_MOST_COMPARED = 5  # unknown names, each with
-_MOST_CANDIDATES = 50  # names of arguments, of
-_LONGEST_COMPARED = 40  # characters
+_NEARLY = 0.8  # likeness of a misspelt name; what hosts add is less like the arguments of most tools
 AT_ONCE = 10_000  # visits that are counted and made while everybody waits; some milliseconds
 _MOST_EFFORT = 250_000  # visits of a check; some tens of milliseconds
 _MOST_TO_TELL = 30_000  # visits that find all that is wrong; some hundred milliseconds at the worst
 _LARGEST_TELLING = 50_000_000  # bytes: what is wrong at one place may repeat all of the schema
 _DEEPEST = 128  # levels; the validator recurses on the C stack and kills the process some thousand levels down
-_ALTERNATIVES = {"anyOf", "oneOf"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _log = structlog.get_logger(__name__)
@@ -51,16 +41,6 @@ class Unusable:
 
 
 Arguments = Mapping[str, Any] | Unusable
-
-
-def invalid_arguments(violations: Sequence[Violation]) -> Invalid:
-    """Return the failure; its detail tells the first violations, and how many more there are."""
-    violations = [Violation(_short(each.pointer), each.detail) for each in violations]  # callers choose their names
-    told = violations[:MOST_TOLD]
-    shown = "; ".join(f"{violation.pointer or 'the arguments'} {violation.detail}" for violation in told)
-    more = f"; and {len(violations) - len(told)} more" if len(violations) > len(told) else ""
-    end = "" if f"{shown}{more}".endswith("?") else "."
-    return Invalid("invalid_arguments", f"Nothing was sent. Correct these arguments: {shown}{more}{end}", violations)
 
 
 class ArgumentRules:
@@ -107,7 +87,7 @@ class ArgumentRules:
         if self._drop_unknown:
             arguments = self._without_foreign(arguments)
         self._refuse_many_unknown(arguments)
-        unusable = list(islice(_unusable(arguments), _MOST_VIOLATIONS))
+        unusable = list(islice(_unusable(arguments), MOST_VIOLATIONS))
         if unusable:
             raise invalid_arguments(unusable)
         given = {name: value for name, value in arguments.items() if value is not None or not self._left_out(name)}
@@ -123,17 +103,17 @@ class ArgumentRules:
 
     def _refuse_many_unknown(self, arguments: Mapping[str, Any]) -> None:
         """Raise Invalid where the names alone would be more than is told."""
-        if len(arguments) <= len(self._properties) + _MOST_VIOLATIONS:
+        if len(arguments) <= len(self._properties) + MOST_VIOLATIONS:
             return
         if self._schema.get("additionalProperties") is False and "patternProperties" not in self._schema:
             unknown = (name for name in arguments if name not in self._properties)
-            raise invalid_arguments(list(self._told_unknown(islice(unknown, _MOST_VIOLATIONS))))
+            raise invalid_arguments(unknown_names(unknown, list(self._properties)))
 
     def _without_foreign(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Leave out what the tool does not have, but not what is likely one of its own, misspelt: that is refused."""
         absent = [name for name in self._properties if name not in arguments]
-        unknown = islice((name for name in arguments if name not in self._properties), _MOST_COMPARED)
-        misspelt = {name for name in unknown if _nearest(name, absent, _NEARLY)}
+        unknown = islice((name for name in arguments if name not in self._properties), MOST_COMPARED)
+        misspelt = {name for name in unknown if nearest(name, absent, _NEARLY)}
         return {name: value for name, value in arguments.items() if name in self._properties or name in misspelt}
 
     def _left_out(self, name: str) -> bool:
@@ -165,92 +145,19 @@ class ArgumentRules:
 
     def _violations(self, given: Json) -> list[Violation]:
         most = min(_MOST_TO_TELL, _LARGEST_TELLING // len(str(self._schema)))
-        validator = self.compile().to_tell(given, most)
-        told = [] if validator is None else list(islice(self._all_told(validator, given), _MOST_VIOLATIONS))
+        telling = self.compile().to_tell(given, most)
+        told = [] if telling is None else all_wrong(*telling, given)
         return told or self._by_argument(given) or [Violation("", "do not fit the tool's input schema together")]
 
     def _by_argument(self, given: Json) -> list[Violation]:
-        names = islice(self._all_told(validator_of(self._names_only()), given), _MOST_VIOLATIONS)
+        names_only = self._names_only()
+        names = all_wrong(validator_of(names_only), names_only, given)
         values = (
             Violation(join("", name), "does not fit the tool's input schema; it is too large to say where")
             for name, value in given.items()
             if name in self._properties and not self._takes(name, value, otherwise=True)
         )
-        return list(islice(chain(names, values), _MOST_VIOLATIONS))
-
-    def _all_told(self, validator: Draft202012Validator, given: Json) -> Iterator[Violation]:
-        for error in validator.iter_errors(given):
-            yield from self._told(error)
-
-    def _told(self, error: ValidationError) -> Iterator[Violation]:
-        pointer = join("", *error.instance_path)
-        if error.kind.name == "required":
-            name = error.kind.as_dict()["property"]
-            yield Violation(join(pointer, name), "is required")
-        elif error.kind.name == "additionalProperties" and not error.instance_path:
-            yield from self._told_unknown(error.kind.as_dict()["unexpected"])
-        elif meant := _meant(error):
-            for each in meant:
-                yield from self._told(each)
-        else:
-            yield Violation(pointer, _short(_words(error)))
-
-    def _told_unknown(self, names: Iterable[str]) -> Iterator[Violation]:
-        for number, name in enumerate(names):
-            yield Violation(join("", name), self._unknown(name, compared=number < _MOST_COMPARED))
-
-    def _unknown(self, name: str, *, compared: bool) -> str:
-        names = list(self._properties)
-        if not names:
-            return "is unknown: this tool takes no arguments"
-        close = _nearest(name, names, _ALIKE) if compared else None
-        if close is not None:
-            return _short(f"is unknown; did you mean {close!r}?")
-        return _short(f"is unknown; this tool takes {', '.join(names[:_MOST_NAMES])}")
-
-
-def _nearest(name: str, candidates: Sequence[str], likeness: float) -> str | None:
-    """Return the candidate that is most like the name, by the beginning of both; None if none is enough."""
-    written = {each[:_LONGEST_COMPARED].casefold(): each for each in candidates}
-    said = name[:_LONGEST_COMPARED].casefold()
-    likely = sorted(written, key=lambda each: (each[:1] != said[:1], abs(len(each) - len(said))))[:_MOST_CANDIDATES]
-    found = difflib.get_close_matches(said, likely, n=1, cutoff=likeness)
-    return written[found[0]] if found else None
-
-
-def _meant(error: ValidationError) -> list[ValidationError]:
-    """Return what keeps the value from the only alternative that has its type; empty when that is none or several."""
-    near = [branch for branch in _branches(error) if not _other_types(branch, error)]
-    return near[0] if len(near) == 1 else []
-
-
-def _words(error: ValidationError) -> str:
-    if error.kind.name == "enum":
-        options = (
-            _short(json.dumps(each, ensure_ascii=False)) for each in error.kind.as_dict()["options"][:_MOST_NAMES]
-        )
-        return f"the value is not one of {', '.join(options)}"
-    types = [_other_types(branch, error) for branch in _branches(error)]
-    if types and all(types):
-        return f"the value has none of these types: {', '.join(dict.fromkeys(chain.from_iterable(types)))}"
-    return error.message
-
-
-def _branches(error: ValidationError) -> list[list[ValidationError]]:
-    """Return the errors of each alternative; none for an error that is not about alternatives."""
-    if error.kind.name not in _ALTERNATIVES:
-        return []
-    branches: list[list[ValidationError]] = error.kind.as_dict()["context"]
-    return branches
-
-
-def _other_types(branch: list[ValidationError], error: ValidationError) -> list[str]:
-    """Return the types that an alternative takes when the value has none of them."""
-    for each in branch:
-        if each.kind.name == "type" and each.instance_path == error.instance_path:
-            types: list[str] = each.kind.as_dict()["types"]
-            return types
-    return []
+        return [*names, *islice(values, MOST_VIOLATIONS - len(names))]
 
 
 def _unusable(arguments: Mapping[str, Any]) -> Iterator[Violation]:
@@ -283,7 +190,3 @@ def _unusable_scalar(value: object) -> str | None:
 
 def _has_surrogate(text: str) -> bool:
     return _SURROGATE.search(text) is not None
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}…"

@@ -93,6 +93,18 @@ def test_a_default_shows_and_is_sent_when_the_argument_is_left_out() -> None:
     assert rules.check({"dish": "x", "tenant": "other"})["tenant"] == "other"
 
 
+def test_a_default_of_the_document_is_sent_unless_the_admin_states_another() -> None:
+    page = {"name": "page", "in": "query", "required": True, "schema": {"type": "integer", "default": 1}}
+    operation, _ = only(a_document({"/a": {"get": {"parameters": [page], "responses": {}}}}))
+    for stated, sent in (
+        ({}, 1),
+        ({"page": {"hide": True}}, 1),
+        ({"page": {"default": 3}}, 3),
+        ({"page": {"pin": 4}}, 4),
+    ):
+        assert arguments_of(shaped(operation, override(arguments=stated))[0]).check({}) == {"page": sent}
+
+
 def test_a_hidden_argument_with_a_default_is_sent_and_without_one_is_not() -> None:
     hidden = {"tenant": {"hide": True, "default": "acme"}, "size": {"hide": True}}
     operation, misfits = shaped(an_order(), override(arguments=hidden))

@@ -81,6 +81,23 @@ def test_keys_are_texts_whatever_they_look_like() -> None:
     }
 
 
+@pytest.mark.parametrize("kind", ["string", "[string, 'null']"])
+def test_values_of_a_schema_for_texts_are_texts_as_they_are_written(kind: str) -> None:
+    schema = read(f"enum: [1.0, 01, true, 1.10, 0x1F, 'a', null]\ndefault: 1.10\nconst: 007\ntype: {kind}\nx: 01\n")
+    assert schema["enum"] == ["1.0", "01", "true", "1.10", "0x1F", "a", None]
+    assert (schema["default"], schema["const"], schema["x"]) == ("1.10", "007", 1)
+
+
+def test_values_of_other_schemas_are_what_they_are() -> None:
+    assert read("type: number\nenum: [1.0, 01]\ndefault: 1.10\n") == {
+        "type": "number",
+        "enum": [1.0, 1],
+        "default": 1.1,
+    }
+    assert read("type: string\ndefault: 1\ndefault: a\nitems: {enum: [01]}\n")["default"] == "a"
+    assert read("a: &a {enum: [01, {b: 02}]}\nb: {<<: *a, type: string}\n")["b"]["enum"] == [1, {"b": 2}]
+
+
 def test_aliases_and_merged_keys_are_read() -> None:
     tree = read(
         "base: &b {x: 1, y: 2}\nlist: [*b, *b]\nmerged: {y: 3, <<: *b, z: 4}\n"

@@ -175,7 +175,7 @@ def one_round_trip(each: Described, arguments: Json, judge: Judge) -> bool:
     """Send the arguments and have them read; False where they cannot be sent."""
     operation = each.operation
     try:
-        sent = ArgumentRules(operation.input_schema).check(arguments)
+        sent = ArgumentRules(operation.input_schema, operation.preset).check(arguments)
         request = build_request(plan_request(replace(operation, server=None), ORIGIN), sent)
     except Invalid:
         return False

@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import BadAnswer, Invalid, NotPermitted, ToolsProviderError
 from app.sources.forms import SourceUpdate
-from app.sources.schedule import RefreshSchedule, due_at
+from app.sources.schedule import RefreshSchedule, due_at, due_now
 from tests.sources.conftest import ADMIN, MANAGER, MakeWorld, Site, World, a_source_row, document
 from tests.support.clock import Clock
 
@@ -437,3 +437,17 @@ async def test_names_of_operations_that_are_gone_are_kept_up_to_a_limit_the_olde
     names = world.tools("shop")
     assert "other" in names
     assert len([name for name in names if name.startswith("same")]) == 1
+
+
+def test_what_failed_the_last_time_keeps_nothing_that_works_waiting() -> None:
+    late = a_source_row("https://a.example", slug="late", refresh_every=60)
+    now = late.refreshed_at + timedelta(days=1)
+    failing = []
+    for number in range(100):
+        last = late.refreshed_at + timedelta(seconds=10 * number)
+        error = {"code": "document_timeout", "last_at": last.isoformat(), "attempts": 1}
+        failing.append(a_source_row("https://a.example", slug=f"f{number}", refresh_every=60, refresh_error=error))
+    first, *rest = due_now([*reversed(failing), late], now)
+    assert first is late
+    assert [source.refresh_error for source in rest] == [source.refresh_error for source in failing[: len(rest)]]
+    assert 0 < len(rest) <= 8

@@ -85,6 +85,51 @@ def test_where_several_alternatives_come_near_none_is_preferred() -> None:
     assert "more than one" in violations(either, {"x": 1})["/x"]
 
 
+def kind(tag: dict[str, Any], **members: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": {"kind": tag, **members}, "required": ["kind", *members]}
+
+
+CAT = kind({"const": "cat"}, lives={"type": "integer"})
+DOG = kind({"enum": ["dog", "hound"]}, owner={"type": "object", "required": ["kind"]})
+COSTLY = {"patternProperties": {"[ab]*a[ab]{900}c": {}}, "not": {"required": ["ab" * 9]}}
+
+
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+@pytest.mark.parametrize("more", [{}, COSTLY], ids=["", "without its patterns, which take too long"])
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ({"lives": 9}, {"/x/0/kind": 'is required: one of "cat", "dog", "hound"'}),
+        ({"kind": "bird"}, {"/x/0/kind": 'the value is not one of "cat", "dog", "hound"'}),
+        ({"kind": "cat", "lives": "9"}, {"/x/0/lives": 'the value is not of type "integer"'}),
+        ({"kind": "hound", "owner": {}}, {"/x/0/owner/kind": "is required"}),
+    ],
+)
+def test_a_member_that_tells_alternatives_apart_says_which_is_meant(
+    keyword: str, more: dict[str, Any], value: dict[str, Any], found: dict[str, str]
+) -> None:
+    either = {keyword: [{"$ref": "#/$defs/Cat"}, {**DOG, **more}, {"type": "null"}]}
+    schema = {
+        "type": "object",
+        "properties": {"x": {"type": "array", "items": {"$ref": "#/$defs/Animal"}}},
+        "$defs": {"Cat": CAT, "Animal": {"allOf": [either]}},
+    }
+    long = dict.fromkeys(("ab" * 600 + str(each) for each in range(300)), 1)
+    assert violations(schema, {"x": [value | long]}) == found
+
+
+def test_a_member_that_some_alternatives_leave_open_tells_nothing() -> None:
+    schema = {"type": "object", "properties": {"x": {"anyOf": [CAT, kind({"type": "string"}, barks={})]}}}
+    assert "any of the schemas" in violations(schema, {"x": {"kind": "cat"}})["/x"]
+    assert violations(schema, {"x": {"kind": "dog"}}) == {"/x/barks": "is required"}
+
+
+def test_a_member_that_tells_alternatives_apart_may_be_optional() -> None:
+    alternatives = [{"properties": {"kind": {"const": each}, "owner": CAT}} for each in "ab"]
+    schema = {"type": "object", "properties": {"x": {"anyOf": alternatives}}}
+    assert "any of the schemas" in violations(schema, {"x": {"owner": {"lives": 9}}})["/x"]
+
+
 def test_the_values_are_not_repeated() -> None:
     with pytest.raises(Invalid) as refused:
         ArgumentRules(MENU).check({"size": "my-secret-value", "count": "my-secret-value", "any": 1})

@@ -1,5 +1,6 @@
 """What one request may have before anybody knows who sent it, and what is said about one that has more."""
 
+from collections.abc import Iterable
 from functools import partial
 
 import httptools
@@ -41,6 +42,15 @@ much_framing = partial(
     "invalid_http",
     f"Extensions of chunks, or trailers, have more than {FRAMING_BYTES} bytes. Leave them out.",
 )
+
+
+def contradicts(target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a target of absolute form is for another host than `Host` (RFC 9112 section 3.2.2)."""
+    scheme, _, rest = target.lower().partition(b"://")
+    port = b":443" if scheme == b"https" else b":80"
+    authority = rest.partition(b"/")[0].partition(b"?")[0].removesuffix(port)
+    hosts = [value.strip().lower().removesuffix(port) for name, value in headers if name == b"host"]
+    return bool(rest) and hosts != [authority]
 
 
 def not_http(error: httptools.HttpParserError) -> Unreadable:

@@ -10,7 +10,6 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
-from app.api.http import limits
 from app.api.http.connections import Connections, payer_of
 from app.api.http.held import Holding
 from app.api.http.limits import (
@@ -23,6 +22,16 @@ from app.api.http.limits import (
     MOVED_BYTES,
     PIPELINED,
     TARGET_BYTES,
+    contradicts,
+    late_head,
+    much_framing,
+    other_authority,
+    slow_body,
+    small_chunks,
+    too_large_head,
+    too_long_target,
+    too_many_connections,
+    too_many_headers,
 )
 from app.api.http.refusing import BLANK, BODY, HEAD, IDLE, RefusingProtocol, Stopped
 from app.api.http.untaken import Untaken
@@ -133,7 +142,7 @@ class BoundedProtocol(RefusingProtocol):
         elif self.part == BODY and (self.flow.read_paused or (answering and self._body - self._seen >= MOVED_BYTES)):
             self._seen, self.due = self._body, self.loop.time() + self._connections.read_timeout
         else:
-            self.refuse((limits.late_head if self.part == HEAD else limits.slow_body)(self._connections.read_timeout))
+            self.refuse((late_head if self.part == HEAD else slow_body)(self._connections.read_timeout))
         self._ends_soon()
 
     def not_taken(self) -> None:
@@ -154,30 +163,30 @@ class BoundedProtocol(RefusingProtocol):
         """See httptools."""
         self.url += url
         if len(self.url) > TARGET_BYTES:
-            self.stop(limits.too_long_target())
+            self.stop(too_long_target())
 
     def on_head(self) -> None:
         """See OneProtocol."""
         if len(self.headers) > HEADERS:
-            self.stop(limits.too_many_headers())
+            self.stop(too_many_headers())
         if self._size + self._now > HEAD_BYTES:  # which may be a body's
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > HEAD_BYTES:
-                self.stop(limits.too_large_head())
-        if not self.url.startswith(b"/"):
-            self._check_authority()
+                self.stop(too_large_head())
+        if not self.url.startswith(b"/") and contradicts(self.url, self.headers):
+            self.stop(other_authority())
         super().on_head()
         self.headers = []  # for trailers, which are no headers of the request (RFC 9110 section 6.5.1), nor needed
         self._begin(BODY)
         self._body = self._chunks = self._framing = self._counted = self._seen = 0
         if self._connections.is_surplus(self):
-            self.tell(limits.too_many_connections(self._connections.most))
+            self.tell(too_many_connections(self._connections.most))
 
     def on_chunk_header(self) -> None:
         """See httptools."""
         self._chunks += 1
         if self._chunks > CHUNKS + self._body // BYTES_A_CHUNK:
-            self.stop(limits.small_chunks())
+            self.stop(small_chunks())
 
     def on_body(self, body: bytes) -> None:
         """See httptools."""
@@ -211,14 +220,14 @@ class BoundedProtocol(RefusingProtocol):
         if self.part == BODY:
             self._count_body()
         elif self.part == HEAD and len(self.headers) > HEADERS:
-            self.refuse(limits.too_many_headers())
+            self.refuse(too_many_headers())
         elif not self._turned:
             self._count_head()
 
     def _count_head(self) -> None:
         self._size += self._now
         if self._size > HEAD_BYTES:
-            self.refuse(limits.too_large_head())
+            self.refuse(too_large_head())
             return
         try:
             self._holding = self._holding or Holding(self._connections.held, self.payer)
@@ -231,16 +240,7 @@ class BoundedProtocol(RefusingProtocol):
         if not self._turned:
             self._framing = max(0, self._framing + self._now - (self._counted - counted))
         if self._framing > FRAMING_BYTES:
-            self.refuse(limits.much_framing())
-
-    def _check_authority(self) -> None:
-        """Refuse a target of absolute form that is for another host than `Host` (RFC 9112 section 3.2.2)."""
-        scheme, _, rest = self.url.lower().partition(b"://")
-        port = b":443" if scheme == b"https" else b":80"
-        authority = rest.partition(b"/")[0].partition(b"?")[0].removesuffix(port)
-        hosts = [value.strip().lower().removesuffix(port) for name, value in self.headers if name == b"host"]
-        if rest and hosts != [authority]:
-            self.stop(limits.other_authority())
+            self.refuse(much_framing())
 
     def _ends_soon(self) -> None:
         """See that a connection which is being closed ends, even if its client does not take what is left."""

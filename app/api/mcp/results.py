@@ -21,9 +21,9 @@ from app.operation.text import shortened, written_out
 from app.telemetry import current_trace_id
 from app.tools.answer.errors import summary_of
 from app.tools.answer.result import LONGEST_ERROR, TOLD_HEADERS, ToolResult
-from app.tools.arguments import MOST_TOLD
 from app.tools.catalog import Tool
 from app.tools.output import OutputRules, otherwise
+from app.tools.violations import MOST_TOLD
 
 _CUT = "The answer is longer than this; the rest was cut off. Ask for less, by a filter or a page size."
 _CUT_ERROR = "There was more; the rest was cut off."

@@ -64,7 +64,7 @@ _WHEN: Mapping[str, str] = {
     "tool_not_found": "no such tool, or none that the caller may see",
     "body_too_large": "the body is over its limit",
     "database_unavailable": "the database cannot be used now",
-    "server_busy": "too many connections, or too many bytes of large requests at once",
+    "server_busy": "too many connections, bytes of large requests, or documents that wait to be read at once",
     "server_stopping": "the server was asked to end, and the request took longer than it could wait",
     "internal_error": "a fault of this server; its log has the `trace_id`",
     "source_unknown": "no source has this id or slug",

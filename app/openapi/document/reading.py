@@ -7,6 +7,7 @@ YAML is built from the parser's events, so that limits are noticed in time. Its 
 import codecs
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import orjson
@@ -48,6 +49,8 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,400}")
 _OTHER_BASE = re.compile(r"0o[0-7]{1,400}|0x[0-9a-fA-F]{1,400}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_VALUES_OF_A_SCHEMA = frozenset({"const", "default", "enum", "example"})
+_TYPES_OF_TEXTS = ("string", ["string"], ["string", "null"], ["null", "string"])
 _UNSET: Value = object()
 _MERGE: Value = object()
 
@@ -156,13 +159,24 @@ def _kind(value: object) -> str:
 
 @dataclass(slots=True)
 class _Open:
-    """A container that is being filled; `nodes` counts the values in it, those behind aliases included."""
+    """A container that is being filled; `nodes` counts the values in it, those behind aliases included.
+
+    `written`: how the values of a schema that are not texts were written; within it, how those of its `enum` were.
+    """
 
     value: Json | list[Value]
     anchor: str | None
     key: Value = _UNSET
     merged: list[Json] = field(default_factory=list)
     nodes: int = 1
+    written: dict[Value, Value] | None = None
+
+    def write_down(self, written: Value) -> None:
+        """Remember how the value was written that is to be placed next, where it may turn out to be a text."""
+        if isinstance(self.value, list) and self.written is not None:
+            self.written[len(self.value)] = written
+        elif isinstance(self.value, dict) and self.key in _VALUES_OF_A_SCHEMA:
+            self.written = {**(self.written or {}), self.key: written}
 
 
 def _read_yaml(text: str, limits: Limits) -> tuple[Value, int]:
@@ -214,6 +228,8 @@ class _Tree:
         value = _scalar_value(event)
         if event.anchor:
             self._anchors[event.anchor] = (value, 1)
+        if parent is not None and value is not None and not isinstance(value, str):
+            parent.write_down(event.value)
         self._count(1)
         self._place(value, 1)
 
@@ -224,7 +240,8 @@ class _Tree:
             raise refused(f"has a key that is not text {_line(event)}")
         if len(self._open) >= self._limits.depth:
             raise _too_deep(self._limits)
-        self._open.append(_Open(value, event.anchor))
+        listed = isinstance(value, list) and bool(self._open) and self._open[-1].key == "enum"
+        self._open.append(_Open(value, event.anchor, written={} if listed else None))
 
     def _end(self) -> None:
         done = self._open.pop()
@@ -232,6 +249,10 @@ class _Tree:
             for merged in done.merged:
                 for key, value in merged.items():
                     done.value.setdefault(key, value)
+            if done.written and done.value.get("type") in _TYPES_OF_TEXTS:
+                _make_texts(done.value, done.written)
+        elif done.written:
+            self._open[-1].write_down(done.written)
         if done.anchor:
             self._anchors[done.anchor] = (done.value, done.nodes)
         self._count(1)
@@ -275,6 +296,15 @@ class _Tree:
         else:
             parent.value[parent.key] = value
         parent.key = _UNSET
+
+
+def _make_texts(holder: Value, written: Mapping[Value, Value]) -> None:
+    """Make texts of the values of a schema for texts, as they were written: `1.10` and `01` are no numbers there."""
+    for key, how in written.items():
+        if isinstance(how, dict) and isinstance(holder[key], list):  # of a key given twice the last value counts
+            _make_texts(holder[key], {number: text for number, text in how.items() if number < len(holder[key])})
+        elif not isinstance(how, dict) and not isinstance(holder[key], str | list | dict):
+            holder[key] = how
 
 
 def _to_merge(value: Value) -> list[Json]:

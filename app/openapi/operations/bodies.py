@@ -1,6 +1,6 @@
 """Request Body Objects (OAS 3.1.1 section 4.8.13): which media type is sent, and what a caller may say for it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
@@ -10,7 +10,8 @@ from app.openapi.operations.objects import EncodingObject, RequestBodyObject
 from app.openapi.operations.parts import Input, Unusable, parse
 from app.openapi.operations.uploads import Upload, upload_of, uploads_among
 from app.openapi.schema.definitions import Definition
-from app.openapi.schema.schemas import Schemas, is_nothing
+from app.openapi.schema.meaning import CLOSING
+from app.openapi.schema.schemas import Schemas
 from app.operation.media_types import Kind, by_preference, concrete, essence, is_media_type, kind_of
 from app.operation.operation import Body, BodyField, Json, Style, Value
 from app.operation.pointers import References, Unresolvable, join, remark
@@ -19,6 +20,8 @@ from app.operation.text import hides_something, shortened
 _STYLES: tuple[Style, ...] = ("form", "spaceDelimited", "pipeDelimited", "deepObject")
 _WHOLE = "body"
 _NO_FORMS = ("array", "boolean", "integer", "number", "string")
+_SHOWN_ONLY = "Not described: the document only has an example with it."
+_MOST_SHOWN_ONLY = 20  # such members
 _MOST_SCHEMAS = 200  # that one body is put together from
 _MORE_THAN_MEMBERS = (
     "anyOf",
@@ -42,10 +45,14 @@ _MORE_THAN_MEMBERS = (
 
 @dataclass(slots=True)
 class Members:
-    """The members of an object by name, each with the schemas that apply to it and where they are."""
+    """The members of an object by name, each with the schemas that apply to it and where they are.
+
+    `closed`: the document allows no others.
+    """
 
     schemas: dict[str, list[tuple[Value, str]]] = field(default_factory=dict)
     required: dict[str, None] = field(default_factory=dict)
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ class Media:
     pointer: str
     encoding: Value = None
     members: Members | None = None
+    examples: Sequence[Value] = ()
 
 
 def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> ReadBody | None:
@@ -106,7 +114,21 @@ def _chosen(content: Value, pointer: str, schemas: Schemas, notes: list[str]) ->
     if raw is None or (isinstance(raw, dict) and raw.get("schema", {}) is None):
         notes.append(remark("null in place of a schema: any value is accepted", where))
     raw = raw if isinstance(raw, dict) else {}
-    return Media(chosen, (raw.get("schema"), join(where, "schema")), where, raw.get("encoding"))
+    schema = raw.get("schema"), join(where, "schema")
+    return Media(chosen, schema, where, raw.get("encoding"), examples=_examples(raw, where, schemas))
+
+
+def _examples(media: Json, where: str, schemas: Schemas) -> list[Value]:
+    """Return the examples of a Media Type Object (OAS 3.1.1 section 4.8.14)."""
+    found = [media["example"]] if "example" in media else []
+    stated = media.get("examples")
+    for name, each in stated.items() if isinstance(stated, dict) else ():
+        try:
+            example, _ = schemas.references.follow(each, join(where, "examples", name))
+        except Unresolvable:
+            continue
+        found += [example["value"]] if isinstance(example, dict) and "value" in example else []
+    return found
 
 
 def _has_files(media: Value, schemas: Schemas) -> bool:
@@ -139,7 +161,7 @@ class _Reader:
 
     def _fields(self, members: Members) -> ReadBody:
         fields, inputs, read_only = [], [], []
-        for name, places in members.schemas.items():
+        for name, places in {**members.schemas, **self._shown_only(members)}.items():
             if any(self._schemas.is_read_only(raw) for raw, _ in places):
                 read_only.append(name)
                 continue
@@ -158,6 +180,20 @@ class _Reader:
             inputs.append(Input(_WHOLE, name, always, definition, once_given=needed and not always))
         kept = tuple(read_only) if self._kind == "form" else ()
         return ReadBody(replace(self._body, fields=tuple(fields), read_only=kept), tuple(inputs))
+
+    def _shown_only(self, members: Members) -> dict[str, list[tuple[Value, str]]]:
+        """Return the members that the document's own examples have and its schema, which is open, does not declare."""
+        raw, pointer = self._media.schema
+        schema = self._followed(raw)
+        own = [schema["example"]] if isinstance(schema, dict) and "example" in schema else []
+        listed = schema.get("examples") if isinstance(schema, dict) else None
+        own += listed if isinstance(listed, list) else []
+        found: dict[str, list[tuple[Value, str]]] = {}
+        for example in (*self._media.examples, *own):
+            for name, value in example.items() if isinstance(example, dict) and not members.closed else ():
+                if name not in members.schemas and len(found) < _MOST_SHOWN_ONLY:
+                    found[name] = [({"description": _SHOWN_ONLY, "example": value}, join(pointer, "properties", name))]
+        return found
 
     def _upload(self, schemas: Iterable[Value]) -> Upload | None:
         """Return what a field takes that takes files."""
@@ -294,6 +330,7 @@ def members_of(raw: Value, pointer: str, references: References) -> Members | No
 
 
 def _take(members: Members, node: Json, where: str) -> None:
+    members.closed = members.closed or any(node.get(keyword) is False for keyword in CLOSING)
     for name, schema in (node.get("properties") or {}).items():
         members.schemas.setdefault(name, []).append((schema, join(where, "properties", name)))
     names = node.get("required")
@@ -303,11 +340,10 @@ def _take(members: Members, node: Json, where: str) -> None:
 
 def _is_plain(node: Json) -> bool:
     types = node.get("type", "object")
-    additional = node.get("additionalProperties")
     return (
         (types == "object" or (isinstance(types, list) and "object" in types))
         and not any(keyword in node for keyword in _MORE_THAN_MEMBERS)
-        and (additional is False or is_nothing(additional))
+        and node.get("additionalProperties", False) is False  # true and {} say in so many words that there are others
         and isinstance(node.get("properties") or {}, dict)
         and isinstance(node.get("allOf") or [], list)
     )

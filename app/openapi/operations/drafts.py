@@ -19,6 +19,7 @@ from app.openapi.operations.parts import (
 )
 from app.openapi.schema.definitions import Definition
 from app.openapi.schema.schemas import Schemas
+from app.operation.checking import UnusableSchema, validator_of
 from app.operation.operation import Body, Json, Operation, Parameter, Value, split_template
 from app.operation.pointers import Unresolvable, join, remark
 from app.operation.text import LONGEST_NAME, argument_names, cleaned, hides_something, shortened, written_out
@@ -92,6 +93,7 @@ class Drafting:
         wishes = extensions.tool_wishes(node) if any(key.startswith("x-") for key in node) else ToolWishes()
         arguments = self._arguments(item, node, place, notes)
         notes += self._credentials(node, place, arguments)
+        preset = {name: each.schema.schema["default"] for name, each in arguments.inputs.items() if _is_preset(each)}
         servers = self._own_servers(item, node, place, notes)
         accept, shape = self._answers.of(node)
         operation = Operation(
@@ -103,7 +105,7 @@ class Drafting:
             description=_description(wishes, head, item, method, place, notes),
             tags=tuple(shortened(tag, LONGEST_NAME) for tag in (head.tags or [])[:_MOST_TAGS]),
             deprecated=head.deprecated,
-            input_schema=_frame(arguments),
+            input_schema=_frame(arguments, preset),
             output_schema=shape,
             parameters=arguments.parameters,
             body=arguments.body,
@@ -113,6 +115,7 @@ class Drafting:
             notes=tuple(notes),
             hidden=wishes.hidden,
             stated_hints=wishes.hints,
+            preset=preset,
         )
         schemas = {name: each.schema for name, each in arguments.inputs.items()}
         return Draft(operation, wishes.name or head.operation_id, schemas, place)
@@ -192,9 +195,20 @@ def _with_arguments(body: Body, names: list[str]) -> Body:
     return replace(body, fields=tuple(replace(each, argument=name) for each, name in fields))
 
 
-def _frame(arguments: _Arguments) -> Json:
+def _is_preset(each: Input) -> bool:
+    """Whether a value that is required may be left out: the document says what it is then, and its schema agrees."""
+    schema = each.schema.schema
+    if not each.required or "default" not in schema or each.schema.references:
+        return False
+    try:
+        return validator_of(schema).is_valid(schema["default"])
+    except UnusableSchema:
+        return False
+
+
+def _frame(arguments: _Arguments, preset: Json) -> Json:
     schema: Json = {"type": "object", "additionalProperties": False}
-    if required := [name for name, each in arguments.inputs.items() if each.required]:
+    if required := [name for name, each in arguments.inputs.items() if each.required and name not in preset]:
         schema["required"] = required
     if dependencies := _dependencies(arguments):
         schema["dependentRequired"] = dependencies

@@ -11,11 +11,11 @@ from app.openapi.operations.headers import RESERVED, RESERVED_FAMILIES
 from app.openapi.operations.objects import ParameterObject
 from app.openapi.operations.parts import Input, Place, Unusable, parse
 from app.openapi.schema.definitions import Definition
-from app.openapi.schema.schemas import Schemas, short_examples
+from app.openapi.schema.schemas import Schemas
 from app.operation.media_types import by_preference, is_media_type, kind_of
 from app.operation.operation import Location, Parameter, Style, Value, split_template
 from app.operation.pointers import Unresolvable, join, remark
-from app.operation.text import hides_something, shortened
+from app.operation.text import hides_something, short_examples, shortened
 
 _STYLES: dict[Location, tuple[Style, ...]] = {
     "path": ("simple", "label", "matrix"),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
+from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, TURNING
 from app.operation.operation import Json, Value, size_of
 from app.operation.text import shortened
 
@@ -22,21 +22,7 @@ _EVERYTHING = 1_000_000  # levels or members: more than any schema has
 _OUTLINES = ((0, 0), (1, 12), (2, _EVERYTHING), (_EVERYTHING, _EVERYTHING))
 _LEAST, _REQUIRED, _GLIMPSE, _NEAR, _FULL, _WITH_WORDS = range(6)  # of `Definition.versions`
 _PROSE = frozenset({"examples", "title"})
-# Keywords that may refuse a value because another schema accepts more than before.
-_TURNING = frozenset(
-    {
-        "contains",
-        "dependentSchemas",
-        "else",
-        "if",
-        "maxContains",
-        "minContains",
-        "not",
-        "then",
-        "unevaluatedItems",
-        "unevaluatedProperties",
-    }
-)
+_NOT_CUT = TURNING | {"contains", "dependentSchemas", "minContains"}
 _CLOSING = frozenset({"additionalProperties", "patternProperties"})
 _STUB = ("type", "required")
 
@@ -47,7 +33,8 @@ Key = tuple[str, str]  # `properties` or `$defs`, and a name
 class Definition:
     """A converted schema, the names of the definitions that it refers to, and what had to be left out.
 
-    `weight` is how many schemas are applied to one and the same value. `is_cut`: not all members are shown.
+    `weight` is how many schemas are applied to one and the same value. `is_cut`: not all members are shown. `is_exact`:
+    it accepts no more than the document does.
     """
 
     schema: Json
@@ -55,6 +42,7 @@ class Definition:
     notes: tuple[str, ...] = ()
     weight: int = 1
     is_cut: bool = False
+    is_exact: bool = True
 
     @cached_property
     def size(self) -> int:
@@ -297,18 +285,13 @@ class _Outline:
         closed = len(members) == len(schema.get("properties", ()))
         result: Json = {}
         for keyword, value in schema.items():
-            if (
-                keyword in _TURNING
-                or (keyword in _CLOSING and not closed)
-                or (keyword == "oneOf" and "anyOf" in schema)
-            ):
+            if keyword in _NOT_CUT or (keyword in _CLOSING and not closed):
                 continue
             if keyword == "properties":
                 result.update({keyword: members} if members else {})
             elif keyword in SUBSCHEMA_LISTS:
-                # One of several that accept more than before might no longer be the only one.
-                inner = [self._schema(each, levels, needed if keyword in IN_PLACE else frozenset()) for each in value]
-                result["anyOf" if keyword == "oneOf" else keyword] = inner
+                required = needed if keyword in IN_PLACE else frozenset()
+                result[keyword] = [self._schema(each, levels, required) for each in value]
             else:
                 result[keyword] = self._other(keyword, value, levels)
         return result

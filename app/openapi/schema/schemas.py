@@ -6,17 +6,18 @@ taken as they were meant in any version, because documents mix them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from jsonschema_rs import meta
-
-from app.openapi.schema import anchors
+from app.openapi.schema import anchors, dialects, discriminators, exactness
 from app.openapi.schema.definitions import Definition
-from app.operation.checking import UnusableSchema, validator_of
-from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
+from app.openapi.schema.meaning import ALONE, CLOSING, Meaning, View, without_need_of
+from app.operation.checking import is_pattern
+from app.operation.keywords import ALTERNATIVES, IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, is_usable
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable, join, last_name, remark
-from app.operation.text import LONGEST_NAME, definition_name, hides_something, is_presentable, shortened
+from app.operation.text import LONGEST_NAME, definition_name, hides_something, short_examples, shortened
 
 HEAVIEST = 2_000  # schemas that one value may have to be checked against
 
@@ -31,13 +32,15 @@ _KEPT = frozenset(  # of the keywords that hold no schemas, those that a tool's 
         *("format", "pattern", "contentEncoding", "contentMediaType"),
     }
 )
-_LARGEST_EXAMPLE = 200  # characters, for texts; longer ones cost more than they tell
-_BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
+_NOT_CHECKED = frozenset({"contentEncoding", "contentMediaType", "dependencies", "format"})  # … as the document means
+_COMBINING = frozenset({"$ref", *ALTERNATIVES})
+_ABOUT_MEMBERS = frozenset({"patternProperties", "properties", "required", *CLOSING})
+_MOST_LEVELS = 6  # of `allOf` in `allOf` in which `readOnly` is looked for
+_PART = ".part"  # ends the name of a definition that is read as a part of another
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
-_COMBINATIONS = ("$ref", "allOf", "anyOf", "oneOf")
-_ANNOTATIONS = ("title", "description", "default", "deprecated", "examples")
 
 Say = Callable[[str], None]
+_Key = tuple[str, View]  # where a schema is, and as what it is read
 
 
 class Schemas:
@@ -47,54 +50,83 @@ class Schemas:
         self.references = References(document)
         self.depth = 0
         self._document = document
-        self._names: dict[str, str] = {}
-        self._places: dict[str, tuple[Value, str]] = {}
-        self._read: dict[str, Definition] = {}
-        self._under_way: set[str] = set()
+        self._names: dict[_Key, str] = {}
+        self._places: dict[str, tuple[Value, _Key]] = {}
+        self._read: dict[_Key, Definition] = {}
+        self._under_way: set[_Key] = set()
 
     @cached_property
     def anchors(self) -> Mapping[str, Sequence[str]]:
         """Where the schemas are that have names of their own."""
         return anchors.named_places(self._document)
 
+    @cached_property
+    def meaning(self) -> Meaning:
+        """What schemas mean that stand together."""
+        return Meaning(self._document, self.references, self.is_read_only)
+
     def read(self, raw: Value, pointer: str) -> Definition:
         """Return the conversion of the schema at the pointer."""
-        if pointer not in self._read:
-            self._under_way.add(pointer)
-            self._read[pointer] = self._convert(raw, pointer)
-            self._under_way.discard(pointer)
-        return self._read[pointer]
+        return self._read_as(raw, (pointer, ALONE))
 
-    def _convert(self, raw: Value, pointer: str) -> Definition:
+    def _read_as(self, raw: Value, key: _Key) -> Definition:
+        if key not in self._read:
+            self._under_way.add(key)
+            self._read[key] = self._convert(raw, *key)
+            self._under_way.discard(key)
+        return self._read[key]
+
+    def _convert(self, raw: Value, pointer: str, view: View) -> Definition:
         reading = _Reading(self)
-        schema = reading.schema(raw, pointer, in_place=True)
+        schema = reading.schema(raw, _At(pointer, True, view))
         if isinstance(schema, bool):
             schema = {} if schema else {"not": {}}
-        return Definition(schema, tuple(reading.references), tuple(reading.notes), reading.weight)
+        references, notes = tuple(reading.references), tuple(reading.notes)
+        return Definition(schema, references, notes, reading.weight, is_exact=reading.is_exact)
 
     def definition(self, name: str) -> Definition:
         """Return the definition of that name in `$defs`."""
-        return self.read(*self._places[name])
+        return self._read_as(*self._places[name])
 
-    def name_of(self, raw: Value, pointer: str) -> str:
-        """Return the name in `$defs` for the schema at the pointer."""
-        if pointer not in self._names:
-            name = definition_name(last_name(pointer), pointer, self._places)
-            self._names[pointer] = name
-            self._places[name] = (raw, pointer)
-        return self._names[pointer]
+    def name_of(self, raw: Value, pointer: str, view: View) -> str:
+        """Return the name in `$defs` for the schema at the pointer, read in that view."""
+        key = pointer, ALONE if view == ALONE else self.meaning.fitting(raw, pointer, view)
+        if key not in self._names:
+            part = "" if key[1] == ALONE else _PART
+            name = definition_name(f"{last_name(pointer)}{part}", "".join(map(str, key)), self._places)
+            self._names[key] = name
+            self._places[name] = (raw, key)
+        return self._names[key]
 
-    def weight_in_place(self, name: str) -> int | None:
-        """Return the definition's weight, or None where it would apply itself to the same value without end."""
-        return None if self._places[name][1] in self._under_way else self.definition(name).weight
+    def complete(self, name: str) -> Definition | None:
+        """Return the definition of that name, None while it is being read."""
+        return None if self._places[name][1] in self._under_way else self.definition(name)
 
-    def is_read_only(self, raw: Value) -> bool:
-        """Whether the schema, or what it refers to, is only for answers."""
+    def is_read_only(self, raw: Value, levels: int = _MOST_LEVELS) -> bool:
+        """Whether the schema, or what it refers to or wraps, is only for answers."""
         try:
             target, _ = self.references.follow(raw, "")
         except Unresolvable:
             target = None
-        return any(isinstance(each, dict) and each.get("readOnly") is True for each in (raw, target))
+        for node in (raw, target):
+            if isinstance(node, dict) and node.get("readOnly") is True:
+                return True
+        parts = target.get("allOf") if isinstance(target, dict) and levels else None
+        return isinstance(parts, list) and len(parts) == 1 and self.is_read_only(parts[0], levels - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _At:
+    """Where a schema is; whether it is about the same value as the definition; and as what it is read."""
+
+    pointer: str
+    in_place: bool = False
+    view: View = ALONE
+
+    def below(self, keyword: str, *tokens: str | int) -> "_At":
+        """Return the place of a schema in that keyword."""
+        pointer = join(self.pointer, keyword, *tokens)
+        return replace(self, pointer=pointer) if keyword in IN_PLACE else _At(pointer)
 
 
 class _Reading:
@@ -105,43 +137,95 @@ class _Reading:
         self.references: dict[str, None] = {}
         self.notes: list[str] = []
         self.weight = 1
+        self.is_exact = True
 
-    def schema(self, raw: Value, pointer: str, *, in_place: bool) -> Json | bool:
+    def schema(self, raw: Value, at: _At) -> Json | bool:
         if raw is False:
             return False
         if is_nothing(raw):
             return {}
         if not isinstance(raw, dict):
-            return self._nothing("a schema that is not an object is ignored", pointer)
+            return self._nothing("a schema that is not an object is ignored", at)
         if self._schemas.depth >= _DEEPEST:
-            return self._nothing(f"schemas nested deeper than {_DEEPEST} levels are left out", pointer)
+            return self._nothing(f"schemas nested deeper than {_DEEPEST} levels are left out", at)
         self._schemas.depth += 1
         try:
-            return self._object(raw, pointer, in_place=in_place)
+            return self._object(raw, at)
         finally:
             self._schemas.depth -= 1
 
-    def _object(self, raw: Json, pointer: str, *, in_place: bool) -> Json:
-        modern = modernised(raw, lambda detail: self._say(detail, pointer))
-        ref = self._ref(modern, pointer)
-        result: Json = {} if ref is None else self._reference(ref, pointer, in_place=in_place)
+    def _object(self, raw: Json, at: _At) -> Json:
+        modern = self._prepared(raw, at)
+        at, closes = self._combined(modern, at)
+        result: Json = {}
+        for keyword in [each for each in exactness.TURNING if each in modern]:
+            self._turning(result, keyword, modern, at)
+        if (ref := self._ref(modern, at.pointer)) is not None:
+            result |= self._reference(ref, at)
         for keyword, value in modern.items():
-            if keyword in _OPEN_ANYWAY and is_nothing(value):
-                continue
-            if keyword in SUBSCHEMAS:
-                inner = self.schema(value, join(pointer, keyword), in_place=in_place and keyword in IN_PLACE)
-                if (
-                    keyword != "not" or inner != {} or is_nothing(value)
-                ):  # a `not` whose inside was dropped must not refuse everything
-                    result[keyword] = inner
-            elif keyword in SUBSCHEMA_LISTS:
-                self._list(result, keyword, value, pointer, in_place=in_place)
-            elif keyword in SUBSCHEMA_MAPS:
-                self._map(result, keyword, value, pointer, in_place=in_place)
-            else:
-                self._value(result, keyword, value, pointer)
-        self._without_read_only(result, modern)
-        return result
+            self._keyword(result, keyword, value, at)
+        if gone := at.view.absent | _taken_away(modern, result):
+            self.is_exact = False
+            result = without_need_of(gone, result)
+        if closes:
+            result["unevaluatedProperties"] = False
+        unsure = not result.keys().isdisjoint(exactness.UNEVALUATED)
+        return exactness.without_unsure(result, self._schemas.complete) if unsure else result
+
+    def _prepared(self, raw: Json, at: _At) -> Json:
+        """Return the schema with what it means in keywords of 2020-12, before what is below it is read."""
+        modern = modernised(raw, lambda detail: self._say(detail, at))
+        if "enum" in raw or "const" in raw:  # may have been made values of another type
+            self.is_exact = self.is_exact and all(
+                modern.get(each) == raw.get(each) for each in ("const", "enum", "type")
+            )
+        if "discriminator" in modern:
+            self.is_exact = False
+            modern = discriminators.told(modern, at.pointer, at.view, self._schemas.meaning)
+        if not modern.keys().isdisjoint(exactness.UNEVALUATED):
+            modern = exactness.without_idle(modern, at.pointer, self._schemas.meaning)
+        return modern
+
+    def _combined(self, modern: Json, at: _At) -> tuple[_At, bool]:
+        """Return as what the parts of the schema are read, and whether it closes over them."""
+        if at.view == ALONE and _voices(modern) < 2:
+            return at, False
+        inside = self._schemas.meaning.inside(modern, at.pointer, at.view)
+        return replace(at, view=inside.view), inside.closes
+
+    def _keyword(self, result: Json, keyword: str, value: Value, at: _At) -> None:
+        if keyword in _OPEN_ANYWAY and (is_nothing(value) or keyword in result):
+            return
+        if value is False and keyword in CLOSING and at.view.open:
+            self.is_exact = False  # the whole closes, not each part
+        elif keyword in SUBSCHEMAS:
+            result[keyword] = self.schema(value, at.below(keyword))
+        elif keyword in ALTERNATIVES:
+            self._alternatives(result, keyword, value, at)
+        elif keyword in SUBSCHEMA_LISTS:
+            self._list(result, keyword, value, at)
+        elif keyword in SUBSCHEMA_MAPS:
+            self._map(result, keyword, value, at)
+        else:
+            self._value(result, keyword, value, at)
+
+    def _turning(self, result: Json, keyword: str, modern: Json, at: _At) -> None:
+        """Take what refuses a value because another schema accepts it, where that one is read without a loss."""
+        if keyword == "contains" and "maxContains" not in modern:
+            return
+        inner = _Reading(self._schemas)
+        schema = inner.schema(modern.pop(keyword), at.below(keyword))
+        self.notes += inner.notes
+        if inner.is_exact and exactness.are_exact(inner.references, self._schemas.complete):
+            self.references |= inner.references
+            self.weight += inner.weight - 1
+            result[keyword] = schema
+            return
+        self._say(f"`{keyword}` is not checked, because a part of it cannot be", at)
+        others = {other: modern.pop(other) for other in exactness.TURNING[keyword] if other in modern}
+        if keyword == "if":
+            branches = [self.schema(others.get(other), at.below(other)) for other in exactness.TURNING[keyword]]
+            result["allOf"] = [{"anyOf": [*branches, {}]}]  # and what it would have known of members is not known
 
     def _ref(self, modern: Json, pointer: str) -> Value:
         recursive, dynamic, ref = (modern.pop(keyword, None) for keyword in ("$recursiveRef", "$dynamicRef", "$ref"))
@@ -152,82 +236,98 @@ class _Reading:
             return anchors.resolved(stated, pointer, self._schemas.anchors)
         return stated
 
-    def _reference(self, ref: Value, pointer: str, *, in_place: bool) -> Json:
+    def _reference(self, ref: Value, at: _At) -> Json:
         try:
-            target = self._schemas.references.find(ref)
+            raw, pointer = self._schemas.references.find(ref)
         except Unresolvable as error:
-            return self._nothing(f"$ref: {error}", pointer)
-        name = self._schemas.name_of(*target)
-        if in_place:
-            weight = self._schemas.weight_in_place(name)
-            if weight is None:
-                return self._nothing("a schema that contains itself is ignored", pointer)
-            self.weight += weight
+            return self._nothing(f"$ref: {error}", at)
+        name = self._schemas.name_of(raw, pointer, at.view)
+        if at.in_place:
+            definition = self._schemas.complete(name)
+            if definition is None:
+                return self._nothing("a schema that contains itself is ignored", at)
+            self.weight += definition.weight
             if self.weight > HEAVIEST:
-                return self._nothing(f"more than {HEAVIEST} schemas for one value; the rest is left out", pointer)
+                return self._nothing(f"more than {HEAVIEST} schemas for one value; the rest is left out", at)
         self.references[name] = None
         return {"$ref": f"#/$defs/{name}"}
 
-    def _list(self, result: Json, keyword: str, value: Value, pointer: str, *, in_place: bool) -> None:
-        if not isinstance(value, list):
-            self._say(f"`{keyword}` is not a list", pointer)
-            return
-        here = in_place and keyword in IN_PLACE
-        schemas = [
-            self.schema(each, join(pointer, keyword, number), in_place=here) for number, each in enumerate(value)
-        ]
-        if schemas:
-            result[keyword] = schemas
-        else:
-            self._say(f"`{keyword}` is empty and was left out", pointer)
+    def _alternatives(self, result: Json, keyword: str, value: Value, at: _At) -> None:
+        """Take branches so that a value passes that fits any: what tells them apart may be no constraint here."""
+        branches = self._schemas_of(keyword, value, at)
+        if len(branches) > 1 and keyword == "oneOf":
+            self.is_exact = False
+        if branches and "anyOf" not in result:
+            result["anyOf"] = branches
+        elif branches:
+            result["allOf"] = [*result.get("allOf", ()), {"anyOf": branches}]
 
-    def _map(self, result: Json, keyword: str, value: Value, pointer: str, *, in_place: bool) -> None:
+    def _list(self, result: Json, keyword: str, value: Value, at: _At) -> None:
+        if schemas := self._schemas_of(keyword, value, at):
+            result[keyword] = [*result.get(keyword, ()), *schemas]
+
+    def _schemas_of(self, keyword: str, value: Value, at: _At) -> list[Json | bool]:
+        if not isinstance(value, list):
+            self._say(f"`{keyword}` is not a list", at)
+            return []
+        if not value:
+            self._say(f"`{keyword}` is empty and was left out", at)
+        meant = [(n, each) for n, each in enumerate(value) if keyword != "allOf" or not is_nothing(each)]
+        return [self.schema(each, at.below(keyword, number)) for number, each in meant]
+
+    def _map(self, result: Json, keyword: str, value: Value, at: _At) -> None:
         if not isinstance(value, dict):
-            self._say(f"`{keyword}` is not an object", pointer)
+            self._say(f"`{keyword}` is not an object", at)
             return
-        here = in_place and keyword in IN_PLACE
         schemas = {}
         for name, each in value.items():
-            if hides_something(name) or (keyword == "patternProperties" and not _is_pattern(name)):
-                self._say(f"a name in `{keyword}` cannot be used", pointer)
+            if hides_something(name) or (keyword == "patternProperties" and not is_pattern(name)):
+                self._say(f"a name in `{keyword}` cannot be used", at)
+                if keyword == "patternProperties":  # nobody knows any more which members it is about
+                    result["additionalProperties"] = {}
             elif keyword != "properties" or not self._schemas.is_read_only(each):
-                schemas[name] = self.schema(each, join(pointer, keyword, name), in_place=here)
+                schemas[name] = self.schema(each, at.below(keyword, name))
         result[keyword] = schemas
 
-    def _value(self, result: Json, keyword: str, value: Value, pointer: str) -> None:
-        if keyword in {"description", "title"}:
-            self._text(result, keyword, value, pointer)
+    def _value(self, result: Json, keyword: str, value: Value, at: _At) -> None:
+        self.is_exact = self.is_exact and keyword not in _NOT_CHECKED
+        if keyword in {"description", "title"} and isinstance(value, str):
+            self._text(result, keyword, value, at)
         elif keyword == "examples":
             if examples := short_examples(value):
                 result[keyword] = examples
         elif keyword in _KEPT:
-            if _is_usable(keyword, value):
+            if is_usable(keyword, value):
                 result[keyword] = int(value) if keyword.startswith(("min", "max")) and _is_whole(value) else value
             elif value is not None:
-                self._say(f"`{keyword}` cannot be used as it is", pointer)
+                self._say(f"`{keyword}` cannot be used as it is", at)
 
-    def _text(self, result: Json, keyword: str, value: Value, pointer: str) -> None:
-        if not isinstance(value, str) or not value.strip():
-            return
+    def _text(self, result: Json, keyword: str, value: str, at: _At) -> None:
         if hides_something(value):
-            self._say(f"invisible or control characters were taken out of `{keyword}`", pointer)
+            self._say(f"invisible or control characters were taken out of `{keyword}`", at)
         if text := shortened(value, LONGEST_NAME) if keyword == "title" else shortened(value):
             result[keyword] = text
 
-    def _without_read_only(self, result: Json, modern: Json) -> None:
-        properties = modern.get("properties")
-        if "required" in result and isinstance(properties, dict):
-            kept = result.get("properties", {})
-            result["required"] = [name for name in result["required"] if name in kept or name not in properties]
-            if not result["required"]:
-                del result["required"]
-
-    def _nothing(self, detail: str, pointer: str) -> Json:
-        self._say(detail, pointer)
+    def _nothing(self, detail: str, at: _At) -> Json:
+        self._say(detail, at)
         return {}
 
-    def _say(self, detail: str, pointer: str) -> None:
-        self.notes.append(remark(detail, pointer))
+    def _say(self, detail: str, at: _At) -> None:
+        self.is_exact = False
+        self.notes.append(remark(detail, at.pointer))
+
+
+def _taken_away(modern: Json, result: Json) -> AbstractSet[str]:
+    """Return the members that are not part of the request: read-only ones, and those with names nobody may see."""
+    properties, kept = modern.get("properties"), result.get("properties", {})
+    return properties.keys() - kept.keys() if isinstance(properties, dict) else frozenset()
+
+
+def _voices(schema: Json) -> int:
+    """Return how many parts of the schema may say what members there are, at most."""
+    parts = schema.get("allOf")
+    several = len(parts) if isinstance(parts, list) else 0
+    return several + len(_COMBINING & schema.keys()) + (not _ABOUT_MEMBERS.isdisjoint(schema))
 
 
 def _is_whole(value: Value) -> bool:
@@ -237,25 +337,14 @@ def _is_whole(value: Value) -> bool:
 def modernised(raw: Json, say: Say) -> Json:
     """Return a copy in 2020-12, without what is below it; `say` is called with what could not be kept."""
     schema = dict(raw)
-    for step in (_bounds, _file, _types, _required, _enumeration, _tuples, _examples, _base64):
+    if schema.get("type") == "file" or schema.get("format") in dialects.BASE64:
+        dialects.say_it_is_bytes(schema)
+    for step in (_types, _required, _enumeration):
         step(schema, say)
-    return _nullable(schema)
-
-
-def _bounds(schema: Json, _: Say) -> None:
-    """OAS 3.0.4 section 4.7.24: `exclusiveMinimum` is a flag there."""
-    for bound, exclusive in _BOUNDS:
-        if isinstance(schema.get(exclusive), bool):
-            flag = schema.pop(exclusive)
-            if flag and bound in schema:
-                schema[exclusive] = schema.pop(bound)
-
-
-def _file(schema: Json, _: Say) -> None:
-    """Swagger 2.0, Parameter Object and Response Object."""
-    if schema.get("type") == "file":
-        schema["type"] = "string"
-        schema.setdefault("format", "binary")
+    if dialects.FOREIGN_PATTERN.search(str(schema.get("pattern", ""))):
+        dialects.translate_pattern(schema, say)
+    other = dialects.WORDS & schema.keys() or any(isinstance(schema.get(word), kind) for word, kind in dialects.FORMS)
+    return dialects.translated(schema) if other else schema
 
 
 def _types(schema: Json, say: Say) -> None:
@@ -289,72 +378,16 @@ def _required(schema: Json, say: Say) -> None:
 
 def _enumeration(schema: Json, say: Say) -> None:
     values = schema.get("enum")
-    if isinstance(values, list) and values:
-        return
-    if schema.pop("enum", None) is not None:
-        say("`enum` is empty and was left out" if values == [] else "`enum` is not a list of values")
-
-
-def _tuples(schema: Json, _: Say) -> None:
-    """Draft 2019-09 and older: a list in `items` is today's `prefixItems`."""
-    if isinstance(schema.get("items"), list):
-        schema["prefixItems"] = schema.pop("items")
-        if "additionalItems" in schema:
-            schema["items"] = schema["additionalItems"]
-
-
-def _examples(schema: Json, _: Say) -> None:
-    if "example" in schema and "examples" not in schema:
-        schema["examples"] = [schema["example"]]
-    elif isinstance(schema.get("examples"), dict):
-        schema["examples"] = list(schema["examples"].values())
-
-
-def _base64(schema: Json, _: Say) -> None:
-    if schema.get("format") in ("byte", "base64") and "contentEncoding" not in schema:
-        schema["contentEncoding"] = "base64"
-
-
-def _nullable(schema: Json) -> Json:
-    """OAS 3.0.4 section 4.7.24: `nullable` adds null to the type; beside a combination it is meant for the whole."""
-    if schema.pop("nullable", None) is not True and schema.pop("x-nullable", None) is not True:
-        return schema
-    if any(keyword in schema for keyword in _COMBINATIONS):
-        outside = {keyword: schema.pop(keyword) for keyword in _ANNOTATIONS if keyword in schema}
-        return {**outside, "anyOf": [schema, {"type": "null"}]}
-    if "type" in schema:
-        types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-        schema["type"] = types if "null" in types else [*types, "null"]
-    if "enum" in schema and None not in schema["enum"]:
-        schema["enum"] = [*schema["enum"], None]
-    return schema
+    if not isinstance(values, list) or not values:
+        if schema.pop("enum", None) is not None:
+            say("`enum` is empty and was left out" if values == [] else "`enum` is not a list of values")
+        values = []
+    kinds = dialects.KINDS.get(str(schema.get("type")))
+    stated = [*values, *(schema[keyword] for keyword in dialects.VALUES if keyword in schema)]
+    if len(set(map(repr, values))) < len(values) or (kinds and any(type(each) not in kinds for each in stated)):
+        dialects.give_values_their_type(schema)
 
 
 def is_nothing(schema: Value) -> bool:
     """Whether a schema is absent, null, `true` or empty, so that any value is accepted."""
     return schema is None or schema is True or schema == {}
-
-
-def _is_usable(keyword: str, value: Value) -> bool:
-    """Whether the meta-schema of 2020-12 allows the keyword that value, and models may see it."""
-    if keyword == "pattern":
-        return isinstance(value, str) and _is_pattern(value)
-    return is_presentable(value) and meta.is_valid({keyword: value})
-
-
-@lru_cache(maxsize=4_096)
-def _is_pattern(text: str) -> bool:
-    """Whether arguments can be checked against the regular expression."""
-    try:
-        validator_of({"pattern": text})
-    except UnusableSchema:
-        return False
-    return True
-
-
-def short_examples(values: Value) -> list[Value]:
-    """Return the examples worth showing: at most three presentable scalars."""
-    if not isinstance(values, list):
-        return []
-    scalars = [value for value in values if isinstance(value, str | int | float)]
-    return [value for value in scalars if len(str(value)) <= _LARGEST_EXAMPLE and is_presentable(value)][:3]

@@ -26,6 +26,7 @@ _SHOWN_HEADERS = TOLD_HEADERS.keys() - {_CHALLENGE} | {"ratelimit", "ratelimit-p
 _SHOWN_PREFIXES = ("ratelimit-", "x-ratelimit-", "x-rate-limit-")
 _REASON = re.compile(r'\b(?:error|error_description|scope)=(?:"(?:[^"\\]|\\.)*"|[^\s",;]+)')  # RFC 6750 section 3
 _LONGEST_HEADER = 2_000  # characters
+_LONGEST_NAME = 100  # characters; names of rate limits have some thirty
 _MOST_HEADERS = 20
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 _PAGE_STARTS = ("<!doctype html", "<html")
@@ -111,7 +112,11 @@ def _error_text(body: AnswerBody, content_type: str | None, echo: Echo) -> tuple
 
 
 def _shown(headers: Mapping[str, str], echo: Echo) -> dict[str, str]:
-    names = [name for name in headers if name in _SHOWN_HEADERS or name.startswith(_SHOWN_PREFIXES)]
+    names = [
+        name
+        for name in headers
+        if name in _SHOWN_HEADERS or (name.startswith(_SHOWN_PREFIXES) and len(name) <= _LONGEST_NAME)
+    ]
     shown = {name: headers[name] for name in names[:_MOST_HEADERS]}
     if _CHALLENGE in headers and (reason := _REASON.findall(headers[_CHALLENGE])):
         shown[_CHALLENGE] = ", ".join(reason)

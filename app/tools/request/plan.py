@@ -13,7 +13,6 @@ from app.errors import Violation
 from app.operation.media_types import kind_of
 from app.operation.operation import Location, Operation, Parameter, Value, split_template
 from app.operation.pointers import join
-from app.tools.arguments import invalid_arguments
 from app.tools.request.content import Content, Writing, encode_body, form_pairs, in_header, in_media_type
 from app.tools.request.names import Claims, Names, Place
 from app.tools.request.styles import (
@@ -24,6 +23,7 @@ from app.tools.request.styles import (
     percent_encoded,
     text_of,
 )
+from app.tools.violations import invalid_arguments
 
 MOST_BYTES = 8_388_608  # of a body, unless the operator says otherwise
 _MOST_OF_TARGET = 16_384  # bytes of path and query; common servers take 8 to 16 KiB

@@ -104,7 +104,7 @@ ROWS = [
     together(
         "connections",
         "many at once, each with many requests ahead of their answers",
-        lambda stage, scale: [each * PIPELINED for each in health(stage, 2 * scale)],
+        lambda stage, scale: [each * PIPELINED for each in health(stage, scale)],
         OK,
         *BUSY,
         scales=MANY,

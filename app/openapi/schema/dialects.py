@@ -1,0 +1,176 @@
+"""What Swagger 2.0, OpenAPI 3.0, older drafts of JSON Schema and other languages say, in the words of 2020-12.
+
+Only the keywords of one schema are looked at, and only where it has one of `WORDS`, one of `FORMS` (a keyword with a
+value of that type), values that disagree with its type, or a pattern like `FOREIGN_PATTERN`.
+"""
+
+import json
+import re
+from collections.abc import Callable
+
+from app.operation.operation import Json, Value
+
+WORDS = frozenset({"example", "nullable", "x-nullable"})
+FORMS = (("examples", dict), ("exclusiveMaximum", bool), ("exclusiveMinimum", bool), ("items", list))
+BASE64 = ("base64", "byte")
+FOREIGN_PATTERN = re.compile(r"^/.*/[a-z]*$|\[:\^?[a-z]+:\]|\\[AZz]", re.DOTALL)
+_DELIMITED = re.compile(r"/(\^.*|.*\$)/([a-z]*)", re.DOTALL)  # without an anchor it may be a path
+_LONGEST_SHOWN = 80  # characters of a pattern
+_NO_MATTER = frozenset("dgu")  # flags that change nothing about whether a text fits
+_POSIX = {
+    "alnum": "a-zA-Z0-9",
+    "alpha": "a-zA-Z",
+    "blank": " \\t",
+    "digit": "0-9",
+    "lower": "a-z",
+    "space": "\\s",
+    "upper": "A-Z",
+    "word": "\\w",
+    "xdigit": "0-9a-fA-F",
+}
+_POSIX_CLASS = re.compile(r"\[:([a-z]+):\]")
+_ENDS = re.compile(r"(?<!\\)((?:\\\\)*)\\([AZz])")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[-+]?[0-9]{1,300}(?:\.[0-9]{1,300})?")
+_BOOLEANS = {"true": True, "false": False}
+VALUES = ("const", "default", "example")
+KINDS = {"boolean": (bool,), "integer": (int,), "number": (float, int), "string": (str,), "array": (list,)}
+_TYPES: dict[type, tuple[str, ...]] = {
+    bool: ("boolean",),
+    dict: ("object",),
+    float: ("number", "integer"),
+    int: ("integer", "number"),
+    list: ("array",),
+    str: ("string",),
+    type(None): ("null",),
+}
+_BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
+_COMBINATIONS = ("$ref", "allOf", "anyOf", "oneOf")
+_ANNOTATIONS = ("title", "description", "default", "deprecated", "examples")
+
+
+def translated(schema: Json) -> Json:
+    """Return the schema in 2020-12; it may be changed."""
+    for step in (_bounds, _tuples, _examples):
+        step(schema)
+    return _nullable(schema)
+
+
+def say_it_is_bytes(schema: Json) -> None:
+    """Swagger 2.0 has a type `file` (Parameter Object and Response Object), OpenAPI 3.0 has formats for base64."""
+    if schema.get("type") == "file":
+        schema["type"] = "string"
+        schema.setdefault("format", "binary")
+    if schema.get("format") in BASE64:
+        schema.setdefault("contentEncoding", "base64")
+
+
+def give_values_their_type(schema: Json) -> None:
+    """Make values that disagree with the type of the schema values of that type, by how they are written.
+
+    Values that occur twice are left out. The type is, where values cannot be of it: they were thought about.
+    """
+    types = schema["type"] if isinstance(schema.get("type"), list) else [schema["type"]] if "type" in schema else []
+    for keyword in VALUES:
+        if keyword in schema and types:
+            schema[keyword] = _of_type(schema[keyword], types)
+    values = schema.get("enum")
+    if not isinstance(values, list):
+        return
+    if types == ["array"] and not any(isinstance(each, list) for each in values):
+        items = schema.get("items")
+        schema["items"] = {**(items if isinstance(items, dict) else {}), "enum": schema.pop("enum")}
+        return
+    values = [_of_type(each, types) for each in values] if types else values
+    unique: dict[str, Value] = {}
+    for each in values:
+        unique.setdefault(_written(each), each)
+    schema["enum"] = list(unique.values())
+    if None in values and types and "null" not in types:
+        schema["type"] = [*types, "null"]
+    if types and not all(_has_type(each, [*types, "null"]) for each in values):
+        del schema["type"]
+
+
+def _written(value: Value) -> str:
+    whole = isinstance(value, float) and value.is_integer()
+    return json.dumps(int(value) if whole else value, sort_keys=True)
+
+
+def _has_type(value: Value, types: list[str]) -> bool:
+    if isinstance(value, float) and not value.is_integer():
+        return "number" in types
+    return any(each in types for each in _TYPES[type(value)])
+
+
+def _of_type(value: Value, types: list[str]) -> Value:
+    """Return the value as one of the types that it can be written as, else as it is."""
+    if value is None or isinstance(value, dict | list) or _has_type(value, types):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value)
+    if "string" in types:
+        return text
+    if "boolean" in types and text.lower() in _BOOLEANS:
+        return _BOOLEANS[text.lower()]
+    if _INTEGER.fullmatch(text) and {"integer", "number"} & set(types):
+        return int(text)
+    return float(text) if "number" in types and _NUMBER.fullmatch(text) else value
+
+
+def translate_pattern(schema: Json, say: Callable[[str], None]) -> None:
+    """Make the pattern a regular expression of JSON Schema (ECMA-262); leave it out, and say so, if it is not sure."""
+    stated = str(schema.pop("pattern"))
+    pattern = _in_ecma_262(stated)
+    if pattern is None:
+        say(f"`pattern` is no regular expression of JSON Schema and was left out: {stated[:_LONGEST_SHOWN]}")
+    else:
+        schema["pattern"] = pattern
+
+
+def _in_ecma_262(text: str) -> str | None:
+    if (delimited := _DELIMITED.fullmatch(text)) is not None:
+        if not _NO_MATTER.issuperset(delimited[2]):
+            return None
+        text = delimited[1].replace("\\/", "/")
+    text = _POSIX_CLASS.sub(lambda match: _POSIX.get(match[1], match[0]), text)
+    text = _ENDS.sub(lambda match: f"{match[1]}{'^' if match[2] == 'A' else '$'}", text)
+    return None if "[:" in text else text
+
+
+def _bounds(schema: Json) -> None:
+    """OAS 3.0.4 section 4.7.24: `exclusiveMinimum` is a flag there."""
+    for bound, exclusive in _BOUNDS:
+        if isinstance(schema.get(exclusive), bool):
+            flag = schema.pop(exclusive)
+            if flag and bound in schema:
+                schema[exclusive] = schema.pop(bound)
+
+
+def _tuples(schema: Json) -> None:
+    """Draft 2019-09 and older: a list in `items` is today's `prefixItems`."""
+    if isinstance(schema.get("items"), list):
+        schema["prefixItems"] = schema.pop("items")
+        if "additionalItems" in schema:
+            schema["items"] = schema["additionalItems"]
+
+
+def _examples(schema: Json) -> None:
+    if "example" in schema and "examples" not in schema:
+        schema["examples"] = [schema["example"]]
+    elif isinstance(schema.get("examples"), dict):
+        schema["examples"] = list(schema["examples"].values())
+
+
+def _nullable(schema: Json) -> Json:
+    """OAS 3.0.4 section 4.7.24: `nullable` adds null to the type; beside a combination it is meant for the whole."""
+    if schema.pop("nullable", None) is not True and schema.pop("x-nullable", None) is not True:
+        return schema
+    if any(keyword in schema for keyword in _COMBINATIONS):
+        outside = {keyword: schema.pop(keyword) for keyword in _ANNOTATIONS if keyword in schema}
+        return {**outside, "anyOf": [schema, {"type": "null"}]}
+    if "type" in schema:
+        types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        schema["type"] = types if "null" in types else [*types, "null"]
+    if "enum" in schema and None not in schema["enum"]:
+        schema["enum"] = [*schema["enum"], None]
+    return schema

@@ -1,0 +1,170 @@
+"""Whatever its document allows, a request may say: schemas of every construct, against a judge that knows only them.
+
+What is refused on purpose although a document allows it literally is not made here: a value of a discriminator that no
+`mapping` states, which the judge of OpenAPI 3.1 does not look at.
+"""
+
+import json
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.errors import Invalid
+from app.operation.pointers import join
+from app.tools.arguments import ArgumentRules
+from tests.openapi.documents import Json, a_document, a_post, only
+from tests.openapi.examples import OtherJudge
+
+A_FEW, MANY = 500, 10_000
+VALUES_A_DOCUMENT = 12
+NAMES = ("a", "b", "id", "kind")
+DEFINED = ("A", "B", "C")
+WORDS = ("", "x", "ab", "cat", "dog", "C", "12", "true", "2026-03-01", "2026-03-01T10:00:00Z", "10.0.0.1")
+PATTERNS = ("^[a-z]+$", "^(?=.*x)", "/^x$/i", "^[0-9]+$")
+SCHEMA_AT = join("/paths", "/a", "post", "requestBody", "content", "application/json", "schema", "items")
+
+
+class Drawn:
+    """Documents and values, drawn from one source of randomness."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - cases, no secret
+        self._modern = False
+        self._names: tuple[str, ...] = DEFINED  # that a schema may refer to and be no schema of itself
+
+    def document(self) -> Json:
+        self._modern = self._maybe(0.5)
+        defined = {name: self._defined(DEFINED[number + 1 :]) for number, name in enumerate(DEFINED)}
+        self._names = DEFINED
+        paths = {"/a": a_post({"type": "array", "items": self.schema(3)})}
+        return a_document(paths, schemas=defined, version="3.1.0" if self._modern else "3.0.3")
+
+    def _defined(self, names: tuple[str, ...]) -> Json:
+        self._names = names
+        return self.schema(2)
+
+    def _below(self, depth: int) -> Json:
+        """A schema of another value, which may refer to any."""
+        names, self._names = self._names, DEFINED
+        schema = self.schema(depth)
+        self._names = names
+        return schema
+
+    def value(self, depth: int = 3) -> Any:
+        kind = self._one("object", "object", "list", "scalar", "scalar") if depth else "scalar"
+        if kind == "object":
+            return {name: self.value(depth - 1) for name in self._some(*NAMES, "other")}
+        if kind == "list":
+            return [self.value(depth - 1) for _ in range(self._random.randrange(3))]
+        return self._one(*WORDS, *WORDS, -1, 0, 3, 12, 0.5, True, False, None)
+
+    def schema(self, depth: int) -> Json:
+        kinds = ["scalar", "scalar", "reference", "choice", "object", "object", "combined", "combined", "list"]
+        kind = self._one(*kinds) if depth else self._one("scalar", "scalar", "reference")
+        schema: Json = getattr(self, f"_{kind}")(depth - 1)
+        if not self._modern and self._maybe(0.1):
+            schema = {**schema, "nullable": True}
+        return schema
+
+    def _scalar(self, _: int) -> Json:
+        kind = self._one("string", "string", "integer", "number", "boolean")
+        schema: Json = {"type": kind}
+        if self._maybe(0.2):
+            return {**schema, "enum": [self.value(0) for _ in range(self._random.randrange(4))]}
+        if kind == "string":
+            schema |= self._maybe_with(format=self._one("date", "date-time", "ipv4", "uuid", "email"))
+            schema |= self._maybe_with(pattern=self._one(*PATTERNS), minLength=1, maxLength=3)
+        elif kind != "boolean":
+            schema |= self._maybe_with(minimum=0, maximum=10)
+        return schema
+
+    def _reference(self, _: int) -> Json:
+        return {"$ref": f"#/components/schemas/{self._one(*self._names, *self._names, 'Absent')}"}
+
+    def _choice(self, _: int) -> Json:
+        names = [*self._some(*self._names[:-1]), *self._names[-1:]]  # always C, the only name that is also a value
+        branches = [f"#/components/schemas/{name}" for name in names]
+        chosen = [] if self._modern else self._some("cat", "dog")
+        mapping = dict(zip(chosen, branches, strict=False))
+        mapping |= {target.rpartition("/")[2]: target for target in mapping.values()}
+        found: Json = {"propertyName": "kind", **({"mapping": mapping} if mapping else {})}
+        return {"oneOf": [{"$ref": each} for each in branches], "discriminator": found} if branches else {}
+
+    def _object(self, depth: int) -> Json:
+        members = {name: self._below(depth) for name in self._some(*NAMES)}
+        if not self._modern:
+            members = {name: {**each, **self._maybe_with(0.15, readOnly=True)} for name, each in members.items()}
+        return {
+            **self._maybe_with(0.8, type="object"),
+            "properties": members,
+            **self._maybe_with(0.4, required=self._some(*NAMES)),
+            **self._maybe_with(0.4, additionalProperties=self._one(False, False, True, self._below(0))),
+            **self._maybe_with(0.1, minProperties=2),
+        }
+
+    def _combined(self, depth: int) -> Json:
+        schema = self._object(depth) if self._maybe(0.4) else {}
+        for keyword in ("allOf", "oneOf", "anyOf"):
+            count = self._random.randrange(1, 4)
+            schema |= self._maybe_with(0.4, **{keyword: [self.schema(depth) for _ in range(count)]})
+        schema |= self._maybe_with(0.1, **{"not": self.schema(depth)})
+        return {**schema, **self._conditions(depth)} if self._modern else schema
+
+    def _conditions(self, depth: int) -> Json:
+        found: Json = {}
+        for keyword in ("if", "then", "else", "contains", "propertyNames", "dependentSchemas", "patternProperties"):
+            inner = self.schema(depth)
+            named = {"dependentSchemas": {"a": inner}, "patternProperties": {self._one(*PATTERNS): inner}}
+            found |= self._maybe_with(0.15, **{keyword: named.get(keyword, inner)})
+        found |= self._maybe_with(0.1, unevaluatedProperties=self._one(False, self._below(0)))
+        return found | self._maybe_with(0.1, maxContains=1)
+
+    def _list(self, depth: int) -> Json:
+        return {"type": "array", "items": self._below(depth), **self._maybe_with(0.3, minItems=1, maxItems=2)}
+
+    def _maybe(self, chance: float) -> bool:
+        return self._random.random() < chance
+
+    def _maybe_with(self, chance: float = 0.3, /, **keywords: Any) -> Json:
+        return {keyword: value for keyword, value in keywords.items() if self._maybe(chance)}
+
+    def _one(self, *options: Any) -> Any:
+        return self._random.choice(options)
+
+    def _some(self, *options: str) -> list[str]:
+        return [each for each in options if self._maybe(0.5)]
+
+
+def refused(document: Json, allowed: list[Any]) -> Iterator[str]:
+    operation, item = only(document)
+    rules = ArgumentRules(operation.input_schema)
+    for value in allowed:
+        try:
+            rules.check({"body": [value]})
+        except Invalid as error:
+            yield f"{value} {error.detail} {item.reason} {json.dumps(document)} {json.dumps(operation.input_schema)}"
+
+
+def judge(wanted: int, seed: int) -> None:
+    drawn = Drawn(seed)
+    judged, wrong = 0, list[str]()
+    while judged < wanted:
+        document = drawn.document()
+        other = OtherJudge(document)
+        tried = [drawn.value() for _ in range(VALUES_A_DOCUMENT)]
+        allowed = [value for value in tried if other.allows(SCHEMA_AT, value)]
+        wrong += refused(document, allowed) if allowed else ()
+        judged += len(allowed)
+    assert min(wrong, key=len, default=None) is None, len(wrong)
+
+
+def test_what_a_document_allows_is_not_refused() -> None:
+    judge(A_FEW, seed=26)
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(1_800)
+def test_much_more_of_what_documents_allow_is_not_refused() -> None:
+    judge(MANY, seed=27)
