@@ -100,7 +100,7 @@ class Values:
         return value
 
     def _array(self, schema: Json, depth: int) -> list[Any]:
-        fewest = max(schema.get("minItems", 1), 1)
+        fewest = max(schema.get("minItems", 0), 0 if depth >= _DEEPEST else 1)
         most = max(fewest, min(schema.get("maxItems", _MOST_ITEMS), _MOST_ITEMS))
         size = self._draw(st.integers(fewest, most)) if depth < _DEEPEST else fewest
         items = [self.of(schema.get("items", {"type": "string"}), depth + 1) for _ in range(size)]
