@@ -14,9 +14,7 @@ FRAMING_BYTES = 65_536  # of a chunked body, what is neither body nor 16 bytes a
 CHUNKS = 100_000  # of a body, 1 us each, and one more for each BYTES_A_CHUNK; some serializers send each token as one
 BYTES_A_CHUNK = 64
 PIPELINED = 16  # requests that wait for the answer to the one before them
-MOVED_BYTES = (
-    262_144  # of a body or an answer, or its rest, within each REQUEST_READ_TIMEOUT: 70 kbit/s with its default
-)
+MOVED_BYTES = 262_144  # of a body or an answer, or its rest, within each REQUEST_READ_TIMEOUT: 70 kbit/s by default
 DROPPED_BYTES = 33_554_432  # of a body, after its answer: more than a document has, for clients that send it to the end
 LINGER = 2.0  # seconds after a refusal in which what still comes is dropped, so that the client can read it
 HALF_OPEN = 2.0  # seconds for the answer to a client that sends no more: it may wait for it, or be gone

@@ -187,10 +187,10 @@ REGISTRATIONS = [
     ),
     registration(
         "a selection of many tags",
-        lambda scale: {"selection": {"include": [{"tag": f"t{n}"} for n in range(150 * scale)]}},
+        lambda scale: {"selection": {"include": [{"tags": [f"t{n}" for n in range(10 * scale)]}] * 40}},
     ),
     registration(
-        "a selection of paths of many stars", lambda scale: {"selection": {"include": [{"path": "/*" * 100 * scale}]}}
+        "a selection of paths of many stars", lambda scale: {"selection": {"include": [{"paths": ["/*" * 4 * scale]}]}}
     ),
     registration("many labels", lambda scale: {"labels": [f"label-{n}" for n in range(300 * scale)]}),
     registration("many roles", lambda scale: {"allowed_roles": [f"role-{n}" for n in range(300 * scale)]}),

@@ -275,8 +275,8 @@ def test_headers_are_bounded_in_length_and_number() -> None:
     result = result_of(b"{}", f"application/json; x={'y' * 5_000}", link="z" * 5_000, **many)
     assert len(result.headers["link"]) == len(result.content_type or "") == 2_000
     assert len(result.headers) == 20
-    long: dict[str, Any] = {f"ratelimit_{'n' * 15_000}": "1"}
-    assert result_of(b"{}", "application/json", **long).headers == {}
+    long_name: dict[str, Any] = {f"ratelimit_{'n' * 15_000}": "1"}
+    assert result_of(b"{}", "application/json", **long_name).headers == {}
 
 
 def test_an_error_page_is_reduced_to_its_words() -> None:
