@@ -1,5 +1,7 @@
 """The agent's token, exchanged for one that fits the upstream's audience (RFC 8693)."""
 
+from functools import cached_property
+
 from app.credentials.credential import Credential, Means, Presented, Terms
 from app.credentials.token_exchange.exchanger import ExchangeTarget
 from app.errors import BadAnswer, Invalid
@@ -16,8 +18,12 @@ class Exchanged(Credential):
 
     def __init__(self, terms: Terms, means: Means) -> None:
         self._exchanger = means.exchanger
-        audience = (terms.audience or "").strip()
-        self._target = ExchangeTarget(audience, terms.scopes) if audience else None
+        self._terms = terms
+
+    @cached_property
+    def _target(self) -> ExchangeTarget | None:
+        audience = (self._terms.audience or "").strip()
+        return ExchangeTarget(audience, self._terms.scopes) if audience else None
 
     @classmethod
     def check(cls, terms: Terms) -> None:
