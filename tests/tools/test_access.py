@@ -139,9 +139,9 @@ async def test_what_is_hidden_and_what_is_not_there_go_the_same_way_and_leave_th
                 await access.admit(an_agent(), asked, door)
         walks.append(steps)
     _, hidden, *unknown = walks
-    assert tuple(
-        name for name in ("Access.see", "Catalog.may_see", "Outcomes.keep") if name in {step[0] for step in hidden}
-    ) == ("Access.see", "Catalog.may_see", "Outcomes.keep")
+    assert {word for word in ("see", "may_see", "keep") if any(word in name for name, _ in hidden)} == {
+        "see", "may_see", "keep",
+    }  # fmt: skip
     assert unknown == [hidden, hidden]
     left = [replace(record, tool=None, at=0.0, id="", trace_id=None) for record in records]
     assert left == left[:1] * 4
