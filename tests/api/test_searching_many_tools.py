@@ -37,4 +37,4 @@ def test_others_are_answered_while_somebody_searches(
             assert http.get("/health").status_code == 200
             answered += 1
         assert searching.result().json() == {"items": [], "next_cursor": None}
-    assert answered > 10
+    assert answered >= 3

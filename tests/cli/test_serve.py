@@ -326,6 +326,7 @@ def test_the_name_of_a_realm_is_written_in_addresses_as_keycloak_writes_it() -> 
     assert Settings(_env_file=None, keycloak_realm="a@b+c,d").issuer == "http://localhost:8041/realms/a@b+c,d"
 
 
+@pytest.mark.extended
 def test_variables_that_are_nearly_settings_are_told_without_their_values(
     identity_provider: EmbeddedIdentityProvider, tmp_path: Path
 ) -> None:
@@ -475,6 +476,7 @@ def test_calls_in_flight_finish_when_it_is_asked_to_stop(
     assert "everybody knows" in log
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("door", ["rest", "mcp"])
 def test_a_call_that_takes_longer_than_the_grace_is_told_that_the_server_stops(
     identity_provider: EmbeddedIdentityProvider,
@@ -505,6 +507,7 @@ def test_a_call_that_takes_longer_than_the_grace_is_told_that_the_server_stops(
     assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
 
 
+@pytest.mark.extended
 def test_load_balancers_hear_of_the_end_before_it_stops_listening(
     identity_provider: EmbeddedIdentityProvider, agent: Headers, tmp_path: Path
 ) -> None:

@@ -64,6 +64,7 @@ def test_every_make_target_exists(page: Path) -> None:
     assert named - targets == set()
 
 
+@pytest.mark.extended
 def test_every_command_of_ours_exists() -> None:
     told = [command for page in PAGES for command in commands(page)]
     named = {name for text in told for name in re.findall(r"(?:^|bin/)tools-provider ([a-z-]+)", text, re.MULTILINE)}

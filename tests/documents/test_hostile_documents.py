@@ -272,6 +272,7 @@ def test_s08_a_hostile_server_is_left_in_time(refused: Callable[..., httpx.Respo
     assert time.monotonic() - started < FETCH_SECONDS + 2
 
 
+@pytest.mark.extended
 def test_s10_a_hundred_thousand_operations_are_refused(refused: Callable[..., httpx.Response], raw: Raw) -> None:
     paths: dict[str, Any] = {f"/{number}": {"get": {}} for number in range(100_000)}
     raw.describe({"openapi": "3.1.0", "info": {"title": "T", "version": "1"}, "paths": paths})

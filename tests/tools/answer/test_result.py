@@ -237,6 +237,7 @@ def test_json_of_very_many_containers_stays_a_text(
     assert (result.kind, result.body, result.truncated) == ("text", content.decode(), False)
 
 
+@pytest.mark.extended
 def test_what_an_upstream_calls_its_content_is_not_kept() -> None:
     tracemalloc.start()
     try:

@@ -259,6 +259,7 @@ def test_headers_and_cookies_have_a_bound_together() -> None:
     assert said in refusal(None, {header.argument: "a" * 20_000, cookie.argument: "a" * 20_000}, header, cookie)
 
 
+@pytest.mark.extended
 def test_time_grows_no_faster_than_what_is_sent() -> None:
     def seconds(number: int) -> float:
         value = nested(50, "n", {f"{each}": [each] for each in range(number)})
