@@ -137,11 +137,14 @@ def check_overrides(
 
     `names` are those ever given to operations of the source, which stay theirs.
     """
+    stated = tuple(overrides)
+    if not stated:
+        return
     holders = {name.lower(): (method.upper(), path) for (method, path), name in names.items()}
     misfits = {_key(tool.document): tool.misfits for tool in curated.tools}
     met: set[Key] = set()
     violations: list[Violation] = []
-    for number, override in enumerate(overrides):
+    for number, override in enumerate(stated):
         found = [Violation(misfit.pointer, misfit.detail) for misfit in misfits.get(override.key, ())]
         if override.key in met:
             found.append(Violation("", f"is a second override for {override.method} {override.path}"))

@@ -168,7 +168,7 @@ async def chunks(scope: Scope, receive: Receive, limit: int) -> AsyncGenerator[b
 
 def _holding(scope: Scope) -> Holding:
     holding = Holding(composition_of(scope).held, scope["agent"].subject)
-    scope["state"][_HOLDING] = holding
+    scope.setdefault("state", {})[_HOLDING] = holding  # a server need not have made one
     return holding
 
 
