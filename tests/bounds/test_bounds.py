@@ -31,7 +31,7 @@ def rows() -> Iterator[Any]:
         yield pytest.param(row, id=row.title, marks=() if reason is None else pytest.mark.xfail(reason=reason))
 
 
-@pytest.mark.parametrize("row", rows())
+@pytest.mark.parametrize("row", tuple(rows()))
 def test_what_one_sends_costs_no_other(stage: tuple[Stage, Healthy], row: Row) -> None:
     faults = judge(row, *stage).faults
     assert faults == [] or judge(row, *stage).faults == [], faults  # twice, for what a busy machine adds
