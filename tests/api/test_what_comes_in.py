@@ -401,8 +401,12 @@ def test_a_client_that_says_nothing_is_left_alone_and_closed(hasty: RunningProvi
 
 
 def statuses(connection: socket.socket) -> int:
-    """The status of the answer that comes."""
-    return int(connection.recv(65_536).split()[1])
+    """The status of the answer that comes, read in full."""
+    answer = connection.recv(65_536)
+    length = int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    while len(answer.partition(b"\r\n\r\n")[2]) < length:
+        answer += connection.recv(65_536)
+    return int(answer.split()[1])
 
 
 GET = b"GET %b HTTP/1.1\r\n" + HOST + b"\r\n"

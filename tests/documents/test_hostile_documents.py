@@ -244,7 +244,7 @@ def test_s07_s09_a_bomb_is_refused_and_keeps_nobody_waiting(
     assert answer.status_code in {413, 422}
     assert answer.json()["code"] in {"invalid_document", "document_too_large", "document_too_complex"}
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - spent < 10
-    assert worst < 1
+    assert worst < 3
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000  # KiB
 
 

@@ -41,7 +41,7 @@ def test_a_page_that_is_made_to_be_slow_is_not(part: str) -> None:
     page = part * (1_000_000 // len(part))
     before = time.process_time()
     text_of_html(page)
-    assert time.process_time() - before < 1
+    assert time.process_time() - before < 3
 
 
 @given(st.lists(st.sampled_from([*"<>/!-ap &;#\n\"'=", "script", "style", "<!--", "-->"])).map("".join))
