@@ -22,9 +22,7 @@ _OTHER_BRANCH: Json = {"properties": {OTHER: {}}, "required": [OTHER]}  # small,
 _COSTLY = frozenset(
     {"multipleOf", "pattern", "patternProperties", "unevaluatedItems", "unevaluatedProperties", "uniqueItems"}
 )
-_FEW = (
-    50  # schemas for one value; with so many, any answer that is read as JSON takes some hundred milliseconds at most
-)
+_FEW = 50  # schemas for one value; with so many, any answer takes some hundred milliseconds at most
 _WEIGHTS = (_FEW, 200, 800)
 _HEAVIEST = 2_000
 _MOST_VISITS = 5_000_000  # values times schemas for one, of some 50 ns at worst
