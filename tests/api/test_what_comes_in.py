@@ -405,7 +405,8 @@ def statuses(connection: socket.socket) -> int:
     answer = connection.recv(65_536)
     length = int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
     while len(answer.partition(b"\r\n\r\n")[2]) < length:
-        answer += connection.recv(65_536)
+        assert (more := connection.recv(65_536))
+        answer += more
     return int(answer.split()[1])
 
 
@@ -487,7 +488,7 @@ def test_connections_whose_answers_are_not_taken_make_room_for_others(small: Run
             deaf = open_now.enter_context(connected(small))
             deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             deaf.sendall(GET % b"/static/swagger-ui-bundle.js" * 10)
-            assert statuses(deaf) == 200
+            assert deaf.recv(4_096).startswith(b"HTTP/1.1 200 ")
 
         def status_of_another() -> int:
             with connected(small, "127.0.0.2") as other:
