@@ -405,7 +405,8 @@ def statuses(connection: socket.socket) -> int:
     answer = connection.recv(65_536)
     length = int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
     while len(answer.partition(b"\r\n\r\n")[2]) < length:
-        assert (more := connection.recv(65_536))
+        more = connection.recv(65_536)
+        assert more
         answer += more
     return int(answer.split()[1])
 
