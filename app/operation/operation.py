@@ -100,7 +100,8 @@ class Operation:
     or path states servers of its own: the first of `servers`, until one that may be called is chosen (absolute URL).
     `notes` say what was degraded and why. `hidden`: the document wants no tool for it. `stated_hints` correct what the
     method promises. `preset` holds values of arguments that are sent unless the caller gives others; those that are not
-    in `input_schema` cannot be given.
+    in `input_schema` cannot be given. `portable_schema` is what lists show in place of `input_schema`, if anything; it
+    follows from that and is not stored.
     """
 
     name: str
@@ -122,6 +123,12 @@ class Operation:
     hidden: bool = False
     stated_hints: dict[str, bool] = field(default_factory=dict)
     preset: Json = field(default_factory=dict)
+    portable_schema: Json | None = None
+
+    @property
+    def listed_schema(self) -> Json:
+        """The input schema as lists show it."""
+        return self.input_schema if self.portable_schema is None else self.portable_schema
 
     @property
     def hints(self) -> Hints:
@@ -234,4 +241,4 @@ def size_of_output(schema: Json | None) -> int:
 def size_of_tool(operation: Operation) -> int:
     """Return the most bytes that the whole tool has."""
     without = size_without_schemas(operation)
-    return without + size_of(operation.input_schema) + size_of_output(operation.output_schema)
+    return without + size_of(operation.listed_schema) + size_of_output(operation.output_schema)

@@ -309,7 +309,7 @@ async def test_however_much_is_curated_at_once_others_have_their_turn() -> None:
     operations = [
         replace(an_operation(f"o{number}", "GET", f"/{number}"), input_schema=schema) for number in range(500)
     ]
-    curator, clock = Curator(), time.process_time
+    curator, clock = Curator(32_768), time.process_time
     many = asyncio.gather(*(curator.curated(source, operations) for _ in range(8)))
     longest, turns = 0.0, 0
     while not many.done():

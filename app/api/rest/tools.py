@@ -148,7 +148,7 @@ async def get_tool(
     tool = composition_of(request.scope).access.see(agent, tool_id, "rest")
     return ToolDetail(
         **_summary(tool),
-        input_schema=tool.operation.input_schema,
+        input_schema=tool.operation.listed_schema,
         output_schema=tool.operation.output_schema,
         required_scopes=tuple(sorted(tool.source.required_scopes)),
         notes=tool.operation.notes,
