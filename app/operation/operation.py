@@ -123,7 +123,7 @@ class Operation:
     hidden: bool = False
     stated_hints: dict[str, bool] = field(default_factory=dict)
     preset: Json = field(default_factory=dict)
-    portable_schema: Json | None = None
+    portable_schema: Json | None = field(default=None, compare=False)
 
     @property
     def listed_schema(self) -> Json:
