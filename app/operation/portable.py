@@ -124,11 +124,11 @@ class _Form:
         """Take in what a `$ref` and `allOf` lead to, as far as that can stand beside what there is."""
         result = {keyword: value for keyword, value in form.items() if keyword not in {"$ref", "allOf"}}
         parts = [*([self._target(form["$ref"])] if "$ref" in form else ()), *form.get("allOf", ())]
-        apart = []
-        for part in parts:
+        apart: list[Value] = []
+        for part in reversed(parts):  # what a base says comes first, and what extends it counts
             taken = None if not isinstance(part, dict) or "$ref" in part else both(result, part)
             if taken is None:
-                apart.append(part)
+                apart.insert(0, part)
             else:
                 result = taken
         if len(apart) == 1 and isinstance(apart[0], dict) and result.keys() <= ANNOTATIONS:
