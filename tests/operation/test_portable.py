@@ -4,6 +4,7 @@ import json
 import time
 from typing import Any
 
+import orjson
 import pytest
 
 from app.errors import Invalid
@@ -138,8 +139,29 @@ def test_parts_of_an_object_become_one_object() -> None:
 
 
 def test_what_cannot_be_said_once_stays_apart() -> None:
-    first, second = {"minLength": 1, "if": {}, "then": {"maxLength": 5}}, {"minLength": 2, "else": {"maxLength": 1}}
-    assert portable({"allOf": [first, second]}) == {**second, "allOf": [first]}
+    condition, other = {"if": {}, "then": {"maxLength": 5}}, {"else": {"maxLength": 1}}
+    assert portable({"allOf": [condition, other]}) == {**other, "allOf": [condition]}
+    assert portable({"minLength": 1, "allOf": [{"minLength": 2}]}) == {"minLength": 1, "allOf": [{"minLength": 2}]}
+    number = {"type": "integer", "allOf": [{"type": "number"}]}
+    assert portable(number) == number
+
+
+def test_the_types_of_parts_are_those_that_all_allow() -> None:
+    assert portable({"type": "string", "allOf": [{"type": ["string", "null"]}]}) == {"type": "string"}
+
+
+def test_a_whole_that_is_closed_over_its_parts_is_a_closed_object() -> None:
+    schemas = {
+        "Base": {**members(id={"type": "integer"}), "additionalProperties": False},
+        "Line": {"allOf": [{"$ref": "#/components/schemas/Base"}], **members(name={"type": "string"})},
+    }
+    schemas["Line"]["additionalProperties"] = False
+    shown = arguments_of({"/a": a_post(members(line={"$ref": "#/components/schemas/Line"}))}, schemas=schemas)
+    assert shown["line"] == {
+        "type": "object",
+        "properties": {"id": {"type": "integer"}, "name": {"type": "string"}},
+        "additionalProperties": False,
+    }
 
 
 def test_tags_of_branches_are_listed_values() -> None:
@@ -227,13 +249,42 @@ def test_definitions_that_multiply_stay_definitions_where_there_is_no_room() -> 
     validator_of(form.listed_schema)
 
 
+@pytest.mark.parametrize(("uses", "in_line"), [(1, True), (2, False)])
+def test_a_large_definition_stands_in_line_unless_the_schema_more_than_doubles(uses: int, in_line: bool) -> None:
+    large = members(**{f"member{number}": {"type": "string", "description": "x" * 80} for number in range(50)})
+    places = {f"a{number}": {"$ref": "#/$defs/Large"} for number in range(2 * uses - 1)}
+    form = portable_input({**members(**places), "$defs": {"Large": large}}, ROOM)
+    assert ("$defs" not in form) == in_line
+
+
+def test_a_value_that_looks_like_a_reference_is_a_value() -> None:
+    schema = {
+        **members(node={"$ref": "#/$defs/Node", "default": {"$ref": "#/$defs/Absent"}}),
+        "$defs": {"Node": members(next={"$ref": "#/$defs/Node"})},
+    }
+    assert portable_input(schema, ROOM) == schema
+
+
+def test_deep_definitions_do_not_become_too_deep_together() -> None:
+    def deep(inner: Json) -> Json:
+        for _ in range(40):
+            inner = members(a=inner)
+        return inner
+
+    names = ["A", "B", "C", "D"]
+    schemas = {name: deep({"$ref": f"#/$defs/{after}"}) for name, after in zip(names, [*names[1:], "E"], strict=True)}
+    form = portable_input({**members(root={"$ref": "#/$defs/A"}), "$defs": {**schemas, "E": {"type": "array"}}}, ROOM)
+    assert len(orjson.dumps(form)) <= ROOM
+    assert form["$defs"].keys() < {*names, "E"}
+
+
 def test_a_long_chain_of_definitions_does_not_become_too_deep() -> None:
-    names = [f"N{number}" for number in range(200)]
+    names = [f"N{number}" for number in range(2_000)]
     schemas = {
         name: members(a={"$ref": f"#/$defs/{after}"}) for name, after in zip(names, [*names[1:], "N0"], strict=True)
     }
-    form = portable_input({**members(root={"$ref": "#/$defs/N0"}), "$defs": schemas}, ROOM)
-    assert size_of(form) <= ROOM
+    form = portable_input({**members(root={"$ref": "#/$defs/N0"}), "$defs": schemas}, 1_000_000)
+    assert len(form["$defs"]) < 200
     validator_of(form)
 
 
@@ -243,8 +294,23 @@ def test_a_tool_has_no_more_bytes_than_there_is_room() -> None:
     room = size_of(schema)
     form = portable_input(schema, room)
     assert size_of(form) <= room
-    assert form["properties"]["a7"]["items"] == {}
+    assert form["properties"]["a7"] == {"type": "array", "items": {}}
     assert form["properties"].keys() == arrays.keys()
+
+
+def test_long_descriptions_make_room_first() -> None:
+    schema = members(**{f"a{number}": {"type": "array", "description": "x" * 500} for number in range(9)})
+    room = size_of(schema)
+    form = portable_input(schema, room)
+    assert size_of(form) <= room
+    assert form["properties"]["a8"] == {"type": "array", "items": {}, "description": f"{'x' * 79}…"}
+
+
+def test_where_there_is_no_room_at_all_the_types_of_arguments_are_listed() -> None:
+    nested = members(**{f"a{number}": {"type": "array"} for number in range(300)})
+    schema = {**members(nested=nested, word={"type": "string"}), "required": ["word"]}
+    form = portable_input(schema, size_of(schema))
+    assert form == {**members(nested={"type": "object"}, word={"type": "string"}), "required": ["word"]}
 
 
 def assert_never_stricter(wanted: int, seed: int) -> None:
