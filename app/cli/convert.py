@@ -16,7 +16,6 @@ from app.cli.report import show, totals
 from app.curation.curation import Curated, CuratedTool
 from app.documents.local import read_local
 from app.errors import Invalid, ToolsProviderError
-from app.openapi.document.reading import Limits
 from app.operation.operation import Conversion, size_of_tool
 from app.operation.portable import Profile, in_profile
 from app.operation.text import cleaned, is_slug, mcp_name, slugged
@@ -53,7 +52,7 @@ def convert(
             source = read_local(document, root=root)
         with _shown(errors, "Converting"):
             slug = slug or slugged(source.title) or _DEFAULT_SLUG
-            conversion = _in_profile(source.converted(slug), schema_profile)
+            conversion = _in_profile(source.converted(slug), schema_profile, source.tool_bytes)
     except OSError as error:
         sys.stderr.write(f"{document}: {error.strerror}\n")
         raise typer.Exit(_UNUSABLE) from None
@@ -65,8 +64,8 @@ def convert(
         show(conversion.title or "The document", conversion.report, _visible(conversion), partial(mcp_name, slug))
 
 
-def _in_profile(conversion: Conversion, profile: Profile) -> Conversion:
-    forms = [in_profile(each, profile, Limits().tool_bytes) for each in conversion.operations]
+def _in_profile(conversion: Conversion, profile: Profile, tool_bytes: int) -> Conversion:
+    forms = [in_profile(each, profile, tool_bytes) for each in conversion.operations]
     tools = [
         CuratedTool(each, None, form, size=size_of_tool(form))
         for each, form in zip(conversion.operations, forms, strict=True)
