@@ -30,6 +30,7 @@ _ONLY_OF = {
 }
 _LOOKED_AT = SUBSCHEMAS | SUBSCHEMA_LISTS | SUBSCHEMA_MAPS | {"$ref", "const", "pattern"}
 _NOT_EVERYWHERE = frozenset({"const", "pattern", "patternProperties", "properties"})
+_TURNING = {"contains": {"maxContains"}, "if": {"else", "then"}, "not": {"not"}}  # … and what refuses because of it
 _SMALL = (2_048, 512, 128, 0)  # bytes of a definition that is put in line where there is no room for all
 _GROWTH = 2  # times that a schema may become larger
 _ALWAYS = 4_096  # bytes that it may have in any case
@@ -159,12 +160,16 @@ class _Lines:
 
 
 class _Form:
-    """Makes the portable form; what needs no change is returned as it is, so that both forms share it."""
+    """Makes the portable form; what needs no change is returned as it is, so that both forms share it.
+
+    `_looser`: what was made last may accept more. It is left out where a value would be refused because of that.
+    """
 
     def __init__(self, definitions: Json, kept: frozenset[str]) -> None:
         self._definitions = definitions
         self._kept = kept
-        self._made: dict[str, Value] = {}
+        self._made: dict[str, tuple[Value, bool]] = {}
+        self._looser = False
 
     def complete(self, root: Json) -> Json:
         """Return the root with the definitions that it leads to."""
@@ -184,20 +189,30 @@ class _Form:
         types = schema.get("type")
         if schema.keys().isdisjoint(_LOOKED_AT) and types != "array" and types.__class__ is not list:
             return schema
-        form = schema
-        for keyword in schema.keys() & _LOOKED_AT:
-            value = self._value(keyword, schema[keyword])
-            if value is not schema[keyword]:
-                form = dict(form) if form is schema else form
-                form[keyword] = value
+        form = self._inside(schema)
         if not form.keys().isdisjoint(_NOT_EVERYWHERE):
-            form = _plainer(form)
+            form, looser = _plainer(form)
+            self._looser = self._looser or looser
         if "$ref" in form or "allOf" in form:
             form = self._together(form)
         if "unevaluatedProperties" in form and form.keys().isdisjoint(_SEEN_THROUGH):
             form = dict(form)
             form.setdefault("additionalProperties", form.pop("unevaluatedProperties"))
         return _apart(form) if form.get("type").__class__ is list else _with_items(form)
+
+    def _inside(self, schema: Json) -> Json:
+        """Return it with the forms of what is in it, and without what refuses because of one that accepts more."""
+        form = schema
+        gone: set[str] = set()
+        for keyword in schema.keys() & _LOOKED_AT:
+            before, self._looser = self._looser, False
+            value = self._value(keyword, schema[keyword])
+            gone |= _TURNING.get(keyword, set()) if self._looser else set()
+            self._looser = self._looser or before
+            if value is not schema[keyword]:
+                form = dict(form) if form is schema else form
+                form[keyword] = value
+        return {keyword: value for keyword, value in form.items() if keyword not in gone} if gone else form
 
     def _value(self, keyword: str, value: Value) -> Value:
         """Return what a keyword has in the portable form: the value itself where that is the same."""
@@ -218,7 +233,9 @@ class _Form:
             if not isinstance(part, dict) or "$ref" in part:
                 taken = None
             else:
-                taken = {**part, **result} if result.keys() <= ANNOTATIONS else both(result, part)
+                said = result.keys() - ANNOTATIONS
+                taken = both(result, part) if said else {**part, **result}
+                self._looser = self._looser or bool(said)
             if taken is None:
                 apart.insert(0, part)
             else:
@@ -231,14 +248,21 @@ class _Form:
     def _target(self, ref: str) -> Value:
         name = definition_of({"$ref": ref})
         if name in self._kept:
+            self._looser = True  # nobody knows yet
             return {"$ref": ref}
+        before, self._looser = self._looser, False
         if name not in self._made:
-            self._made[name] = self.of(self._definitions[name])
-        return self._made[name]
+            self._made[name] = self.of(self._definitions[name]), self._looser
+        form, looser = self._made[name]
+        self._looser = before or looser
+        return form
 
 
-def _plainer(form: Json) -> Json:
-    """Return it without what not all take: `const`, patterns that Python cannot read, members that are never there."""
+def _plainer(form: Json) -> tuple[Json, bool]:
+    """Return it without what not all take, and whether it accepts more then.
+
+    That is `const`, patterns that Python cannot read, and members that are never there.
+    """
     other: Json = {}
     if "const" in form and not isinstance(form["const"], dict | list):
         other["enum"] = [form["const"]]
@@ -250,8 +274,9 @@ def _plainer(form: Json) -> Json:
     gone |= {"patternProperties"} if "additionalProperties" in other else set()
     gone |= {"pattern"} if "pattern" in form and not _is_pythonic(form["pattern"]) else set()
     if not gone and not other:
-        return form
-    return {**{keyword: value for keyword, value in form.items() if keyword not in gone}, **other}
+        return form, False
+    left = {keyword: value for keyword, value in form.items() if keyword not in gone}
+    return {**left, **other}, bool(gone - {"const"}) or "properties" in other
 
 
 @lru_cache(maxsize=4_096)
@@ -284,7 +309,7 @@ def _apart(form: Json) -> Json:
     if others := [name for name in types if name not in {*own, "null"}]:
         branches.append({"type": others[0] if len(others) == 1 else others, **plain})
     if "null" in types:
-        branches.append({"type": "null"})
+        branches.append({"type": "null", **plain})
     return {**said, "anyOf": branches} if len(branches) > 1 else {**said, **branches[0]}
 
 

@@ -146,6 +146,29 @@ def test_what_cannot_be_said_once_stays_apart() -> None:
     assert portable(number) == number
 
 
+JOINED = {"additionalProperties": {"type": "integer"}, "allOf": [{"properties": {"a": {"type": "string"}}}]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"not": JOINED}, {"a": "x"}),
+        ({"if": JOINED, "then": False}, {"a": "x"}),
+        ({"contains": JOINED, "maxContains": 1}, [{"a": 1}, {"a": "x"}, {}]),
+        ({"not": {"pattern": r"^\p{L}$"}}, "1"),
+        ({"not": {"properties": {"a": False}}}, {"a": 1}),
+        ({"not": {"type": ["object", "null"], "required": ["a"], "enum": [1]}}, None),
+    ],
+)
+def test_what_refuses_because_another_schema_accepts_is_not_listed_where_that_accepts_more(
+    schema: Json, value: Any
+) -> None:
+    form = portable(schema)
+    assert validator_of(schema).is_valid(value)
+    assert validator_of(form).is_valid(value)
+    assert portable({"not": {"type": "array"}}) == {"not": {"type": "array", "items": {}}}
+
+
 def test_the_types_of_parts_are_those_that_all_allow() -> None:
     assert portable({"type": "string", "allOf": [{"type": ["string", "null"]}]}) == {"type": "string"}
 
