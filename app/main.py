@@ -259,7 +259,9 @@ def _writing(
         catalog.remove(slug)
         upstream.remove(slug)
 
-    return Writing(repository, rules, audit=outcomes, on_changed=catalog.put, on_removed=forget, tool_bytes=tool_bytes)
+    return Writing(
+        repository, rules, audit=outcomes, on_changed=catalog.put_beside, on_removed=forget, tool_bytes=tool_bytes
+    )
 
 
 def _documents(
