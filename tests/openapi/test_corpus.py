@@ -14,6 +14,7 @@ import pytest
 from app.openapi.conversion import convert
 from app.openapi.document.reading import Limits
 from app.operation.operation import Conversion, Operation, operation_from_json, operation_to_json
+from app.operation.portable import in_profile
 from app.tools.arguments import ArgumentRules
 from app.tools.request.plan import build_request, plan_request
 from app.tools.tool_json import tool_json
@@ -77,7 +78,8 @@ def test_few_tools_are_shortened_and_none_is_too_large() -> None:
 
 def findings_about(document: RealDocument, folder: Path) -> list[dict[str, Any]]:
     tools, result = folder / "tools.json", folder / "result.json"
-    listed = [tool_json(operation, document.name) for operation in conversion_of(document).operations]
+    forms = [in_profile(each, "portable", Limits().tool_bytes) for each in conversion_of(document).operations]
+    listed = [tool_json(each, document.name) for each in forms]
     tools.write_text(json.dumps(listed), encoding="utf-8")
     command = [sys.executable, str(CHECKER), str(document.path), str(tools), "--json", str(result)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
