@@ -1,14 +1,18 @@
-"""Files in a form: which of its fields take them, and what a caller says for one."""
+"""Files: which fields of a form take them, which bodies are one, and what a caller says for it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from app.operation.media_types import kind_of
+from app.openapi.schema.definitions import Definition
+from app.operation.media_types import essence, is_range, kind_of
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable
 
 _MOST_LEVELS = 6  # of combinations and references in which a file is looked for
 _COMBINATIONS = ("allOf", "anyOf", "oneOf")
+_FORMATS = frozenset({"base64", "base64url", "binary", "byte"})
+BYTES_ONLY = frozenset({"contentEncoding", "contentMediaType", "format"})  # what a text has no use for
 _BASE64: Json = {"type": "string", "contentEncoding": "base64"}
 _FILE_MEMBERS: Json = {"content": _BASE64, "filename": {"type": "string"}, "content_type": {"type": "string"}}
 _NAMED: Json = {"type": "object", "properties": _FILE_MEMBERS, "required": ["content"], "additionalProperties": False}
@@ -78,6 +82,46 @@ def uploads_among(raw: Value, references: References, levels: int = _MOST_LEVELS
     return named, further
 
 
+def is_of_bytes(schema: Value) -> bool:
+    """Whether a whole body with this schema, in which a `$ref` has been followed, is a file."""
+    if not isinstance(schema, dict):
+        return False
+    return schema.get("type") == "file" or schema.get("format") in _FORMATS or "contentMediaType" in schema
+
+
+def is_of_text(schema: Value) -> bool:
+    """Whether a whole body with this schema is a text, for all that the document says."""
+    return _is_text(schema) and not is_of_bytes(schema) and "contentEncoding" not in schema
+
+
+def bytes_in(media_type: str, stated: Sequence[str]) -> Json:
+    """Return the schema of a whole body of bytes, sent in that media type unless the caller states another one.
+
+    `stated` are those that the document has, and may be ranges.
+    """
+    description = f"The body ({media_type}) in base64."
+    alone = {**_BASE64, "contentMediaType": media_type, "description": description}
+    if len(stated) == 1 and not is_range(stated[0]):
+        return alone
+    kinds = (
+        {"pattern": f"^({'|'.join(map(_pattern_of, stated))})"} if any(map(is_range, stated)) else {"enum": [*stated]}
+    )
+    members = {"content": _BASE64, "content_type": {"type": "string", **kinds}}
+    named = {**_NAMED, "properties": members}
+    return {"description": f"{description[:-1]}, alone or with another media type.", "anyOf": [_BASE64, named]}
+
+
+def or_file(text: Definition) -> Definition:
+    """Return the schema of a text in whose place a file may be given."""
+    description = text.schema.get("description")
+    schema: Json = {"anyOf": [text.schema, {"description": "A file: its bytes in base64 as `content`.", **_NAMED}]}
+    return replace(text, schema={"description": description, **schema} if description else schema)
+
+
+def _pattern_of(media_type: str) -> str:
+    return re.escape(essence(media_type)).replace(r"\*", "[^/]+")
+
+
 def _branches(node: Json) -> Iterator[tuple[str, Value]]:
     for keyword in _COMBINATIONS:
         if isinstance(node.get(keyword), list):
@@ -85,7 +129,7 @@ def _branches(node: Json) -> Iterator[tuple[str, Value]]:
 
 
 def _is_text(node: Value) -> bool:
-    return isinstance(node, dict) and node.get("type") == "string"
+    return isinstance(node, dict) and node.get("type") in ("string", ["string"])
 
 
 def _followed(raw: Value, references: References) -> Value:

@@ -12,7 +12,15 @@ from typing import Any
 import orjson
 
 from app.errors import Violation
-from app.operation.media_types import essence, is_media_type, kind_of
+from app.operation.media_types import (
+    BYTES,
+    essence,
+    is_media_type,
+    is_of_records,
+    is_range,
+    kind_of,
+    recognised,
+)
 from app.operation.operation import Body, BodyField, Value
 from app.operation.pointers import join
 from app.tools.request.styles import (
@@ -28,7 +36,6 @@ from app.tools.request.styles import (
     utf8,
 )
 
-_BINARY = "application/octet-stream"
 _URL_SAFE = str.maketrans("-_", "+/")
 # As in HTML (multipart/form-data encoding algorithm); and a backslash, which many readers take for an escape.
 _IN_QUOTES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\\": "%5C"})
@@ -119,6 +126,8 @@ def encode_body(body: Body, arguments: Mapping[str, Any], writing: Writing) -> C
 
 
 def _encode_fields(body: Body, given: list[tuple[BodyField, Any]], writing: Writing) -> Content:
+    if body.with_files is not None and any(_is_file(field, value) for field, value in given):
+        return _multipart(body.with_files, given, writing)
     kind = kind_of(body.media_type)
     if kind == "form":
         return Content(body.media_type, _form(given, writing))
@@ -137,10 +146,12 @@ def _encode_fields(body: Body, given: list[tuple[BodyField, Any]], writing: Writ
 def _encode_whole(body: Body, argument: str, value: Value, writing: Writing) -> Content:
     kind = kind_of(body.media_type)
     if body.binary and kind != "multipart":
-        return _counted(Content(body.media_type, _decoded(value, writing.room)), writing.room)
+        return _counted(_bytes(body, value, writing.room), writing.room)
+    if kind == "lines" and not isinstance(value, str):
+        return Content(body.media_type, _lines(body.media_type, value, writing.room))
     if kind == "json" or (kind == "binary" and not isinstance(value, str)):
         return _counted(Content(body.media_type, json_of(value)), writing.room)
-    if isinstance(value, str) and kind in {"text", "binary"}:
+    if isinstance(value, str) and kind in {"lines", "text", "binary"}:
         return _counted(Content(_with_charset(body.media_type, value), utf8(value)), writing.room)
     if kind == "text":
         raise Unencodable("must be text")
@@ -156,6 +167,23 @@ def _encode_whole(body: Body, argument: str, value: Value, writing: Writing) -> 
 def _counted(content: Content, room: Room) -> Content:
     room.take(len(content.data))
     return content
+
+
+def _bytes(body: Body, value: Value, room: Room) -> Content:
+    stated = value if isinstance(value, dict) else {"content": value}
+    data = _decoded(stated.get("content"), room)
+    found = recognised(data, body.media_type) if is_range(body.media_type) else body.media_type
+    return Content(_stated_type(stated, found), data)
+
+
+def _lines(media_type: str, value: Value, room: Room) -> bytes:
+    begin = b"\x1e" if is_of_records(media_type) else b""
+    lines = []
+    for each in value if isinstance(value, list) else [value]:
+        line = b"%b%b\n" % (begin, json_of(each))
+        room.take(len(line))
+        lines.append(line)
+    return b"".join(lines)
 
 
 def _form(given: list[tuple[BodyField, Any]], writing: Writing) -> bytes:
@@ -179,7 +207,8 @@ def form_pairs(value: Mapping[str, Any], room: Room) -> Iterator[Pair]:
 def _form_pairs(field: BodyField, value: Value, room: Room) -> Iterator[Pair]:
     if field.style is not None:
         return pairs(field.name, value, field.style, room, explode=bool(field.explode))
-    items = value if isinstance(value, list) and not _is_json(field) else [text_of(value)]
+    in_json = [json_of(value).decode()] if _is_json(field) else None
+    items = in_json or (value if isinstance(value, list) else [text_of(value)])
     return pairs(field.name, items, "form", room, explode=True)
 
 
@@ -216,22 +245,31 @@ def _parts(field: BodyField, items: list[Any], room: Room) -> Iterator[bytes]:
 
 
 def _part(field: BodyField, value: Value, room: Room) -> tuple[_Head, bytes]:
-    if field.binary and not (field.or_text and isinstance(value, str)):
+    if _is_file(field, value):
         return _file(field, value, room)
-    if isinstance(value, dict | list):
+    if isinstance(value, dict | list) or _is_json(field):
         return _Head(field.name, field.content_type or "application/json"), json_of(value)
     return _Head(field.name, field.content_type), utf8(text_of(value))
 
 
+def _is_file(field: BodyField, value: Value) -> bool:
+    return field.binary and value is not None and not (field.or_text and isinstance(value, str))
+
+
 def _file(field: BodyField, value: Value, room: Room) -> tuple[_Head, bytes]:
     stated = value if isinstance(value, dict) else {"content": value}
-    media_type = stated.get("content_type") or field.content_type or _BINARY
+    media_type = _stated_type(stated, field.content_type or BYTES)
     filename = stated.get("filename") or field.name
-    if not isinstance(media_type, str) or not is_media_type(media_type):
-        raise Unencodable("must have a media type like image/png in `content_type`")
     if not isinstance(filename, str):
         raise Unencodable("must have text in `filename`")
     return _Head(field.name, media_type, filename), _decoded(stated.get("content"), room)
+
+
+def _stated_type(stated: Mapping[str, Any], otherwise: str | None) -> str:
+    media_type = stated.get("content_type") or otherwise
+    if not isinstance(media_type, str) or not is_media_type(media_type) or is_range(media_type):
+        raise Unencodable("must have a media type like image/png in `content_type`")
+    return media_type
 
 
 def _decoded(value: Value, room: Room) -> bytes:

@@ -1,0 +1,176 @@
+"""Which of the media types that a Request Body Object offers is sent (OAS 3.1.1 section 4.8.14)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import NoneType
+
+from app.openapi.operations.members import Members
+from app.openapi.operations.parts import Unusable
+from app.openapi.operations.uploads import is_of_bytes, uploads_among
+from app.operation.media_types import (
+    by_preference,
+    essence,
+    is_media_type,
+    kind_of,
+)
+from app.operation.operation import Json, Value
+from app.operation.pointers import References, Unresolvable, join, remark
+
+_JSON_PATCH = "application/json-patch+json"  # RFC 6902
+_MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
+_OPERATION: Json = {
+    "type": "object",
+    "properties": {
+        "op": {"enum": ["add", "remove", "replace", "move", "copy", "test"]},
+        "path": {"type": "string", "description": "A JSON Pointer, such as /name."},
+        "from": {"type": "string"},
+        "value": {},
+    },
+    "required": ["op", "path"],
+}
+_OPERATIONS: Json = {"type": "array", "items": _OPERATION, "description": "The changes: a JSON Patch (RFC 6902)."}
+_MOST_SHOWN = 5  # media types in a note
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """The media type that is sent, and what the document says about it.
+
+    `schema` comes with its pointer. `members` is set where there are only members and no schema. `others` are media
+    types in which the same bytes may be sent, `files` is the multipart that is offered besides and takes files.
+    """
+
+    media_type: str
+    schema: tuple[Value, str]
+    pointer: str
+    encoding: Value = None
+    members: Members | None = None
+    examples: Sequence[Value] = ()
+    others: tuple[str, ...] = ()
+    files: "Media | None" = None
+
+
+def chosen(content: Value, pointer: str, references: References, notes: list[str]) -> Media:
+    """Prefer JSON, then forms; but a form that carries files is sent as multipart where that is offered.
+
+    Raises Unusable and Unresolvable.
+    """
+    if not isinstance(content, dict):
+        raise Unusable("`content` is not an object", pointer)
+    usable = [name for name in content if is_media_type(name) and isinstance(content[name], dict | NoneType)]
+    if not usable:
+        raise Unusable("`content` names no media type", pointer)
+    offered = {name: _schema_of(content[name], references) for name in usable}
+    name = best_of(offered, references)
+    media = _described(name, content, pointer, references, notes)
+    others = tuple(other for other, schema in offered.items() if other != name and schema == offered[name])
+    if kind_of(name) != "json":
+        return replace(media, others=others)
+    takers = [other for other, schema in offered.items() if _takes_files(other, schema, references)]
+    multipart = next((each for each in takers if kind_of(each) == "multipart"), None)
+    files = None if multipart is None else _described(multipart, content, pointer, references, notes)
+    if takers and multipart is None:
+        shown = ", ".join(takers[:_MOST_SHOWN])
+        notes.append(remark(f"`{essence(name)}` is sent; files, which {shown} would take, are not", media.pointer))
+    return replace(media, files=files)
+
+
+def _described(name: str, content: Json, pointer: str, references: References, notes: list[str]) -> Media:
+    raw, where = references.follow(content[name], join(pointer, "content", name))
+    if raw is None or (isinstance(raw, dict) and raw.get("schema", {}) is None):
+        notes.append(remark("null in place of a schema: any value is accepted", where))
+    raw = raw if isinstance(raw, dict) else {}
+    schema = raw.get("schema")
+    if schema is None and "itemSchema" in raw:  # OAS 3.2.0 section 4.14
+        schema = {"type": "array", "items": raw["itemSchema"]}
+    examples = _examples(raw, where, references)
+    return Media(name, (schema, join(where, "schema")), where, raw.get("encoding"), examples=examples)
+
+
+def best_of(offered: Mapping[str, Value], references: References) -> str:
+    """Return the best of these media types, by the schemas of what they are for."""
+    ordered = by_preference(offered)
+    best, kind = ordered[0], kind_of(ordered[0])
+    files = [name for name in ordered if kind_of(name) == "binary"]
+    if kind == "json" and files and is_of_bytes(_followed(offered[best], references)):
+        return files[0]
+    if kind == "json":
+        in_json = [name for name in ordered if kind_of(name) == "json"]
+        return min(in_json, key=lambda name: _rank_in_json(name, offered[name], references))
+    if kind == "form":
+        multipart = [name for name in ordered if kind_of(name) == "multipart"]
+        return next((name for name in multipart if _has_files(offered[name], references)), best)
+    return best
+
+
+def _rank_in_json(media_type: str, schema: Value, references: References) -> int:
+    """A JSON Patch is a list of operations, and nothing else is one; a merge patch is mostly an object."""
+    name = essence(media_type)
+    if name == _JSON_PATCH:
+        listed = _followed(schema, references)
+        if not isinstance(listed, dict) or not ("array" in _types(listed) or "items" in listed):
+            return 5
+        return 0 if _is_operation(_followed(listed.get("items"), references), references) else 2
+    return {"application/json": 1, _MERGE_PATCH: 3}.get(name, 4)
+
+
+def with_operations(media: Media, references: References) -> Media:
+    """Say what a JSON Patch is, where its schema leaves open what is in it."""
+    schema = _followed(media.schema[0], references)
+    if essence(media.media_type) != _JSON_PATCH or (isinstance(schema, dict) and not _is_open(schema)):
+        return media
+    return replace(media, schema=(_OPERATIONS, media.schema[1]))
+
+
+def _is_open(schema: Json) -> bool:
+    return _types(schema)[0] in (None, "object") and schema.keys() <= {"type", "description", "title", "format"}
+
+
+def _is_operation(schema: Value, references: References) -> bool:
+    if not isinstance(schema, dict):
+        return False
+    branches = [each for keyword in ("allOf", "anyOf", "oneOf") for each in schema.get(keyword) or ()]
+    schemas = [schema, *(_followed(each, references) for each in branches)]
+    return any(isinstance(each, dict) and "op" in (each.get("properties") or {}) for each in schemas)
+
+
+def _types(schema: Json) -> list[Value]:
+    stated = schema.get("type")
+    return stated if isinstance(stated, list) else [stated]
+
+
+def _takes_files(media_type: str, schema: Value, references: References) -> bool:
+    if kind_of(media_type) == "multipart":
+        return _has_files(schema, references)
+    return kind_of(media_type) == "binary" and is_of_bytes(_followed(schema, references))
+
+
+def _has_files(schema: Value, references: References) -> bool:
+    named, further = uploads_among(schema, references)
+    return bool(named) or bool(further)
+
+
+def _schema_of(media: Value, references: References) -> Value:
+    """Return the schema of a Media Type Object, which may be a reference (OAS 3.2)."""
+    media = _followed(media, references)
+    return media.get("schema") if isinstance(media, dict) else None
+
+
+def _examples(media: Json, where: str, references: References) -> list[Value]:
+    """Return the examples of a Media Type Object."""
+    found = [media["example"]] if "example" in media else []
+    stated = media.get("examples")
+    for name, each in stated.items() if isinstance(stated, dict) else ():
+        try:
+            example, _ = references.follow(each, join(where, "examples", name))
+        except Unresolvable:
+            continue
+        found += [example["value"]] if isinstance(example, dict) and "value" in example else []
+    return found
+
+
+def _followed(raw: Value, references: References) -> Value:
+    try:
+        return references.follow(raw, "")[0]
+    except Unresolvable:
+        return None
