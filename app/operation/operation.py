@@ -12,7 +12,7 @@ import orjson
 from pydantic import Field
 
 Location = Literal["path", "query", "header", "cookie", "querystring"]
-Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
+Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject", "cookie"]
 Json = dict[str, Any]
 Value = Any  # one JSON value of any type
 Status = Literal["ready", "degraded", "skipped"]

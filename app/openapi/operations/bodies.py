@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
 
-from app.openapi.operations.media import Media, chosen, with_operations
-from app.openapi.operations.members import Members, members_of
+from app.openapi.operations.media import Media, Members, chosen, members_of, with_operations
 from app.openapi.operations.objects import EncodingObject, RequestBodyObject
 from app.openapi.operations.parts import Input, Unusable, parse
 from app.openapi.operations.uploads import (
@@ -140,7 +139,7 @@ class _Reader:
             elif field.binary or mine is None:
                 self._no_files(media, each.name)
                 continue
-            fields[each.name] = replace(field, or_text=field.binary and mine is not None)
+            fields[each.name] = replace(field, or_text=field.or_text or (field.binary and mine is not None))
         given = [each if each.name in members.required else _unless_files(each) for each in inputs.values()]
         body = replace(flat.body, fields=tuple(fields.values()), with_files=concrete(media.media_type))
         return ReadBody(body, tuple(given))

@@ -1,12 +1,12 @@
-"""Which of the media types that a Request Body Object offers is sent (OAS 3.1.1 section 4.8.14)."""
+"""Media Type Objects of a body (OAS 3.1.1 section 4.8.14): which of them is sent, and the members of its schema."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import NoneType
 
-from app.openapi.operations.members import Members
 from app.openapi.operations.parts import Unusable
 from app.openapi.operations.uploads import is_of_bytes, uploads_among
+from app.openapi.schema.meaning import CLOSING
 from app.operation.media_types import (
     by_preference,
     essence,
@@ -30,6 +30,37 @@ _OPERATION: Json = {
 }
 _OPERATIONS: Json = {"type": "array", "items": _OPERATION, "description": "The changes: a JSON Patch (RFC 6902)."}
 _MOST_SHOWN = 5  # media types in a note
+_MOST_SCHEMAS = 200  # that one body is put together from
+_MORE_THAN_MEMBERS = (
+    "anyOf",
+    "const",
+    "dependencies",
+    "dependentRequired",
+    "dependentSchemas",
+    "discriminator",
+    "else",
+    "enum",
+    "if",
+    "not",
+    "oneOf",
+    "patternProperties",
+    "propertyNames",
+    "then",
+    "$dynamicRef",
+    "$recursiveRef",
+)
+
+
+@dataclass(slots=True)
+class Members:
+    """The members of an object by name, each with the schemas that apply to it and where they are.
+
+    `closed`: the document allows no others.
+    """
+
+    schemas: dict[str, list[tuple[Value, str]]] = field(default_factory=dict)
+    required: dict[str, None] = field(default_factory=dict)
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,3 +205,44 @@ def _followed(raw: Value, references: References) -> Value:
         return references.follow(raw, "")[0]
     except Unresolvable:
         return None
+
+
+def members_of(raw: Value, pointer: str, references: References) -> Members | None:
+    """Return the members if the schema is an object with named members and no other constraint that matters."""
+    members = Members()
+    pending: list[tuple[Value, str]] = [(raw, pointer)]
+    for _ in range(_MOST_SCHEMAS):
+        if not pending:
+            return members if members.schemas else None
+        node, where = pending.pop(0)
+        if not isinstance(node, dict) or not _is_plain(node):
+            return None
+        parts = [(each, join(where, "allOf", number)) for number, each in enumerate(node.get("allOf") or ())]
+        if "$ref" in node:
+            try:
+                parts.insert(0, references.find(node["$ref"]))
+            except Unresolvable:
+                return None
+        pending[:0] = parts
+        _take(members, node, where)
+    return None
+
+
+def _take(members: Members, node: Json, where: str) -> None:
+    members.closed = members.closed or any(node.get(keyword) is False for keyword in CLOSING)
+    for name, schema in (node.get("properties") or {}).items():
+        members.schemas.setdefault(name, []).append((schema, join(where, "properties", name)))
+    names = node.get("required")
+    if isinstance(names, list):
+        members.required.update(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def _is_plain(node: Json) -> bool:
+    types = node.get("type", "object")
+    return (
+        (types == "object" or (isinstance(types, list) and "object" in types))
+        and not any(keyword in node for keyword in _MORE_THAN_MEMBERS)
+        and node.get("additionalProperties", False) is False  # true and {} say in so many words that there are others
+        and isinstance(node.get("properties") or {}, dict)
+        and isinstance(node.get("allOf") or [], list)
+    )

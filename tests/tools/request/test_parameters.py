@@ -158,7 +158,7 @@ def test_an_empty_list_or_object_is_no_parameter(value: Any, explode: bool) -> N
 
 def test_deep_objects_go_on_in_brackets() -> None:
     value = {"a b": {"c": [1, {"d": ODD}]}, "z": ""}
-    expected = f"color%5Ba%20b%5D%5Bc%5D%5B%5D=1&color%5Ba%20b%5D%5Bc%5D%5B%5D%5Bd%5D={ODD_ENCODED}&color%5Bz%5D="
+    expected = f"color%5Ba%20b%5D%5Bc%5D%5B0%5D=1&color%5Ba%20b%5D%5Bc%5D%5B1%5D%5Bd%5D={ODD_ENCODED}&color%5Bz%5D="
     assert query_with(value, "deepObject", explode=True) == f"?{expected}"
 
 
