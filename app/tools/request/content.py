@@ -119,7 +119,7 @@ def _form(given: list[tuple[BodyField, Any]], writing: Writing) -> bytes:
     parts: list[str] = []
     writing.room.take(-1)  # each pair is counted with a divider before it
     for field, value in given:
-        if value is not None:
+        if value is not None or is_json(field):
             with writing.blaming(field.argument):
                 key = None if isinstance(value, dict) else percent_encoded(field.name)
                 parts += writing.named(_form_pairs(field, value, writing.room), field.argument, key)

@@ -54,7 +54,7 @@ def multipart(media_type: str, given: list[tuple[BodyField, Any]], writing: Writ
 def _parts(field: BodyField, items: list[Any], room: Room) -> Iterator[bytes]:
     last, written = None, b""
     for item in items:
-        if item is not None:
+        if item is not None or is_json(field):
             head, data = _part(field, item, room)
             if head != last:
                 last, written = head, head.written()
