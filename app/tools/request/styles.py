@@ -17,6 +17,7 @@ _HARMLESS_IN_QUERY = ":/?@!$'()*"  # of RFC 6570's reserved characters; `&=+#;[]
 _HEADER_TEXT = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?|")
 _IN_A_COOKIE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")  # RFC 6265 section 4.1.1: cookie-octet
 _Inside = Callable[[dict[str, Any] | list[Any], Room], Iterator[tuple[str, Value]]]
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 6265 section 4.1.1: cookie-name
 _DELIMITERS: Mapping[Style, tuple[str, str]] = {
     "form": ("", ","),
     "matrix": ("", ","),
@@ -103,7 +104,9 @@ def _exploded(key: str, value: dict[str, Any] | list[Any], room: Room, safe: str
 def _cookies(name: str, value: Value, room: Room, *, explode: bool) -> Iterator[Pair]:
     """The style `cookie` (OAS 3.2.0 section 4.12.2.3), in which nothing is encoded."""
     if explode and isinstance(value, dict):
-        written = [(_cookie(key), _cookie(text_of(each))) for key, each in value.items() if each is not None]
+        if not all(map(_TOKEN.fullmatch, value)):
+            raise Unencodable("must have names that cookies can have")
+        written = [(key, _cookie(text_of(each))) for key, each in value.items() if each is not None]
     elif explode and isinstance(value, list):
         written = [(name, _cookie(text_of(each))) for each in value if each is not None]
     else:
@@ -166,7 +169,7 @@ def _dotted(value: dict[str, Any] | list[Any], room: Room) -> Iterator[tuple[str
     """`a.b=c`, as the binders of Spring and ASP.NET read it; `a=b&a=c` for lists, `a[0].b=c` for those of objects."""
     if isinstance(value, list):
         return _numbered(value, "")
-    return ((f".{name}", each) for name, each in _members(value, room, "[].", "dots and brackets"))
+    return ((f".{name}", each) for name, each in _members(value, room, "[].", "dots or brackets"))
 
 
 def _numbered(value: list[Any], otherwise: str) -> Iterator[tuple[str, Value]]:
