@@ -78,6 +78,31 @@ def test_a_range_of_media_types_means_one_of_them(
     assert sent(a_patch({stated: {"schema": schema}}), body=said) == expected
 
 
+@pytest.mark.parametrize(
+    "wrapped", ["{}", '{"allOf": [{}], "description": "d"}', '{"oneOf": [{}]}', '{"$ref": "#/components/schemas/It"}']
+)
+@pytest.mark.parametrize(
+    ("schema", "stated", "said", "expected"),
+    [
+        (FILE, "*/*", IN_BASE64, ("application/octet-stream", BYTES)),
+        ({"type": "string", "format": "byte"}, "*/*", IN_BASE64, ("application/octet-stream", BYTES)),
+        ({"type": "string", "contentMediaType": "image/png"}, "*/*", IN_BASE64, ("application/octet-stream", BYTES)),
+        ({"type": ["string", "null"]}, "*/*", "x", ("text/plain", b"x")),
+        ({"type": "string", "nullable": True}, "application/vnd.acme", "x", ("application/vnd.acme", b"x")),
+        ({"type": "integer"}, "*/*", 5.0, ("application/json", b"5")),
+        (OBJECT, "application/x-ndjson", [{"a": "b"}], ("application/x-ndjson", b'{"a":"b"}\n')),
+        (FILE, "application/x-ndjson", "{}\n", ("application/x-ndjson", b"{}\n")),
+        (OBJECT, "application/cbor", IN_BASE64, ("application/cbor", BYTES)),
+    ],
+)
+def test_what_a_schema_says_counts_wherever_it_stands(
+    wrapped: str, schema: Json, stated: str, said: Any, expected: tuple[str, bytes]
+) -> None:
+    document = a_patch({stated: {"schema": json.loads(wrapped.replace("{}", json.dumps(schema)))}})
+    document["components"] = {"schemas": {"It": {"allOf": [schema]}}}
+    assert sent(document, body=said) == expected
+
+
 def test_bytes_in_a_range_need_a_media_type_in_it() -> None:
     document = a_patch({"image/*": {"schema": FILE}})
     for said in (IN_BASE64, {"content": IN_BASE64, "content_type": "text/html"}):
@@ -96,6 +121,9 @@ def test_of_several_media_types_for_bytes_a_caller_chooses_one() -> None:
 def test_bytes_are_not_sent_as_json_because_that_is_offered_too() -> None:
     document = a_patch({"application/json": {"schema": FILE}, "application/pdf": {"schema": FILE}})
     assert sent(document, body=IN_BASE64) == ("application/pdf", BYTES)
+    form = {"type": "object", "properties": {"f": {"allOf": [FILE]}}}
+    document = a_patch({"application/json": {"schema": FILE}, "multipart/form-data": {"schema": form}})
+    assert parts_of(sent(document, f=IN_BASE64))[0].get_payload(decode=True) == BYTES
 
 
 @pytest.mark.parametrize(
@@ -205,6 +233,21 @@ def test_a_file_is_sent_as_multipart_although_json_is_offered_too() -> None:
     assert item.status == "ready"
     assert operation.input_schema["required"] == ["chat"]
     assert operation.input_schema["properties"]["photo"]["description"] == "Needed unless a file is given."
+
+
+def test_what_is_no_file_is_json_beside_files() -> None:
+    for own, said in (
+        ({"type": "integer"}, 5),
+        ({"type": "string", "nullable": True}, None),
+        ({"enum": ["a"], **TEXT}, "a"),
+    ):
+        document = a_photo(
+            {"type": "object", "properties": {"photo": {"oneOf": [own]}}},
+            {"type": "object", "properties": {"photo": FILE}},
+        )
+        assert sent(document, photo=said) == ("application/json", f'{{"photo":{json.dumps(said)}}}'.encode())
+        (part,) = parts_of(sent(document, photo={"content": IN_BASE64}))
+        assert part.get_payload(decode=True) == BYTES
 
 
 def test_a_file_that_only_the_form_has_is_an_argument() -> None:

@@ -10,11 +10,13 @@ from app.openapi.operations.objects import EncodingObject, RequestBodyObject
 from app.openapi.operations.parts import Input, Unusable, parse
 from app.openapi.operations.uploads import (
     BYTES_ONLY,
+    Shape,
     Upload,
     bytes_in,
     is_of_bytes,
-    is_of_text,
+    is_structured,
     or_file,
+    shapes_of,
     upload_of,
     uploads_among,
 )
@@ -78,7 +80,8 @@ class _Reader:
         self._schemas = schemas
         self._notes = notes
         self._root = self._followed(media.schema[0])
-        self._kind, media_type = _sent_as(media.media_type, self._root)
+        self._shapes = shapes_of(media.schema[0], schemas.references)
+        self._kind, media_type = _sent_as(media.media_type, self._shapes)
         self._body = Body(media_type=media_type, required=parsed.required)
 
     def read(self) -> ReadBody:
@@ -86,15 +89,15 @@ class _Reader:
             members = self._media.members or members_of(*self._media.schema, self._schemas.references)
             flat = None if members is None else self._fields(members)
             if flat is not None and flat.inputs:
-                return flat if self._media.files is None else self._with_files(flat, self._media.files)
+                return flat if self._media.files is None else self._with_files(flat, members, self._media.files)
         if self._media.files is not None:
             self._no_files(self._media.files)
         if self._kind == "json":
             return self._whole(self._any())
-        if self._kind == "text" or (self._kind == "lines" and is_of_text(self._root)):
+        if self._kind == "text":
             return self._whole(self._text())
         if self._kind == "lines":
-            return self._whole(self._lines())
+            return self._whole(self._lines() if is_structured(self._shapes) or not self._shapes else self._text())
         if self._kind == "binary":
             return self._bytes()
         return self._form()
@@ -121,11 +124,11 @@ class _Reader:
         kept = tuple(read_only) if self._kind == "form" else ()
         return ReadBody(replace(self._body, fields=tuple(fields), read_only=kept), tuple(inputs))
 
-    def _with_files(self, flat: ReadBody, media: Media) -> ReadBody:
+    def _with_files(self, flat: ReadBody, own: Members | None, media: Media) -> ReadBody:
         """Take the files of a form beside the JSON, where no other value can be taken for one."""
         members = members_of(*media.schema, self._schemas.references)
         form = None if members is None else _Reader(self._parsed, media, self._schemas, [])._fields(members)
-        if form is None or members is None:
+        if form is None or members is None or own is None:
             self._no_files(media)
             return flat
         inputs = {each.name: each for each in flat.inputs}
@@ -134,7 +137,7 @@ class _Reader:
             mine = inputs.get(each.name)
             if field.binary and mine is None:
                 inputs[each.name] = replace(each, required=False, once_given=False)
-            elif field.binary and mine is not None and mine.schema.schema.get("type") == "string":
+            elif field.binary and mine is not None and self._is_scalar(own, each.name):
                 inputs[each.name] = replace(mine, schema=or_file(mine.schema))
             elif field.binary or mine is None:
                 self._no_files(media, each.name)
@@ -143,6 +146,10 @@ class _Reader:
         given = [each if each.name in members.required else _unless_files(each) for each in inputs.values()]
         body = replace(flat.body, fields=tuple(fields.values()), with_files=concrete(media.media_type))
         return ReadBody(body, tuple(given))
+
+    def _is_scalar(self, members: Members, name: str) -> bool:
+        shapes = [shapes_of(raw, self._schemas.references) for raw, _ in members.schemas.get(name, ())]
+        return any(shapes) and not any(map(is_structured, shapes))
 
     def _no_files(self, media: Media, name: str | None = None) -> None:
         what = "its files are" if name is None else f"`{shortened(name, _LONGEST_SHOWN)}` of it is"
@@ -240,23 +247,23 @@ class _Reader:
 
     def _lines(self) -> Definition:
         """A list of what the lines hold; a schema that is no list is taken for that of one line, or of all."""
-        definition, root = self._any(), self._root
-        if not isinstance(root, dict) or not root:
-            return Definition({"type": ["array", "string"], "items": {}})
-        if root.keys() & {"items", "anyOf", "oneOf", "allOf"} or "array" in root.get("type", ""):
+        definition = self._any()
+        if not self._shapes:
+            return Definition({"type": ["array", "string"], "items": {}}, notes=definition.notes)
+        if "list" in self._shapes:
             return definition
         return replace(definition, schema={"anyOf": [{"type": "array", "items": definition.schema}, definition.schema]})
 
     def _bytes(self) -> ReadBody:
-        raw, media_type = self._root, self._body.media_type
+        media_type = self._body.media_type
         is_bytes = is_known_binary(media_type) or essence(media_type) == BYTES or is_range(media_type)
-        if isinstance(raw, dict) and (raw.get("type") in ("object", "array") or "properties" in raw):
+        if is_structured(self._shapes):
             if not is_bytes:
                 return self._whole(self._any())
             self._notes.append(
                 remark(f"`{essence(media_type)}` is sent as bytes that a caller has made", self._media.pointer)
             )
-        elif is_of_text(raw) and not is_bytes:
+        elif self._shapes == {"text"} and not is_bytes:
             return self._whole(self._text())
         stated = [self._media.media_type, *(other for other in self._media.others if kind_of(other) == "binary")]
         return self._whole(Definition(bytes_in(media_type, stated)), binary=True)
@@ -270,11 +277,11 @@ def _unless_files(each: Input) -> Input:
     return replace(each, required=False, once_given=False, schema=each.schema.described(description=said))
 
 
-def _sent_as(media_type: str, schema: Value) -> tuple[Kind, str]:
+def _sent_as(media_type: str, shapes: set[Shape]) -> tuple[Kind, str]:
     """What any media type is good for is sent as what the schema describes."""
-    if is_any(media_type) and is_of_bytes(schema):
+    if is_any(media_type) and is_of_bytes(shapes):
         return "binary", BYTES
-    if is_any(media_type) and is_of_text(schema):
+    if is_any(media_type) and shapes == {"text"}:
         return "text", "text/plain"
     return kind_of(media_type), concrete(media_type)
 

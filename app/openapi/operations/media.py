@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from types import NoneType
 
 from app.openapi.operations.parts import Unusable
-from app.openapi.operations.uploads import is_of_bytes, uploads_among
+from app.openapi.operations.uploads import is_of_bytes, parts_of, shapes_of, uploads_among
 from app.openapi.schema.meaning import CLOSING
 from app.operation.media_types import (
     by_preference,
@@ -29,6 +29,7 @@ _OPERATION: Json = {
     "required": ["op", "path"],
 }
 _OPERATIONS: Json = {"type": "array", "items": _OPERATION, "description": "The changes: a JSON Patch (RFC 6902)."}
+_WORDS = frozenset({"allOf", "description", "format", "title", "type"})  # that say nothing about what is in it
 _MOST_SHOWN = 5  # media types in a note
 _MOST_SCHEMAS = 200  # that one body is put together from
 _MORE_THAN_MEMBERS = (
@@ -123,57 +124,44 @@ def best_of(offered: Mapping[str, Value], references: References) -> str:
     ordered = by_preference(offered)
     best, kind = ordered[0], kind_of(ordered[0])
     files = [name for name in ordered if kind_of(name) == "binary"]
-    if kind == "json" and files and is_of_bytes(_followed(offered[best], references)):
-        return files[0]
+    multipart = [name for name in ordered if kind_of(name) == "multipart" and _has_files(offered[name], references)]
+    if kind == "json" and files + multipart and is_of_bytes(shapes_of(offered[best], references)):
+        return (files + multipart)[0]
     if kind == "json":
         in_json = [name for name in ordered if kind_of(name) == "json"]
         return min(in_json, key=lambda name: _rank_in_json(name, offered[name], references))
-    if kind == "form":
-        multipart = [name for name in ordered if kind_of(name) == "multipart"]
-        return next((name for name in multipart if _has_files(offered[name], references)), best)
-    return best
+    return multipart[0] if kind == "form" and multipart else best
 
 
 def _rank_in_json(media_type: str, schema: Value, references: References) -> int:
     """A JSON Patch is a list of operations, and nothing else is one; a merge patch is mostly an object."""
     name = essence(media_type)
     if name == _JSON_PATCH:
-        listed = _followed(schema, references)
-        if not isinstance(listed, dict) or not ("array" in _types(listed) or "items" in listed):
+        if shapes_of(schema, references) != {"list"}:
             return 5
-        return 0 if _is_operation(_followed(listed.get("items"), references), references) else 2
+        items = [part["items"] for part in parts_of(schema, references) if "items" in part]
+        return 0 if any(_is_operation(each, references) for each in items) else 2
     return {"application/json": 1, _MERGE_PATCH: 3}.get(name, 4)
 
 
 def with_operations(media: Media, references: References) -> Media:
     """Say what a JSON Patch is, where its schema leaves open what is in it."""
-    schema = _followed(media.schema[0], references)
-    if essence(media.media_type) != _JSON_PATCH or (isinstance(schema, dict) and not _is_open(schema)):
+    if essence(media.media_type) != _JSON_PATCH:
+        return media
+    parts = list(parts_of(media.schema[0], references))
+    if not shapes_of(media.schema[0], references) <= {"object"} or any(part.keys() - _WORDS for part in parts):
         return media
     return replace(media, schema=(_OPERATIONS, media.schema[1]))
 
 
-def _is_open(schema: Json) -> bool:
-    return _types(schema)[0] in (None, "object") and schema.keys() <= {"type", "description", "title", "format"}
-
-
 def _is_operation(schema: Value, references: References) -> bool:
-    if not isinstance(schema, dict):
-        return False
-    branches = [each for keyword in ("allOf", "anyOf", "oneOf") for each in schema.get(keyword) or ()]
-    schemas = [schema, *(_followed(each, references) for each in branches)]
-    return any(isinstance(each, dict) and "op" in (each.get("properties") or {}) for each in schemas)
-
-
-def _types(schema: Json) -> list[Value]:
-    stated = schema.get("type")
-    return stated if isinstance(stated, list) else [stated]
+    return any("op" in (part.get("properties") or {}) for part in parts_of(schema, references))
 
 
 def _takes_files(media_type: str, schema: Value, references: References) -> bool:
     if kind_of(media_type) == "multipart":
         return _has_files(schema, references)
-    return kind_of(media_type) == "binary" and is_of_bytes(_followed(schema, references))
+    return kind_of(media_type) == "binary" and is_of_bytes(shapes_of(schema, references))
 
 
 def _has_files(schema: Value, references: References) -> bool:

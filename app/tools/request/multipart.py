@@ -76,8 +76,8 @@ def is_json(field: BodyField) -> bool:
 
 
 def is_file(field: BodyField, value: Value) -> bool:
-    """Whether the value is a file, or several, and no text in place of one."""
-    return field.binary and value is not None and not (field.or_text and isinstance(value, str))
+    """Whether the value is a file, or several, and nothing in place of one."""
+    return field.binary and value is not None and (isinstance(value, dict | list) or not field.or_text)
 
 
 def _file(field: BodyField, value: Value, room: Room) -> tuple[_Head, bytes]:
