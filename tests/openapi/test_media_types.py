@@ -260,29 +260,37 @@ def test_a_file_that_only_the_form_has_is_an_argument() -> None:
     assert (part.get_payload(decode=True), part.get_filename()) == (BYTES, "file")
 
 
+def test_bytes_that_are_offered_beside_json_are_sent_in_its_place() -> None:
+    json_ = {"type": "object", "properties": {"url": TEXT, "file": TEXT}, "required": ["url"]}
+    document = a_patch(
+        {"application/json": {"schema": json_}, "image/*": {"schema": FILE}, "application/pdf": {"schema": FILE}}
+    )
+    _, item = the_tool(document)
+    assert item.status == "ready"
+    assert sent(document, url="u", file="f") == ("application/json", b'{"url":"u","file":"f"}')
+    assert sent(document, file_=base64.b64encode(PNG).decode()) == ("image/png", PNG)
+    assert sent(document, file_={"content": IN_BASE64, "content_type": "application/pdf"}) == ("application/pdf", BYTES)
+    with pytest.raises(Invalid) as refused:
+        sent(document, url="u", file_={"content": IN_BASE64, "content_type": "application/pdf"})
+    (violation,) = refused.value.violations
+    assert (violation.pointer, violation.detail) == ("/url", "must be left out: the file is all of the body")
+
+
 @pytest.mark.parametrize(
-    ("content", "lost"),
+    ("json_schema", "form_schema", "lost"),
     [
-        ({"application/json": {"schema": OBJECT}, "image/png": {"schema": FILE}}, "image/png"),
-        ({"application/json": {"schema": OBJECT}, "application/octet-stream": {"schema": FILE}}, "octet-stream"),
+        ({"type": "array"}, {"type": "object", "properties": {"f": FILE}}, "its files are left out"),
+        ({**OBJECT, "anyOf": [{}, {}]}, {"type": "object", "properties": {"f": FILE}}, "its files are left out"),
+        (OBJECT, {"oneOf": [{"type": "object", "properties": {"f": FILE}}]}, "its files are left out"),
         (
-            {
-                "application/json": {"schema": {"type": "array"}},
-                "multipart/form-data": {"schema": {"type": "object", "properties": {"f": FILE}}},
-            },
-            "multipart/form-data",
-        ),
-        (
-            {
-                "application/json": {"schema": {"type": "object", "properties": {"f": {"type": "object"}}}},
-                "multipart/form-data": {"schema": {"type": "object", "properties": {"f": FILE}}},
-            },
+            {"type": "object", "properties": {"f": {"type": "object"}}},
+            {"type": "object", "properties": {"f": FILE}},
             "`f`",
         ),
     ],
 )
-def test_files_that_cannot_be_sent_beside_json_are_reported(content: Json, lost: str) -> None:
-    _, item = the_tool(a_patch(content))
+def test_files_that_cannot_be_sent_beside_json_are_reported(json_schema: Json, form_schema: Json, lost: str) -> None:
+    _, item = the_tool(a_photo(json_schema, form_schema))
     assert item.status == "degraded"
     assert lost in (item.reason or "")
 

@@ -126,6 +126,8 @@ class _Reader:
 
     def _with_files(self, flat: ReadBody, own: Members | None, media: Media) -> ReadBody:
         """Take the files of a form beside the JSON, where no other value can be taken for one."""
+        if kind_of(media.media_type) == "binary":
+            return self._with_bytes(flat, media)
         members = members_of(*media.schema, self._schemas.references)
         form = None if members is None else _Reader(self._parsed, media, self._schemas, [])._fields(members)
         if form is None or members is None or own is None:
@@ -146,6 +148,18 @@ class _Reader:
         given = [each if each.name in members.required else _unless_files(each) for each in inputs.values()]
         body = replace(flat.body, fields=tuple(fields.values()), with_files=concrete(media.media_type))
         return ReadBody(body, tuple(given))
+
+    def _with_bytes(self, flat: ReadBody, media: Media) -> ReadBody:
+        """Take bytes in place of all members, under a name that none of them has."""
+        name, taken = "file", {each.name for each in flat.inputs}
+        while name in taken:
+            name += "_"
+        media_type = concrete(media.media_type)
+        definition = Definition(bytes_in(media_type, [media.media_type, *media.others]))
+        said = f"Sent instead of all else of the body. {definition.schema['description']}"
+        given = [*map(_unless_files, flat.inputs), Input(_WHOLE, name, False, definition.described(description=said))]
+        fields = (*flat.body.fields, BodyField(argument=name, name=name, binary=True))
+        return ReadBody(replace(flat.body, fields=fields, with_files=media_type), tuple(given))
 
     def _is_scalar(self, members: Members, name: str) -> bool:
         shapes = [shapes_of(raw, self._schemas.references) for raw, _ in members.schemas.get(name, ())]

@@ -30,7 +30,6 @@ _OPERATION: Json = {
 }
 _OPERATIONS: Json = {"type": "array", "items": _OPERATION, "description": "The changes: a JSON Patch (RFC 6902)."}
 _WORDS = frozenset({"allOf", "description", "format", "title", "type"})  # that say nothing about what is in it
-_MOST_SHOWN = 5  # media types in a note
 _MOST_SCHEMAS = 200  # that one body is put together from
 _MORE_THAN_MEMBERS = (
     "anyOf",
@@ -69,7 +68,7 @@ class Media:
     """The media type that is sent, and what the document says about it.
 
     `schema` comes with its pointer. `members` is set where there are only members and no schema. `others` are media
-    types in which the same bytes may be sent, `files` is the multipart that is offered besides and takes files.
+    types in which the same bytes may be sent, `files` is what is offered beside JSON and takes files.
     """
 
     media_type: str
@@ -98,13 +97,11 @@ def chosen(content: Value, pointer: str, references: References, notes: list[str
     others = tuple(other for other, schema in offered.items() if other != name and schema == offered[name])
     if kind_of(name) != "json":
         return replace(media, others=others)
-    takers = [other for other, schema in offered.items() if _takes_files(other, schema, references)]
-    multipart = next((each for each in takers if kind_of(each) == "multipart"), None)
-    files = None if multipart is None else _described(multipart, content, pointer, references, notes)
-    if takers and multipart is None:
-        shown = ", ".join(takers[:_MOST_SHOWN])
-        notes.append(remark(f"`{essence(name)}` is sent; files, which {shown} would take, are not", media.pointer))
-    return replace(media, files=files)
+    takers = by_preference(other for other, schema in offered.items() if _takes_files(other, schema, references))
+    if not takers:
+        return media
+    files = _described(takers[0], content, pointer, references, notes)
+    return replace(media, files=replace(files, others=tuple(takers[1:])))
 
 
 def _described(name: str, content: Json, pointer: str, references: References, notes: list[str]) -> Media:

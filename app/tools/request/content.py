@@ -56,7 +56,7 @@ def encode_body(body: Body, arguments: Mapping[str, Any], writing: Writing) -> C
 
 def _encode_fields(body: Body, given: list[tuple[BodyField, Any]], writing: Writing) -> Content:
     if body.with_files is not None and any(is_file(field, value) for field, value in given):
-        return multipart(body.with_files, given, writing)
+        return _with_files(body.with_files, given, writing)
     kind = kind_of(body.media_type)
     if kind == "form":
         return Content(body.media_type, _form(given, writing))
@@ -72,10 +72,22 @@ def _encode_fields(body: Body, given: list[tuple[BodyField, Any]], writing: Writ
     return Content(body.media_type, b"{%b}" % b",".join(members))
 
 
+def _with_files(media_type: str, given: list[tuple[BodyField, Any]], writing: Writing) -> Content:
+    if kind_of(media_type) == "multipart":
+        return multipart(media_type, given, writing)
+    content = Content(media_type, b"")
+    for field, value in given:
+        with writing.blaming(field.argument):
+            if not is_file(field, value):
+                raise Unencodable("must be left out: the file is all of the body")
+            content = _counted(_bytes(media_type, value, writing.room), writing.room)
+    return content
+
+
 def _encode_whole(body: Body, argument: str, value: Value, writing: Writing) -> Content:
     kind = kind_of(body.media_type)
     if body.binary and kind != "multipart":
-        return _counted(_bytes(body, value, writing.room), writing.room)
+        return _counted(_bytes(body.media_type, value, writing.room), writing.room)
     if kind == "lines" and not isinstance(value, str):
         return Content(body.media_type, _lines(body.media_type, value, writing.room))
     if kind == "json" or (kind == "binary" and not isinstance(value, str)):
@@ -98,10 +110,10 @@ def _counted(content: Content, room: Room) -> Content:
     return content
 
 
-def _bytes(body: Body, value: Value, room: Room) -> Content:
+def _bytes(media_type: str, value: Value, room: Room) -> Content:
     stated = value if isinstance(value, dict) else {"content": value}
     data = decoded(stated.get("content"), room)
-    found = recognised(data, body.media_type) if is_range(body.media_type) else body.media_type
+    found = recognised(data, media_type) if is_range(media_type) else media_type
     return Content(stated_type(stated, found), data)
 
 
