@@ -221,8 +221,8 @@ def a_photo(json_schema: Json, form_schema: Json) -> Json:
 def test_a_file_is_sent_as_multipart_although_json_is_offered_too() -> None:
     members = {"chat": TEXT, "size": {"type": "object"}}
     document = a_photo(
-        {"type": "object", "properties": {**members, "photo": TEXT}, "required": ["chat", "photo"]},
-        {"type": "object", "properties": {**members, "photo": FILE}, "required": ["chat"]},
+        {"type": "object", "properties": {**members, "photo": TEXT}, "required": ["chat"]},
+        {"type": "object", "properties": {**members, "photo": FILE}, "required": ["chat", "photo"]},
     )
     assert sent(document, chat="c", photo="http://x") == ("application/json", b'{"chat":"c","photo":"http://x"}')
     file = {"content": IN_BASE64, "filename": "a.png", "content_type": "image/png"}
@@ -232,7 +232,6 @@ def test_a_file_is_sent_as_multipart_although_json_is_offered_too() -> None:
     operation, item = the_tool(document)
     assert item.status == "ready"
     assert operation.input_schema["required"] == ["chat"]
-    assert operation.input_schema["properties"]["photo"]["description"] == "Needed unless a file is given."
 
 
 def test_what_is_no_file_is_json_beside_files() -> None:
@@ -252,7 +251,7 @@ def test_what_is_no_file_is_json_beside_files() -> None:
 
 def test_a_file_that_only_the_form_has_is_an_argument() -> None:
     document = a_photo(
-        {"type": "object", "properties": {"url": TEXT}, "required": ["url"]},
+        {"type": "object", "properties": {"url": TEXT}},
         {"type": "object", "properties": {"file": FILE}, "required": ["file"]},
     )
     assert sent(document, url="http://x") == ("application/json", b'{"url":"http://x"}')
@@ -261,7 +260,7 @@ def test_a_file_that_only_the_form_has_is_an_argument() -> None:
 
 
 def test_bytes_that_are_offered_beside_json_are_sent_in_its_place() -> None:
-    json_ = {"type": "object", "properties": {"url": TEXT, "file": TEXT}, "required": ["url"]}
+    json_ = {"type": "object", "properties": {"url": TEXT, "file": TEXT}}
     document = a_patch(
         {"application/json": {"schema": json_}, "image/*": {"schema": FILE}, "application/pdf": {"schema": FILE}}
     )
@@ -281,7 +280,12 @@ def test_bytes_that_are_offered_beside_json_are_sent_in_its_place() -> None:
     [
         ({"type": "array"}, {"type": "object", "properties": {"f": FILE}}, "its files are left out"),
         ({**OBJECT, "anyOf": [{}, {}]}, {"type": "object", "properties": {"f": FILE}}, "its files are left out"),
-        (OBJECT, {"oneOf": [{"type": "object", "properties": {"f": FILE}}]}, "its files are left out"),
+        (OBJECT, {"type": "object", "properties": {"f": FILE}}, "its files are left out"),
+        (
+            {**OBJECT, "required": []},
+            {"oneOf": [{"type": "object", "properties": {"f": FILE}}]},
+            "its files are left out",
+        ),
         (
             {"type": "object", "properties": {"f": {"type": "object"}}},
             {"type": "object", "properties": {"f": FILE}},
@@ -293,6 +297,11 @@ def test_files_that_cannot_be_sent_beside_json_are_reported(json_schema: Json, f
     _, item = the_tool(a_photo(json_schema, form_schema))
     assert item.status == "degraded"
     assert lost in (item.reason or "")
+
+
+def test_bytes_that_cannot_be_sent_beside_json_are_reported() -> None:
+    _, item = the_tool(a_patch({"application/json": {"schema": OBJECT}, "image/png": {"schema": FILE}}))
+    assert "JSON is sent instead of `image/png`" in (item.reason or "")
 
 
 @pytest.mark.parametrize("said", ["hi", 5, None, ["a"], {"a": 1}, True])

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from operator import or_
+from types import NoneType
 
-from app.openapi.operations.media import Media, Members, chosen, members_of, with_operations
+from app.openapi.operations.media import JSON_PATCH, Media, best_of, files_beside, with_operations
 from app.openapi.operations.objects import EncodingObject, RequestBodyObject
-from app.openapi.operations.parts import Input, Unusable, parse
+from app.openapi.operations.parts import Input, Members, Unusable, members_of, parse
 from app.openapi.operations.uploads import (
     BYTES_ONLY,
     Shape,
@@ -33,8 +34,8 @@ from app.operation.media_types import (
     is_range,
     kind_of,
 )
-from app.operation.operation import Body, BodyField, Style, Value
-from app.operation.pointers import Unresolvable, join, remark
+from app.operation.operation import Body, BodyField, Json, Style, Value
+from app.operation.pointers import References, Unresolvable, join, remark
 from app.operation.text import hides_something, shortened
 
 _STYLES: tuple[Style, ...] = ("form", "spaceDelimited", "pipeDelimited", "deepObject")
@@ -61,7 +62,7 @@ def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> R
         node, place = schemas.references.follow(raw, pointer)
         content = node.get("content") if isinstance(node, dict) else None
         parsed = parse(RequestBodyObject, node, place, notes)
-        media = chosen(content, place, schemas.references, notes)
+        media = _chosen(content, place, schemas.references, notes)
     except (Unresolvable, Unusable) as error:
         notes.append(remark(f"the body is taken as any JSON: {error}", pointer))
         parsed, media = RequestBodyObject(), Media("application/json", (None, pointer), pointer)
@@ -70,7 +71,65 @@ def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> R
 
 def read_media(parsed: RequestBodyObject, media: Media, schemas: Schemas, notes: list[str]) -> ReadBody:
     """Return the body that is sent in that media type."""
-    return _Reader(parsed, with_operations(media, schemas.references), schemas, notes).read()
+    if essence(media.media_type) == JSON_PATCH:
+        media = with_operations(media, schemas.references)
+    return _Reader(parsed, media, schemas, notes).read()
+
+
+def _chosen(content: Value, pointer: str, references: References, notes: list[str]) -> Media:
+    """Prefer JSON, then forms; but a form that carries files is sent as multipart where that is offered.
+
+    Raises Unusable and Unresolvable.
+    """
+    if not isinstance(content, dict):
+        raise Unusable("`content` is not an object", pointer)
+    usable = [name for name in content if is_media_type(name) and isinstance(content[name], dict | NoneType)]
+    if not usable:
+        raise Unusable("`content` names no media type", pointer)
+    if len(usable) == 1:
+        return _described(usable[0], content, pointer, references, notes)
+    offered = {name: _schema_of(content[name], references) for name in usable}
+    name = best_of(offered, references)
+    others = tuple(other for other, schema in offered.items() if other != name and schema == offered[name])
+    media = replace(_described(name, content, pointer, references, notes), others=others)
+    if not (takers := files_beside(name, offered, references)):
+        return media
+    files = _described(takers[0], content, pointer, references, notes)
+    return replace(media, files=replace(files, others=tuple(takers[1:])))
+
+
+def _described(name: str, content: Json, pointer: str, references: References, notes: list[str]) -> Media:
+    raw, where = references.follow(content[name], join(pointer, "content", name))
+    if raw is None or (isinstance(raw, dict) and raw.get("schema", {}) is None):
+        notes.append(remark("null in place of a schema: any value is accepted", where))
+    raw = raw if isinstance(raw, dict) else {}
+    schema = raw.get("schema")
+    if schema is None and "itemSchema" in raw:  # OAS 3.2.0 section 4.14
+        schema = {"type": "array", "items": raw["itemSchema"]}
+    examples = _examples(raw, where, references)
+    return Media(name, (schema, join(where, "schema")), where, raw.get("encoding"), examples=examples)
+
+
+def _schema_of(media: Value, references: References) -> Value:
+    """Return the schema of a Media Type Object, which may be a reference (OAS 3.2)."""
+    try:
+        media, _ = references.follow(media, "")
+    except Unresolvable:
+        return None
+    return media.get("schema") if isinstance(media, dict) else None
+
+
+def _examples(media: Json, where: str, references: References) -> list[Value]:
+    """Return the examples of a Media Type Object."""
+    found = [media["example"]] if "example" in media else []
+    stated = media.get("examples")
+    for name, each in stated.items() if isinstance(stated, dict) else ():
+        try:
+            example, _ = references.follow(each, join(where, "examples", name))
+        except Unresolvable:
+            continue
+        found += [example["value"]] if isinstance(example, dict) and "value" in example else []
+    return found
 
 
 class _Reader:
@@ -80,8 +139,7 @@ class _Reader:
         self._schemas = schemas
         self._notes = notes
         self._root = self._followed(media.schema[0])
-        self._shapes = shapes_of(media.schema[0], schemas.references)
-        self._kind, media_type = _sent_as(media.media_type, self._shapes)
+        self._kind, media_type = self._sent_as(media.media_type)
         self._body = Body(media_type=media_type, required=parsed.required)
 
     def read(self) -> ReadBody:
@@ -101,6 +159,18 @@ class _Reader:
         if self._kind == "binary":
             return self._bytes()
         return self._form()
+
+    @cached_property
+    def _shapes(self) -> set[Shape]:
+        return shapes_of(self._media.schema[0], self._schemas.references)
+
+    def _sent_as(self, media_type: str) -> tuple[Kind, str]:
+        """What any media type is good for is sent as what the schema describes."""
+        if is_any(media_type) and is_of_bytes(self._shapes):
+            return "binary", BYTES
+        if is_any(media_type) and self._shapes == {"text"}:
+            return "text", "text/plain"
+        return kind_of(media_type), concrete(media_type)
 
     def _fields(self, members: Members) -> ReadBody:
         fields, inputs, read_only = [], [], []
@@ -125,12 +195,13 @@ class _Reader:
         return ReadBody(replace(self._body, fields=tuple(fields), read_only=kept), tuple(inputs))
 
     def _with_files(self, flat: ReadBody, own: Members | None, media: Media) -> ReadBody:
-        """Take the files of a form beside the JSON, where no other value can be taken for one."""
-        if kind_of(media.media_type) == "binary":
+        """Take the files beside the JSON, if what it requires can go with them and no other value is taken for one."""
+        needed = {each.name for each in flat.inputs if each.required or each.once_given}
+        if kind_of(media.media_type) == "binary" and not needed:
             return self._with_bytes(flat, media)
         members = members_of(*media.schema, self._schemas.references)
         form = None if members is None else _Reader(self._parsed, media, self._schemas, [])._fields(members)
-        if form is None or members is None or own is None:
+        if form is None or own is None or needed - {each.name for each in form.inputs}:
             self._no_files(media)
             return flat
         inputs = {each.name: each for each in flat.inputs}
@@ -145,9 +216,8 @@ class _Reader:
                 self._no_files(media, each.name)
                 continue
             fields[each.name] = replace(field, or_text=field.or_text or (field.binary and mine is not None))
-        given = [each if each.name in members.required else _unless_files(each) for each in inputs.values()]
         body = replace(flat.body, fields=tuple(fields.values()), with_files=concrete(media.media_type))
-        return ReadBody(body, tuple(given))
+        return ReadBody(body, tuple(inputs.values()))
 
     def _with_bytes(self, flat: ReadBody, media: Media) -> ReadBody:
         """Take bytes in place of all members, under a name that none of them has."""
@@ -157,9 +227,9 @@ class _Reader:
         media_type = concrete(media.media_type)
         definition = Definition(bytes_in(media_type, [media.media_type, *media.others]))
         said = f"Sent instead of all else of the body. {definition.schema['description']}"
-        given = [*map(_unless_files, flat.inputs), Input(_WHOLE, name, False, definition.described(description=said))]
+        file = Input(_WHOLE, name, False, definition.described(description=said))
         fields = (*flat.body.fields, BodyField(argument=name, name=name, binary=True))
-        return ReadBody(replace(flat.body, fields=fields, with_files=media_type), tuple(given))
+        return ReadBody(replace(flat.body, fields=fields, with_files=media_type), (*flat.inputs, file))
 
     def _is_scalar(self, members: Members, name: str) -> bool:
         shapes = [shapes_of(raw, self._schemas.references) for raw, _ in members.schemas.get(name, ())]
@@ -281,23 +351,6 @@ class _Reader:
             return self._whole(self._text())
         stated = [self._media.media_type, *(other for other in self._media.others if kind_of(other) == "binary")]
         return self._whole(Definition(bytes_in(media_type, stated)), binary=True)
-
-
-def _unless_files(each: Input) -> Input:
-    """The form does not need what the JSON needs."""
-    if not (each.required or each.once_given):
-        return each
-    said = f"{each.schema.schema.get('description') or ''} Needed unless a file is given.".strip()
-    return replace(each, required=False, once_given=False, schema=each.schema.described(description=said))
-
-
-def _sent_as(media_type: str, shapes: set[Shape]) -> tuple[Kind, str]:
-    """What any media type is good for is sent as what the schema describes."""
-    if is_any(media_type) and is_of_bytes(shapes):
-        return "binary", BYTES
-    if is_any(media_type) and shapes == {"text"}:
-        return "text", "text/plain"
-    return kind_of(media_type), concrete(media_type)
 
 
 def _encoded(field: BodyField, encoding: EncodingObject, kind: Kind) -> BodyField:

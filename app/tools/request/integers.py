@@ -32,23 +32,7 @@ def names_integers(schema: Json) -> bool:
 
 def with_integers(arguments: Mapping[str, Any], schema: Json) -> Mapping[str, Any]:
     """Return the arguments of a tool with that input schema, each integer as one."""
-    if not _has_whole_floats(arguments):
-        return arguments
     return _Reading(schema).members(dict(arguments), [schema])
-
-
-def _has_whole_floats(arguments: Mapping[str, Any]) -> bool:
-    pending: list[Value] = [*arguments.values()]
-    while pending:
-        each = pending.pop()
-        if isinstance(each, float):
-            if each.is_integer():
-                return True
-        elif isinstance(each, dict):
-            pending += each.values()
-        elif isinstance(each, list):
-            pending += each
-    return False
 
 
 def _says(schema: Json) -> str | None:
