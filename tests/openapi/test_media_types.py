@@ -150,7 +150,10 @@ def test_a_json_patch_is_sent_only_where_the_schema_is_a_list(offered: list[str]
 
 
 def test_each_media_type_of_a_patch_has_a_schema_of_its_own() -> None:
-    content = {PATCH: {"schema": {"type": "array", "items": OPERATION}}, MERGE: {"schema": OBJECT}}
+    operations = {"type": "array", "items": OPERATION}
+    content = {PATCH: {"schema": operations}, MERGE: {"schema": OBJECT}}
+    assert sent(a_patch(content), a="b") == (MERGE, b'{"a":"b"}')
+    content = {PATCH: {"schema": operations}, MERGE: {"schema": {"type": "array"}}}
     assert sent(a_patch(content), body=[{"op": "remove", "path": "/a"}])[0] == PATCH
 
 
@@ -315,3 +318,36 @@ def test_a_part_and_a_field_that_are_json_are_written_as_json(said: Any) -> None
         json.dumps(said, separators=(",", ":")).encode(),
     )
     assert other.get_payload(decode=True) == b"x"
+
+
+@pytest.mark.parametrize(
+    "media_type", ["image/png, image/jpeg", "image/*", "application/octet-stream", "application/cbor"]
+)
+@pytest.mark.parametrize("schema", [TEXT, {}, {"allOf": [TEXT]}])
+def test_a_part_whose_media_type_is_of_bytes_is_a_file(media_type: str, schema: Json) -> None:
+    form: Json = {"type": "object", "properties": {"f": schema}}
+    encoding = {"f": {"contentType": media_type}}
+    for whole in (False, True):
+        stated = {"oneOf": [form, {"type": "object"}]} if whole else form
+        document = a_patch({"multipart/form-data": {"schema": stated, "encoding": encoding}})
+        (part,) = parts_of(sent(document, **({"body": {"f": IN_BASE64}} if whole else {"f": IN_BASE64})))
+        assert part.get_payload(decode=True) == BYTES
+        first = media_type.split(",", maxsplit=1)[0]
+        assert part.get_content_type() == ("application/octet-stream" if "*" in first else first)
+
+
+def test_several_parts_of_bytes_are_files() -> None:
+    form = {"type": "object", "properties": {"f": {"type": "array", "items": TEXT}}}
+    document = a_patch({"multipart/form-data": {"schema": form, "encoding": {"f": {"contentType": "image/png"}}}})
+    assert [part.get_payload(decode=True) for part in parts_of(sent(document, f=[IN_BASE64, "aGk="]))] == [BYTES, b"hi"]
+
+
+def test_a_part_of_xml_is_written_by_the_caller() -> None:
+    form = {"type": "object", "properties": {"f": OBJECT, "tags": {"type": "array", "items": TEXT}}}
+    encoding = {"f": {"contentType": "application/xml"}, "tags": {"contentType": "text/plain"}}
+    document = a_patch({"multipart/form-data": {"schema": form, "encoding": encoding}})
+    part, *tags = parts_of(sent(document, f="<a/>", tags=["x", "y"]))
+    assert (part.get_content_type(), part.get_payload(decode=True)) == ("application/xml", b"<a/>")
+    assert [tag.get_payload(decode=True) for tag in tags] == [b"x", b"y"]
+    with pytest.raises(Invalid):
+        sent(document, f={"a": "b"})

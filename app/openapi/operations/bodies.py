@@ -1,6 +1,6 @@
 """Request Body Objects (OAS 3.1.1 section 4.8.13): which media type is sent, and what a caller may say for it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from operator import or_
@@ -40,6 +40,7 @@ from app.operation.text import hides_something, shortened
 
 _STYLES: tuple[Style, ...] = ("form", "spaceDelimited", "pipeDelimited", "deepObject")
 _WHOLE = "body"
+_TEXT: Json = {"type": "string"}
 _LONGEST_SHOWN = 60  # characters of a name
 _NO_FORMS = ("array", "boolean", "integer", "number", "string")
 _SHOWN_ONLY = "Not described: the document only has an example with it."
@@ -181,12 +182,13 @@ class _Reader:
             if hides_something(name):
                 self._notes.append(remark("a member with invisible characters in its name was left out", places[0][1]))
                 continue
-            upload = self._upload([raw for raw, _ in places])
-            field = self._field(name, upload)
+            schemas, encoding = [raw for raw, _ in places], self._encoding(name)
+            upload = self._upload(schemas, encoding)
+            field = _field(name, upload, encoding, self._kind)
             definition = _together([self._schemas.read(raw, where) for raw, where in places])
-            if upload is not None:
-                file = Definition(upload.schema, notes=definition.notes)
-                definition = file.described(description=definition.schema.get("description"))
+            if upload is not None or self._is_written(field, schemas):
+                said = Definition(_TEXT if upload is None else upload.schema, notes=definition.notes)
+                definition = said.described(description=definition.schema.get("description"))
             needed = name in members.required
             always = needed and self._body.required
             fields.append(field)
@@ -254,22 +256,25 @@ class _Reader:
                     found[name] = [({"description": _SHOWN_ONLY, "example": value}, join(pointer, "properties", name))]
         return found
 
-    def _upload(self, schemas: Iterable[Value]) -> Upload | None:
+    def _upload(self, schemas: Sequence[Value], encoding: EncodingObject | None) -> Upload | None:
         """Return what a field takes that takes files."""
         if self._kind != "multipart":
             return None
-        return reduce(or_, (upload_of(raw, self._schemas.references) for raw in schemas)) or None
+        references = self._schemas.references
+        if found := reduce(or_, (upload_of(raw, references) for raw in schemas), Upload()):
+            return found
+        several = any("list" in shapes_of(raw, references) for raw in schemas)
+        return Upload(one=not several, several=several) if _is_for_bytes(encoding) else None
 
-    def _field(self, name: str, upload: Upload | None) -> BodyField:
-        field = BodyField(argument=name, name=name)
-        if upload is not None:
-            field = replace(field, binary=True, or_text=upload.text)
-        encoding = self._encoding(name) if self._kind in {"form", "multipart"} else None
-        return field if encoding is None else _encoded(field, encoding, self._kind)
+    def _is_written(self, field: BodyField, schemas: Iterable[Value]) -> bool:
+        """Whether an object is a text by its media type, such as XML, which a caller has to write."""
+        if field.content_type is None or kind_of(field.content_type) != "text":
+            return False
+        return any("object" in shapes_of(raw, self._schemas.references) for raw in schemas)
 
     def _encoding(self, name: str) -> EncodingObject | None:
         encodings = self._media.encoding
-        if not isinstance(encodings, dict) or name not in encodings:
+        if self._kind not in {"form", "multipart"} or not isinstance(encodings, dict) or name not in encodings:
             return None
         where = join(self._media.pointer, "encoding", name)
         try:
@@ -286,7 +291,9 @@ class _Reader:
         references = self._schemas.references
         named, further = uploads_among(raw, references) if self._kind == "multipart" else ({}, None)
         encodings = self._media.encoding if isinstance(self._media.encoding, dict) else {}
-        fields = tuple(self._field(name, named.get(name)) for name in {**named, **encodings})
+        encoded = {name: self._encoding(name) for name in {**named, **encodings}}
+        named |= {name: Upload(one=True) for name, each in encoded.items() if name not in named and _is_for_bytes(each)}
+        fields = tuple(_field(name, named.get(name), each, self._kind) for name, each in encoded.items())
         files = [*(f"`{name}`" for name in named), *(["further members"] if further else [])]
         said = f"Files, their bytes in base64: {', '.join(files)}." if files else ""
         return self._whole(self._any(), binary=bool(further), fields=fields, said=said)
@@ -295,7 +302,7 @@ class _Reader:
         self._notes.append(
             remark("the fields of the form have no names here: a caller names them", self._media.pointer)
         )
-        upload = self._upload([raw])
+        upload = self._upload([raw], None)
         shown = {} if upload is None else replace(upload, one=True, several=True).schema
         return self._whole(Definition({"type": "object", "additionalProperties": shown}), binary=upload is not None)
 
@@ -325,7 +332,7 @@ class _Reader:
     def _text(self) -> Definition:
         definition = self._any()
         if definition.schema.get("type") != "string":
-            return Definition({"type": "string"}, notes=definition.notes)
+            return Definition(_TEXT, notes=definition.notes)
         as_text = {keyword: value for keyword, value in definition.schema.items() if keyword not in BYTES_ONLY}
         return replace(definition, schema=as_text)
 
@@ -353,13 +360,25 @@ class _Reader:
         return self._whole(Definition(bytes_in(media_type, stated)), binary=True)
 
 
-def _encoded(field: BodyField, encoding: EncodingObject, kind: Kind) -> BodyField:
-    stated = [each.strip() for each in (encoding.content_type or "").split(",")]
-    content_type = next((each for each in stated if is_media_type(each) and "*" not in essence(each)), None)
+def _field(name: str, upload: Upload | None, encoding: EncodingObject | None, kind: Kind) -> BodyField:
+    field = BodyField(name, name, binary=upload is not None, or_text=upload is not None and upload.text)
+    if encoding is None:
+        return field
+    content_type = next((each for each in _types_of(encoding) if not is_range(each)), None)
     if kind == "multipart" or not encoding.model_fields_set & {"style", "explode", "allow_reserved"}:
         return replace(field, content_type=content_type)
     style = next((style for style in _STYLES if style == encoding.style), _STYLES[0])
     return replace(field, style=style, explode=style == "form" if encoding.explode is None else encoding.explode)
+
+
+def _types_of(encoding: EncodingObject) -> list[str]:
+    stated = (each.strip() for each in (encoding.content_type or "").split(","))
+    return [each for each in stated if is_media_type(each)]
+
+
+def _is_for_bytes(encoding: EncodingObject | None) -> bool:
+    stated = [] if encoding is None else _types_of(encoding)
+    return bool(stated) and all(is_known_binary(each) or essence(each) == BYTES for each in stated)
 
 
 def _together(definitions: list[Definition]) -> Definition:

@@ -57,7 +57,9 @@ def best_of(offered: Mapping[str, Value], references: References) -> str:
         return (files + multipart)[0]
     if kind == "json":
         in_json = [name for name in ordered if kind_of(name) == "json"]
-        return min(in_json, key=lambda name: _rank_in_json(name, offered[name], references))
+        best = min(in_json, key=lambda name: _rank_in_json(name, offered[name], references))
+        merge = [name for name in in_json if essence(name) == _MERGE_PATCH and essence(best) == JSON_PATCH]
+        return next((name for name in merge if "object" in shapes_of(offered[name], references)), best)
     return multipart[0] if kind == "form" and multipart else best
 
 

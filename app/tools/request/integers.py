@@ -115,6 +115,7 @@ class _Reading:
                     met.add(id(each))
                     yield each
                     pending += (each[keyword] for keyword in _CONDITIONAL if keyword in each)
+                    pending += (inner for name, inner in each.get("dependentSchemas", {}).items() if name in value)
                     branches = [branch for keyword in ALTERNATIVES for branch in each.get(keyword, ())]
                     pending += [branch for branch in branches if self._may_be(branch, value)]
 
