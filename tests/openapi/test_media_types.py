@@ -304,7 +304,7 @@ def test_files_that_cannot_be_sent_beside_json_are_reported(json_schema: Json, f
 
 def test_bytes_that_cannot_be_sent_beside_json_are_reported() -> None:
     _, item = the_tool(a_patch({"application/json": {"schema": OBJECT}, "image/png": {"schema": FILE}}))
-    assert "JSON is sent instead of `image/png`" in (item.reason or "")
+    assert "JSON is sent instead of `image/png`, and its files are left out" in (item.reason or "")
 
 
 @pytest.mark.parametrize("said", ["hi", 5, None, ["a"], {"a": 1}, True])

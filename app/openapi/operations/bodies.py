@@ -1,12 +1,21 @@
 """Request Body Objects (OAS 3.1.1 section 4.8.13): which media type is sent, and what a caller may say for it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, reduce
 from operator import or_
 from types import NoneType
 
-from app.openapi.operations.media import JSON_PATCH, Media, best_of, files_beside, with_operations
+from app.openapi.operations.media import (
+    JSON_PATCH,
+    Media,
+    ReadBody,
+    best_of,
+    files_beside,
+    no_files,
+    with_files,
+    with_operations,
+)
 from app.openapi.operations.objects import EncodingObject, RequestBodyObject
 from app.openapi.operations.parts import Input, Members, Unusable, members_of, parse
 from app.openapi.operations.uploads import (
@@ -16,7 +25,6 @@ from app.openapi.operations.uploads import (
     bytes_in,
     is_of_bytes,
     is_structured,
-    or_file,
     shapes_of,
     upload_of,
     uploads_among,
@@ -41,18 +49,9 @@ from app.operation.text import hides_something, shortened
 _STYLES: tuple[Style, ...] = ("form", "spaceDelimited", "pipeDelimited", "deepObject")
 _WHOLE = "body"
 _TEXT: Json = {"type": "string"}
-_LONGEST_SHOWN = 60  # characters of a name
 _NO_FORMS = ("array", "boolean", "integer", "number", "string")
 _SHOWN_ONLY = "Not described: the document only has an example with it."
 _MOST_SHOWN_ONLY = 20  # such members
-
-
-@dataclass(frozen=True, slots=True)
-class ReadBody:
-    """The body and what a caller may say for it: one input for the whole, or one for each of `body.fields`."""
-
-    body: Body
-    inputs: tuple[Input, ...]
 
 
 def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> ReadBody | None:
@@ -147,10 +146,10 @@ class _Reader:
         if self._kind in {"json", "form", "multipart"}:
             members = self._media.members or members_of(*self._media.schema, self._schemas.references)
             flat = None if members is None else self._fields(members)
-            if flat is not None and flat.inputs:
+            if flat is not None and members is not None and flat.inputs:
                 return flat if self._media.files is None else self._with_files(flat, members, self._media.files)
         if self._media.files is not None:
-            self._no_files(self._media.files)
+            self._notes.append(no_files(self._media.files))
         if self._kind == "json":
             return self._whole(self._any())
         if self._kind == "text":
@@ -196,52 +195,13 @@ class _Reader:
         kept = tuple(read_only) if self._kind == "form" else ()
         return ReadBody(replace(self._body, fields=tuple(fields), read_only=kept), tuple(inputs))
 
-    def _with_files(self, flat: ReadBody, own: Members | None, media: Media) -> ReadBody:
-        """Take the files beside the JSON, if what it requires can go with them and no other value is taken for one."""
-        needed = {each.name for each in flat.inputs if each.required or each.once_given}
-        if kind_of(media.media_type) == "binary" and not needed:
-            return self._with_bytes(flat, media)
+    def _with_files(self, flat: ReadBody, own: Members, media: Media) -> ReadBody:
+        """Take the files of what is offered beside the JSON; see `with_files`."""
         members = members_of(*media.schema, self._schemas.references)
         form = None if members is None else _Reader(self._parsed, media, self._schemas, [])._fields(members)
-        if form is None or own is None or needed - {each.name for each in form.inputs}:
-            self._no_files(media)
-            return flat
-        inputs = {each.name: each for each in flat.inputs}
-        fields = {each.name: each for each in flat.body.fields}
-        for field, each in zip(form.body.fields, form.inputs, strict=True):
-            mine = inputs.get(each.name)
-            if field.binary and mine is None:
-                inputs[each.name] = replace(each, required=False, once_given=False)
-            elif field.binary and mine is not None and self._is_scalar(own, each.name):
-                inputs[each.name] = replace(mine, schema=or_file(mine.schema))
-            elif field.binary or mine is None:
-                self._no_files(media, each.name)
-                continue
-            fields[each.name] = replace(field, or_text=field.or_text or (field.binary and mine is not None))
-        body = replace(flat.body, fields=tuple(fields.values()), with_files=concrete(media.media_type))
-        return ReadBody(body, tuple(inputs.values()))
-
-    def _with_bytes(self, flat: ReadBody, media: Media) -> ReadBody:
-        """Take bytes in place of all members, under a name that none of them has."""
-        name, taken = "file", {each.name for each in flat.inputs}
-        while name in taken:
-            name += "_"
-        media_type = concrete(media.media_type)
-        definition = Definition(bytes_in(media_type, [media.media_type, *media.others]))
-        said = f"Sent instead of all else of the body. {definition.schema['description']}"
-        file = Input(_WHOLE, name, False, definition.described(description=said))
-        fields = (*flat.body.fields, BodyField(argument=name, name=name, binary=True))
-        return ReadBody(replace(flat.body, fields=fields, with_files=media_type), (*flat.inputs, file))
-
-    def _is_scalar(self, members: Members, name: str) -> bool:
-        shapes = [shapes_of(raw, self._schemas.references) for raw, _ in members.schemas.get(name, ())]
-        return any(shapes) and not any(map(is_structured, shapes))
-
-    def _no_files(self, media: Media, name: str | None = None) -> None:
-        what = "its files are" if name is None else f"`{shortened(name, _LONGEST_SHOWN)}` of it is"
-        self._notes.append(
-            remark(f"JSON is sent instead of `{essence(media.media_type)}`: {what} left out", media.pointer)
-        )
+        body, lost = with_files(flat, own, form, media, self._schemas.references)
+        self._notes += lost
+        return body
 
     def _shown_only(self, members: Members) -> dict[str, list[tuple[Value, str]]]:
         """Return the members that the document's own examples have and its schema, which is open, does not declare."""

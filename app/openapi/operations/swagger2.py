@@ -6,8 +6,8 @@ author wrote it. `definitions`, `parameters` and `responses` are found like anyt
 
 from collections.abc import Mapping, Sequence
 
-from app.openapi.operations.bodies import ReadBody, read_media
-from app.openapi.operations.media import Media, best_of
+from app.openapi.operations.bodies import read_media
+from app.openapi.operations.media import Media, ReadBody, best_of
 from app.openapi.operations.objects import RequestBodyObject
 from app.openapi.operations.parts import Members, Place
 from app.openapi.schema.schemas import Schemas
