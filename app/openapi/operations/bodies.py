@@ -34,6 +34,7 @@ from app.openapi.schema.schemas import Schemas
 from app.operation.media_types import (
     BYTES,
     Kind,
+    charset_of,
     concrete,
     essence,
     is_any,
@@ -314,7 +315,7 @@ class _Reader:
             self._notes.append(
                 remark(f"`{essence(media_type)}` is sent as bytes that a caller has made", self._media.pointer)
             )
-        elif self._shapes == {"text"} and not is_bytes:
+        elif not is_bytes and (self._shapes == {"text"} or (not self._shapes and charset_of(media_type))):
             return self._whole(self._text())
         stated = [self._media.media_type, *(other for other in self._media.others if kind_of(other) == "binary")]
         return self._whole(Definition(bytes_in(media_type, stated)), binary=True)
