@@ -17,13 +17,14 @@ from app.operation.operation import (
     Json,
     Operation,
     ReportItem,
+    Slot,
     Value,
     estimated_tokens,
     size_of_output,
     size_without_schemas,
 )
 from app.operation.pointers import Unresolvable, join, shown
-from app.operation.text import LONGEST_NAME, operation_names, shortened, written_out
+from app.operation.text import LONGEST_NAME, Key, operation_names, shortened, written_out
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 _EVERY_METHOD = "*"
@@ -41,13 +42,15 @@ def convert(
     document: Json,
     *,
     slug: str,
-    assigned: Mapping[tuple[str, str], str] | None = None,
+    assigned: Mapping[Key, str] | None = None,
+    arguments: Mapping[Key, Mapping[Slot, str]] | None = None,
     limits: Limits | None = None,
 ) -> Conversion:
     """Return the operations of an OpenAPI 3 or Swagger 2.0 document; the report says why one is not among them.
 
-    `assigned` holds the names that operations already have, by method and path. Raises Invalid("invalid_document") for
-    any other document and for one that exceeds a limit.
+    `assigned` holds the names that operations already have, by method and path, and `arguments` those of their
+    arguments, by where they go. Raises Invalid("invalid_document") for any other document and for one that exceeds a
+    limit.
     """
     limits = limits or Limits()
     paths = _paths(document)
@@ -57,7 +60,7 @@ def convert(
         stated = swagger2.stated_servers(document)
     servers = server_addresses(stated, "/servers", notes)
     schemas = Schemas(document)
-    drafts, skipped = _Walk(schemas, Drafting(document, schemas, servers), limits).over(paths)
+    drafts, skipped = _Walk(schemas, Drafting(document, schemas, servers, arguments or {}), limits).over(paths)
     names = operation_names(
         {(draft.operation.method, draft.operation.path): draft.wanted_name for draft in drafts},
         slug=slug,

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, TURNING
 from app.operation.operation import Json, Value, size_of
-from app.operation.text import shortened
+from app.operation.text import deprecated, sentences, shortened
 
 _SHORTENED = "Shortened."  # in schemas that have more optional members than they show
 _LEGEND = f"Schemas that say `{_SHORTENED}` have more optional members, which may be sent as well."
@@ -70,7 +70,11 @@ class Definition:
     def described(self, **annotations: Value) -> "Definition":
         """Return the definition with annotations of its own; None leaves what there is."""
         stated = {keyword: value for keyword, value in annotations.items() if value is not None}
-        return replace(self, schema={**self.schema, **stated}) if stated else self
+        return replace(self, schema=saying_deprecated({**self.schema, **stated})) if stated else self
+
+    def opened(self, *said: str) -> "Definition":
+        """Return the definition with these sentences before its description."""
+        return self.described(description=shortened(sentences(*said, self.schema.get("description", ""))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +209,13 @@ class _Cut:
                 more[key] = self._parts.whole(key).versions[_REQUIRED]
                 pending += references_of(more[key])
         return more
+
+
+def saying_deprecated(schema: Json) -> Json:
+    """Return the schema with words for `deprecated`, which few clients show; it may be changed."""
+    if schema.get("deprecated") is True:
+        schema["description"] = deprecated(schema.get("description", ""))
+    return schema
 
 
 def undescribed(closure: Closure, note: str) -> Closure:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from app.openapi.schema import anchors, dialects, discriminators, exactness
-from app.openapi.schema.definitions import Definition
+from app.openapi.schema.definitions import Definition, saying_deprecated
 from app.openapi.schema.meaning import ALONE, CLOSING, Meaning, View, without_need_of
 from app.operation.checking import is_pattern
 from app.operation.keywords import ALTERNATIVES, IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, is_usable
@@ -169,6 +169,8 @@ class _Reading:
             result = without_need_of(gone, result)
         if closes:
             result["unevaluatedProperties"] = False
+        if "deprecated" in result:
+            saying_deprecated(result)
         unsure = not result.keys().isdisjoint(exactness.UNEVALUATED)
         return exactness.without_unsure(result, self._schemas.complete) if unsure else result
 
