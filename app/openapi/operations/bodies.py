@@ -83,7 +83,7 @@ def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> R
     if raw is None:
         return None
     try:
-        node, place = schemas.references.follow(raw, pointer)
+        node, place = schemas.references.described(raw, pointer)
         content = node.get("content") if isinstance(node, dict) else None
         parsed = parse(RequestBodyObject, node, place, notes)
         media = _chosen(content, place, schemas, notes)
