@@ -5,12 +5,15 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import orjson
+
 from app.openapi.document.reading import Limits, refused
 from app.openapi.operations import swagger2
 from app.openapi.operations.drafts import Draft, Drafting, PathItem
 from app.openapi.operations.parts import Unusable, server_addresses
 from app.openapi.schema.definitions import InputSchema, undescribed
 from app.openapi.schema.schemas import HEAVIEST, Schemas
+from app.operation import instructions
 from app.operation.keywords import is_laborious
 from app.operation.operation import (
     Conversion,
@@ -214,11 +217,11 @@ class _Finishing:
         closure = parts.within(budget - rest)
         if is_laborious(closure.schema, HEAVIEST):
             closure = undescribed(closure, _LABORIOUS)
-        notes = (*draft.notes, *closure.notes)
         output = draft.output_schema if outputs else None
         if closure.size + rest + size_of_output(output) > budget:
             output = None
         size = closure.size + rest + size_of_output(output)
+        notes = (*_alarms(draft, closure.schema), *draft.notes, *closure.notes)
         operation = replace(draft, input_schema=closure.schema, output_schema=output, notes=notes)
         reason = _reason(notes)
         return operation, ReportItem(
@@ -231,6 +234,13 @@ class _Finishing:
             bytes=size,
             estimated_tokens=estimated_tokens(size),
         )
+
+
+def _alarms(draft: Operation, schema: Json) -> Iterator[str]:
+    """Yield what an admin should read before a model does."""
+    text = orjson.dumps([draft.title, draft.description, schema]).decode().lower()
+    if any(hint in text for hint in instructions.HINTS):
+        yield from (f"its text reads like instructions to a model: {words!r}" for words in instructions.quotes(text))
 
 
 def _reason(notes: Sequence[str]) -> str | None:

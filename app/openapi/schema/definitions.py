@@ -13,6 +13,7 @@ from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SU
 from app.operation.operation import Json, Value, size_of
 from app.operation.text import deprecated, sentences, shortened
 
+_NOT_SHOWN = "Not shown: too large."
 _SHORTENED = "Shortened."  # in schemas that have more optional members than they show
 _LEGEND = f"Schemas that say `{_SHORTENED}` have more optional members, which may be sent as well."
 _MOST_NAMED = 10  # parts that are not shown in full, in a note
@@ -34,7 +35,7 @@ class Definition:
     """A converted schema, the names of the definitions that it refers to, and what had to be left out.
 
     `weight` is how many schemas are applied to one and the same value. `is_cut`: not all members are shown. `is_exact`:
-    it accepts no more than the document does.
+    it accepts no more than the document does. `lead` begins its description, and stays when words have to go.
     """
 
     schema: Json
@@ -43,6 +44,7 @@ class Definition:
     weight: int = 1
     is_cut: bool = False
     is_exact: bool = True
+    lead: str = ""
 
     @cached_property
     def size(self) -> int:
@@ -56,14 +58,15 @@ class Definition:
 
     @cached_property
     def bare(self) -> "Definition":
-        """The same without a word of prose."""
-        return replace(self, schema=_without_prose(self.schema, 0))
+        """The same without a word of prose but its lead."""
+        lead = {"description": self.lead} if self.lead else {}
+        return replace(self, schema={**lead, **_without_prose(self.schema, 0)})
 
     @cached_property
     def versions(self) -> tuple["Definition", ...]:
         """What can be shown of it beside others that are cut, from the least to everything with short descriptions."""
         required, *others = [_outlined(self.bare, levels, most) for levels, most in _OUTLINES]
-        stub = Definition(_stub_of(self.schema), is_cut=True)
+        stub = Definition(_stub_of(self.schema, self.lead), is_cut=True)
         least = required if required.size <= stub.size and not required.references else stub
         return least, required, *others, _outlined(self.terse, *_OUTLINES[-1])
 
@@ -72,9 +75,10 @@ class Definition:
         stated = {keyword: value for keyword, value in annotations.items() if value is not None}
         return replace(self, schema=saying_deprecated({**self.schema, **stated})) if stated else self
 
-    def opened(self, *said: str) -> "Definition":
-        """Return the definition with these sentences before its description."""
-        return self.described(description=shortened(sentences(*said, self.schema.get("description", ""))))
+    def opened(self, sentence: str) -> "Definition":
+        """Return the definition with that sentence before its description."""
+        description = shortened(sentences(sentence, self.schema.get("description", "")))
+        return replace(self.described(description=description), lead=sentences(sentence, self.lead))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,10 +263,10 @@ def _with_short_prose(keyword: str, value: Value, longest: int) -> Value:
     return value
 
 
-def _stub_of(schema: Json) -> Json:
+def _stub_of(schema: Json, lead: str = "") -> Json:
     """Return the least: the type, and the names without which a value would be refused."""
     kept = {keyword: schema[keyword] for keyword in _STUB if keyword in schema}
-    return {"description": "Not shown: too large.", **kept}
+    return {"description": sentences(lead, _NOT_SHOWN), **kept}
 
 
 def _outlined(definition: Definition, levels: int, most: int) -> Definition:
@@ -286,7 +290,9 @@ class _Outline:
     def of(self, schema: Json) -> Json:
         """Return the outline; it says so where it leaves out members."""
         outline: Json = self._schema(schema, self.levels, frozenset())
-        return {"description": _SHORTENED, **outline} if self.is_cut else outline
+        if not self.is_cut:
+            return outline
+        return {**outline, "description": sentences(outline.get("description", ""), _SHORTENED)}
 
     def _schema(self, schema: Value, levels: int, needed: frozenset[str]) -> Value:
         if not isinstance(schema, dict):
