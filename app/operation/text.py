@@ -83,9 +83,9 @@ def deprecated(description: str) -> str:
 def summed_up(summary: str, description: str) -> str:
     """Return the description with the summary before it, unless one says what the other does, word for word."""
     said, more = (f" {' '.join(_WORD.findall(text)).casefold()} " for text in (summary, description))
-    if said in more:
+    if said in more or not summary:
         return description
-    return summary if more in said else f"{summary}\n\n{description}"
+    return summary if more in said or not description else f"{summary}\n\n{description}"
 
 
 def as_title(identifier: str) -> str:
