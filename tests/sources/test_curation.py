@@ -232,22 +232,26 @@ async def test_a_pin_that_no_longer_fits_takes_the_tool_away_instead_of_the_pin(
 
 
 async def test_a_pin_stays_with_its_argument_when_another_one_of_that_name_joins_it(world: World, site: Site) -> None:
-    await register(world, site, overrides=[{**RENAMED, "arguments": {"tenant": {"pin": "acme"}}}])
     content = a_shop()
-    header = {**TENANT, "in": "header", "required": False}
-    path = "/menu/{tenant}"
-    content["paths"]["/menu"]["get"]["parameters"] = [header, TENANT]
-    content["paths"][path] = {"get": {"parameters": [header, {**TENANT, "in": "path"}]}}
-    for reading in (lambda: world.sources.refresh("shop", ADMIN), lambda: patch(world, url=f"{site.url}?again")):
-        site.serve(content)
-        await reading()
+    header = {**TENANT, "in": "header"}
+    content["paths"]["/menu"]["get"]["parameters"] = [header]
+    site.serve(content)
+    await world.register(site.url, slug="shop", overrides=[{**RENAMED, "arguments": {"tenant": {"pin": "acme"}}}])
+    content["paths"]["/menu"]["get"]["parameters"] = [TENANT, header]
+    content["paths"]["/drinks"] = {"get": {"parameters": [TENANT, header]}}
+    site.serve(content)
+    readings = (
+        lambda: world.sources.refresh("shop", ADMIN, force=True),
+        lambda: patch(world, base_url=f"{site.origin}/v2"),
+    )
+    for read in readings:
+        await read()
         menu = menu_of(world)
         assert menu.preset == {"tenant": "acme"}
-        assert menu.slots == {"tenant": ("query", "tenant"), "tenant__header": ("header", "tenant")}
-        assert menu.input_schema["properties"].keys() == {"tenant__header"}
-        content["paths"]["/menu"]["get"]["parameters"].reverse()
-    (new,) = [each for each in world.shown["shop"][1] if each.path == path]
-    assert new.slots == {"tenant": ("path", "tenant"), "tenant__header": ("header", "tenant")}
+        assert menu.slots == {"tenant__query": ("query", "tenant"), "tenant": ("header", "tenant")}
+        assert menu.input_schema["properties"].keys() == {"tenant__query"}
+    (new,) = [each for each in world.shown["shop"][1] if each.path == "/drinks"]
+    assert new.slots == {"tenant": ("query", "tenant"), "tenant__header": ("header", "tenant")}
 
 
 async def test_a_default_that_no_longer_fits_is_left_out_and_reported(world: World, site: Site) -> None:
