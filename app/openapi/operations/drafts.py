@@ -194,9 +194,9 @@ def _description(
 
 
 def _title(wishes: ToolWishes, head: OperationObject, item: PathItem, method: str) -> str:
-    stated = (wishes.title, head.summary, as_title(cleaned(head.operation_id or "")))
-    titles = (shortened(title, LONGEST_NAME) for title in stated if title)
-    return next((title for title in titles if title), _request_line(method, item.path))
+    stated = shortened(wishes.title or head.summary or "", LONGEST_NAME)
+    derived = stated or shortened(as_title(cleaned(head.operation_id or "")), LONGEST_NAME)
+    return derived or _request_line(method, item.path)
 
 
 def _request_line(method: str, path: str) -> str:
