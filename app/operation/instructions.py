@@ -6,56 +6,55 @@ JSON, in lower case, where a line end is an escape.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 
 _GAP = r"(?:\\[nrt]|[\s>*`#])+"
 _LONGEST_QUOTE = 100  # characters
 
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """Words, and what a text has to have in it before they are looked for."""
-
-    words: re.Pattern[str]
-    hints: tuple[str, ...]
-
-
-def _kind(*hints: str, words: str) -> _Kind:
-    return _Kind(re.compile(words.replace(" ", _GAP)), hints)
-
-
+# What a text has to have in it before words are looked for, and the words.
 _KINDS = (
-    _kind(  # to leave its own instructions
-        *("instruction", "prompt", "guideline", "directive"),
-        words=r"\b(?:ignore|disregard|forget) (?:\w+ ){0,3}?(?:previous|prior|above|earlier|preceding|all|any|your)"
-        r"(?: \w+){0,2}? (?:instructions?|prompts?|guidelines|directives)\b",
+    (  # to leave its own instructions
+        ("instruction", "prompt", "guideline", "directive"),
+        (
+            r"\b(?:ignore|disregard|forget) (?:\w+ ){0,3}?(?:previous|prior|above|earlier|preceding|all|any|your)"
+            r"(?: \w+){0,2}? (?:instructions?|prompts?|guidelines|directives)\b"
+        ),
     ),
-    _kind(  # … or to tell them
-        *("prompt", "instruction"),
-        words=r"\b(?:reveal|print|repeat|output|show|send|include|append) (?:\w+ ){0,3}?"
-        r"your (?:\w+ )?(?:system prompt|instructions)\b",
+    (  # … or to tell them
+        ("prompt", "instruction"),
+        (
+            r"\b(?:reveal|print|repeat|output|show|send|include|append) (?:\w+ ){0,3}?"
+            r"your (?:\w+ )?(?:system prompt|instructions)\b"
+        ),
     ),
-    _kind(  # marks of who speaks in a conversation
-        *("<|", "inst]", "sys>>", "important>", "</system", "</instruction"),
-        words=r"<\|(?:im_start|im_end|system|user|assistant|endoftext|begin_of_text|start_header_id)\|>|\[/?inst\]"
-        r"|<</?sys>>|</?important>|</(?:system|instructions?|system[-_]?(?:prompt|reminder|message))>",
+    (  # marks of who speaks in a conversation
+        ("<|", "inst]", "sys>>", "important>", "</system", "</instruction"),
+        (
+            r"<\|(?:im_start|im_end|system|user|assistant|endoftext|begin_of_text|start_header_id)\|>|\[/?inst\]"
+            r"|<</?sys>>|</?important>|</(?:system|instructions?|system[-_]?(?:prompt|reminder|message))>"
+        ),
     ),
-    _kind(  # to keep something from the user
-        *("tell", "mention", "reveal"),
-        words="\\b(?:do not|don['\u2019]t|never|without) (?:tell|telling|mention|mentioning|reveal|revealing) "
-        r"(?:\w+ ){0,3}?users?\b",
+    (  # to keep something from the user
+        ("tell", "mention", "reveal"),
+        (
+            "\\b(?:do not|don['\u2019]t|never|without) (?:tell|telling|mention|mentioning|reveal|revealing) "
+            r"(?:\w+ ){0,3}?users?\b"
+        ),
     ),
-    _kind(  # to do something beside this tool, or with others
-        "tool",
-        words=r"\b(?:before|after|instead of|prior to|whenever|when) (?:you )?"
-        r"(?:use|using|call|calling|invoke|invoking|run|running) (?:this|any|the|another)(?: \w+)? tools?\b",
+    (  # to do something beside this tool, or with others
+        ("tool",),
+        (
+            r"\b(?:before|after|instead of|prior to|whenever|when) (?:you )?"
+            r"(?:use|using|call|calling|invoke|invoking|run|running) (?:this|any|the|another)(?: \w+)? tools?\b"
+        ),
     ),
 )
-HINTS = tuple(dict.fromkeys(hint for kind in _KINDS for hint in kind.hints))
+HINTS = tuple(dict.fromkeys(chain.from_iterable(map(itemgetter(0), _KINDS))))
 
 
 def quotes(text: str) -> Iterator[str]:
     """Yield the words of each kind that is found in the text."""
-    for kind in _KINDS:
-        if any(hint in text for hint in kind.hints) and (found := kind.words.search(text)):
+    for hints, words in _KINDS:
+        if any(hint in text for hint in hints) and (found := re.search(words.replace(" ", _GAP), text)):
             yield found[0][:_LONGEST_QUOTE]

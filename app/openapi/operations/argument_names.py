@@ -24,32 +24,12 @@ _COMPARED = {"[]": "list", "<": "lt", ">": "gt", "!": "not", "=": "eq"} | {
     **dict.fromkeys(("!=", "<>"), "ne"),
     ">=": "gte",
 }
-_SIGNS = {
-    sign: f" {word} "
-    for word, signs in {
-        "and": "&",
-        "at": "@",
-        "backslash": "\\",
-        "brace": "{",
-        "bracket": "([",
-        "caret": "^",
-        "colon": ":",
-        "comma": ",",
-        "dollar": "$",
-        "hash": "#",
-        "or": "|",
-        "percent": "%",
-        "plus": "+",
-        "question": "?",
-        "semicolon": ";",
-        "slash": "/",
-        "space": " ",
-        "star": "*",
-        "tilde": "~",
-    }.items()
-    for sign in signs
-}
-_TABLE = str.maketrans(_SIGNS)
+_SIGNS = str.maketrans(
+    dict.fromkeys("([", " bracket ")
+    | {" ": " space ", "#": " hash ", "$": " dollar ", "%": " percent ", "&": " and ", "*": " star ", "+": " plus "}
+    | {",": " comma ", "/": " slash ", ":": " colon ", ";": " semicolon ", "?": " question ", "@": " at "}
+    | {"\\": " backslash ", "^": " caret ", "{": " brace ", "|": " or ", "~": " tilde "}
+)
 _PLACES = {
     "body": "in the body",
     "cookie": "as a cookie",
@@ -84,7 +64,7 @@ def argument_names(slots: Sequence[Slot], kept: Mapping[Slot, str]) -> list[str]
     for number in changed:
         location, name = slots[number]
         if not ARGUMENT.fullmatch(name) and (counts[wanted[number]] > 1 or wanted[number] in taken):
-            wanted[number] = _legible(name.translate(_TABLE))
+            wanted[number] = _legible(name.translate(_SIGNS))
         given[number] = _untaken(wanted[number], (location, name), taken)
         taken.add(given[number])
     return [given[number] for number in range(len(slots))]
@@ -113,7 +93,7 @@ def _legible(name: str) -> str:
         return name
     text = _COMPARISONS.sub(lambda found: f" {_COMPARED[found[0]]} ", anyascii(name))
     legible = _NOT_IN_ARGUMENTS.sub("_", text).strip("_")[:LONGEST_ARGUMENT]
-    if legible or not (signs := name.translate(_TABLE)) or signs == name:
+    if legible or not (signs := name.translate(_SIGNS)) or signs == name:
         return legible or "argument"
     return _legible(signs)
 

@@ -10,9 +10,8 @@ from app.openapi.operations import swagger2
 from app.openapi.operations.headers import RESERVED, RESERVED_FAMILIES
 from app.openapi.operations.objects import ParameterObject
 from app.openapi.operations.parts import Input, Place, Unusable, parse
-from app.openapi.schema.definitions import Definition
+from app.openapi.schema.definitions import Definition, naming_values
 from app.openapi.schema.schemas import Schemas
-from app.openapi.schema.value_names import with_names
 from app.operation.media_types import by_preference, is_media_type, kind_of
 from app.operation.operation import Location, Parameter, Style, Value, split_template
 from app.operation.pointers import Unresolvable, join, remark
@@ -180,7 +179,7 @@ class Parameters:
         )
         shown = _annotated(definition, parsed, place, notes)
         if isinstance(raw_schema, dict) and "enum" in raw_schema:
-            shown = replace(shown, schema=with_names(shown.schema, raw_schema))
+            shown = replace(shown, schema=naming_values(shown.schema, raw_schema))
         return _Known(parameter, _not_empty(shown) if location == "path" else shown, tuple(notes))
 
 

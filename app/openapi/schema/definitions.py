@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from app.openapi.schema.value_names import with_names
 from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, TURNING
 from app.operation.operation import Json, Value, size_of
 from app.operation.text import deprecated, sentences, shortened
@@ -220,6 +221,11 @@ def saying_deprecated(schema: Json) -> Json:
     if schema.get("deprecated") is True:
         schema["description"] = deprecated(schema.get("description", ""))
     return schema
+
+
+def naming_values(schema: Json, raw: Json) -> Json:
+    """Return the schema, converted from `raw`, with what extensions of that call the values of its `enum`."""
+    return with_names(schema, raw) if any(keyword.startswith("x-") for keyword in raw) else schema
 
 
 def undescribed(closure: Closure, note: str) -> Closure:

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from app.openapi.schema import anchors, dialects, discriminators, exactness
-from app.openapi.schema.definitions import Definition, saying_deprecated
+from app.openapi.schema.definitions import Definition, naming_values, saying_deprecated
 from app.openapi.schema.meaning import ALONE, CLOSING, Meaning, View, without_need_of
-from app.openapi.schema.value_names import with_names
 from app.operation.checking import is_pattern
 from app.operation.keywords import ALTERNATIVES, IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, is_usable
 from app.operation.operation import Json, Value
@@ -182,7 +181,7 @@ class _Reading:
             self.is_exact = self.is_exact and all(
                 modern.get(each) == raw.get(each) for each in ("const", "enum", "type")
             )
-            modern = with_names(modern, raw)
+            modern = naming_values(modern, raw)
         if "discriminator" in modern:
             self.is_exact = False
             modern = discriminators.told(modern, at.pointer, at.view, self._schemas.meaning)

@@ -22,10 +22,9 @@ _SIGNS = re.compile(r"[\W_]+")
 def with_names(schema: Json, raw: Json) -> Json:
     """Return the converted schema, whose `enum` is stated in `raw`, with the names of its values in its description."""
     values = raw.get("enum")
-    extensions = [key for key in raw if key.startswith("x-")]
-    if not extensions or not isinstance(values, list):
+    if not isinstance(values, list):
         return schema
-    said = {_plain(key.removeprefix("x-")): raw[key] for key in extensions}
+    said = {_plain(key.removeprefix("x-")): stated for key, stated in raw.items() if key.startswith("x-")}
     names: dict[str, str] = {}
     descriptions: dict[str, str] = {}
     for found, keywords in ((names, _NAMES), (descriptions, _DESCRIPTIONS)):
