@@ -119,6 +119,7 @@ def test_names_of_numbered_values_are_told_wherever_they_stand(named: Json) -> N
     told = "Values: 0 = Active; 1 = Suspended."
     assert argument({"schema": status})["description"] == told
     assert argument({"description": "Filter", "schema": status})["description"] == f"Filter. {told}"
+    assert argument({"schema": {"type": "integer", "enum": [0, 1]}, **named})["description"] == told
     assert argument({"schema": {"type": "array", "items": status}})["items"]["description"] == told
     referred = {"$ref": "#/components/schemas/Status"}
     operation, item = only(a_document({"/a": a_post({"properties": {"s": referred}})}, schemas={"Status": status}))

@@ -179,7 +179,7 @@ class Parameters:
         )
         shown = _annotated(definition, parsed, place, notes)
         if isinstance(raw_schema, dict) and "enum" in raw_schema:
-            shown = replace(shown, schema=naming_values(shown.schema, raw_schema))
+            shown = replace(shown, schema=naming_values(shown.schema, {**place.raw, **raw_schema}))
         return _Known(parameter, _not_empty(shown) if location == "path" else shown, tuple(notes))
 
 
