@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from app.operation.operation import Json, Value
-from app.operation.text import sentences, shortened
+from app.operation.text import LONGEST_DESCRIPTION, sentences, shortened
 
 _NAMES = frozenset({"enumkeys", "enumlabels", "enumnames", "enumtitles", "enumvarnames"})
 _DESCRIPTIONS = frozenset({"enumcomments", "enumdesc", "enumdescription", "enumdescriptions"})
@@ -28,7 +28,7 @@ def with_names(schema: Json, raw: Json) -> Json:
     names: dict[str, str] = {}
     descriptions: dict[str, str] = {}
     for found, keywords in ((names, _NAMES), (descriptions, _DESCRIPTIONS)):
-        for keyword in keywords & said.keys():
+        for keyword in sorted(keywords & said.keys()):
             found.update(_by_value(said[keyword], values, names))
     for value, name, description in _of_autorest(said.get(_OF_AUTOREST)):
         names.setdefault(value, name)
@@ -40,12 +40,11 @@ def with_names(schema: Json, raw: Json) -> Json:
 def _told(
     schema: Json, values: list[Value], names: dict[str, str], descriptions: dict[str, str], description: str
 ) -> Json:
-    told = dict.fromkeys(_words(_text(each), names, descriptions) for each in values)
-    new = [words for words in told if words and words.partition(" = ")[2] not in description]
-    if not new:
+    told = dict.fromkeys(words for each in values if (words := _words(_text(each), names, descriptions)))
+    if all(words.partition(" = ")[2] in description for words in told):
         return schema
-    words = shortened(f"Values: {'; '.join(new)}.", _MOST)
-    return {**schema, "description": sentences(shortened(description), words)}
+    words = shortened(f"Values: {'; '.join(told)}.", _MOST)
+    return {**schema, "description": sentences(shortened(description, LONGEST_DESCRIPTION - len(words) - 2), words)}
 
 
 def _words(value: str, names: dict[str, str], descriptions: dict[str, str]) -> str:
