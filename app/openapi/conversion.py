@@ -238,9 +238,10 @@ class _Finishing:
 
 def _alarms(draft: Operation, schema: Json) -> Iterator[str]:
     """Yield what an admin should read before a model does."""
-    text = orjson.dumps([draft.title, draft.description, schema]).decode().lower()
+    text = orjson.dumps([draft.title, draft.description, schema]).lower()
     if any(hint in text for hint in instructions.HINTS):
-        yield from (f"its text reads like instructions to a model: {words!r}" for words in instructions.quotes(text))
+        found = instructions.quotes(text.decode())
+        yield from (f"its text reads like instructions to a model: {words!r}" for words in found)
 
 
 def _reason(notes: Sequence[str]) -> str | None:

@@ -50,7 +50,7 @@ _KINDS = (
         ),
     ),
 )
-HINTS = tuple(dict.fromkeys(chain.from_iterable(map(itemgetter(0), _KINDS))))
+HINTS = tuple(map(str.encode, dict.fromkeys(chain.from_iterable(map(itemgetter(0), _KINDS)))))  # of any kind
 
 
 def quotes(text: str) -> Iterator[str]:

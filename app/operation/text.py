@@ -66,7 +66,7 @@ def _without_payload(text: str) -> str:
     """A space in the place of a comment, so that what is around it makes no new one."""
     if "<!--" in text or "]:" in text:
         text = _COMMENTS.sub(" ", text)
-    return _DATA_URI.sub("…", text) if "data:" in text.lower() else text
+    return _DATA_URI.sub("…", text) if ":" in text and "data:" in text.lower() else text
 
 
 def sentences(*parts: str) -> str:
@@ -82,10 +82,19 @@ def deprecated(description: str) -> str:
 
 def summed_up(summary: str, description: str) -> str:
     """Return the description with the summary before it, unless one says what the other does, word for word."""
-    said, more = (f" {' '.join(_WORD.findall(text)).casefold()} " for text in (summary, description))
-    if said in more or not summary:
+    if not summary or not description:
+        return summary or description
+    if _has_words(description, summary):
         return description
-    return summary if more in said or not description else f"{summary}\n\n{description}"
+    return summary if _has_words(summary, description) else f"{summary}\n\n{description}"
+
+
+def _has_words(text: str, phrase: str) -> bool:
+    text, phrase = text.casefold(), phrase.casefold()
+    if not all(word[0] in text for word in _WORD.finditer(phrase)):
+        return False
+    said, sought = (f" {' '.join(_WORD.findall(each))} " for each in (text, phrase))
+    return sought in said
 
 
 def as_title(identifier: str) -> str:

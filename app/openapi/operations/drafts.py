@@ -208,7 +208,7 @@ def _named(read: list[tuple[Parameter, Input]], body: ReadBody | None, kept: Map
     slots = [(each.location, each.name) for each in inputs]
     names = [name for _, name in slots]
     plain = len(set(names)) == len(names) and all(map(ARGUMENT.fullmatch, names))
-    if not plain or any(kept.get(slot, slot[1]) != slot[1] for slot in slots):
+    if not plain or (kept and any(kept.get(slot, slot[1]) != slot[1] for slot in slots)):
         names = argument_names(slots, kept)
         ways = ways_of_sending(slots, names, whole=body is not None and body.body.argument is not None)
         inputs = [_saying(way, each) for way, each in zip(ways, inputs, strict=True)]
