@@ -16,6 +16,7 @@ Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDeli
 Json = dict[str, Any]
 Value = Any  # one JSON value of any type
 Status = Literal["ready", "degraded", "skipped"]
+Slot = tuple[str, str]  # where a value goes: a location or `body`, and the name that the document has for it there
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})  # RFC 9110 section 9.2.1; OAS 3.2 `query`
 _REPEATABLE_METHODS = frozenset({"PUT", "DELETE"})  # idempotent, but not safe: section 9.2.2
@@ -131,6 +132,16 @@ class Operation:
     def listed_schema(self) -> Json:
         """The input schema as lists show it."""
         return self.input_schema if self.portable_schema is None else self.portable_schema
+
+    @property
+    def slots(self) -> dict[str, Slot]:
+        """Where each argument goes; one that holds the body whole has the name `body` there."""
+        slots: dict[str, Slot] = {each.argument: (each.location, each.name) for each in self.parameters}
+        if self.body is not None and self.body.argument is not None:
+            slots[self.body.argument] = ("body", "body")
+        elif self.body is not None:
+            slots.update({each.argument: ("body", each.name) for each in self.body.fields})
+        return slots
 
     @property
     def hints(self) -> Hints:

@@ -88,14 +88,17 @@ async def read_inventory(
     *,
     uploaded: bytes | None = None,
     known: Fingerprint | None = None,
+    before: Sequence[Operation] = (),
     party: str,
 ) -> Inventory:
-    """Read the source's document for a `party`. `names` are kept; `request` is what the admin sent, for a refusal.
+    """Read the source's document for a `party`. `request` is what the admin sent, for a refusal.
+
+    `names` are kept, and those of the arguments of the operations `before`: overrides are bound to them.
 
     Raises what `Documents.read` raises, and Invalid (`base_url_refused`).
     """
     kept = {**reserved_names(source.stated_overrides), **names}
-    found = await documents.read(source.url or None, source.slug, kept, uploaded, known, party=party)
+    found = await documents.read(source.url or None, source.slug, kept, uploaded, known, before=before, party=party)
     return await asyncio.to_thread(_placed, found, source, request)
 
 

@@ -77,6 +77,25 @@ def test_few_tools_are_shortened_and_none_is_too_large() -> None:
     assert max(sum(item.bytes for item in conversion_of(each).report) for each in DOCUMENTS) <= Limits().list_bytes
 
 
+def test_real_tools_say_what_they_are_and_none_reads_like_instructions_to_a_model() -> None:
+    operations = [operation for document in DOCUMENTS for operation in conversion_of(document).operations]
+    assert [operation.name for operation in operations if not operation.title] == []
+    assert [note for operation in operations for note in operation.notes if "reads like instructions" in note] == []
+    said = [
+        re.search("deprecat", operation.description, re.IGNORECASE) for operation in operations if operation.deprecated
+    ]
+    assert len(said) > 100
+    assert all(said)
+
+
+def test_arguments_of_real_tools_can_be_told_apart() -> None:
+    for operation in (operation for document in DOCUMENTS for operation in conversion_of(document).operations):
+        properties = operation.input_schema["properties"]
+        for argument, (_, name) in operation.slots.items():
+            if argument not in {name, "body"}:
+                assert properties[argument]["description"].find("Sent as ") >= 0, (operation.name, argument)
+
+
 def findings_about(document: RealDocument, folder: Path) -> list[dict[str, Any]]:
     tools, result = folder / "tools.json", folder / "result.json"
     forms = [in_profile(each, "portable", Limits().tool_bytes) for each in conversion_of(document).operations]

@@ -251,6 +251,29 @@ async def test_a_pin_that_no_longer_fits_takes_the_tool_away_instead_of_the_pin(
     assert menu_of(world).preset == {"tenant_id": "acme"}
 
 
+async def test_a_pin_stays_with_its_argument_when_another_one_of_that_name_joins_it(world: World, site: Site) -> None:
+    content = a_shop()
+    header = {**TENANT, "in": "header"}
+    content["paths"]["/menu"]["get"]["parameters"] = [header]
+    site.serve(content)
+    await world.register(site.url, slug="shop", overrides=[{**RENAMED, "arguments": {"tenant": {"pin": "acme"}}}])
+    content["paths"]["/menu"]["get"]["parameters"] = [TENANT, header]
+    content["paths"]["/drinks"] = {"get": {"parameters": [TENANT, header]}}
+    site.serve(content)
+    readings = (
+        lambda: world.sources.refresh("shop", ADMIN, force=True),
+        lambda: patch(world, base_url=f"{site.origin}/v2"),
+    )
+    for read in readings:
+        await read()
+        menu = menu_of(world)
+        assert menu.preset == {"tenant": "acme"}
+        assert menu.slots == {"tenant__query": ("query", "tenant"), "tenant": ("header", "tenant")}
+        assert menu.input_schema["properties"].keys() == {"tenant__query"}
+    (new,) = [each for each in world.shown["shop"][1] if each.path == "/drinks"]
+    assert new.slots == {"tenant": ("query", "tenant"), "tenant__header": ("header", "tenant")}
+
+
 async def test_a_default_that_no_longer_fits_is_left_out_and_reported(world: World, site: Site) -> None:
     await register(world, site, overrides=[{**RENAMED, "arguments": {"limit": {"default": 40}}}])
     content = a_shop()

@@ -10,7 +10,7 @@ from app.openapi.operations import swagger2
 from app.openapi.operations.headers import RESERVED, RESERVED_FAMILIES
 from app.openapi.operations.objects import ParameterObject
 from app.openapi.operations.parts import Input, Place, Unusable, parse
-from app.openapi.schema.definitions import Definition
+from app.openapi.schema.definitions import Definition, naming_values
 from app.openapi.schema.schemas import Schemas
 from app.operation.media_types import by_preference, is_media_type, kind_of
 from app.operation.operation import Location, Parameter, Style, Value, split_template
@@ -85,7 +85,7 @@ class Parameters:
 
     def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas
-        self._known: dict[str, _Known] = {}
+        self._known: dict[tuple[str, str], _Known] = {}  # by place and description
 
     def read(self, places: Iterable[Place], path: str, notes: list[str]) -> list[tuple[Parameter, Input]]:
         """Return these parameters and one for each name in the path. The `argument` of each is still its name.
@@ -122,7 +122,7 @@ class Parameters:
             for number, raw in enumerate(raw_list if isinstance(raw_list, list) else ()):
                 where = join(pointer, number)
                 try:
-                    node, place = self._schemas.references.follow(raw, where)
+                    node, place = self._schemas.references.described(raw, where)
                 except Unresolvable as error:
                     notes.append(remark(f"a parameter was left out: {error}", where))
                     continue
@@ -139,13 +139,14 @@ class Parameters:
         return list(places.values())
 
     def _read(self, place: Place) -> _Known:
-        if place.pointer not in self._known:
+        key = place.pointer, str(place.raw.get("description"))
+        if key not in self._known:
             notes: list[str] = []
             try:
-                self._known[place.pointer] = self._converted(place, notes)
+                self._known[key] = self._converted(place, notes)
             except Unusable as error:
-                self._known[place.pointer] = _Known(None, Definition({}), tuple(notes), str(error))
-        return self._known[place.pointer]
+                self._known[key] = _Known(None, Definition({}), tuple(notes), str(error))
+        return self._known[key]
 
     def _converted(self, stated: Place, notes: list[str]) -> _Known:
         place = stated
@@ -177,6 +178,8 @@ class Parameters:
             content_type=content_type,
         )
         shown = _annotated(definition, parsed, place, notes)
+        if isinstance(raw_schema, dict) and "enum" in raw_schema:
+            shown = replace(shown, schema=naming_values(shown.schema, {**place.raw, **raw_schema}))
         return _Known(parameter, _not_empty(shown) if location == "path" else shown, tuple(notes))
 
 
