@@ -17,6 +17,8 @@ from app.openapi.operations.parts import (
     parse,
     server_addresses,
 )
+from app.openapi.operations.path_parameters import Placed
+from app.openapi.operations.templates import Unreadable, read_template
 from app.openapi.schema.definitions import Definition
 from app.openapi.schema.schemas import Schemas
 from app.operation.checking import UnusableSchema, validator_of
@@ -55,8 +57,9 @@ class PathItem:
 
 @dataclass(slots=True)
 class _Arguments:
-    """The operation's inputs under the names that a caller gives them."""
+    """The operation's inputs under the names that a caller gives them, and its path with their names in it."""
 
+    path: str
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
     inputs: dict[str, Input] = field(default_factory=dict)
@@ -84,9 +87,6 @@ class Drafting:
             raise Unusable("it is not an Operation Object", place)
         if node is not raw:
             notes.append(remark("an operation that is a `$ref`, which OpenAPI does not allow, was followed", pointer))
-        literals, _ = split_template(item.path)
-        if any(segment in {".", ".."} for segment in "{}".join(literals).split("/")):
-            raise Unusable("its path has dot segments", item.pointer)
         if written_out(item.path) != item.path:
             raise Unusable("its path has invisible characters or line breaks", item.pointer)
         head = parse(OperationObject, _head(node), place, notes)
@@ -116,6 +116,7 @@ class Drafting:
             hidden=wishes.hidden,
             stated_hints=wishes.hints,
             preset=preset,
+            template=None if split_template(arguments.path) == split_template(item.path) else arguments.path,
         )
         schemas = {name: each.schema for name, each in arguments.inputs.items()}
         return Draft(operation, wishes.name or head.operation_id, schemas, place)
@@ -127,8 +128,12 @@ class Drafting:
         ]
         places = self._parameters.merged(lists, notes)
         of_body = [each for each in places if str(each.raw.get("in")) in _OF_BODY]
-        read = self._parameters.read([each for each in places if each not in of_body], item.path, notes)
-        return _named(read, self._body(node, place, of_body, notes))
+        try:
+            template = read_template(item.path, [each.raw["name"] for each in places if each.raw.get("in") == "path"])
+        except Unreadable as error:
+            raise Unusable(str(error), item.pointer) from None
+        read = self._parameters.read([each for each in places if each not in of_body], template, notes)
+        return _named(template.path, read, self._body(node, place, of_body, notes))
 
     def _credentials(self, node: Json, place: str, arguments: _Arguments) -> list[str]:
         requirements = node.get("security", self._document.get("security"))
@@ -177,11 +182,12 @@ def _description(
     return next((text for text in texts if text), f"{method} {shortened(item.path, LONGEST_NAME)}")
 
 
-def _named(read: list[tuple[Parameter, Input]], body: ReadBody | None) -> _Arguments:
+def _named(path: str, read: list[Placed], body: ReadBody | None) -> _Arguments:
     inputs = [each for _, each in read] + list(body.inputs if body is not None else ())
     names = argument_names([(each.location, each.name) for each in inputs])
     parameters = tuple(replace(parameter, argument=name) for (parameter, _), name in zip(read, names, strict=False))
     return _Arguments(
+        path,
         parameters,
         None if body is None else _with_arguments(body.body, names[len(read) :]),
         dict(zip(names, inputs, strict=True)),

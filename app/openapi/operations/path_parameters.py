@@ -1,0 +1,119 @@
+"""Which parameters stand for the names in a path, and how their values are written there."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from urllib.parse import unquote_plus
+
+from app.openapi.operations.parts import Input, Unusable
+from app.openapi.operations.templates import Template, Variable, may_have_slashes
+from app.openapi.schema.definitions import Definition
+from app.operation.operation import Parameter, split_template
+from app.operation.pointers import remark
+
+Placed = tuple[Parameter, Input]
+_LISTS = {"array", "object"}
+
+
+class PathParameters:
+    """Puts the parameters of one operation where its path wants them."""
+
+    def __init__(self, template: Template, declared: Collection[str]) -> None:
+        self._template = template
+        self._by_name = {variable.declared_as or name: variable for name, variable in template.variables.items()}
+        self._taken = self._by_name.keys() & set(declared)  # names that a parameter stands for
+        pairs = [pair.partition("=") for pair in template.path.partition("?")[2].split("&")]
+        self._in_query = {unquote_plus(name): split_template(value)[1] for name, _, value in pairs}
+
+    def placed(
+        self, parameter: Parameter, definition: Definition, pointer: str, notes: list[str], *, required: bool
+    ) -> Placed:
+        """Return the parameter as the path has it. `required`: the document says so. Raises Unusable."""
+        name, query = parameter.name, self._template.query
+        if parameter.location == "query" and self._in_query.get(name):
+            return self._of_own_query(parameter, definition, pointer, notes)
+        if parameter.location != "path":
+            return _input(parameter, definition)
+        if name not in self._by_name and name in query:
+            notes.append(remark(f"taken for {{?{name}}}, which is in the query", pointer))
+            moved = replace(parameter, location="query", required=required, style="form", explode=True)
+            return _input(moved, definition)
+        variable = self._by_name.get(name) or self._of_another_case(name, pointer, notes)
+        return _shaped(parameter, definition, variable, pointer, notes, required=required)
+
+    def undeclared(self, found: Collection[Placed], notes: list[str]) -> Iterator[Placed]:
+        """Yield an argument for each name that no parameter stands for."""
+        declared = {(parameter.location, parameter.name) for parameter, _ in found}
+        for name, variable in self._template.variables.items():
+            if ("path", name) not in declared:
+                kind = {"string": "text"}.get(variable.schema["type"], variable.schema["type"])
+                notes.append(f"the path has {{{name}}}, which no parameter declares: taken as {kind}")
+                if variable.spans:
+                    notes.append(_slashes(name))
+                definition = Definition({**variable.schema, "description": f"Part of the path: {{{name}}}"})
+                required = not variable.optional
+                yield _input(Parameter(name, name, "path", required, variable.style or "simple", False), definition)
+        for name in self._template.query:
+            if ("query", name) not in declared:
+                notes.append(f"the path has {{?{name}}}, which no parameter declares: taken as text")
+                yield _input(Parameter(name, name, "query", False, "form", True), Definition({"type": "string"}))
+
+    def _of_own_query(self, parameter: Parameter, definition: Definition, pointer: str, notes: list[str]) -> Placed:
+        if self._in_query[parameter.name] != (parameter.name,) or parameter.name in self._taken:
+            raise Unusable("the path has that name in its own query", pointer)
+        notes.append(remark(f"taken for {{{parameter.name}}} in the path's own query", pointer))
+        self._taken.add(parameter.name)
+        in_path = Parameter(parameter.argument, parameter.name, "path", required=True, style="simple", explode=False)
+        return _input(in_path, not_empty(definition))
+
+    def _of_another_case(self, name: str, pointer: str, notes: list[str]) -> Variable:
+        for meant, variable in self._by_name.items():
+            if meant.lower() == name.lower() and meant not in self._taken:
+                notes.append(remark(f"taken for {{{meant}}}, whose case differs", pointer))
+                self._taken.add(meant)
+                return variable
+        raise Unusable(f"the path has no {{{name[:60]}}}", pointer)
+
+
+def not_empty(definition: Definition) -> Definition:
+    """Return the definition without an empty text, which would make it a different path."""
+    if "string" not in _types(definition) or "enum" in definition.schema:
+        return definition
+    return definition.described(minLength=max(definition.schema.get("minLength", 0), 1))
+
+
+def _shaped(
+    parameter: Parameter, definition: Definition, variable: Variable, pointer: str, notes: list[str], *, required: bool
+) -> Placed:
+    """Return the parameter as the template writes it."""
+    name, types = variable.name, _types(definition)
+    is_list = not _LISTS.isdisjoint(types) and "string" not in types
+    if is_list and variable.is_list:
+        definition, is_list = Definition({"type": "string", "minLength": 1, **_words(definition)}), False
+    elif is_list and variable.several:
+        parameter = replace(parameter, explode=True)
+    pattern = definition.schema.get("pattern")
+    spans = variable.spans or (isinstance(pattern, str) and may_have_slashes(pattern))
+    if spans and ("string" in types or variable.is_list):
+        notes.append(remark(_slashes(name), pointer))
+    style = variable.style or parameter.style
+    optional = variable.optional and not required
+    changed = replace(parameter, argument=name, name=name, style=style, required=not optional)
+    return _input(changed, definition)
+
+
+def _slashes(name: str) -> str:
+    return f"slashes in {{{name}}} are sent as %2F, unless an override of the argument says `allow_slashes`"
+
+
+def _words(definition: Definition) -> dict[str, str]:
+    said = definition.schema.get("description", "")
+    return {"description": f"{said} Several values with slashes between them, in one text.".strip()}
+
+
+def _types(definition: Definition) -> set[str]:
+    types = definition.schema.get("type", "string")
+    return {types} if isinstance(types, str) else set(types)
+
+
+def _input(parameter: Parameter, definition: Definition) -> Placed:
+    return parameter, Input(parameter.location, parameter.name, parameter.required, definition)

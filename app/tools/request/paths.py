@@ -1,0 +1,58 @@
+"""Values in the path. None leads anywhere but below what the template says, however often a server decodes it."""
+
+import re
+import unicodedata
+from functools import partial
+from urllib.parse import unquote
+
+from app.operation.operation import Parameter, Value
+from app.tools.request.styles import Room, Unencodable, words_of
+
+_NO_SEGMENT = {"", ".", ".."}
+_SLASHES = re.compile(r"[/\\]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_MOST_DECODINGS = 5
+_EMPTY = "must not be empty, `.` or `..`: it would change the path"
+_DOTS = "must not have `.` or `..` between slashes, in any spelling: it would change the path"
+_SEGMENTS = "must not begin or end with a slash, or have two of them together: it would change the path"
+_SPELLINGS = "must not have backslashes, encoded slashes or control characters: they could change the path"
+
+
+def path_text(parameter: Parameter, value: Value, room: Room) -> str:
+    """Return the text for the path: styles simple and label. What divides its items is not counted here."""
+    is_label = parameter.style == "label"
+    encode = partial(room.encoded, safe="/" if parameter.allow_slashes else "")
+    between = "." if is_label and parameter.explode else ","
+    return ("." if is_label else "") + between.join(words_of(value, encode, explode=parameter.explode))
+
+
+def require_below(text: str, *, allow_slashes: bool) -> None:
+    """Raise Unencodable for what a server could take for another path: as written, or decoded again."""
+    if text in _NO_SEGMENT:
+        raise Unencodable(_EMPTY)
+    if text.isalnum():
+        return
+    decoded = _decoded(text)
+    if any(map(_is_dots, _SLASHES.split(decoded))):
+        raise Unencodable(_DOTS)
+    if not allow_slashes:
+        return
+    if "" in text.split("/"):
+        raise Unencodable(_SEGMENTS)
+    if "\\" in decoded or decoded.count("/") != text.count("/") or _CONTROL.search(decoded):
+        raise Unencodable(_SPELLINGS)
+
+
+def _decoded(text: str) -> str:
+    """Return the text as it is for a server that decodes it several times and takes look-alikes for what they mean."""
+    for _ in range(_MOST_DECODINGS):
+        plain = unquote(text)
+        if plain == text:
+            break
+        text = plain
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
+def _is_dots(segment: str) -> bool:
+    """Whether servers take it for `.` or `..`: some ignore spaces around it, what follows a `;` or a NUL, or both."""
+    return re.split("[;\0]", segment, maxsplit=1)[0].strip() in {".", ".."}
