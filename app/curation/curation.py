@@ -15,7 +15,9 @@ from app.errors import Invalid, NotFound, Violation
 from app.operation.operation import Operation, ReportItem, Status, estimated_tokens, size_of_tool
 from app.operation.text import LONGEST_TOOL_NAME, Key, longest_operation_name
 
-_BY_DOCUMENT = "Hidden by the document. An override with `hidden: false` shows it."
+_BY_DOCUMENT = (
+    "Hidden by the document (`x-internal`, `x-mcp-hidden` or the like). An override with `hidden: false` shows it."
+)
 _BY_OVERRIDE = "Hidden by its override."
 _GONE = "The document has no such operation now. The override is kept for when it comes back."
 

@@ -17,8 +17,8 @@ from app.openapi.operations.parts import (
     parse,
     server_addresses,
 )
-from app.openapi.operations.path_parameters import Placed
-from app.openapi.operations.templates import Unreadable, read_template
+from app.openapi.operations.path_parameters import Placed, template_of
+from app.openapi.operations.templates import Unreadable
 from app.openapi.schema.definitions import Definition
 from app.openapi.schema.schemas import Schemas
 from app.operation.checking import UnusableSchema, validator_of
@@ -113,7 +113,7 @@ class Drafting:
             server=servers[0] if servers else None,
             servers=servers,
             notes=tuple(notes),
-            hidden=wishes.hidden,
+            hidden=wishes.hidden or extensions.hides(item.raw),
             stated_hints=wishes.hints,
             preset=preset,
             template=None if split_template(arguments.path) == split_template(item.path) else arguments.path,
@@ -129,7 +129,7 @@ class Drafting:
         places = self._parameters.merged(lists, notes)
         of_body = [each for each in places if str(each.raw.get("in")) in _OF_BODY]
         try:
-            template = read_template(item.path, [each.raw["name"] for each in places if each.raw.get("in") == "path"])
+            template = template_of(item.path, [each.raw["name"] for each in places if each.raw.get("in") == "path"])
         except Unreadable as error:
             raise Unusable(str(error), item.pointer) from None
         read = self._parameters.read([each for each in places if each not in of_body], template, notes)

@@ -1,7 +1,7 @@
 """Parameter Objects (OAS 3.1.1 section 4.8.12) of a path and its operation: what is said, and where it goes."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -76,9 +76,8 @@ class Parameters:
     def merged(self, lists: Iterable[tuple[Value, str]], notes: list[str]) -> list[Place]:
         """Return the parameters of the lists; later ones replace earlier ones."""
         places: dict[tuple[str, str], Place] = {}
-        for raw_list, pointer in lists:
-            for number, raw in enumerate(raw_list if isinstance(raw_list, list) else ()):
-                where = join(pointer, number)
+        for stated, pointer in lists:
+            for raw, where in _listed(stated, pointer, notes):
                 try:
                     node, place = self._schemas.references.follow(raw, where)
                 except Unresolvable as error:
@@ -136,6 +135,22 @@ class Parameters:
         )
         shown = _annotated(definition, parsed, place, notes)
         return _Known(parameter, not_empty(shown) if location == "path" else shown, tuple(notes))
+
+
+def _listed(stated: Value, pointer: str, notes: list[str]) -> Iterator[tuple[Value, str]]:
+    """Yield parameters and where they are, also of an object in place of the list, as some serializers write it."""
+    if isinstance(stated, list):
+        yield from ((raw, join(pointer, number)) for number, raw in enumerate(stated))
+    elif isinstance(stated, dict):
+        notes.append(remark("`parameters` is an object and was taken as the list of its members", pointer))
+        if "in" in stated or "$ref" in stated:
+            yield stated, pointer
+            return
+        for key, raw in stated.items():
+            is_named = not isinstance(raw, dict) or not raw.keys().isdisjoint(("name", "$ref")) or key.isdigit()
+            yield raw if is_named else {"name": key, **raw}, join(pointer, key)
+    elif stated is not None:
+        notes.append(remark("`parameters` is no list and was left out", pointer))
 
 
 def _value_of(place: Place, notes: list[str]) -> tuple[str | None, Value, str]:

@@ -1,17 +1,26 @@
 """Which parameters stand for the names in a path, and how their values are written there."""
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from urllib.parse import unquote_plus
 
 from app.openapi.operations.parts import Input, Unusable
-from app.openapi.operations.templates import Template, Variable, may_have_slashes
+from app.openapi.operations.templates import Template, Variable, may_have_slashes, read_template
 from app.openapi.schema.definitions import Definition
 from app.operation.operation import Parameter, split_template
 from app.operation.pointers import remark
 
 Placed = tuple[Parameter, Input]
+_PLAIN = re.compile(r"(?:[\w./%@!$&'+,;=~-]|\{\w(?:[\w.-]*\w)?\})*", re.ASCII)  # in OpenAPI's notation
 _LISTS = {"array", "object"}
+
+
+def template_of(path: str, declared: Collection[str]) -> Template:
+    """Return what the path means; `declared` are the names of its parameters. Raises Unreadable."""
+    if _PLAIN.fullmatch(path) and "/." not in path:  # as most are
+        return Template(path, {name: Variable(name) for name in split_template(path)[1]}, ())
+    return read_template(path, declared)
 
 
 class PathParameters:
@@ -45,11 +54,12 @@ class PathParameters:
         declared = {(parameter.location, parameter.name) for parameter, _ in found}
         for name, variable in self._template.variables.items():
             if ("path", name) not in declared:
-                kind = {"string": "text"}.get(variable.schema["type"], variable.schema["type"])
+                schema = variable.schema or {"type": "string"}
+                kind = "text" if schema["type"] == "string" else schema["type"]
                 notes.append(f"the path has {{{name}}}, which no parameter declares: taken as {kind}")
                 if variable.spans:
                     notes.append(_slashes(name))
-                definition = Definition({**variable.schema, "description": f"Part of the path: {{{name}}}"})
+                definition = not_empty(Definition({**schema, "description": f"Part of the path: {{{name}}}"}))
                 required = not variable.optional
                 yield _input(Parameter(name, name, "path", required, variable.style or "simple", False), definition)
         for name in self._template.query:

@@ -12,7 +12,7 @@ Real documents have others: the operators of RFC 6570, and whatever the framewor
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from app.operation.checking import is_pattern
 from app.operation.operation import Json, Style
@@ -20,15 +20,14 @@ from app.operation.operation import Json, Style
 _INTEGER: Json = {"type": "integer"}
 _BOOLEAN: Json = {"type": "boolean"}
 _NUMBER: Json = {"type": "number"}
-_TEXT: Json = {"type": "string", "minLength": 1}
-_UUID: Json = {**_TEXT, "format": "uuid"}
-_BY_WORD: dict[str, Json] = {  # of a constraint, and what a value is; any other word says nothing of it
+_UUID: Json = {"type": "string", "minLength": 1, "format": "uuid"}
+_BY_WORD: dict[str, Json] = {  # of a constraint, and what a value is; by any other word it is a text
     **dict.fromkeys(("int", "integer", "long", "number"), _INTEGER),
     **dict.fromkeys(("decimal", "double", "float"), _NUMBER),
     **dict.fromkeys(("bool", "boolean"), _BOOLEAN),
     **dict.fromkeys(("guid", "uuid"), _UUID),
-    **dict.fromkeys(("alpha", "any", "date", "datetime", "path", "slug", "str", "string"), _TEXT),
 }
+_WORDS_OF_TEXTS = {"alpha", "any", "date", "datetime", "path", "slug", "str", "string"}
 _OPERATORS = "+#./;?&"  # RFC 6570 section 2.2
 _INNER = r"(?:[^()]|\((?:[^()]|\([^()]*\))*\))*"  # what parentheses hold, with two levels of others in it
 _ROUTES = re.compile(
@@ -67,7 +66,7 @@ class Variable:
 
     `declared_as`: the name that its parameter has, if that is another. `style`: an operator states it. `several`: a
     list is written item by item. `optional`: the path may end before it. `spans`: slashes may be part of it. `is_list`:
-    slashes divide the items of a list. `schema` is all that is known of the value unless a parameter declares it.
+    slashes divide the items of a list. `schema` says what a value is that no parameter declares, if it is no text.
     """
 
     name: str
@@ -77,7 +76,7 @@ class Variable:
     spans: bool = False
     declared_as: str | None = None
     is_list: bool = False
-    schema: Json = field(default_factory=lambda: _TEXT)
+    schema: Json | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,8 +261,10 @@ def _constrained(variable: Variable, constraint: str) -> Variable:
     word = _WORD.fullmatch(constraint)
     if word is not None and word[1] != "regex":
         spans = variable.spans or word[1] == "path"
-        return replace(variable, spans=spans, schema=_BY_WORD.get(word[1].lower(), _TEXT))
+        return replace(variable, spans=spans, schema=_BY_WORD.get(word[1].lower()))
     pattern = constraint if word is None else (word[2] or "").strip("\"'")
     spans = variable.spans or _ANYTHING.search(_CLASS.sub("", pattern)) is not None
     anchored = f"^(?:{pattern.removeprefix('^').removesuffix('$')})$"
-    return replace(variable, spans=spans, schema={**_TEXT, "pattern": anchored} if is_pattern(anchored) else _TEXT)
+    return replace(
+        variable, spans=spans, schema={"type": "string", "pattern": anchored} if is_pattern(anchored) else None
+    )

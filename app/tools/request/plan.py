@@ -133,11 +133,11 @@ class _Building:
         """Return path and query."""
         (room := Room(_MOST_OF_TARGET, _LONG_TARGET)).take(self._plan.target_bytes)
         values = {parameter.name: self._path_value(parameter, value) for parameter, value in self._given("path")}
-        left_out = [each for each in self._plan.parameters.get("path", ()) if each.name not in values]
+        optional = {each.name for each in self._plan.parameters.get("path", ()) if not each.required}
         target, end = self._plan.beginning, None
         for name, literal in self._plan.pieces:
             value = values.get(name, "")
-            if any(each.name == name and not each.required for each in left_out):
+            if name in optional and not value:
                 target, end = target[:-1] if target[-1:] in {"/", "."} else target, name
             elif value and end is not None:
                 self.violations.append(Violation("", f"has {name!r}, and so must have {end!r}, which is before it"))
