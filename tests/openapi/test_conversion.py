@@ -108,7 +108,8 @@ def test_what_stands_beside_the_reference_of_a_path_is_not_lost() -> None:
 def test_3_2_is_read_with_its_methods() -> None:
     paths: Json = {"/a": {"query": {}, "additionalOperations": {"PURGE": {}, "CONNECT": {}, "GET": {}, "a b": {}}}}
     conversion = converted(a_document(paths, version="3.2.0"))
-    assert [each.method for each in conversion.operations] == ["QUERY", "PURGE"]
+    assert [each.method for each in conversion.operations] == ["QUERY", "PURGE", "GET"]
+    assert [each.method for each in conversion.report if each.status == "skipped"] == ["CONNECT", "a b"]
 
 
 FORM = "application/x-www-form-urlencoded"

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from app.errors import Invalid
-from app.openapi.document.reading import File, Limits, read_root, read_tree, refused
+from app.openapi.document.reading import File, Limits, Tree, read_root, read_tree, refused
 from app.operation.operation import Json, Value
-from app.operation.pointers import FILES, LONGEST_CHAIN, join, step
+from app.operation.pointers import FILES, LONGEST_CHAIN, TWICE, join, step
 from app.operation.text import cleaned
 
 # For each address what is there, or the end of a sentence that says why it is not available.
@@ -62,8 +62,7 @@ def read_bundled(root: File, address: str, load: Load, *, limits: Limits | None 
     and for too many files.
     """
     limits = limits or Limits()
-    document, nodes = read_root(root, limits)
-    bundle = _Bundle(document, _normal(address), limits, limits.nodes - nodes)
+    bundle = _Bundle(read_root(root, limits), _normal(address), limits)
     while wanted := bundle.wanted():
         for each, found in zip(wanted, load(wanted), strict=True):
             bundle.take(each, found)
@@ -93,12 +92,14 @@ class _Place:
 
 
 class _Bundle:
-    def __init__(self, root: Json, address: str, limits: Limits, nodes_left: int) -> None:
+    def __init__(self, read: Tree, address: str, limits: Limits) -> None:
+        root: Json = read.root
         self._root = root
         self._address = address
         self._limits = limits
-        self._nodes_left = nodes_left
+        self._nodes_left = limits.nodes - read.nodes
         self._trees: dict[str, Value] = {address: root}
+        self._twice = {address: read.twice}
         self._names: dict[str, str] = {}
         self._taken: set[str] = set()  # of these names
         self._waiting: dict[str, list[_Reference]] = {}
@@ -113,7 +114,7 @@ class _Bundle:
 
     def take(self, address: str, found: File | str) -> None:
         """Take what is at a wanted address."""
-        self._trees[address] = found if isinstance(found, str) else self._read(found)
+        self._trees[address] = found if isinstance(found, str) else self._read(found, address)
         for reference in self._waiting.pop(address):
             self._settle(reference)
         self._follow()
@@ -126,6 +127,9 @@ class _Bundle:
             elif place.node is not None or place.address != self._address:
                 reference.holder[reference.key] = self._pointer(place)
         self._root.pop(FILES, None)
+        self._root.pop(TWICE, None)
+        if twice := [f"{self._above(address)}{each}" for address, found in self._twice.items() for each in found]:
+            self._root[TWICE] = twice
         if self._names:
             self._root[FILES] = {name: self._trees[address] for address, name in self._names.items()}
         return self._root
@@ -139,10 +143,10 @@ class _Bundle:
         for name in place.node:
             reference.holder.setdefault(name, {"$ref": self._pointer(place, name)})
 
-    def _read(self, file: File) -> Value:
+    def _read(self, file: File, address: str) -> Value:
         limits = replace(self._limits, nodes=max(self._nodes_left, 0))
         try:
-            tree, nodes = read_tree(file, limits)
+            tree, nodes, self._twice[address] = read_tree(file, limits)
         except Invalid as error:
             return f"it {error.violations[0].detail}"
         self._nodes_left -= nodes
@@ -222,8 +226,10 @@ class _Bundle:
         return address, tokens
 
     def _pointer(self, place: _Place, *more: str) -> str:
-        above = "" if place.address == self._address else join("", FILES, self._name(place.address))
-        return "#" + join(above + place.pointer, *more).replace("%", "%25")
+        return "#" + join(self._above(place.address) + place.pointer, *more).replace("%", "%25")
+
+    def _above(self, address: str) -> str:
+        return "" if address == self._address else join("", FILES, self._name(address))
 
     def _name(self, address: str) -> str:
         if address not in self._names:
