@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from app.errors import Invalid
-from app.openapi.document.reading import File, Limits, Tree, read_root, read_tree, refused
+from app.openapi.document.identities import with_own_references
+from app.openapi.document.reading import File, Limits, read_root, read_tree, refused
 from app.operation.operation import Json, Value
 from app.operation.pointers import FILES, LONGEST_CHAIN, TWICE, join, step
 from app.operation.text import cleaned
@@ -62,7 +63,7 @@ def read_bundled(root: File, address: str, load: Load, *, limits: Limits | None 
     and for too many files.
     """
     limits = limits or Limits()
-    bundle = _Bundle(read_root(root, limits), _normal(address), limits)
+    bundle = _Bundle(root, _normal(address), limits)
     while wanted := bundle.wanted():
         for each, found in zip(wanted, load(wanted), strict=True):
             bundle.take(each, found)
@@ -92,14 +93,17 @@ class _Place:
 
 
 class _Bundle:
-    def __init__(self, read: Tree, address: str, limits: Limits) -> None:
-        root: Json = read.root
-        self._root = root
+    def __init__(self, file: File, address: str, limits: Limits) -> None:
+        root, nodes, twice = read_root(file, limits)
+        self._root: Json = root
         self._address = address
         self._limits = limits
-        self._nodes_left = limits.nodes - read.nodes
+        self._nodes_left = limits.nodes - nodes
         self._trees: dict[str, Value] = {address: root}
-        self._twice = {address: read.twice}
+        self._twice = {address: twice}
+        self._stated: dict[str, str] = {}  # what files call themselves, by their addresses
+        self._own: dict[str, str] = {}  # … and the other way
+        self._identify(file, root, address)
         self._names: dict[str, str] = {}
         self._taken: set[str] = set()  # of these names
         self._waiting: dict[str, list[_Reference]] = {}
@@ -150,7 +154,22 @@ class _Bundle:
         except Invalid as error:
             return f"it {error.violations[0].detail}"
         self._nodes_left -= nodes
+        self._identify(file, tree, address)
         return tree if isinstance(tree, dict | list) else "it holds a single value"
+
+    def _identify(self, file: File, tree: Value, address: str) -> None:
+        """Take what a file says of its own address (OAS 3.2.0 section 4.1.2.2.1, `$self`) and of those of its schemas.
+
+        A file from elsewhere has its neighbours where it was found, not where it says that it belongs.
+        """
+        stated = tree.get("$self") if isinstance(tree, dict) else None
+        base = _joined(address, stated).partition("#")[0] if isinstance(stated, str) else ""
+        if base and base != address:
+            self._own.setdefault(base, address)
+            self._stated[address] = base
+        pasted = b"#/definitions/" in file.data and not (isinstance(tree, dict) and "definitions" in tree)
+        if pasted or b"$id" in file.data or b"$defs" in file.data:
+            with_own_references(tree, base or address)
 
     def _follow(self) -> None:
         while self._pending:
@@ -216,10 +235,12 @@ class _Bundle:
         tokens = fragment.removeprefix("/").split("/") if fragment else []
         if not relative:
             return base, tokens
-        try:
-            address = _normal(urljoin(base, relative))
-        except ValueError:
-            address = ""
+        stated = self._stated.get(base, base)
+        address = _joined(stated, relative)
+        if address in self._own:
+            return self._own[address], tokens
+        if base and _origin(base) != _origin(stated):
+            address = _joined(base, relative)
         if not 0 < len(address) <= _LONGEST_ADDRESS:
             address = relative[:_LONGEST_ADDRESS]
             self._trees.setdefault(address, "it is not a valid address")
@@ -248,6 +269,19 @@ def _walked(address: str, node: Value, tokens: list[str]) -> tuple[_Place, list[
             return _Place(address, pointer, node), tokens[number:]
         node, pointer = found[0], join(pointer, found[1])
     return _Place(address, pointer, node), []
+
+
+def _joined(base: str, address: str) -> str:
+    """Return what an address means below another; empty where it means nothing."""
+    try:
+        return _normal(urljoin(base, address))
+    except ValueError:
+        return ""
+
+
+def _origin(address: str) -> tuple[str, str]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.netloc
 
 
 def _normal(address: str) -> str:

@@ -145,7 +145,7 @@ def _read_json(data: bytes, limits: Limits) -> Tree:
 
 def _has_members(data: bytes, number: int) -> bool:
     """Whether the JSON has just so many keys: the cheapest way that is sure comes first."""
-    if data.count(b'":') == number and b'" :' not in data:
+    if data.count(b'":') - data.count(b'\\":') == number and b'" :' not in data:
         return True
     return len(_KEY.findall(data)) == number or _TEXT.sub(b"", data).count(b":") == number
 

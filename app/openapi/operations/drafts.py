@@ -90,7 +90,7 @@ class Drafting:
         if written_out(item.path) != item.path:
             raise Unusable("its path has invisible characters or line breaks", item.pointer)
         head = parse(OperationObject, _head(node), place, notes)
-        wishes = extensions.tool_wishes(node) if any(key.startswith("x-") for key in node) else ToolWishes()
+        wishes = extensions.tool_wishes(node) if _is_extended(node) else ToolWishes()
         arguments = self._arguments(item, node, place, notes)
         notes += self._credentials(node, place, arguments)
         preset = {name: each.schema.schema["default"] for name, each in arguments.inputs.items() if _is_preset(each)}
@@ -113,7 +113,7 @@ class Drafting:
             server=servers[0] if servers else None,
             servers=servers,
             notes=tuple(notes),
-            hidden=wishes.hidden or extensions.hides(item.raw),
+            hidden=wishes.hidden or (_is_extended(item.raw) and extensions.hides(item.raw)),
             stated_hints=wishes.hints,
             preset=preset,
             template=None if split_template(arguments.path) == split_template(item.path) else arguments.path,
@@ -157,6 +157,10 @@ class Drafting:
             if own:
                 return own if own[:1] != self._servers[:1] else ()
         return ()
+
+
+def _is_extended(node: Json) -> bool:
+    return any(key.startswith("x-") for key in node)
 
 
 def _head(node: Json) -> Json:
