@@ -195,9 +195,9 @@ def _beside(document: Json, walk: _Walk) -> Iterator[ReportItem]:
     """Yield lines about what the document has beside operations that can be called."""
     webhooks = document.get("webhooks")
     if isinstance(webhooks, dict) and webhooks and document.get("paths"):
-        yield _line(f"It describes {len(webhooks):,} webhooks, which the API calls; they are no tools.", "/webhooks")
+        yield _line(f"It describes webhooks ({len(webhooks):,}), which the API calls; they are no tools.", "/webhooks")
     if walk.callbacks:
-        what = f"Its operations have {len(walk.callbacks):,} callbacks, which the API calls; they are no tools."
+        what = f"Its operations have callbacks ({len(walk.callbacks):,}), which the API calls; they are no tools."
         yield _line(what, walk.callbacks[0])
     if twice := document.get(TWICE):
         more = f" and {len(twice) - _MOST_NOTES:,} more" if len(twice) > _MOST_NOTES else ""

@@ -8,6 +8,7 @@ Real documents have others: the operators of RFC 6570, and whatever the framewor
     {path:path} {proxy+} {path*} {path...} {name=projects/*}      Starlette, API Gateway, hapi, Go, Google
     <id> <int:id> <id:int> (?P<id>[0-9]+)                         Flask, Django, Bottle
     :id :id? :id(\\d+) (.:format) *path [/{id}] {/:id}            Express, Rails, gin, FastRoute
+    [id] [...path] [[...path]] ${id} {{id}}                       Next.js, JavaScript, Postman
 """
 
 import re
@@ -32,7 +33,8 @@ _OPERATORS = "+#./;?&"  # RFC 6570 section 2.2
 _INNER = r"(?:[^()]|\((?:[^()]|\([^()]*\))*\))*"  # what parentheses hold, with two levels of others in it
 _ROUTES = re.compile(
     rf"<(?P<angle>[^<>/{{}}]+)>|\(\?P?<(?P<group>\w+)>(?P<pattern>{_INNER})\)"
-    r"|(?<=/)\*{1,2}(?P<rest>\w+)|(?<=/)(?P<colons>:[A-Za-z_][^/?]*(?:\?(?![^/]*=))?)"
+    r"|(?<=/)\*{1,2}(?P<rest>\w+)|(?<=/)\[(?P<next>\w+|\.{3}\w+|\[\.{3}\w+\])\](?=/|$)"
+    r"|(?<=/)(?P<colons>:[A-Za-z_][^/?]*(?:\?(?![^/]*=))?)"
 )
 _COLON = re.compile(rf":(?P<name>[A-Za-z_]\w*)(?P<pattern>\({_INNER}\))?(?P<how>[?*+])?")
 _OPTIONAL = (  # parts that a route may go without, and the same as `{name?}`
@@ -41,7 +43,6 @@ _OPTIONAL = (  # parts that a route may go without, and the same as `{name?}`
     (re.compile(r"\{([/.]):(\w+)\}"), r"\1{\2?}"),
 )
 _WILDCARD = re.compile(r"(?<=/)\*{1,2}(?=/|$)")
-_STRAY = re.compile(r"(?<!\.)\*")
 _GOOGLE = re.compile(r"([\w.]+)=((?:[\w.~-]+|\*{1,2})(?:/(?:[\w.~-]+|\*{1,2}))*)")
 _WORD = re.compile(r"(\w+)(?:\((.*)\))?(?::.*)?")
 _DEFAULT = re.compile(r"(\w+)=.*", re.DOTALL)
@@ -109,7 +110,7 @@ class _Reading:
         literals = re.split(r"\{[^{}]*\}", written)
         if any(segment in _DOTS for segment in "{}".join(literals).split("/")):
             raise Unreadable("its path has dot segments")
-        if any(_STRAY.search(each.partition("?")[0]) for each in literals):
+        if any("*" in each.partition("?")[0] for each in literals):
             raise Unreadable("its path has a wildcard that no parameter stands for")
         self._require_at_end(written)
         return Template(written, self._variables, tuple(dict.fromkeys(self._query)))
@@ -158,6 +159,7 @@ class _Reading:
 
 def _in_braces(path: str) -> str:
     """Return the path with what stands in for a variable without braces in braces, and without a fragment."""
+    path = path.replace("${", "{")
     if "(?" in path:
         path = path.replace("/^", "/").removesuffix("$")
     for route, braces in _OPTIONAL:
@@ -174,6 +176,9 @@ def _in_braces(path: str) -> str:
 
 
 def _route(match: re.Match[str]) -> str:
+    if match["next"]:
+        name = match["next"].strip("[.]")
+        return f"{{{'*' if '.' in match['next'] else ''}{name}{'?' if '[' in match['next'] else ''}}}"
     if match["rest"]:
         return f"{{*{match['rest']}}}"
     if match["group"]:
