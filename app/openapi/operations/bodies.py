@@ -105,6 +105,8 @@ def _chosen(content: Value, pointer: str, schemas: Schemas, notes: list[str]) ->
     usable = [name for name in content if is_media_type(name) and isinstance(content[name], dict | NoneType)]
     if not usable:
         raise Unusable("`content` names no media type", pointer)
+    unread = [name for name in content if name not in usable and not name.startswith("x-")]
+    notes += (remark("a media type cannot be read", join(pointer, "content", name)) for name in unread)
     ordered = by_preference(usable)
     chosen = ordered[0]
     if kind_of(chosen) == "form":
