@@ -50,7 +50,9 @@ def shaped(operation: Operation, override: ToolUpdate) -> tuple[Operation, tuple
             for each in operation.parameters
         ),
     )
-    elsewhere = slashes - {each.argument for each in operation.parameters if _takes_slashes(each)}
+    elsewhere = slashes & operation.input_schema.get("properties", {}).keys() - {
+        each.argument for each in operation.parameters if _takes_slashes(each)
+    }
     misplaced = (Misfit(join("/arguments", name, "allow_slashes"), _NOT_IN_PATH, False) for name in sorted(elsewhere))
     return result, (*arguments.misfits, *misplaced)
 

@@ -18,7 +18,7 @@ from app.openapi.operations.parts import (
     server_addresses,
 )
 from app.openapi.operations.path_parameters import Placed, template_of
-from app.openapi.operations.templates import Unreadable
+from app.openapi.operations.templates import UnreadableTemplate
 from app.openapi.schema.definitions import Definition
 from app.openapi.schema.schemas import Schemas
 from app.operation.checking import UnusableSchema, validator_of
@@ -130,7 +130,7 @@ class Drafting:
         of_body = [each for each in places if str(each.raw.get("in")) in _OF_BODY]
         try:
             template = template_of(item.path, [each.raw["name"] for each in places if each.raw.get("in") == "path"])
-        except Unreadable as error:
+        except UnreadableTemplate as error:
             raise Unusable(str(error), item.pointer) from None
         read = self._parameters.read([each for each in places if each not in of_body], template, notes)
         return _named(template.path, read, self._body(node, place, of_body, notes))

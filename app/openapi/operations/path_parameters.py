@@ -17,7 +17,7 @@ _LISTS = {"array", "object"}
 
 
 def template_of(path: str, declared: Collection[str]) -> Template:
-    """Return what the path means; `declared` are the names of its parameters. Raises Unreadable."""
+    """Return what the path means; `declared` are the names of its parameters. Raises UnreadableTemplate."""
     if _PLAIN.fullmatch(path) and "/." not in path and "${" not in path:  # as most are
         return Template(path, {name: Variable(name) for name in split_template(path)[1]}, ())
     return read_template(path, declared)

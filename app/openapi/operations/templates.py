@@ -57,7 +57,7 @@ _DOTS = {".", ".."}
 _LONGEST_SHOWN = 60  # characters of an expression
 
 
-class Unreadable(Exception):
+class UnreadableTemplate(Exception):
     """A template that means no address which could be called; the text says why."""
 
 
@@ -90,7 +90,7 @@ class Template:
 
 
 def read_template(path: str, declared: Collection[str]) -> Template:
-    """Return what the path means; `declared` are the names of its parameters. Raises Unreadable."""
+    """Return what the path means; `declared` are the names of its parameters. Raises UnreadableTemplate."""
     return _Reading(declared).of(path)
 
 
@@ -109,9 +109,9 @@ class _Reading:
         written = "".join(self._written(text, is_expression) for text, is_expression in _pieces(_in_braces(path)))
         literals = re.split(r"\{[^{}]*\}", written)
         if any(segment in _DOTS for segment in "{}".join(literals).split("/")):
-            raise Unreadable("its path has dot segments")
+            raise UnreadableTemplate("its path has dot segments")
         if any("*" in each.partition("?")[0] for each in literals):
-            raise Unreadable("its path has a wildcard that no parameter stands for")
+            raise UnreadableTemplate("its path has a wildcard that no parameter stands for")
         self._require_at_end(written)
         return Template(written, self._variables, tuple(dict.fromkeys(self._query)))
 
@@ -135,14 +135,14 @@ class _Reading:
             # A parameter may be declared under all that stands in the braces.
             variable = replace(variable, declared_as=inner, name=inner if _AS_IT_IS.fullmatch(inner) else variable.name)
         if _NO_NAME.search(variable.name):
-            raise Unreadable(f"its path has {{{inner[:_LONGEST_SHOWN]}}}, which cannot be read")
+            raise UnreadableTemplate(f"its path has {{{inner[:_LONGEST_SHOWN]}}}, which cannot be read")
         self._variables[variable.name] = variable
         return f"{between}{{{variable.name}}}"
 
     def _wildcard(self, _: re.Match[str]) -> str:
         left = [name for name in self._declared if name not in self._variables]
         if len(left) != 1:
-            raise Unreadable("its path has a wildcard that no parameter stands for")
+            raise UnreadableTemplate("its path has a wildcard that no parameter stands for")
         return self._placed(Variable(left[0], spans=True), "", left[0])
 
     def _require_at_end(self, written: str) -> None:
@@ -202,7 +202,7 @@ def _colon(match: re.Match[str]) -> str:
 
 
 def _pieces(path: str) -> Iterator[tuple[str, bool]]:
-    """Yield literals, and expressions in braces, which may have others in them. Raises Unreadable."""
+    """Yield literals, and expressions in braces, which may have others in them. Raises UnreadableTemplate."""
     start = depth = 0
     for match in re.finditer("[{}]", path):
         depth += 1 if match[0] == "{" else -1
@@ -215,7 +215,7 @@ def _pieces(path: str) -> Iterator[tuple[str, bool]]:
             yield path[start : match.end()], True
             start = match.end()
     if depth:
-        raise Unreadable("its path has a brace without another")
+        raise UnreadableTemplate("its path has a brace without another")
     yield path[start:], False
 
 
