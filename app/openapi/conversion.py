@@ -81,7 +81,7 @@ def convert(
 def _paths(document: Json) -> Json:
     _require_version(document)
     paths = document.get("paths")
-    if paths is None:
+    if paths is None or paths == []:  # what PHP makes of an empty object
         return {}
     if not isinstance(paths, dict):
         raise refused("has a `paths` that is not an object", "/paths")
@@ -202,7 +202,7 @@ def _beside(document: Json, walk: _Walk) -> Iterator[ReportItem]:
     if twice := document.get(TWICE):
         more = f" and {len(twice) - _MOST_NOTES:,} more" if len(twice) > _MOST_NOTES else ""
         named = ", ".join(map(shown, twice[:_MOST_NOTES]))
-        what = "Keys must be unique. Of these, the last counts, and of a path the methods of both"
+        what = "Keys must be unique. Of these, the last counts, and of paths and components what is in both"
         yield _line(f"{what}: {named}{more}.", twice[0])
 
 

@@ -186,7 +186,7 @@ def test_what_3_2_adds_to_streams_and_tags_is_no_obstacle() -> None:
         ({"openapi": "2.9"}, "/openapi", "not an OpenAPI document"),
         ({"openapi": ["3.0.0"]}, "/openapi", "not an OpenAPI document"),
         ({"openapi": "2.9", "swagger": "1.2"}, "/openapi", "not an OpenAPI document"),
-        ({"openapi": "3.1.0", "paths": []}, "/paths", "not an object"),
+        ({"openapi": "3.1.0", "paths": ["/a"]}, "/paths", "not an object"),
     ],
 )
 def test_what_is_no_openapi_document_is_refused(document: Json, pointer: str, reason: str) -> None:
@@ -197,7 +197,13 @@ def test_what_is_no_openapi_document_is_refused(document: Json, pointer: str, re
 
 
 @pytest.mark.parametrize(
-    "document", [{"openapi": "3.1.0"}, {"openapi": 3.1, "paths": None}, a_document({}, webhooks={"w": a_get()})]
+    "document",
+    [
+        {"openapi": "3.1.0"},
+        {"openapi": 3.1, "paths": None},
+        {"openapi": "3.0.0", "paths": []},
+        a_document({}, webhooks={"w": a_get()}),
+    ],
 )
 def test_a_document_without_operations_has_none_and_says_so(document: Json) -> None:
     conversion = converted(document)

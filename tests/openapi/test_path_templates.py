@@ -76,6 +76,13 @@ def called(operation: Operation, **arguments: Any) -> str:
         ("/codes/<string(length=2):code>", {"code": "ab"}, "/codes/ab"),
         ("/^users/(?P<id>[0-9]+)/$", {"id": "1"}, "/users/1/"),
         ("/files/*path", {"path": "a"}, "/files/a"),
+        ("/users/%7Bid%7D", {"id": "1"}, "/users/1"),
+        ("/users/:id:activate", {"id": "1"}, "/users/1:activate"),
+        ("/users/:id<int>", {"id": "1"}, "/users/1"),
+        (r"/users/{id<\d+>?1}", {}, "/users"),
+        ("/files/<path..>", {"path": "a"}, "/files/a"),
+        ("/projects/:id/(-/)packages/*name(.json)", {"id": "1", "name": "a"}, "/projects/1/packages/a"),
+        ("/{ id }", {"id": "1"}, "/1"),
         ("/posts/[id]/[...rest]", {"id": "1", "rest": "a"}, "/posts/1/a"),
     ],
 )

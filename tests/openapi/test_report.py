@@ -160,5 +160,16 @@ def test_keys_of_several_objects_are_not_twice(text: str) -> None:
     assert lines_of(read(text)) == []
 
 
+@pytest.mark.parametrize("make", [str, lambda text: text.replace("\n", " ")])
+def test_what_is_there_twice_at_the_top_is_put_together(make: Any) -> None:
+    text = """{"openapi": "3.0.0", "paths": {"/a": {"get": {"parameters": [{"$ref": "#/components/parameters/A"}]}}},
+      "components": {"parameters": {"A": {"name": "a", "in": "query"}}}, "components": {"schemas": {}},
+      "paths": {"/b": {"get": {}}}}"""
+    for conversion in (read(make(text)), read(f"# YAML\n{text}")):
+        assert called(conversion) == [("GET", "/a"), ("GET", "/b")]
+        assert [each.name for each in conversion.operations[0].parameters] == ["a"]
+        assert "/paths" in str(conversion.report[-1].reason)
+
+
 def test_a_document_cannot_say_itself_what_it_has_twice() -> None:
     assert lines_of(read('{"openapi": "3.0.0", "paths": {"/a": {"get": {}}}, "x-tools-provider-twice": ["/b"]}')) == []

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from app.operation.operation import Json, Value
 from app.operation.pointers import join
 
-PATHS = "/paths"
+UNITED = {"", "/paths", "/components"}  # objects of which the members are put together
 MOST_TWICE = 1_000  # keys
 
 
@@ -34,16 +34,17 @@ def twice_in_json(data: bytes, tree: Value) -> list[str]:
         node, pointer = pending.pop()
         for key, value in lost.get(id(node), ()):
             twice.append(join(pointer, key))
-            if pointer == PATHS:
-                tree["paths"][key], again = merged(value, tree["paths"][key])
-                twice += (join(pointer, key, method) for method in again)
+            if pointer in UNITED:
+                holder = tree if pointer == "" else tree[pointer[1:]]
+                holder[key], again = merged(value, holder[key])
+                twice += (join(pointer, key, name) for name in again)
         items = node.items() if isinstance(node, dict) else enumerate(node)
         pending.extend((item, join(pointer, key)) for key, item in items if isinstance(item, dict | list))
     return twice
 
 
 def merged(first: Value, second: Value) -> tuple[Value, Iterable[str]]:
-    """Return two Path Items under one key as one, and the methods that both have."""
+    """Return two objects under one key as one, and the names that both have."""
     if not isinstance(first, dict) or not isinstance(second, dict):
         return second, ()
     return {**first, **second}, [name for name in second if name in first]

@@ -25,7 +25,7 @@ from yaml.events import (
 )
 
 from app.errors import Invalid, Violation
-from app.openapi.document.duplicates import MOST_TWICE, PATHS, merged, twice_in_json
+from app.openapi.document.duplicates import MOST_TWICE, UNITED, merged, twice_in_json
 from app.operation.operation import Json, Value
 from app.operation.pointers import join
 
@@ -85,7 +85,7 @@ class File:
 class Tree(NamedTuple):
     """What a file holds, the number of its values, and pointers to keys that it has twice.
 
-    The last of such keys counts; of two Path Items of a document each method does.
+    The last of such keys counts; of paths and components what is in either.
     """
 
     root: Value
@@ -329,10 +329,10 @@ class _Builder:
         above = [each.key if isinstance(each.value, dict) else len(each.value) for each in self._open[:-1]]
         place = join("", *map(str, above))
         self.twice.append(join(place, parent.key))
-        if place != PATHS:
+        if place not in UNITED:
             return value
         value, again = merged(parent.value[parent.key], value)
-        self.twice += (join(place, parent.key, method) for method in again)
+        self.twice += (join(place, parent.key, name) for name in again)
         return value
 
 

@@ -13,12 +13,13 @@ from app.operation.pointers import remark
 
 Placed = tuple[Parameter, Input]
 _PLAIN = re.compile(r"(?:[\w./%@!$&'+,;=~-]|\{\w(?:[\w.-]*\w)?\})*", re.ASCII)  # in OpenAPI's notation
+_TOLD = re.compile(r"/\.|\$\{|%7[BbDd]")  # not plain: dot segments, and braces in other spellings
 _LISTS = {"array", "object"}
 
 
 def template_of(path: str, declared: Collection[str]) -> Template:
     """Return what the path means; `declared` are the names of its parameters. Raises UnreadableTemplate."""
-    if _PLAIN.fullmatch(path) and "/." not in path and "${" not in path:  # as most are
+    if _PLAIN.fullmatch(path) and not _TOLD.search(path):  # as most are
         return Template(path, {name: Variable(name) for name in split_template(path)[1]}, ())
     return read_template(path, declared)
 

@@ -6,8 +6,8 @@ Real documents have others: the operators of RFC 6570, and whatever the framewor
     {id?} {id:int} {id=5} {*path} {**path} {id:regex(^a$)}        ASP.NET
     {id:[0-9]+} {*path} {path: .+}                                Spring, JAX-RS, gorilla, chi, Slim
     {path:path} {proxy+} {path*} {path...} {name=projects/*}      Starlette, API Gateway, hapi, Go, Google
-    <id> <int:id> <id:int> (?P<id>[0-9]+)                         Flask, Django, Bottle
-    :id :id? :id(\\d+) (.:format) *path [/{id}] {/:id}            Express, Rails, gin, FastRoute
+    <id> <int:id> <id:int> <path..> (?P<id>[0-9]+) {id<\\d+>}      Flask, Bottle, Rocket, Django, Symfony
+    :id :id? :id(\\d+) :id<int> *path (.:format) (-/) [/{id}]      Express, Fiber, gin, Rails, Grape, FastRoute
     [id] [...path] [[...path]] ${id} {{id}}                       Next.js, JavaScript, Postman
 """
 
@@ -36,13 +36,16 @@ _ROUTES = re.compile(
     r"|(?<=/)\*{1,2}(?P<rest>\w+)|(?<=/)\[(?P<next>\w+|\.{3}\w+|\[\.{3}\w+\])\](?=/|$)"
     r"|(?<=/)(?P<colons>:[A-Za-z_][^/?]*(?:\?(?![^/]*=))?)"
 )
-_COLON = re.compile(rf":(?P<name>[A-Za-z_]\w*)(?P<pattern>\({_INNER}\))?(?P<how>[?*+])?")
+_COLON = re.compile(rf"(?<!\w):(?P<name>[A-Za-z_]\w*)(?P<pattern>\({_INNER}\)|<[^<>]*>)?(?P<how>[?*+])?")
+_WITHOUT = re.compile(r"\((?:[\w-]+/|\.\w+)\)")  # Grape: parts that a path may have, such as `(-/)`
+_ENCODED_BRACE = re.compile("%7([BD])", re.IGNORECASE)
 _OPTIONAL = (  # parts that a route may go without, and the same as `{name?}`
     (re.compile(r"\[([/.]\{[^{}]*)\}"), r"\1?}"),
     (re.compile(r"\(([/.]):(\w+)\)"), r"\1{\2?}"),
     (re.compile(r"\{([/.]):(\w+)\}"), r"\1{\2?}"),
 )
 _WILDCARD = re.compile(r"(?<=/)\*{1,2}(?=/|$)")
+_SYMFONY = re.compile(r"!?(\w+)<(.+)>(\?.*)?", re.DOTALL)
 _GOOGLE = re.compile(r"([\w.]+)=((?:[\w.~-]+|\*{1,2})(?:/(?:[\w.~-]+|\*{1,2}))*)")
 _WORD = re.compile(r"(\w+)(?:\((.*)\))?(?::.*)?")
 _DEFAULT = re.compile(r"(\w+)=.*", re.DOTALL)
@@ -159,7 +162,8 @@ class _Reading:
 
 def _in_braces(path: str) -> str:
     """Return the path with what stands in for a variable without braces in braces, and without a fragment."""
-    path = path.replace("${", "{")
+    path = _ENCODED_BRACE.sub(lambda brace: "{" if brace[1] in "Bb" else "}", path).replace("${", "{")
+    path = _WITHOUT.sub("", path)
     if "(?" in path:
         path = path.replace("/^", "/").removesuffix("$")
     for route, braces in _OPTIONAL:
@@ -188,7 +192,7 @@ def _route(match: re.Match[str]) -> str:
     first, colon, second = match["angle"].partition(":")
     known = _WORD.fullmatch(first)
     if not colon:
-        return f"{{{first}}}"
+        return f"{{{first.replace('..', '...')}}}"
     if (
         known is None or known[1] in _BY_WORD or second.partition(":")[0] not in {"re", *_BY_WORD}
     ):  # Flask's and Django's order
@@ -240,6 +244,8 @@ def _variables(inner: str) -> Iterator[tuple[str, Variable]]:
 
 
 def _variable(inner: str) -> Variable:
+    if symfony := _SYMFONY.fullmatch(inner):
+        return _constrained(Variable(symfony[1], optional=symfony[3] is not None), symfony[2])
     name, colon, constraint = inner.partition(":")
     name, equals, _ = name.partition("=")
     variable = Variable(name.strip().lstrip("*").strip(), optional=bool(equals), spans=inner.startswith("*"))

@@ -11,7 +11,9 @@ from app.tools.request.styles import Room, Unencodable, words_of
 _NO_SEGMENT = {"", ".", ".."}
 _SLASHES = re.compile(r"[/\\]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_MOST_DECODINGS = 5
+# What is no UTF-8, and servers have taken for a dot or a slash, as it is written with its percent signs encoded.
+_OVERLONG = re.compile("%(?:25)+(?:c[01]|[ef]0%(?:25)+80|u[0-9a-f]{4})", re.IGNORECASE)
+_MOST_DECODINGS = 10
 _EMPTY = "must not be empty, `.` or `..`: it would change the path"
 _DOTS = "must not have `.` or `..` between slashes, in any spelling: it would change the path"
 _SEGMENTS = "must not begin or end with a slash, or have two of them together: it would change the path"
@@ -39,7 +41,7 @@ def require_below(text: str, *, allow_slashes: bool) -> None:
         return
     if "" in text.split("/"):
         raise Unencodable(_SEGMENTS)
-    if "\\" in decoded or decoded.count("/") != text.count("/") or _CONTROL.search(decoded):
+    if "\\" in decoded or decoded.count("/") != text.count("/") or _CONTROL.search(decoded) or _OVERLONG.search(text):
         raise Unencodable(_SPELLINGS)
 
 
