@@ -1,11 +1,14 @@
 """Paths in the notations of RFC 6570 and of frameworks: what is called, with which arguments, and what is skipped."""
 
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.errors import Invalid
-from app.operation.operation import Operation, operation_from_json, operation_to_json
+from app.operation.operation import Operation, operation_from_json, operation_to_json, split_template
 from app.tools.request.plan import build_request, plan_request
 from tests.openapi.documents import Json, a_document, a_get, converted, only
 
@@ -219,3 +222,22 @@ def test_the_report_says_where_a_value_may_have_slashes(path: str, parameter: Js
 def test_where_no_slash_can_be_meant_nothing_is_said(schema: Json) -> None:
     _, report = only(a_document({"/f/{x}": a_get(in_path("x", schema))}))
     assert report.status == "ready"
+
+
+PIECES = [
+    *("/", "{", "}", "a", "id", ":", "*", "+", "?", "#", "<", ">", "[", "]", "(", ")", ",", "=", ".", "..", "|", "^"),
+    *("{id}", "{x:int}", "{+p}", "{?q}", ":v", "<int:n>", "(?P<g>", "${", "%7B", "&", ";", "\\d", "$", " ", "~", "-"),
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=9).map("".join))
+def test_any_path_is_called_without_a_trace_of_its_notation_or_skipped(path: str) -> None:
+    conversion = converted(a_document({f"/{path}": a_get()}))
+    assert len([item for item in conversion.report if item.path]) == 1
+    for operation in conversion.operations:
+        arguments = {each.argument: 7 if each.name in {"x", "n"} else "v" for each in operation.parameters}
+        sent = called(operation, **arguments).partition("?")[0]
+        assert not {"%7B", "%7D", "*"} & set(re.findall(r"%7B|%7D|\*", sent))
+        assert sent.startswith("/") or sent == ""
+        assert not {".", ".."} & set(sent.split("/"))
+        assert operation.template is None or split_template(operation.template) == split_template(operation.called)

@@ -111,7 +111,7 @@ class _Reading:
     def of(self, path: str) -> Template:
         written = "".join(self._written(text, is_expression) for text, is_expression in _pieces(_in_braces(path)))
         literals = re.split(r"\{[^{}]*\}", written)
-        if any(segment in _DOTS for segment in "{}".join(literals).split("/")):
+        if any(segment in _DOTS for segment in "{}".join(literals).partition("?")[0].split("/")):
             raise UnreadableTemplate("its path has dot segments")
         if any("*" in each.partition("?")[0] for each in literals):
             raise UnreadableTemplate("its path has a wildcard that no parameter stands for")
