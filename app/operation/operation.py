@@ -12,7 +12,7 @@ import orjson
 from pydantic import Field
 
 Location = Literal["path", "query", "header", "cookie", "querystring"]
-Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
+Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject", "cookie"]
 Json = dict[str, Any]
 Value = Any  # one JSON value of any type
 Status = Literal["ready", "degraded", "skipped"]
@@ -68,7 +68,8 @@ class Body:
     """The request body: either one argument holds it whole (`argument`), or several do (`fields`).
 
     `binary`: it is bytes. In a form that one argument holds whole, `fields` only say how members of that name are
-    encoded, and `binary` that all others are files. `read_only`: names in a form that no request has.
+    encoded, and `binary` that all others are files. `read_only`: names in a form that no request has. `with_files` is
+    the media type that is sent where a file is given among the fields.
     """
 
     media_type: str
@@ -77,6 +78,7 @@ class Body:
     fields: tuple[BodyField, ...] = ()
     binary: bool = False
     read_only: tuple[str, ...] = ()
+    with_files: str | None = None
 
     @property
     def arguments(self) -> frozenset[str]:

@@ -1,58 +1,48 @@
 """Request Body Objects (OAS 3.1.1 section 4.8.13): which media type is sent, and what a caller may say for it."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
-from types import NoneType
 
+from app.openapi.operations.media import Media, Members, chosen, members_of, with_operations
 from app.openapi.operations.objects import EncodingObject, RequestBodyObject
 from app.openapi.operations.parts import Input, Unusable, parse
-from app.openapi.operations.uploads import Upload, upload_of, uploads_among
+from app.openapi.operations.uploads import (
+    BYTES_ONLY,
+    Shape,
+    Upload,
+    bytes_in,
+    is_of_bytes,
+    is_structured,
+    or_file,
+    shapes_of,
+    upload_of,
+    uploads_among,
+)
 from app.openapi.schema.definitions import Definition
-from app.openapi.schema.meaning import CLOSING
 from app.openapi.schema.schemas import Schemas
-from app.operation.media_types import Kind, by_preference, concrete, essence, is_media_type, kind_of
-from app.operation.operation import Body, BodyField, Json, Style, Value
-from app.operation.pointers import References, Unresolvable, join, remark
+from app.operation.media_types import (
+    BYTES,
+    Kind,
+    concrete,
+    essence,
+    is_any,
+    is_known_binary,
+    is_media_type,
+    is_range,
+    kind_of,
+)
+from app.operation.operation import Body, BodyField, Style, Value
+from app.operation.pointers import Unresolvable, join, remark
 from app.operation.text import hides_something, shortened
 
 _STYLES: tuple[Style, ...] = ("form", "spaceDelimited", "pipeDelimited", "deepObject")
 _WHOLE = "body"
+_LONGEST_SHOWN = 60  # characters of a name
 _NO_FORMS = ("array", "boolean", "integer", "number", "string")
 _SHOWN_ONLY = "Not described: the document only has an example with it."
 _MOST_SHOWN_ONLY = 20  # such members
-_MOST_SCHEMAS = 200  # that one body is put together from
-_MORE_THAN_MEMBERS = (
-    "anyOf",
-    "const",
-    "dependencies",
-    "dependentRequired",
-    "dependentSchemas",
-    "discriminator",
-    "else",
-    "enum",
-    "if",
-    "not",
-    "oneOf",
-    "patternProperties",
-    "propertyNames",
-    "then",
-    "$dynamicRef",
-    "$recursiveRef",
-)
-
-
-@dataclass(slots=True)
-class Members:
-    """The members of an object by name, each with the schemas that apply to it and where they are.
-
-    `closed`: the document allows no others.
-    """
-
-    schemas: dict[str, list[tuple[Value, str]]] = field(default_factory=dict)
-    required: dict[str, None] = field(default_factory=dict)
-    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +53,6 @@ class ReadBody:
     inputs: tuple[Input, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
-    """The media type that is sent, and what the document says about it.
-
-    `schema` comes with its pointer. `members` is set where there are only members and no schema.
-    """
-
-    media_type: str
-    schema: tuple[Value, str]
-    pointer: str
-    encoding: Value = None
-    members: Members | None = None
-    examples: Sequence[Value] = ()
-
-
 def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> ReadBody | None:
     """Return the body, or None where the operation has none. A body that cannot be read is any JSON."""
     if raw is None:
@@ -86,7 +61,7 @@ def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> R
         node, place = schemas.references.follow(raw, pointer)
         content = node.get("content") if isinstance(node, dict) else None
         parsed = parse(RequestBodyObject, node, place, notes)
-        media = _chosen(content, place, schemas, notes)
+        media = chosen(content, place, schemas.references, notes)
     except (Unresolvable, Unusable) as error:
         notes.append(remark(f"the body is taken as any JSON: {error}", pointer))
         parsed, media = RequestBodyObject(), Media("application/json", (None, pointer), pointer)
@@ -95,47 +70,7 @@ def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> R
 
 def read_media(parsed: RequestBodyObject, media: Media, schemas: Schemas, notes: list[str]) -> ReadBody:
     """Return the body that is sent in that media type."""
-    return _Reader(parsed, media, schemas, notes).read()
-
-
-def _chosen(content: Value, pointer: str, schemas: Schemas, notes: list[str]) -> Media:
-    """Prefer JSON, then forms; but a form that carries files is sent as multipart where that is offered."""
-    if not isinstance(content, dict):
-        raise Unusable("`content` is not an object", pointer)
-    usable = [name for name in content if is_media_type(name) and isinstance(content[name], dict | NoneType)]
-    if not usable:
-        raise Unusable("`content` names no media type", pointer)
-    unread = [name for name in content if name not in usable and not name.startswith("x-")]
-    notes += (remark("a media type cannot be read", join(pointer, "content", name)) for name in unread)
-    ordered = by_preference(usable)
-    chosen = ordered[0]
-    if kind_of(chosen) == "form":
-        multipart = [name for name in ordered if kind_of(name) == "multipart"]
-        chosen = next((name for name in multipart if _has_files(content[name], schemas)), chosen)
-    raw, where = schemas.references.follow(content[chosen], join(pointer, "content", chosen))
-    if raw is None or (isinstance(raw, dict) and raw.get("schema", {}) is None):
-        notes.append(remark("null in place of a schema: any value is accepted", where))
-    raw = raw if isinstance(raw, dict) else {}
-    schema = raw.get("schema"), join(where, "schema")
-    return Media(chosen, schema, where, raw.get("encoding"), examples=_examples(raw, where, schemas))
-
-
-def _examples(media: Json, where: str, schemas: Schemas) -> list[Value]:
-    """Return the examples of a Media Type Object (OAS 3.1.1 section 4.8.14)."""
-    found = [media["example"]] if "example" in media else []
-    stated = media.get("examples")
-    for name, each in stated.items() if isinstance(stated, dict) else ():
-        try:
-            example, _ = schemas.references.follow(each, join(where, "examples", name))
-        except Unresolvable:
-            continue
-        found += [example["value"]] if isinstance(example, dict) and "value" in example else []
-    return found
-
-
-def _has_files(media: Value, schemas: Schemas) -> bool:
-    named, further = uploads_among(media.get("schema") if isinstance(media, dict) else None, schemas.references)
-    return bool(named) or bool(further)
+    return _Reader(parsed, with_operations(media, schemas.references), schemas, notes).read()
 
 
 class _Reader:
@@ -144,19 +79,25 @@ class _Reader:
         self._media = media
         self._schemas = schemas
         self._notes = notes
-        self._kind: Kind = kind_of(media.media_type)
-        self._body = Body(media_type=concrete(media.media_type), required=parsed.required)
+        self._root = self._followed(media.schema[0])
+        self._shapes = shapes_of(media.schema[0], schemas.references)
+        self._kind, media_type = _sent_as(media.media_type, self._shapes)
+        self._body = Body(media_type=media_type, required=parsed.required)
 
     def read(self) -> ReadBody:
         if self._kind in {"json", "form", "multipart"}:
             members = self._media.members or members_of(*self._media.schema, self._schemas.references)
             flat = None if members is None else self._fields(members)
             if flat is not None and flat.inputs:
-                return flat
+                return flat if self._media.files is None else self._with_files(flat, members, self._media.files)
+        if self._media.files is not None:
+            self._no_files(self._media.files)
         if self._kind == "json":
             return self._whole(self._any())
         if self._kind == "text":
             return self._whole(self._text())
+        if self._kind == "lines":
+            return self._whole(self._lines() if is_structured(self._shapes) or not self._shapes else self._text())
         if self._kind == "binary":
             return self._bytes()
         return self._form()
@@ -183,10 +124,56 @@ class _Reader:
         kept = tuple(read_only) if self._kind == "form" else ()
         return ReadBody(replace(self._body, fields=tuple(fields), read_only=kept), tuple(inputs))
 
+    def _with_files(self, flat: ReadBody, own: Members | None, media: Media) -> ReadBody:
+        """Take the files of a form beside the JSON, where no other value can be taken for one."""
+        if kind_of(media.media_type) == "binary":
+            return self._with_bytes(flat, media)
+        members = members_of(*media.schema, self._schemas.references)
+        form = None if members is None else _Reader(self._parsed, media, self._schemas, [])._fields(members)
+        if form is None or members is None or own is None:
+            self._no_files(media)
+            return flat
+        inputs = {each.name: each for each in flat.inputs}
+        fields = {each.name: each for each in flat.body.fields}
+        for field, each in zip(form.body.fields, form.inputs, strict=True):
+            mine = inputs.get(each.name)
+            if field.binary and mine is None:
+                inputs[each.name] = replace(each, required=False, once_given=False)
+            elif field.binary and mine is not None and self._is_scalar(own, each.name):
+                inputs[each.name] = replace(mine, schema=or_file(mine.schema))
+            elif field.binary or mine is None:
+                self._no_files(media, each.name)
+                continue
+            fields[each.name] = replace(field, or_text=field.or_text or (field.binary and mine is not None))
+        given = [each if each.name in members.required else _unless_files(each) for each in inputs.values()]
+        body = replace(flat.body, fields=tuple(fields.values()), with_files=concrete(media.media_type))
+        return ReadBody(body, tuple(given))
+
+    def _with_bytes(self, flat: ReadBody, media: Media) -> ReadBody:
+        """Take bytes in place of all members, under a name that none of them has."""
+        name, taken = "file", {each.name for each in flat.inputs}
+        while name in taken:
+            name += "_"
+        media_type = concrete(media.media_type)
+        definition = Definition(bytes_in(media_type, [media.media_type, *media.others]))
+        said = f"Sent instead of all else of the body. {definition.schema['description']}"
+        given = [*map(_unless_files, flat.inputs), Input(_WHOLE, name, False, definition.described(description=said))]
+        fields = (*flat.body.fields, BodyField(argument=name, name=name, binary=True))
+        return ReadBody(replace(flat.body, fields=fields, with_files=media_type), tuple(given))
+
+    def _is_scalar(self, members: Members, name: str) -> bool:
+        shapes = [shapes_of(raw, self._schemas.references) for raw, _ in members.schemas.get(name, ())]
+        return any(shapes) and not any(map(is_structured, shapes))
+
+    def _no_files(self, media: Media, name: str | None = None) -> None:
+        what = "its files are" if name is None else f"`{shortened(name, _LONGEST_SHOWN)}` of it is"
+        self._notes.append(
+            remark(f"JSON is sent instead of `{essence(media.media_type)}`: {what} left out", media.pointer)
+        )
+
     def _shown_only(self, members: Members) -> dict[str, list[tuple[Value, str]]]:
         """Return the members that the document's own examples have and its schema, which is open, does not declare."""
-        raw, pointer = self._media.schema
-        schema = self._followed(raw)
+        schema, pointer = self._root, self._media.schema[1]
         own = [schema["example"]] if isinstance(schema, dict) and "example" in schema else []
         listed = schema.get("examples") if isinstance(schema, dict) else None
         own += listed if isinstance(listed, list) else []
@@ -223,8 +210,7 @@ class _Reader:
 
     def _form(self) -> ReadBody:
         """A form that one argument holds whole: `fields` are its members that are not simply written, in any branch."""
-        raw = self._media.schema[0]
-        root = self._followed(raw)
+        raw, root = self._media.schema[0], self._root
         if isinstance(root, dict) and root.get("type", "object") in _NO_FORMS:
             return self._form_without_names(raw)
         references = self._schemas.references
@@ -268,15 +254,50 @@ class _Reader:
 
     def _text(self) -> Definition:
         definition = self._any()
-        if definition.schema.get("type") == "string":
+        if definition.schema.get("type") != "string":
+            return Definition({"type": "string"}, notes=definition.notes)
+        as_text = {keyword: value for keyword, value in definition.schema.items() if keyword not in BYTES_ONLY}
+        return replace(definition, schema=as_text)
+
+    def _lines(self) -> Definition:
+        """A list of what the lines hold; a schema that is no list is taken for that of one line, or of all."""
+        definition = self._any()
+        if not self._shapes:
+            return Definition({"type": ["array", "string"], "items": {}}, notes=definition.notes)
+        if "list" in self._shapes:
             return definition
-        return Definition({"type": "string"}, notes=definition.notes)
+        return replace(definition, schema={"anyOf": [{"type": "array", "items": definition.schema}, definition.schema]})
 
     def _bytes(self) -> ReadBody:
-        raw = self._followed(self._media.schema[0])
-        if isinstance(raw, dict) and (raw.get("type") in ("object", "array") or "properties" in raw):
-            return self._whole(self._any())
-        return self._whole(Definition(_base64_of(self._body.media_type)), binary=True)
+        media_type = self._body.media_type
+        is_bytes = is_known_binary(media_type) or essence(media_type) == BYTES or is_range(media_type)
+        if is_structured(self._shapes):
+            if not is_bytes:
+                return self._whole(self._any())
+            self._notes.append(
+                remark(f"`{essence(media_type)}` is sent as bytes that a caller has made", self._media.pointer)
+            )
+        elif self._shapes == {"text"} and not is_bytes:
+            return self._whole(self._text())
+        stated = [self._media.media_type, *(other for other in self._media.others if kind_of(other) == "binary")]
+        return self._whole(Definition(bytes_in(media_type, stated)), binary=True)
+
+
+def _unless_files(each: Input) -> Input:
+    """The form does not need what the JSON needs."""
+    if not (each.required or each.once_given):
+        return each
+    said = f"{each.schema.schema.get('description') or ''} Needed unless a file is given.".strip()
+    return replace(each, required=False, once_given=False, schema=each.schema.described(description=said))
+
+
+def _sent_as(media_type: str, shapes: set[Shape]) -> tuple[Kind, str]:
+    """What any media type is good for is sent as what the schema describes."""
+    if is_any(media_type) and is_of_bytes(shapes):
+        return "binary", BYTES
+    if is_any(media_type) and shapes == {"text"}:
+        return "text", "text/plain"
+    return kind_of(media_type), concrete(media_type)
 
 
 def _encoded(field: BodyField, encoding: EncodingObject, kind: Kind) -> BodyField:
@@ -301,51 +322,4 @@ def _together(definitions: list[Definition]) -> Definition:
         tuple(name for each in distinct for name in each.references),
         tuple(note for each in distinct for note in each.notes),
         sum(each.weight for each in distinct),
-    )
-
-
-def _base64_of(media_type: str) -> Json:
-    """Return the schema of a body of bytes."""
-    description = f"The body ({media_type}) in base64."
-    return {"type": "string", "contentEncoding": "base64", "contentMediaType": media_type, "description": description}
-
-
-def members_of(raw: Value, pointer: str, references: References) -> Members | None:
-    """Return the members if the schema is an object with named members and no other constraint that matters."""
-    members = Members()
-    pending: list[tuple[Value, str]] = [(raw, pointer)]
-    for _ in range(_MOST_SCHEMAS):
-        if not pending:
-            return members if members.schemas else None
-        node, where = pending.pop(0)
-        if not isinstance(node, dict) or not _is_plain(node):
-            return None
-        parts = [(each, join(where, "allOf", number)) for number, each in enumerate(node.get("allOf") or ())]
-        if "$ref" in node:
-            try:
-                parts.insert(0, references.find(node["$ref"]))
-            except Unresolvable:
-                return None
-        pending[:0] = parts
-        _take(members, node, where)
-    return None
-
-
-def _take(members: Members, node: Json, where: str) -> None:
-    members.closed = members.closed or any(node.get(keyword) is False for keyword in CLOSING)
-    for name, schema in (node.get("properties") or {}).items():
-        members.schemas.setdefault(name, []).append((schema, join(where, "properties", name)))
-    names = node.get("required")
-    if isinstance(names, list):
-        members.required.update(dict.fromkeys(name for name in names if isinstance(name, str)))
-
-
-def _is_plain(node: Json) -> bool:
-    types = node.get("type", "object")
-    return (
-        (types == "object" or (isinstance(types, list) and "object" in types))
-        and not any(keyword in node for keyword in _MORE_THAN_MEMBERS)
-        and node.get("additionalProperties", False) is False  # true and {} say in so many words that there are others
-        and isinstance(node.get("properties") or {}, dict)
-        and isinstance(node.get("allOf") or [], list)
     )

@@ -6,7 +6,8 @@ from functools import partial
 from urllib.parse import unquote
 
 from app.operation.operation import Parameter, Value
-from app.tools.request.styles import Room, Unencodable, words_of
+from app.tools.request.styles import words_of
+from app.tools.request.writing import Room, Unencodable
 
 _NO_SEGMENT = {"", ".", ".."}
 _SLASHES = re.compile(r"[/\\]")
