@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Container, Iterable, Mapping
 from functools import partial
 from urllib.parse import unquote
 
@@ -19,6 +20,24 @@ _EMPTY = "must not be empty, `.` or `..`: it would change the path"
 _DOTS = "must not have `.` or `..` between slashes, in any spelling: it would change the path"
 _SEGMENTS = "must not begin or end with a slash, or have two of them together: it would change the path"
 _SPELLINGS = "must not have backslashes, encoded slashes or control characters: they could change the path"
+
+
+def put_together(
+    beginning: str, pieces: Iterable[tuple[str, str]], values: Mapping[str, str], optional: Container[str]
+) -> tuple[str, tuple[str, str] | None]:
+    """Return the target with the values in it, which ends before an optional one that has none.
+
+    The second is what may not be: a name without a value, and one after it with a value.
+    """
+    target, end, gap = beginning, None, None
+    for name, literal in pieces:
+        value = values.get(name, "")
+        if not value and name in optional:
+            target, end = target[:-1] if target[-1:] in {"/", "."} else target, name
+        elif value and end is not None:
+            gap = (end, name)
+        target = f"{target}{value}{literal}"
+    return target, gap
 
 
 def path_text(parameter: Parameter, value: Value, room: Room) -> str:

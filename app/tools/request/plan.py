@@ -16,7 +16,7 @@ from app.operation.pointers import join
 from app.tools.request.content import encode_body, form_pairs, in_header, in_media_type
 from app.tools.request.integers import names_integers, with_integers
 from app.tools.request.names import Claims, Names, Place
-from app.tools.request.paths import path_text, require_below
+from app.tools.request.paths import path_text, put_together, require_below
 from app.tools.request.styles import pairs
 from app.tools.request.writing import Content, Room, Unencodable, Writing, percent_encoded, text_of
 from app.tools.violations import invalid_arguments
@@ -134,15 +134,10 @@ class _Building:
         (room := Room(_MOST_OF_TARGET, _LONG_TARGET)).take(self._plan.target_bytes)
         values = {parameter.name: self._path_value(parameter, value) for parameter, value in self._given("path")}
         optional = {each.name for each in self._plan.parameters.get("path", ()) if not each.required}
-        target, end = self._plan.beginning, None
-        for name, literal in self._plan.pieces:
-            value = values.get(name, "")
-            if name in optional and not value:
-                target, end = target[:-1] if target[-1:] in {"/", "."} else target, name
-            elif value and end is not None:
-                self.violations.append(Violation("", f"has {name!r}, and so must have {end!r}, which is before it"))
-            room.take(len(value))
-            target = f"{target}{value}{literal}"
+        room.take(sum(len(values.get(name, "")) for name, _ in self._plan.pieces))
+        target, gap = put_together(self._plan.beginning, self._plan.pieces, values, optional)
+        if gap is not None:
+            self.violations.append(Violation("", f"has {gap[1]!r}, and so must have {gap[0]!r}, which is before it"))
         path, _, own_query = target.partition("?")
         query = "&".join(filter(None, [self._plan.base_query, own_query, *self._query(room)]))
         return f"{path or '/'}?{query}" if query else path or "/"
