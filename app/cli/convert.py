@@ -1,7 +1,7 @@
 """`tools-provider convert`: what the operations of a document become, offline."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -12,9 +12,10 @@ import typer
 from rich.console import Console
 
 from app.cli.report import show, totals
+from app.curation.curation import curate
 from app.documents.local import read_local
 from app.errors import Invalid, ToolsProviderError
-from app.operation.operation import Conversion
+from app.operation.operation import Conversion, ReportItem
 from app.operation.text import cleaned, is_slug, mcp_name, slugged
 from app.tools.tool_json import tool_json
 
@@ -57,7 +58,7 @@ def convert(
     if as_json:
         _write_json(_as_json(conversion, slug))
     else:
-        show(conversion.title or "The document", conversion.report, _visible(conversion), partial(mcp_name, slug))
+        show(conversion.title or "The document", _report(conversion), _visible(conversion), partial(mcp_name, slug))
 
 
 @contextmanager
@@ -84,10 +85,15 @@ def _as_json(conversion: Conversion, slug: str) -> dict[str, Any]:
         "version": conversion.version,
         "slug": slug,
         "servers": conversion.servers,
-        "totals": totals(conversion.report, _visible(conversion)),
+        "totals": totals(_report(conversion), _visible(conversion)),
         "tools": [tool_json(operation, slug) for operation in conversion.operations if not operation.hidden],
-        "report": conversion.report,
+        "report": _report(conversion),
     }
+
+
+def _report(conversion: Conversion) -> Sequence[ReportItem]:
+    """Return the report as a registration shows it, where nothing is selected or overridden."""
+    return curate(conversion.operations, None, ()).report(conversion.report)
 
 
 def _write_json(value: object) -> None:

@@ -135,6 +135,7 @@ class _Walk:
         elif not path.startswith("/"):
             self._skip(_EVERY_METHOD, path, pointer, "A path must begin with a slash.")
             return
+        raw = {} if raw is None or raw == [] else raw
         before = len(self._drafts) + len(self._skipped)
         own = {name: value for name, value in raw.items() if name != "$ref"} if isinstance(raw, dict) else {}
         met = self._item(PathItem(path, own, pointer), frozenset())

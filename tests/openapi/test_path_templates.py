@@ -208,6 +208,7 @@ def test_operators_say_how_a_value_is_written() -> None:
         ("/f/{x:path}", in_path("x")),
         ("/f/{x:.*}", in_path("x")),
         ("/f/{x}", in_path("x", {"type": "string", "pattern": "^projects/[^/]+$"})),
+        ("/f/{x}", in_path("x", {"type": "string", "pattern": ".+"})),
     ],
 )
 def test_the_report_says_where_a_value_may_have_slashes(path: str, parameter: Json) -> None:

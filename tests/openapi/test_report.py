@@ -51,8 +51,8 @@ def test_what_is_no_operation_has_none(key: str) -> None:
     assert lines_of(converted(a_document({"/a": {"get": OPERATION, key: value}}))) == []
 
 
-@pytest.mark.parametrize("item", [{}, {"parameters": []}, {"x-note": {}}, {"additionalOperations": {}}])
-def test_a_path_without_operations_has_a_line(item: Json) -> None:
+@pytest.mark.parametrize("item", [{}, None, [], {"parameters": []}, {"x-note": {}}, {"additionalOperations": {}}])
+def test_a_path_without_operations_has_a_line(item: Any) -> None:
     conversion = converted(a_document({"/a": item, "/b": a_get()}))
     assert lines_of(conversion) == [("*", "", "/paths/~1a")]
     assert "/a has no operations" in str(conversion.report[-1].reason)
@@ -115,6 +115,7 @@ def test_what_is_internal_is_hidden(where: str) -> None:
     operation, _ = only(a_document({"/a": item}))
     assert operation.hidden
     assert not only(a_document({"/a": a_get() | {"x-internal": False}}))[0].hidden
+    assert not only(a_document({"/a": {"get": {"x-internal": False}, "x-internal": True}}))[0].hidden
 
 
 TWICE = """

@@ -113,7 +113,7 @@ class Drafting:
             server=servers[0] if servers else None,
             servers=servers,
             notes=tuple(notes),
-            hidden=wishes.hidden or (_is_extended(item.raw) and extensions.hides(item.raw)),
+            hidden=wishes.hidden or (_is_extended(item.raw) and extensions.hides(item.raw, node)),
             stated_hints=wishes.hints,
             preset=preset,
             template=None if split_template(arguments.path) == split_template(item.path) else arguments.path,

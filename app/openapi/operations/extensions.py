@@ -34,9 +34,10 @@ def tool_wishes(node: Json) -> ToolWishes:
     )
 
 
-def hides(node: Json) -> bool:
-    """Whether an Operation Object, or the Path Item Object around it, wants no tool."""
-    return node.get(_INTERNAL) is True or any(_hides(key, value) for key, value in _said(node))
+def hides(node: Json, below: Json | None = None) -> bool:
+    """Whether an Operation Object wants no tool, or a Path Item Object for one that is `below` it and may object."""
+    internal = node.get(_INTERNAL) is True and (below or {}).get(_INTERNAL) is not False
+    return internal or any(_hides(key, value) for key, value in _said(node))
 
 
 def _said(node: Json) -> Iterator[tuple[str, Value]]:

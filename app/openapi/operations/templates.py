@@ -52,6 +52,7 @@ _DEFAULT = re.compile(r"(\w+)=.*", re.DOTALL)
 _TRAILING = re.compile(r"(.*?)(\.\.\.|[?+]|\*\d*)", re.DOTALL)
 _SEVERAL = re.compile(r"\w+(?:\*?,\w+)+\*?")
 _CLASS = re.compile(r"\[\^[^\]]*/[^\]]*\]")  # that no slash fits
+_ALL = re.compile(r"\^?\(?\.[+*]\)?\$?")  # generators write it for values of several segments
 _ANYTHING = re.compile(r"\.[*+]|/")
 _LAST = re.compile(r"[/.]?\{([^{}]*)\}$")
 _AS_IT_IS = re.compile(r"[^+#./;?&{}\s*](?:[^{}/#?]*[^{}/#?\s*])?")  # what `split_template` finds again
@@ -99,7 +100,7 @@ def read_template(path: str, declared: Collection[str]) -> Template:
 
 def may_have_slashes(pattern: str) -> bool:
     """Whether a text that fits the regular expression may have a slash, as far as its author thought of it."""
-    return "/" in _CLASS.sub("", pattern)
+    return "/" in _CLASS.sub("", pattern) or _ALL.fullmatch(pattern) is not None
 
 
 class _Reading:
