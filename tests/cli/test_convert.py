@@ -125,7 +125,7 @@ def test_the_largest_tools_of_many_are_named(convert: Callable[..., Result]) -> 
     ("document", "pointer", "why"),
     [
         ({"openapi": "4.0.0", "paths": {}}, "/openapi", "not an OpenAPI document"),
-        ({"openapi": "3.1.0", "paths": []}, "/paths", "`paths` that is not an object"),
+        ({"openapi": "3.1.0", "paths": ["/a"]}, "/paths", "`paths` that is not an object"),
         (b"<html>", "", "HTML or XML"),
         (b"{", "", "not valid JSON"),
     ],
