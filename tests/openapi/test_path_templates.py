@@ -219,6 +219,20 @@ def test_the_report_says_where_a_value_may_have_slashes(path: str, parameter: Js
     assert called(operation, x="a/b") == "/f/a%2Fb"
 
 
+@pytest.mark.parametrize(
+    "combined", [{"$ref": "#/components/schemas/P"}, {"allOf": [{"$ref": "#/components/schemas/P"}]}]
+)
+def test_what_a_value_may_be_is_seen_behind_references(combined: Json) -> None:
+    path = {"type": "string", "pattern": "^projects/.*$"}
+    _, report = only(a_document({"/f/{x}": a_get(in_path("x", combined))}, schemas={"P": path}))
+    assert SLASHES in str(report.reason)
+    _, report = only(a_document({"/f/{+x}": a_get(in_path("x", combined))}, schemas={"P": {"type": "integer"}}))
+    assert report.status == "ready"
+    numbers = {"type": "array", "items": {"type": "integer"}}
+    operation, _ = only(a_document({"/f{;x*}": a_get(in_path("x", combined))}, schemas={"P": numbers}))
+    assert called(operation, x=[1, 2]) == "/f;x=1;x=2"
+
+
 @pytest.mark.parametrize("schema", [{"type": "integer"}, {"type": "string", "pattern": "^[^/]+$"}])
 def test_where_no_slash_can_be_meant_nothing_is_said(schema: Json) -> None:
     _, report = only(a_document({"/f/{x}": a_get(in_path("x", schema))}))

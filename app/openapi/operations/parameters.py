@@ -55,7 +55,7 @@ class Parameters:
         """
         known = [(place, self._read(place)) for place in places]
         declared = {each.parameter.name for _, each in known if each.parameter and each.parameter.location == "path"}
-        in_path = PathParameters(template, declared)
+        in_path = PathParameters(template, declared, self._schemas.definition)
         found = []
         for place, each in known:
             notes += each.notes

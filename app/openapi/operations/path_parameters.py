@@ -1,20 +1,22 @@
 """Which parameters stand for the names in a path, and how their values are written there."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import unquote_plus
 
 from app.openapi.operations.parts import Input, Unusable
 from app.openapi.operations.templates import Template, Variable, may_have_slashes, read_template
 from app.openapi.schema.definitions import Definition
-from app.operation.operation import Parameter, split_template
+from app.operation.operation import Json, Parameter, Value, split_template
 from app.operation.pointers import remark
 
 Placed = tuple[Parameter, Input]
 _PLAIN = re.compile(r"(?:[\w./%@!$&'+,;=~-]|\{\w(?:[\w.-]*\w)?\})*", re.ASCII)  # in OpenAPI's notation
 _TOLD = re.compile(r"/\.|\$\{|%7[BbDd]")  # not plain: dot segments, and braces in other spellings
 _LISTS = {"array", "object"}
+_DEFINITIONS = "#/$defs/"
+_COMBINED = ("allOf", "anyOf", "oneOf")
 
 
 def template_of(path: str, declared: Collection[str]) -> Template:
@@ -27,8 +29,9 @@ def template_of(path: str, declared: Collection[str]) -> Template:
 class PathParameters:
     """Puts the parameters of one operation where its path wants them."""
 
-    def __init__(self, template: Template, declared: Collection[str]) -> None:
+    def __init__(self, template: Template, declared: Collection[str], definition: Callable[[str], Definition]) -> None:
         self._template = template
+        self._definition = definition
         self._by_name = {variable.declared_as or name: variable for name, variable in template.variables.items()}
         self._taken = self._by_name.keys() & set(declared)  # names that a parameter stands for
         pairs = [pair.partition("=") for pair in template.path.partition("?")[2].split("&")]
@@ -48,7 +51,11 @@ class PathParameters:
             moved = replace(parameter, location="query", required=required, style="form", explode=True)
             return _input(moved, definition)
         variable = self._by_name.get(name) or self._of_another_case(name, pointer, notes)
-        return _shaped(parameter, definition, variable, pointer, notes, required=required)
+        said = list(_said(definition.schema, self._definition)) if definition.references else [definition.schema]
+        changed, definition, spans = _shaped(parameter, definition, variable, said)
+        if spans:
+            notes.append(remark(_slashes(variable.name), pointer))
+        return _input(replace(changed, required=required or not variable.optional), definition)
 
     def undeclared(self, found: Collection[Placed], notes: list[str]) -> Iterator[Placed]:
         """Yield an argument for each name that no parameter stands for."""
@@ -87,29 +94,41 @@ class PathParameters:
 
 def not_empty(definition: Definition) -> Definition:
     """Return the definition without an empty text, which would make it a different path."""
-    if "string" not in _types(definition) or "enum" in definition.schema:
+    if "string" not in (_types(definition.schema) or {"string"}) or "enum" in definition.schema:
         return definition
     return definition.described(minLength=max(definition.schema.get("minLength", 0), 1))
 
 
+def _said(schema: Value, definition: Callable[[str], Definition]) -> Iterator[Json]:
+    """Yield the converted schemas that say what a value is, those behind references included."""
+    pending, met = [schema], set()
+    while pending:
+        each = pending.pop()
+        if not isinstance(each, dict):
+            continue
+        yield each
+        name = str(each.get("$ref", "")).removeprefix(_DEFINITIONS)
+        if name and name not in met:
+            met.add(name)
+            pending.append(definition(name).schema)
+        pending += (part for keyword in _COMBINED for part in each.get(keyword, ()))
+
+
 def _shaped(
-    parameter: Parameter, definition: Definition, variable: Variable, pointer: str, notes: list[str], *, required: bool
-) -> Placed:
-    """Return the parameter as the template writes it."""
-    name, types = variable.name, _types(definition)
+    parameter: Parameter, definition: Definition, variable: Variable, said: Sequence[Json]
+) -> tuple[Parameter, Definition, bool]:
+    """Return the parameter as the template writes it, and whether its value may have slashes. `said` is of the value."""
+    types = set[str]().union(*map(_types, said)) or {"string"}
     is_list = not _LISTS.isdisjoint(types) and "string" not in types
     if is_list and variable.is_list:
-        definition, is_list = Definition({"type": "string", "minLength": 1, **_words(definition)}), False
+        definition = Definition({"type": "string", "minLength": 1, **_words(definition)})
     elif is_list and variable.several:
         parameter = replace(parameter, explode=True)
-    pattern = definition.schema.get("pattern")
-    spans = variable.spans or (isinstance(pattern, str) and may_have_slashes(pattern))
-    if spans and ("string" in types or variable.is_list):
-        notes.append(remark(_slashes(name), pointer))
-    style = variable.style or parameter.style
-    optional = variable.optional and not required
-    changed = replace(parameter, argument=name, name=name, style=style, required=not optional)
-    return _input(changed, definition)
+    patterns = [each["pattern"] for each in said if isinstance(each.get("pattern"), str)]
+    spans = variable.spans or any(map(may_have_slashes, patterns))
+    name, style = variable.name, variable.style or parameter.style
+    changed = replace(parameter, argument=name, name=name, style=style)
+    return changed, definition, spans and ("string" in types or variable.is_list)
 
 
 def _slashes(name: str) -> str:
@@ -121,8 +140,8 @@ def _words(definition: Definition) -> dict[str, str]:
     return {"description": f"{said} Several values with slashes between them, in one text.".strip()}
 
 
-def _types(definition: Definition) -> set[str]:
-    types = definition.schema.get("type", "string")
+def _types(schema: Json) -> set[str]:
+    types = schema.get("type", ())
     return {types} if isinstance(types, str) else set(types)
 
 
