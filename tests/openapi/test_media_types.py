@@ -150,7 +150,10 @@ def test_a_json_patch_is_sent_only_where_the_schema_is_a_list(offered: list[str]
 
 
 def test_each_media_type_of_a_patch_has_a_schema_of_its_own() -> None:
-    content = {PATCH: {"schema": {"type": "array", "items": OPERATION}}, MERGE: {"schema": OBJECT}}
+    operations = {"type": "array", "items": OPERATION}
+    content = {PATCH: {"schema": operations}, MERGE: {"schema": OBJECT}}
+    assert sent(a_patch(content), a="b") == (MERGE, b'{"a":"b"}')
+    content = {PATCH: {"schema": operations}, MERGE: {"schema": {"type": "array"}}}
     assert sent(a_patch(content), body=[{"op": "remove", "path": "/a"}])[0] == PATCH
 
 
@@ -221,8 +224,8 @@ def a_photo(json_schema: Json, form_schema: Json) -> Json:
 def test_a_file_is_sent_as_multipart_although_json_is_offered_too() -> None:
     members = {"chat": TEXT, "size": {"type": "object"}}
     document = a_photo(
-        {"type": "object", "properties": {**members, "photo": TEXT}, "required": ["chat", "photo"]},
-        {"type": "object", "properties": {**members, "photo": FILE}, "required": ["chat"]},
+        {"type": "object", "properties": {**members, "photo": TEXT}, "required": ["chat"]},
+        {"type": "object", "properties": {**members, "photo": FILE}, "required": ["chat", "photo"]},
     )
     assert sent(document, chat="c", photo="http://x") == ("application/json", b'{"chat":"c","photo":"http://x"}')
     file = {"content": IN_BASE64, "filename": "a.png", "content_type": "image/png"}
@@ -232,7 +235,6 @@ def test_a_file_is_sent_as_multipart_although_json_is_offered_too() -> None:
     operation, item = the_tool(document)
     assert item.status == "ready"
     assert operation.input_schema["required"] == ["chat"]
-    assert operation.input_schema["properties"]["photo"]["description"] == "Needed unless a file is given."
 
 
 def test_what_is_no_file_is_json_beside_files() -> None:
@@ -252,7 +254,7 @@ def test_what_is_no_file_is_json_beside_files() -> None:
 
 def test_a_file_that_only_the_form_has_is_an_argument() -> None:
     document = a_photo(
-        {"type": "object", "properties": {"url": TEXT}, "required": ["url"]},
+        {"type": "object", "properties": {"url": TEXT}},
         {"type": "object", "properties": {"file": FILE}, "required": ["file"]},
     )
     assert sent(document, url="http://x") == ("application/json", b'{"url":"http://x"}')
@@ -261,7 +263,7 @@ def test_a_file_that_only_the_form_has_is_an_argument() -> None:
 
 
 def test_bytes_that_are_offered_beside_json_are_sent_in_its_place() -> None:
-    json_ = {"type": "object", "properties": {"url": TEXT, "file": TEXT}, "required": ["url"]}
+    json_ = {"type": "object", "properties": {"url": TEXT, "file": TEXT}}
     document = a_patch(
         {"application/json": {"schema": json_}, "image/*": {"schema": FILE}, "application/pdf": {"schema": FILE}}
     )
@@ -281,7 +283,12 @@ def test_bytes_that_are_offered_beside_json_are_sent_in_its_place() -> None:
     [
         ({"type": "array"}, {"type": "object", "properties": {"f": FILE}}, "its files are left out"),
         ({**OBJECT, "anyOf": [{}, {}]}, {"type": "object", "properties": {"f": FILE}}, "its files are left out"),
-        (OBJECT, {"oneOf": [{"type": "object", "properties": {"f": FILE}}]}, "its files are left out"),
+        (OBJECT, {"type": "object", "properties": {"f": FILE}}, "its files are left out"),
+        (
+            {**OBJECT, "required": []},
+            {"oneOf": [{"type": "object", "properties": {"f": FILE}}]},
+            "its files are left out",
+        ),
         (
             {"type": "object", "properties": {"f": {"type": "object"}}},
             {"type": "object", "properties": {"f": FILE}},
@@ -295,6 +302,11 @@ def test_files_that_cannot_be_sent_beside_json_are_reported(json_schema: Json, f
     assert lost in (item.reason or "")
 
 
+def test_bytes_that_cannot_be_sent_beside_json_are_reported() -> None:
+    _, item = the_tool(a_patch({"application/json": {"schema": OBJECT}, "image/png": {"schema": FILE}}))
+    assert "JSON is sent instead of `image/png`, and its files are left out" in (item.reason or "")
+
+
 @pytest.mark.parametrize("said", ["hi", 5, None, ["a"], {"a": 1}, True])
 def test_a_part_and_a_field_that_are_json_are_written_as_json(said: Any) -> None:
     schema = {"type": "object", "properties": {"note": {}, "other": TEXT}}
@@ -306,3 +318,36 @@ def test_a_part_and_a_field_that_are_json_are_written_as_json(said: Any) -> None
         json.dumps(said, separators=(",", ":")).encode(),
     )
     assert other.get_payload(decode=True) == b"x"
+
+
+@pytest.mark.parametrize(
+    "media_type", ["image/png, image/jpeg", "image/*", "application/octet-stream", "application/cbor"]
+)
+@pytest.mark.parametrize("schema", [TEXT, {}, {"allOf": [TEXT]}])
+def test_a_part_whose_media_type_is_of_bytes_is_a_file(media_type: str, schema: Json) -> None:
+    form: Json = {"type": "object", "properties": {"f": schema}}
+    encoding = {"f": {"contentType": media_type}}
+    for whole in (False, True):
+        stated = {"oneOf": [form, {"type": "object"}]} if whole else form
+        document = a_patch({"multipart/form-data": {"schema": stated, "encoding": encoding}})
+        (part,) = parts_of(sent(document, **({"body": {"f": IN_BASE64}} if whole else {"f": IN_BASE64})))
+        assert part.get_payload(decode=True) == BYTES
+        first = media_type.split(",", maxsplit=1)[0]
+        assert part.get_content_type() == ("application/octet-stream" if "*" in first else first)
+
+
+def test_several_parts_of_bytes_are_files() -> None:
+    form = {"type": "object", "properties": {"f": {"type": "array", "items": TEXT}}}
+    document = a_patch({"multipart/form-data": {"schema": form, "encoding": {"f": {"contentType": "image/png"}}}})
+    assert [part.get_payload(decode=True) for part in parts_of(sent(document, f=[IN_BASE64, "aGk="]))] == [BYTES, b"hi"]
+
+
+def test_a_part_of_xml_is_written_by_the_caller() -> None:
+    form = {"type": "object", "properties": {"f": OBJECT, "tags": {"type": "array", "items": TEXT}}}
+    encoding = {"f": {"contentType": "application/xml"}, "tags": {"contentType": "text/plain"}}
+    document = a_patch({"multipart/form-data": {"schema": form, "encoding": encoding}})
+    part, *tags = parts_of(sent(document, f="<a/>", tags=["x", "y"]))
+    assert (part.get_content_type(), part.get_payload(decode=True)) == ("application/xml", b"<a/>")
+    assert [tag.get_payload(decode=True) for tag in tags] == [b"x", b"y"]
+    with pytest.raises(Invalid):
+        sent(document, f={"a": "b"})

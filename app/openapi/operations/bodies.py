@@ -1,13 +1,23 @@
 """Request Body Objects (OAS 3.1.1 section 4.8.13): which media type is sent, and what a caller may say for it."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import reduce
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property, reduce
 from operator import or_
+from types import NoneType
 
-from app.openapi.operations.media import Media, Members, chosen, members_of, with_operations
+from app.openapi.operations.media import (
+    JSON_PATCH,
+    Media,
+    ReadBody,
+    best_of,
+    files_beside,
+    no_files,
+    with_files,
+    with_operations,
+)
 from app.openapi.operations.objects import EncodingObject, RequestBodyObject
-from app.openapi.operations.parts import Input, Unusable, parse
+from app.openapi.operations.parts import Input, Members, Unusable, members_of, parse
 from app.openapi.operations.uploads import (
     BYTES_ONLY,
     Shape,
@@ -15,7 +25,6 @@ from app.openapi.operations.uploads import (
     bytes_in,
     is_of_bytes,
     is_structured,
-    or_file,
     shapes_of,
     upload_of,
     uploads_among,
@@ -33,24 +42,16 @@ from app.operation.media_types import (
     is_range,
     kind_of,
 )
-from app.operation.operation import Body, BodyField, Style, Value
-from app.operation.pointers import Unresolvable, join, remark
+from app.operation.operation import Body, BodyField, Json, Style, Value
+from app.operation.pointers import References, Unresolvable, join, remark
 from app.operation.text import hides_something, shortened
 
 _STYLES: tuple[Style, ...] = ("form", "spaceDelimited", "pipeDelimited", "deepObject")
 _WHOLE = "body"
-_LONGEST_SHOWN = 60  # characters of a name
+_TEXT: Json = {"type": "string"}
 _NO_FORMS = ("array", "boolean", "integer", "number", "string")
 _SHOWN_ONLY = "Not described: the document only has an example with it."
 _MOST_SHOWN_ONLY = 20  # such members
-
-
-@dataclass(frozen=True, slots=True)
-class ReadBody:
-    """The body and what a caller may say for it: one input for the whole, or one for each of `body.fields`."""
-
-    body: Body
-    inputs: tuple[Input, ...]
 
 
 def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> ReadBody | None:
@@ -61,7 +62,7 @@ def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> R
         node, place = schemas.references.follow(raw, pointer)
         content = node.get("content") if isinstance(node, dict) else None
         parsed = parse(RequestBodyObject, node, place, notes)
-        media = chosen(content, place, schemas.references, notes)
+        media = _chosen(content, place, schemas.references, notes)
     except (Unresolvable, Unusable) as error:
         notes.append(remark(f"the body is taken as any JSON: {error}", pointer))
         parsed, media = RequestBodyObject(), Media("application/json", (None, pointer), pointer)
@@ -70,7 +71,67 @@ def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> R
 
 def read_media(parsed: RequestBodyObject, media: Media, schemas: Schemas, notes: list[str]) -> ReadBody:
     """Return the body that is sent in that media type."""
-    return _Reader(parsed, with_operations(media, schemas.references), schemas, notes).read()
+    if essence(media.media_type) == JSON_PATCH:
+        media = with_operations(media, schemas.references)
+    return _Reader(parsed, media, schemas, notes).read()
+
+
+def _chosen(content: Value, pointer: str, references: References, notes: list[str]) -> Media:
+    """Prefer JSON, then forms; but a form that carries files is sent as multipart where that is offered.
+
+    Raises Unusable and Unresolvable.
+    """
+    if not isinstance(content, dict):
+        raise Unusable("`content` is not an object", pointer)
+    usable = [name for name in content if is_media_type(name) and isinstance(content[name], dict | NoneType)]
+    if not usable:
+        raise Unusable("`content` names no media type", pointer)
+    unread = [name for name in content if name not in usable and not name.startswith("x-")]
+    notes += (remark("a media type cannot be read", join(pointer, "content", name)) for name in unread)
+    if len(usable) == 1:
+        return _described(usable[0], content, pointer, references, notes)
+    offered = {name: _schema_of(content[name], references) for name in usable}
+    name = best_of(offered, references)
+    others = tuple(other for other, schema in offered.items() if other != name and schema == offered[name])
+    media = replace(_described(name, content, pointer, references, notes), others=others)
+    if not (takers := files_beside(name, offered, references)):
+        return media
+    files = _described(takers[0], content, pointer, references, notes)
+    return replace(media, files=replace(files, others=tuple(takers[1:])))
+
+
+def _described(name: str, content: Json, pointer: str, references: References, notes: list[str]) -> Media:
+    raw, where = references.follow(content[name], join(pointer, "content", name))
+    if raw is None or (isinstance(raw, dict) and raw.get("schema", {}) is None):
+        notes.append(remark("null in place of a schema: any value is accepted", where))
+    raw = raw if isinstance(raw, dict) else {}
+    schema = raw.get("schema")
+    if schema is None and "itemSchema" in raw:  # OAS 3.2.0 section 4.14
+        schema = {"type": "array", "items": raw["itemSchema"]}
+    examples = _examples(raw, where, references)
+    return Media(name, (schema, join(where, "schema")), where, raw.get("encoding"), examples=examples)
+
+
+def _schema_of(media: Value, references: References) -> Value:
+    """Return the schema of a Media Type Object, which may be a reference (OAS 3.2)."""
+    try:
+        media, _ = references.follow(media, "")
+    except Unresolvable:
+        return None
+    return media.get("schema") if isinstance(media, dict) else None
+
+
+def _examples(media: Json, where: str, references: References) -> list[Value]:
+    """Return the examples of a Media Type Object."""
+    found = [media["example"]] if "example" in media else []
+    stated = media.get("examples")
+    for name, each in stated.items() if isinstance(stated, dict) else ():
+        try:
+            example, _ = references.follow(each, join(where, "examples", name))
+        except Unresolvable:
+            continue
+        found += [example["value"]] if isinstance(example, dict) and "value" in example else []
+    return found
 
 
 class _Reader:
@@ -80,18 +141,17 @@ class _Reader:
         self._schemas = schemas
         self._notes = notes
         self._root = self._followed(media.schema[0])
-        self._shapes = shapes_of(media.schema[0], schemas.references)
-        self._kind, media_type = _sent_as(media.media_type, self._shapes)
+        self._kind, media_type = self._sent_as(media.media_type)
         self._body = Body(media_type=media_type, required=parsed.required)
 
     def read(self) -> ReadBody:
         if self._kind in {"json", "form", "multipart"}:
             members = self._media.members or members_of(*self._media.schema, self._schemas.references)
             flat = None if members is None else self._fields(members)
-            if flat is not None and flat.inputs:
+            if flat is not None and members is not None and flat.inputs:
                 return flat if self._media.files is None else self._with_files(flat, members, self._media.files)
         if self._media.files is not None:
-            self._no_files(self._media.files)
+            self._notes.append(no_files(self._media.files))
         if self._kind == "json":
             return self._whole(self._any())
         if self._kind == "text":
@@ -102,6 +162,18 @@ class _Reader:
             return self._bytes()
         return self._form()
 
+    @cached_property
+    def _shapes(self) -> set[Shape]:
+        return shapes_of(self._media.schema[0], self._schemas.references)
+
+    def _sent_as(self, media_type: str) -> tuple[Kind, str]:
+        """What any media type is good for is sent as what the schema describes."""
+        if is_any(media_type) and is_of_bytes(self._shapes):
+            return "binary", BYTES
+        if is_any(media_type) and self._shapes == {"text"}:
+            return "text", "text/plain"
+        return kind_of(media_type), concrete(media_type)
+
     def _fields(self, members: Members) -> ReadBody:
         fields, inputs, read_only = [], [], []
         for name, places in {**members.schemas, **self._shown_only(members)}.items():
@@ -111,12 +183,13 @@ class _Reader:
             if hides_something(name):
                 self._notes.append(remark("a member with invisible characters in its name was left out", places[0][1]))
                 continue
-            upload = self._upload([raw for raw, _ in places])
-            field = self._field(name, upload)
+            schemas, encoding = [raw for raw, _ in places], self._encoding(name)
+            upload = self._upload(schemas, encoding)
+            field = _field(name, upload, encoding, self._kind)
             definition = _together([self._schemas.read(raw, where) for raw, where in places])
-            if upload is not None:
-                file = Definition(upload.schema, notes=definition.notes)
-                definition = file.described(description=definition.schema.get("description"))
+            if upload is not None or self._is_written(field, schemas):
+                said = Definition(_TEXT if upload is None else upload.schema, notes=definition.notes)
+                definition = said.described(description=definition.schema.get("description"))
             needed = name in members.required
             always = needed and self._body.required
             fields.append(field)
@@ -124,52 +197,13 @@ class _Reader:
         kept = tuple(read_only) if self._kind == "form" else ()
         return ReadBody(replace(self._body, fields=tuple(fields), read_only=kept), tuple(inputs))
 
-    def _with_files(self, flat: ReadBody, own: Members | None, media: Media) -> ReadBody:
-        """Take the files of a form beside the JSON, where no other value can be taken for one."""
-        if kind_of(media.media_type) == "binary":
-            return self._with_bytes(flat, media)
+    def _with_files(self, flat: ReadBody, own: Members, media: Media) -> ReadBody:
+        """Take the files of what is offered beside the JSON; see `with_files`."""
         members = members_of(*media.schema, self._schemas.references)
         form = None if members is None else _Reader(self._parsed, media, self._schemas, [])._fields(members)
-        if form is None or members is None or own is None:
-            self._no_files(media)
-            return flat
-        inputs = {each.name: each for each in flat.inputs}
-        fields = {each.name: each for each in flat.body.fields}
-        for field, each in zip(form.body.fields, form.inputs, strict=True):
-            mine = inputs.get(each.name)
-            if field.binary and mine is None:
-                inputs[each.name] = replace(each, required=False, once_given=False)
-            elif field.binary and mine is not None and self._is_scalar(own, each.name):
-                inputs[each.name] = replace(mine, schema=or_file(mine.schema))
-            elif field.binary or mine is None:
-                self._no_files(media, each.name)
-                continue
-            fields[each.name] = replace(field, or_text=field.or_text or (field.binary and mine is not None))
-        given = [each if each.name in members.required else _unless_files(each) for each in inputs.values()]
-        body = replace(flat.body, fields=tuple(fields.values()), with_files=concrete(media.media_type))
-        return ReadBody(body, tuple(given))
-
-    def _with_bytes(self, flat: ReadBody, media: Media) -> ReadBody:
-        """Take bytes in place of all members, under a name that none of them has."""
-        name, taken = "file", {each.name for each in flat.inputs}
-        while name in taken:
-            name += "_"
-        media_type = concrete(media.media_type)
-        definition = Definition(bytes_in(media_type, [media.media_type, *media.others]))
-        said = f"Sent instead of all else of the body. {definition.schema['description']}"
-        given = [*map(_unless_files, flat.inputs), Input(_WHOLE, name, False, definition.described(description=said))]
-        fields = (*flat.body.fields, BodyField(argument=name, name=name, binary=True))
-        return ReadBody(replace(flat.body, fields=fields, with_files=media_type), tuple(given))
-
-    def _is_scalar(self, members: Members, name: str) -> bool:
-        shapes = [shapes_of(raw, self._schemas.references) for raw, _ in members.schemas.get(name, ())]
-        return any(shapes) and not any(map(is_structured, shapes))
-
-    def _no_files(self, media: Media, name: str | None = None) -> None:
-        what = "its files are" if name is None else f"`{shortened(name, _LONGEST_SHOWN)}` of it is"
-        self._notes.append(
-            remark(f"JSON is sent instead of `{essence(media.media_type)}`: {what} left out", media.pointer)
-        )
+        body, lost = with_files(flat, own, form, media, self._schemas.references)
+        self._notes += lost
+        return body
 
     def _shown_only(self, members: Members) -> dict[str, list[tuple[Value, str]]]:
         """Return the members that the document's own examples have and its schema, which is open, does not declare."""
@@ -184,22 +218,25 @@ class _Reader:
                     found[name] = [({"description": _SHOWN_ONLY, "example": value}, join(pointer, "properties", name))]
         return found
 
-    def _upload(self, schemas: Iterable[Value]) -> Upload | None:
+    def _upload(self, schemas: Sequence[Value], encoding: EncodingObject | None) -> Upload | None:
         """Return what a field takes that takes files."""
         if self._kind != "multipart":
             return None
-        return reduce(or_, (upload_of(raw, self._schemas.references) for raw in schemas)) or None
+        references = self._schemas.references
+        if found := reduce(or_, (upload_of(raw, references) for raw in schemas), Upload()):
+            return found
+        several = any("list" in shapes_of(raw, references) for raw in schemas)
+        return Upload(one=not several, several=several) if _is_for_bytes(encoding) else None
 
-    def _field(self, name: str, upload: Upload | None) -> BodyField:
-        field = BodyField(argument=name, name=name)
-        if upload is not None:
-            field = replace(field, binary=True, or_text=upload.text)
-        encoding = self._encoding(name) if self._kind in {"form", "multipart"} else None
-        return field if encoding is None else _encoded(field, encoding, self._kind)
+    def _is_written(self, field: BodyField, schemas: Iterable[Value]) -> bool:
+        """Whether an object is a text by its media type, such as XML, which a caller has to write."""
+        if field.content_type is None or kind_of(field.content_type) != "text":
+            return False
+        return any("object" in shapes_of(raw, self._schemas.references) for raw in schemas)
 
     def _encoding(self, name: str) -> EncodingObject | None:
         encodings = self._media.encoding
-        if not isinstance(encodings, dict) or name not in encodings:
+        if self._kind not in {"form", "multipart"} or not isinstance(encodings, dict) or name not in encodings:
             return None
         where = join(self._media.pointer, "encoding", name)
         try:
@@ -216,7 +253,9 @@ class _Reader:
         references = self._schemas.references
         named, further = uploads_among(raw, references) if self._kind == "multipart" else ({}, None)
         encodings = self._media.encoding if isinstance(self._media.encoding, dict) else {}
-        fields = tuple(self._field(name, named.get(name)) for name in {**named, **encodings})
+        encoded = {name: self._encoding(name) for name in {**named, **encodings}}
+        named |= {name: Upload(one=True) for name, each in encoded.items() if name not in named and _is_for_bytes(each)}
+        fields = tuple(_field(name, named.get(name), each, self._kind) for name, each in encoded.items())
         files = [*(f"`{name}`" for name in named), *(["further members"] if further else [])]
         said = f"Files, their bytes in base64: {', '.join(files)}." if files else ""
         return self._whole(self._any(), binary=bool(further), fields=fields, said=said)
@@ -225,7 +264,7 @@ class _Reader:
         self._notes.append(
             remark("the fields of the form have no names here: a caller names them", self._media.pointer)
         )
-        upload = self._upload([raw])
+        upload = self._upload([raw], None)
         shown = {} if upload is None else replace(upload, one=True, several=True).schema
         return self._whole(Definition({"type": "object", "additionalProperties": shown}), binary=upload is not None)
 
@@ -255,7 +294,7 @@ class _Reader:
     def _text(self) -> Definition:
         definition = self._any()
         if definition.schema.get("type") != "string":
-            return Definition({"type": "string"}, notes=definition.notes)
+            return Definition(_TEXT, notes=definition.notes)
         as_text = {keyword: value for keyword, value in definition.schema.items() if keyword not in BYTES_ONLY}
         return replace(definition, schema=as_text)
 
@@ -283,30 +322,25 @@ class _Reader:
         return self._whole(Definition(bytes_in(media_type, stated)), binary=True)
 
 
-def _unless_files(each: Input) -> Input:
-    """The form does not need what the JSON needs."""
-    if not (each.required or each.once_given):
-        return each
-    said = f"{each.schema.schema.get('description') or ''} Needed unless a file is given.".strip()
-    return replace(each, required=False, once_given=False, schema=each.schema.described(description=said))
-
-
-def _sent_as(media_type: str, shapes: set[Shape]) -> tuple[Kind, str]:
-    """What any media type is good for is sent as what the schema describes."""
-    if is_any(media_type) and is_of_bytes(shapes):
-        return "binary", BYTES
-    if is_any(media_type) and shapes == {"text"}:
-        return "text", "text/plain"
-    return kind_of(media_type), concrete(media_type)
-
-
-def _encoded(field: BodyField, encoding: EncodingObject, kind: Kind) -> BodyField:
-    stated = [each.strip() for each in (encoding.content_type or "").split(",")]
-    content_type = next((each for each in stated if is_media_type(each) and "*" not in essence(each)), None)
+def _field(name: str, upload: Upload | None, encoding: EncodingObject | None, kind: Kind) -> BodyField:
+    field = BodyField(name, name, binary=upload is not None, or_text=upload is not None and upload.text)
+    if encoding is None:
+        return field
+    content_type = next((each for each in _types_of(encoding) if not is_range(each)), None)
     if kind == "multipart" or not encoding.model_fields_set & {"style", "explode", "allow_reserved"}:
         return replace(field, content_type=content_type)
     style = next((style for style in _STYLES if style == encoding.style), _STYLES[0])
     return replace(field, style=style, explode=style == "form" if encoding.explode is None else encoding.explode)
+
+
+def _types_of(encoding: EncodingObject) -> list[str]:
+    stated = (each.strip() for each in (encoding.content_type or "").split(","))
+    return [each for each in stated if is_media_type(each)]
+
+
+def _is_for_bytes(encoding: EncodingObject | None) -> bool:
+    stated = [] if encoding is None else _types_of(encoding)
+    return bool(stated) and all(is_known_binary(each) or essence(each) == BYTES for each in stated)
 
 
 def _together(definitions: list[Definition]) -> Definition:

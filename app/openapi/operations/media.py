@@ -1,22 +1,25 @@
-"""Media Type Objects of a body (OAS 3.1.1 section 4.8.14): which of them is sent, and the members of its schema."""
+"""Which of several media types of a body is sent (OAS 3.1.1 section 4.8.14), and what of the others is kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import NoneType
+from dataclasses import dataclass, replace
 
-from app.openapi.operations.parts import Unusable
-from app.openapi.operations.uploads import is_of_bytes, parts_of, shapes_of, uploads_among
-from app.openapi.schema.meaning import CLOSING
-from app.operation.media_types import (
-    by_preference,
-    essence,
-    is_media_type,
-    kind_of,
+from app.openapi.operations.parts import Input, Members
+from app.openapi.operations.uploads import (
+    bytes_in,
+    is_of_bytes,
+    is_structured,
+    or_file,
+    parts_of,
+    shapes_of,
+    uploads_among,
 )
-from app.operation.operation import Json, Value
-from app.operation.pointers import References, Unresolvable, join, remark
+from app.openapi.schema.definitions import Definition
+from app.operation.media_types import by_preference, concrete, essence, kind_of
+from app.operation.operation import Body, BodyField, Json, Value
+from app.operation.pointers import References, remark
+from app.operation.text import shortened
 
-_JSON_PATCH = "application/json-patch+json"  # RFC 6902
+JSON_PATCH = "application/json-patch+json"  # RFC 6902
 _MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
 _OPERATION: Json = {
     "type": "object",
@@ -29,38 +32,8 @@ _OPERATION: Json = {
     "required": ["op", "path"],
 }
 _OPERATIONS: Json = {"type": "array", "items": _OPERATION, "description": "The changes: a JSON Patch (RFC 6902)."}
+_LONGEST_SHOWN = 60  # characters of a name
 _WORDS = frozenset({"allOf", "description", "format", "title", "type"})  # that say nothing about what is in it
-_MOST_SCHEMAS = 200  # that one body is put together from
-_MORE_THAN_MEMBERS = (
-    "anyOf",
-    "const",
-    "dependencies",
-    "dependentRequired",
-    "dependentSchemas",
-    "discriminator",
-    "else",
-    "enum",
-    "if",
-    "not",
-    "oneOf",
-    "patternProperties",
-    "propertyNames",
-    "then",
-    "$dynamicRef",
-    "$recursiveRef",
-)
-
-
-@dataclass(slots=True)
-class Members:
-    """The members of an object by name, each with the schemas that apply to it and where they are.
-
-    `closed`: the document allows no others.
-    """
-
-    schemas: dict[str, list[tuple[Value, str]]] = field(default_factory=dict)
-    required: dict[str, None] = field(default_factory=dict)
-    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,41 +54,12 @@ class Media:
     files: "Media | None" = None
 
 
-def chosen(content: Value, pointer: str, references: References, notes: list[str]) -> Media:
-    """Prefer JSON, then forms; but a form that carries files is sent as multipart where that is offered.
+@dataclass(frozen=True, slots=True)
+class ReadBody:
+    """The body and what a caller may say for it: one input for the whole, or one for each of `body.fields`."""
 
-    Raises Unusable and Unresolvable.
-    """
-    if not isinstance(content, dict):
-        raise Unusable("`content` is not an object", pointer)
-    usable = [name for name in content if is_media_type(name) and isinstance(content[name], dict | NoneType)]
-    if not usable:
-        raise Unusable("`content` names no media type", pointer)
-    unread = [name for name in content if name not in usable and not name.startswith("x-")]
-    notes += (remark("a media type cannot be read", join(pointer, "content", name)) for name in unread)
-    offered = {name: _schema_of(content[name], references) for name in usable}
-    name = best_of(offered, references)
-    media = _described(name, content, pointer, references, notes)
-    others = tuple(other for other, schema in offered.items() if other != name and schema == offered[name])
-    if kind_of(name) != "json":
-        return replace(media, others=others)
-    takers = by_preference(other for other, schema in offered.items() if _takes_files(other, schema, references))
-    if not takers:
-        return media
-    files = _described(takers[0], content, pointer, references, notes)
-    return replace(media, files=replace(files, others=tuple(takers[1:])))
-
-
-def _described(name: str, content: Json, pointer: str, references: References, notes: list[str]) -> Media:
-    raw, where = references.follow(content[name], join(pointer, "content", name))
-    if raw is None or (isinstance(raw, dict) and raw.get("schema", {}) is None):
-        notes.append(remark("null in place of a schema: any value is accepted", where))
-    raw = raw if isinstance(raw, dict) else {}
-    schema = raw.get("schema")
-    if schema is None and "itemSchema" in raw:  # OAS 3.2.0 section 4.14
-        schema = {"type": "array", "items": raw["itemSchema"]}
-    examples = _examples(raw, where, references)
-    return Media(name, (schema, join(where, "schema")), where, raw.get("encoding"), examples=examples)
+    body: Body
+    inputs: tuple[Input, ...]
 
 
 def best_of(offered: Mapping[str, Value], references: References) -> str:
@@ -128,14 +72,16 @@ def best_of(offered: Mapping[str, Value], references: References) -> str:
         return (files + multipart)[0]
     if kind == "json":
         in_json = [name for name in ordered if kind_of(name) == "json"]
-        return min(in_json, key=lambda name: _rank_in_json(name, offered[name], references))
+        best = min(in_json, key=lambda name: _rank_in_json(name, offered[name], references))
+        merge = [name for name in in_json if essence(name) == _MERGE_PATCH and essence(best) == JSON_PATCH]
+        return next((name for name in merge if "object" in shapes_of(offered[name], references)), best)
     return multipart[0] if kind == "form" and multipart else best
 
 
 def _rank_in_json(media_type: str, schema: Value, references: References) -> int:
     """A JSON Patch is a list of operations, and nothing else is one; a merge patch is mostly an object."""
     name = essence(media_type)
-    if name == _JSON_PATCH:
+    if name == JSON_PATCH:
         if shapes_of(schema, references) != {"list"}:
             return 5
         items = [part["items"] for part in parts_of(schema, references) if "items" in part]
@@ -144,9 +90,7 @@ def _rank_in_json(media_type: str, schema: Value, references: References) -> int
 
 
 def with_operations(media: Media, references: References) -> Media:
-    """Say what a JSON Patch is, where its schema leaves open what is in it."""
-    if essence(media.media_type) != _JSON_PATCH:
-        return media
+    """Say what is in a JSON Patch, where its schema leaves open what is in it."""
     parts = list(parts_of(media.schema[0], references))
     if not shapes_of(media.schema[0], references) <= {"object"} or any(part.keys() - _WORDS for part in parts):
         return media
@@ -157,79 +101,71 @@ def _is_operation(schema: Value, references: References) -> bool:
     return any("op" in (part.get("properties") or {}) for part in parts_of(schema, references))
 
 
-def _takes_files(media_type: str, schema: Value, references: References) -> bool:
-    if kind_of(media_type) == "multipart":
-        return _has_files(schema, references)
-    return kind_of(media_type) == "binary" and is_of_bytes(shapes_of(schema, references))
+def files_beside(media_type: str, offered: Mapping[str, Value], references: References) -> list[str]:
+    """Return the other media types that take files, where values are sent as JSON."""
+    if kind_of(media_type) != "json":
+        return []
+    in_bytes = [name for name in offered if kind_of(name) == "binary"]
+    return [
+        *(name for name in offered if kind_of(name) == "multipart" and _has_files(offered[name], references)),
+        *(name for name in in_bytes if is_of_bytes(shapes_of(offered[name], references))),
+    ]
+
+
+def with_files(
+    flat: ReadBody, own: Members, form: ReadBody | None, media: Media, references: References
+) -> tuple[ReadBody, list[str]]:
+    """Return the JSON body with the files of `media` beside it, and notes of those that cannot be.
+
+    What the JSON requires has to go with them, and no other value may be taken for one. `form` is what `media` is read
+    as where it is a form.
+    """
+    needed = {each.name for each in flat.inputs if each.required or each.once_given}
+    if kind_of(media.media_type) == "binary" and not needed:
+        return _with_bytes(flat, media), []
+    if form is None or needed - {each.name for each in form.inputs}:
+        return flat, [no_files(media)]
+    lost = []
+    inputs = {each.name: each for each in flat.inputs}
+    fields = {each.name: each for each in flat.body.fields}
+    for field, each in zip(form.body.fields, form.inputs, strict=True):
+        mine = inputs.get(each.name)
+        if field.binary and mine is None:
+            inputs[each.name] = replace(each, required=False, once_given=False)
+        elif field.binary and mine is not None and _is_scalar(own, each.name, references):
+            inputs[each.name] = replace(mine, schema=or_file(mine.schema))
+        elif field.binary or mine is None:
+            lost.append(no_files(media, each.name))
+            continue
+        fields[each.name] = replace(field, or_text=field.or_text or (field.binary and mine is not None))
+    body = replace(flat.body, fields=tuple(fields.values()), with_files=concrete(media.media_type))
+    return ReadBody(body, tuple(inputs.values())), lost
+
+
+def _with_bytes(flat: ReadBody, media: Media) -> ReadBody:
+    """Take bytes in place of all members, under a name that none of them has."""
+    name, taken = "file", {each.name for each in flat.inputs}
+    while name in taken:
+        name += "_"
+    media_type = concrete(media.media_type)
+    definition = Definition(bytes_in(media_type, [media.media_type, *media.others]))
+    said = f"Sent instead of all else of the body. {definition.schema['description']}"
+    file = Input("body", name, False, definition.described(description=said))
+    fields = (*flat.body.fields, BodyField(argument=name, name=name, binary=True))
+    return ReadBody(replace(flat.body, fields=fields, with_files=media_type), (*flat.inputs, file))
+
+
+def _is_scalar(members: Members, name: str, references: References) -> bool:
+    shapes = [shapes_of(raw, references) for raw, _ in members.schemas.get(name, ())]
+    return any(shapes) and not any(map(is_structured, shapes))
+
+
+def no_files(media: Media, name: str | None = None) -> str:
+    """Return the note for files, or one of them, that are offered beside JSON and left out."""
+    what = "its files are" if name is None else f"its `{shortened(name, _LONGEST_SHOWN)}` is"
+    return remark(f"JSON is sent instead of `{essence(media.media_type)}`, and {what} left out", media.pointer)
 
 
 def _has_files(schema: Value, references: References) -> bool:
     named, further = uploads_among(schema, references)
     return bool(named) or bool(further)
-
-
-def _schema_of(media: Value, references: References) -> Value:
-    """Return the schema of a Media Type Object, which may be a reference (OAS 3.2)."""
-    media = _followed(media, references)
-    return media.get("schema") if isinstance(media, dict) else None
-
-
-def _examples(media: Json, where: str, references: References) -> list[Value]:
-    """Return the examples of a Media Type Object."""
-    found = [media["example"]] if "example" in media else []
-    stated = media.get("examples")
-    for name, each in stated.items() if isinstance(stated, dict) else ():
-        try:
-            example, _ = references.follow(each, join(where, "examples", name))
-        except Unresolvable:
-            continue
-        found += [example["value"]] if isinstance(example, dict) and "value" in example else []
-    return found
-
-
-def _followed(raw: Value, references: References) -> Value:
-    try:
-        return references.follow(raw, "")[0]
-    except Unresolvable:
-        return None
-
-
-def members_of(raw: Value, pointer: str, references: References) -> Members | None:
-    """Return the members if the schema is an object with named members and no other constraint that matters."""
-    members = Members()
-    pending: list[tuple[Value, str]] = [(raw, pointer)]
-    for _ in range(_MOST_SCHEMAS):
-        if not pending:
-            return members if members.schemas else None
-        node, where = pending.pop(0)
-        if not isinstance(node, dict) or not _is_plain(node):
-            return None
-        parts = [(each, join(where, "allOf", number)) for number, each in enumerate(node.get("allOf") or ())]
-        if "$ref" in node:
-            try:
-                parts.insert(0, references.find(node["$ref"]))
-            except Unresolvable:
-                return None
-        pending[:0] = parts
-        _take(members, node, where)
-    return None
-
-
-def _take(members: Members, node: Json, where: str) -> None:
-    members.closed = members.closed or any(node.get(keyword) is False for keyword in CLOSING)
-    for name, schema in (node.get("properties") or {}).items():
-        members.schemas.setdefault(name, []).append((schema, join(where, "properties", name)))
-    names = node.get("required")
-    if isinstance(names, list):
-        members.required.update(dict.fromkeys(name for name in names if isinstance(name, str)))
-
-
-def _is_plain(node: Json) -> bool:
-    types = node.get("type", "object")
-    return (
-        (types == "object" or (isinstance(types, list) and "object" in types))
-        and not any(keyword in node for keyword in _MORE_THAN_MEMBERS)
-        and node.get("additionalProperties", False) is False  # true and {} say in so many words that there are others
-        and isinstance(node.get("properties") or {}, dict)
-        and isinstance(node.get("allOf") or [], list)
-    )

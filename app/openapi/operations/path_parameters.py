@@ -117,7 +117,7 @@ def _said(schema: Value, definition: Callable[[str], Definition]) -> Iterator[Js
 def _shaped(
     parameter: Parameter, definition: Definition, variable: Variable, said: Sequence[Json]
 ) -> tuple[Parameter, Definition, bool]:
-    """Return the parameter as the template writes it, and whether its value may have slashes. `said` is of the value."""
+    """Return the parameter as the template writes it, and whether it may have slashes; `said` is of its value."""
     types = set[str]().union(*map(_types, said)) or {"string"}
     is_list = not _LISTS.isdisjoint(types) and "string" not in types
     if is_list and variable.is_list:

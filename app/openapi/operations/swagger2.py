@@ -6,10 +6,10 @@ author wrote it. `definitions`, `parameters` and `responses` are found like anyt
 
 from collections.abc import Mapping, Sequence
 
-from app.openapi.operations.bodies import ReadBody, read_media
-from app.openapi.operations.media import Media, Members, best_of
+from app.openapi.operations.bodies import read_media
+from app.openapi.operations.media import Media, ReadBody, best_of
 from app.openapi.operations.objects import RequestBodyObject
-from app.openapi.operations.parts import Place
+from app.openapi.operations.parts import Members, Place
 from app.openapi.schema.schemas import Schemas
 from app.operation.media_types import by_preference, is_media_type, kind_of
 from app.operation.operation import Json, Value

@@ -32,23 +32,7 @@ def names_integers(schema: Json) -> bool:
 
 def with_integers(arguments: Mapping[str, Any], schema: Json) -> Mapping[str, Any]:
     """Return the arguments of a tool with that input schema, each integer as one."""
-    if not _has_whole_floats(arguments):
-        return arguments
     return _Reading(schema).members(dict(arguments), [schema])
-
-
-def _has_whole_floats(arguments: Mapping[str, Any]) -> bool:
-    pending: list[Value] = [*arguments.values()]
-    while pending:
-        each = pending.pop()
-        if isinstance(each, float):
-            if each.is_integer():
-                return True
-        elif isinstance(each, dict):
-            pending += each.values()
-        elif isinstance(each, list):
-            pending += each
-    return False
 
 
 def _says(schema: Json) -> str | None:
@@ -131,6 +115,7 @@ class _Reading:
                     met.add(id(each))
                     yield each
                     pending += (each[keyword] for keyword in _CONDITIONAL if keyword in each)
+                    pending += (inner for name, inner in each.get("dependentSchemas", {}).items() if name in value)
                     branches = [branch for keyword in ALTERNATIVES for branch in each.get(keyword, ())]
                     pending += [branch for branch in branches if self._may_be(branch, value)]
 

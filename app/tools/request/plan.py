@@ -18,7 +18,7 @@ from app.tools.request.integers import names_integers, with_integers
 from app.tools.request.names import Claims, Names, Place
 from app.tools.request.paths import path_text, put_together, require_below
 from app.tools.request.styles import pairs
-from app.tools.request.writing import Content, Room, Unencodable, Writing, percent_encoded, text_of
+from app.tools.request.writing import Content, Room, Unencodable, Writing, has_whole_floats, percent_encoded, text_of
 from app.tools.violations import invalid_arguments
 
 MOST_BYTES = 8_388_608  # of a body, unless the operator says otherwise
@@ -95,7 +95,7 @@ def build_request(plan: RequestPlan, arguments: Mapping[str, Any], most_bytes: i
 
     Raises Invalid (`invalid_arguments`) with every violation, and TooLarge (`request_too_large`) as soon as it is.
     """
-    if plan.has_integers:
+    if plan.has_integers and has_whole_floats(arguments):
         arguments = with_integers(arguments, plan.operation.input_schema)
     building = _Building(plan, arguments)
     building.check_names()

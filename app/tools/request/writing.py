@@ -2,7 +2,7 @@
 
 import math
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -159,3 +159,18 @@ class Writing:
                 self.claim(name, argument)
                 last = name
             yield f"{name}={value}"
+
+
+def has_whole_floats(arguments: Mapping[str, Value]) -> bool:
+    """Whether any number in them was said as `5.0` is."""
+    pending: list[Value] = [*arguments.values()]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, float):
+            if each.is_integer():
+                return True
+        elif isinstance(each, dict):
+            pending += each.values()
+        elif isinstance(each, list):
+            pending += each
+    return False

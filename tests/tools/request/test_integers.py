@@ -57,6 +57,8 @@ CASH = {**an_object(kind={"const": "cash"}, amount=NUMBER), "required": ["kind"]
         ({"oneOf": [INTEGER, {"type": "string"}]}, 1.0, "1"),
         ({"allOf": [an_object(a=INTEGER), an_object(b=NUMBER)]}, {"a": 1.0, "b": 1.0}, '{"a":1,"b":1.0}'),
         ({"$ref": "#/components/schemas/Node"}, {"next": {"all": {"count": 1.0}}}, '{"next":{"all":{"count":1}}}'),
+        ({"if": an_object(a=NUMBER), "then": an_object(b=INTEGER)}, {"a": 1.0, "b": 1.0}, '{"a":1.0,"b":1}'),
+        ({"dependentSchemas": {"a": an_object(b=INTEGER)}}, {"a": 1.5, "b": 1.0}, '{"a":1.5,"b":1}'),
         ({"oneOf": [CASH, CARD]}, {"kind": "card", "amount": 1.0}, '{"kind":"card","amount":1}'),
         ({"oneOf": [CARD, CASH]}, {"kind": "cash", "amount": 1.0}, '{"kind":"cash","amount":1.0}'),
         ({"anyOf": [an_object(a=INTEGER), {"type": "array", "items": INTEGER}]}, [1.0], "[1]"),
