@@ -13,10 +13,10 @@ import typer
 from rich.console import Console
 
 from app.cli.report import show, totals
-from app.curation.curation import Curated, CuratedTool
+from app.curation.curation import Listing, curate
 from app.documents.local import read_local
 from app.errors import Invalid, ToolsProviderError
-from app.operation.operation import Conversion, size_of_tool
+from app.operation.operation import Conversion
 from app.operation.portable import Profile, in_profile
 from app.operation.text import cleaned, is_slug, mcp_name, slugged
 from app.tools.tool_json import tool_json
@@ -52,7 +52,8 @@ def convert(
             source = read_local(document, root=root)
         with _shown(errors, "Converting"):
             slug = slug or slugged(source.title) or _DEFAULT_SLUG
-            conversion = _in_profile(source.converted(slug), schema_profile, source.tool_bytes)
+            listing = partial(in_profile, profile=schema_profile, most_bytes=source.tool_bytes)
+            conversion = _listed(source.converted(slug), listing)
     except OSError as error:
         sys.stderr.write(f"{document}: {error.strerror}\n")
         raise typer.Exit(_UNUSABLE) from None
@@ -61,16 +62,13 @@ def convert(
     if as_json:
         _write_json(_as_json(conversion, slug))
     else:
-        show(conversion.title or "The document", conversion.report, _visible(conversion), partial(mcp_name, slug))
+        show(conversion.title or "The document", conversion.report, len(conversion.operations), partial(mcp_name, slug))
 
 
-def _in_profile(conversion: Conversion, profile: Profile, tool_bytes: int) -> Conversion:
-    forms = [in_profile(each, profile, tool_bytes) for each in conversion.operations]
-    tools = [
-        CuratedTool(each, None, form, size=size_of_tool(form))
-        for each, form in zip(conversion.operations, forms, strict=True)
-    ]
-    return replace(conversion, operations=tuple(forms), report=Curated(tuple(tools), ()).report(conversion.report))
+def _listed(conversion: Conversion, listing: Listing) -> Conversion:
+    """Return what a registration shows of it, where nothing is selected or overridden."""
+    curated = curate(conversion.operations, listing=listing)
+    return replace(conversion, operations=curated.operations, report=curated.report(conversion.report))
 
 
 @contextmanager
@@ -97,8 +95,8 @@ def _as_json(conversion: Conversion, slug: str) -> dict[str, Any]:
         "version": conversion.version,
         "slug": slug,
         "servers": conversion.servers,
-        "totals": totals(conversion.report, _visible(conversion)),
-        "tools": [tool_json(operation, slug) for operation in conversion.operations if not operation.hidden],
+        "totals": totals(conversion.report, len(conversion.operations)),
+        "tools": [tool_json(operation, slug) for operation in conversion.operations],
         "report": conversion.report,
     }
 
@@ -106,7 +104,3 @@ def _as_json(conversion: Conversion, slug: str) -> dict[str, Any]:
 def _write_json(value: object) -> None:
     text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
     sys.stdout.buffer.write(f"{cleaned(text) if sys.stdout.isatty() else text}\n".encode())
-
-
-def _visible(conversion: Conversion) -> int:
-    return sum(not operation.hidden for operation in conversion.operations)

@@ -4,7 +4,7 @@ An admin's word stands above the document's, and the document's above what follo
 stays as the document gives it; this is applied whenever a source becomes effective, and never during a call.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -15,7 +15,9 @@ from app.errors import Invalid, NotFound, Violation
 from app.operation.operation import Operation, ReportItem, Status, estimated_tokens, size_of_tool
 from app.operation.text import LONGEST_TOOL_NAME, Key, longest_operation_name
 
-_BY_DOCUMENT = "Hidden by the document. An override with `hidden: false` shows it."
+_BY_DOCUMENT = (
+    "Hidden by the document (`x-internal`, `x-mcp-hidden` or the like). An override with `hidden: false` shows it."
+)
 _BY_OVERRIDE = "Hidden by its override."
 _GONE = "The document has no such operation now. The override is kept for when it comes back."
 
@@ -61,19 +63,24 @@ class Curated:
         return tuple(_reported(item, tools.get((item.method, item.path))) for item in items)
 
 
-def curate(operations: Sequence[Operation], selection: Selection | None, overrides: Iterable[ToolOverride]) -> Curated:
-    """Return the operations under the selection (None: all) and the overrides."""
+Listing = Callable[[Operation], Operation]  # gives a tool the form in which it is listed
+
+
+def curate(
+    operations: Iterable[Operation],
+    selection: Selection | None = None,
+    overrides: Iterable[ToolOverride] = (),
+    listing: Listing = lambda operation: operation,
+) -> Curated:
+    """Return the operations under the selection (None: all) and the overrides, listed as they are unless stated."""
     bound = {override.key: override for override in overrides}
-    return Curated.of(curating(operations, selection, bound), bound)
+    return Curated.of(curating(operations, selection, bound, listing), bound)
 
 
 def curating(
-    operations: Iterable[Operation],
-    selection: Selection | None,
-    bound: Mapping[Key, ToolOverride],
-    listing: Callable[[Operation], Operation] = lambda operation: operation,
+    operations: Iterable[Operation], selection: Selection | None, bound: Mapping[Key, ToolOverride], listing: Listing
 ) -> Iterator[CuratedTool]:
-    """Curate one operation at a time; `bound` are the overrides by method and path, `listing` gives a tool its form."""
+    """Curate one operation at a time; `bound` are the overrides by method and path."""
     return (_curated(operation, bound.get(_key(operation)), selection, listing) for operation in operations)
 
 
@@ -176,7 +183,7 @@ def _curated(
     operation: Operation,
     override: ToolOverride | None,
     selection: Selection | None,
-    listing: Callable[[Operation], Operation],
+    listing: Listing,
 ) -> CuratedTool:
     result, misfits = (operation, ()) if override is None else shaped(operation, override)
     names = {operation.operation_id or "", operation.name, result.name}

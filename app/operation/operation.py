@@ -31,6 +31,9 @@ _FRAME_OF_OUTPUT = 128  # bytes around an output schema
 class Parameter:
     """Where one argument goes (OAS 3.1.1 section 4.8.12). `content_type` is set for `content`-typed parameters.
 
+    `allow_slashes`: those in its value divide segments of the path. One of the path that is not required is at its end,
+    and the path ends before it if there is no value.
+
     A `querystring` (OAS 3.2.0 section 4.12.1) is the whole query in its media type, and has no other beside it.
     """
 
@@ -42,6 +45,7 @@ class Parameter:
     explode: bool
     allow_reserved: bool = False
     content_type: str | None = None
+    allow_slashes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,8 @@ class Hints:
 class Operation:
     """One path and method, with what a caller may say and where each argument goes.
 
-    `name` is the part after `slug__`; `path` is the template as the document has it. `input_schema` is JSON Schema
+    `name` is the part after `slug__`; `path` is the template as the document has it, and `template` the same in the
+    notation of OpenAPI, where the document has another. `input_schema` is JSON Schema
     2020-12, self-contained, root type object, `additionalProperties: false`. `server` is set only where the operation
     or path states servers of its own: the first of `servers`, until one that may be called is chosen (absolute URL).
     `notes` say what was degraded and why. `hidden`: the document wants no tool for it. `stated_hints` correct what the
@@ -127,6 +132,12 @@ class Operation:
     stated_hints: dict[str, bool] = field(default_factory=dict)
     preset: Json = field(default_factory=dict)
     portable_schema: Json | None = field(default=None, compare=False)
+    template: str | None = None
+
+    @property
+    def called(self) -> str:
+        """The path template of its calls."""
+        return self.path if self.template is None else self.template
 
     @property
     def listed_schema(self) -> Json:

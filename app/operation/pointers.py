@@ -12,6 +12,7 @@ from app.operation.operation import Value
 from app.operation.text import written_out
 
 FILES = "x-tools-provider-files"
+TWICE = "x-tools-provider-twice"  # at the root of a document: pointers to the keys that it has twice
 LONGEST_CHAIN = 30  # references to references
 
 

@@ -282,8 +282,8 @@ class SourceRead(BaseModel):
         description="Method and path of every override whose operation the document does not have now.",
     )
     status: Status = Field(
-        description="`ready`; `stale` after a refresh that failed; `failed` when nothing of the document can be "
-        "called.",
+        description="`ready`; `stale` after a refresh that failed; `failed` when there are operations and "
+        "none can be called.",
     )
     refresh_error: RefreshError | None = Field(description="Why it is `stale`; null when it is not.")
     warnings: list[SourceWarning] = Field(description="What an admin should know about it.")

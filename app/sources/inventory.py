@@ -178,7 +178,8 @@ class Curator:
         """Note in the source what it offers, and return what agents see of it."""
         source.base_url = inventory.base_url
         if source.status != "stale":
-            source.status = "failed" if inventory.report and not inventory.operations else "ready"
+            nothing_left = any(item.path for item in inventory.report) and not inventory.operations
+            source.status = "failed" if nothing_left else "ready"
         curated = await self.curated(source, inventory.operations)
         note_tools(source, curated, await self.reported(curated, inventory.report))
         return curated

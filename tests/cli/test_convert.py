@@ -141,7 +141,7 @@ def test_the_largest_tools_of_many_are_named(convert: Callable[..., Result]) -> 
     ("document", "pointer", "why"),
     [
         ({"openapi": "4.0.0", "paths": {}}, "/openapi", "not an OpenAPI document"),
-        ({"openapi": "3.1.0", "paths": []}, "/paths", "`paths` that is not an object"),
+        ({"openapi": "3.1.0", "paths": ["/a"]}, "/paths", "`paths` that is not an object"),
         (b"<html>", "", "HTML or XML"),
         (b"{", "", "not valid JSON"),
     ],
@@ -165,6 +165,15 @@ def test_a_document_without_operations_is_told_as_such(convert: Callable[..., Re
     assert run.exit_code == 0
     assert "It describes no operations; webhooks are not calls to an API." in run.stdout
     assert "Hooks: 0 operations, 0 tools" in run.stdout
+
+
+def test_an_operation_that_the_document_hides_is_no_tool_and_has_a_line(convert: Callable[..., Result]) -> None:
+    document = {"openapi": "3.1.0", "paths": {"/a": {"get": {"x-internal": True}, "put": {}}}}
+    told = json.loads(convert(document, "--json").stdout)
+    assert [tool["_meta"]["x-openapi-operation"]["method"] for tool in told["tools"]] == ["put"]
+    (line,) = [item for item in told["report"] if item["method"] == "GET"]
+    assert (line["status"], line["name"], "`x-internal`" in line["reason"]) == ("skipped", None, True)
+    assert (told["totals"]["ready"], told["totals"]["skipped"]) == (1, 1)
 
 
 def test_what_a_document_hides_in_its_texts_does_not_reach_the_terminal(convert: Callable[..., Result]) -> None:

@@ -108,7 +108,8 @@ def test_what_stands_beside_the_reference_of_a_path_is_not_lost() -> None:
 def test_3_2_is_read_with_its_methods() -> None:
     paths: Json = {"/a": {"query": {}, "additionalOperations": {"PURGE": {}, "CONNECT": {}, "GET": {}, "a b": {}}}}
     conversion = converted(a_document(paths, version="3.2.0"))
-    assert [each.method for each in conversion.operations] == ["QUERY", "PURGE"]
+    assert [each.method for each in conversion.operations] == ["QUERY", "PURGE", "GET"]
+    assert [each.method for each in conversion.report if each.status == "skipped"] == ["CONNECT", "a b"]
 
 
 FORM = "application/x-www-form-urlencoded"
@@ -185,7 +186,7 @@ def test_what_3_2_adds_to_streams_and_tags_is_no_obstacle() -> None:
         ({"openapi": "2.9"}, "/openapi", "not an OpenAPI document"),
         ({"openapi": ["3.0.0"]}, "/openapi", "not an OpenAPI document"),
         ({"openapi": "2.9", "swagger": "1.2"}, "/openapi", "not an OpenAPI document"),
-        ({"openapi": "3.1.0", "paths": []}, "/paths", "not an object"),
+        ({"openapi": "3.1.0", "paths": ["/a"]}, "/paths", "not an object"),
     ],
 )
 def test_what_is_no_openapi_document_is_refused(document: Json, pointer: str, reason: str) -> None:
@@ -196,7 +197,13 @@ def test_what_is_no_openapi_document_is_refused(document: Json, pointer: str, re
 
 
 @pytest.mark.parametrize(
-    "document", [{"openapi": "3.1.0"}, {"openapi": 3.1, "paths": None}, a_document({}, webhooks={"w": a_get()})]
+    "document",
+    [
+        {"openapi": "3.1.0"},
+        {"openapi": 3.1, "paths": None},
+        {"openapi": "3.0.0", "paths": []},
+        a_document({}, webhooks={"w": a_get()}),
+    ],
 )
 def test_a_document_without_operations_has_none_and_says_so(document: Json) -> None:
     conversion = converted(document)

@@ -158,6 +158,16 @@ async def test_a_document_without_a_usable_operation_is_registered_as_failed(wor
     assert [(item.status, item.path) for item in offering.report] == [("skipped", "/menu")]
 
 
+@pytest.mark.parametrize("internal", [True, False])
+async def test_a_document_that_has_no_tools_is_ready_and_says_why(world: World, site: Site, internal: bool) -> None:
+    content = document("/menu")
+    content["paths"] = {"/menu": {**content["paths"]["/menu"], "x-internal": True}} if internal else {"/menu": {}}
+    site.serve(content)
+    registered = await world.register(site.url, slug="s")
+    assert (registered.source.status, registered.operations) == ("ready", ())
+    assert ("`x-internal`" if internal else "no operations") in str(registered.report[0].reason)
+
+
 async def test_an_audience_is_bound_to_its_first_origin_for_good(world: World, site: Site, other_site: Site) -> None:
     first = await world.register(site.url, MANAGER, default_audience="api")
     with pytest.raises(NotPermitted) as refused:

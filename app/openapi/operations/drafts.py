@@ -19,6 +19,8 @@ from app.openapi.operations.parts import (
     parse,
     server_addresses,
 )
+from app.openapi.operations.path_parameters import Placed, template_of
+from app.openapi.operations.templates import UnreadableTemplate
 from app.openapi.schema.definitions import Definition
 from app.openapi.schema.schemas import Schemas
 from app.operation.checking import UnusableSchema, validator_of
@@ -68,8 +70,9 @@ class PathItem:
 
 @dataclass(slots=True)
 class _Arguments:
-    """The operation's inputs under the names that a caller gives them."""
+    """The operation's inputs under the names that a caller gives them, and its path with their names in it."""
 
+    path: str
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
     inputs: dict[str, Input] = field(default_factory=dict)
@@ -103,13 +106,10 @@ class Drafting:
             raise Unusable("it is not an Operation Object", place)
         if node is not raw:
             notes.append(remark("an operation that is a `$ref`, which OpenAPI does not allow, was followed", pointer))
-        literals, _ = split_template(item.path)
-        if any(segment in {".", ".."} for segment in "{}".join(literals).split("/")):
-            raise Unusable("its path has dot segments", item.pointer)
         if written_out(item.path) != item.path:
             raise Unusable("its path has invisible characters or line breaks", item.pointer)
         head = parse(OperationObject, _head(node), place, notes)
-        wishes = extensions.tool_wishes(node) if any(key.startswith("x-") for key in node) else ToolWishes()
+        wishes = extensions.tool_wishes(node) if _is_extended(node) else ToolWishes()
         arguments = self._arguments(item, node, place, self._kept.get((method, item.path), {}), notes)
         notes += self._credentials(node, place, arguments)
         preset = {name: each.schema.schema["default"] for name, each in arguments.inputs.items() if _is_preset(each)}
@@ -132,9 +132,10 @@ class Drafting:
             server=servers[0] if servers else None,
             servers=servers,
             notes=tuple(notes),
-            hidden=wishes.hidden,
+            hidden=wishes.hidden or (_is_extended(item.raw) and extensions.hides(item.raw, node)),
             stated_hints=wishes.hints,
             preset=preset,
+            template=None if split_template(arguments.path) == split_template(item.path) else arguments.path,
         )
         schemas = {name: each.schema for name, each in arguments.inputs.items()}
         return Draft(operation, wishes.name or head.operation_id, schemas, place)
@@ -148,8 +149,12 @@ class Drafting:
         ]
         places = self._parameters.merged(lists, notes)
         of_body = [each for each in places if str(each.raw.get("in")) in _OF_BODY]
-        read = self._parameters.read([each for each in places if each not in of_body], item.path, notes)
-        return _named(read, self._body(node, place, of_body, notes), kept)
+        try:
+            template = template_of(item.path, [each.raw["name"] for each in places if each.raw.get("in") == "path"])
+        except UnreadableTemplate as error:
+            raise Unusable(str(error), item.pointer) from None
+        read = self._parameters.read([each for each in places if each not in of_body], template, notes)
+        return _named(template.path, read, self._body(node, place, of_body, notes), kept)
 
     def _credentials(self, node: Json, place: str, arguments: _Arguments) -> list[str]:
         requirements = node.get("security", self._document.get("security"))
@@ -173,6 +178,10 @@ class Drafting:
             if own:
                 return own if own[:1] != self._servers[:1] else ()
         return ()
+
+
+def _is_extended(node: Json) -> bool:
+    return any(key.startswith("x-") for key in node)
 
 
 def _head(node: Json) -> Json:
@@ -204,7 +213,7 @@ def _request_line(method: str, path: str) -> str:
     return shortened(f"{method} {path}", LONGEST_NAME)
 
 
-def _named(read: list[tuple[Parameter, Input]], body: ReadBody | None, kept: Mapping[Slot, str]) -> _Arguments:
+def _named(path: str, read: list[Placed], body: ReadBody | None, kept: Mapping[Slot, str]) -> _Arguments:
     inputs = [each for _, each in read] + list(body.inputs if body is not None else ())
     slots = [(each.location, each.name) for each in inputs]
     names = [name for _, name in slots]
@@ -216,6 +225,7 @@ def _named(read: list[tuple[Parameter, Input]], body: ReadBody | None, kept: Map
     inputs = [_saying(_ONCE_GIVEN, each) if each.once_given else each for each in inputs]
     parameters = tuple(replace(parameter, argument=name) for (parameter, _), name in zip(read, names, strict=False))
     return _Arguments(
+        path,
         parameters,
         None if body is None else _with_arguments(body.body, names[len(read) :]),
         dict(zip(names, inputs, strict=True)),

@@ -133,7 +133,8 @@ def missing_credentials(
     components = document.get("components")
     described = components.get("securitySchemes") if isinstance(components, dict) else None
     schemes = described if isinstance(described, dict) else document.get("securityDefinitions")  # Swagger 2.0
-    alternatives = [each for each in requirements if isinstance(each, dict)] if isinstance(requirements, list) else []
+    listed = requirements if isinstance(requirements, list) else [requirements]
+    alternatives = [{each: []} if isinstance(each, str) else each for each in listed if isinstance(each, dict | str)]
     lacking = []
     for each in alternatives:
         raw = [schemes[name] for name in each if name in schemes] if isinstance(schemes, dict) else []
@@ -152,6 +153,8 @@ def _other_than_bearer(raw: Value, references: References, given: Collection[tup
     kind, where, name = (str(scheme.get(key, "")) for key in ("type", "in", "name"))
     if kind == "apiKey" and name.lower() != "authorization" and (where, name) not in given:
         return f"an API key ({where} `{shortened(name, _LONGEST_SHOWN)}`)"
+    if kind == "mutualTLS":
+        return "a certificate of the client"
     method = "basic" if kind == "basic" else str(scheme.get("scheme", "")).lower() if kind == "http" else "bearer"
     return "" if method == "bearer" else f"HTTP authentication by `{shortened(method, _LONGEST_SHOWN)}`"
 

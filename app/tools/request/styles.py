@@ -26,15 +26,9 @@ _DELIMITERS: Mapping[Style, tuple[str, str]] = {
 }
 
 
-def path_text(value: Value, style: Style, room: Room, *, explode: bool) -> str:
-    """Return the text for the path: styles simple and label. What divides its items is not counted here."""
-    between = "." if style == "label" and explode else ","
-    return ("." if style == "label" else "") + between.join(_words(value, room.encoded, explode=explode))
-
-
 def header_text(value: Value, *, explode: bool) -> str:
     """Return a header's value: style simple, where nothing is encoded, so nothing ambiguous is allowed."""
-    words = _words(value, str, explode=explode)
+    words = words_of(value, str, explode=explode)
     divider = re.compile("[,=]" if explode else ",")
     if isinstance(value, dict | list) and any(map(divider.search, _parts(value))):
         raise Unencodable("must not have commas in its items: they would be read as more items")
@@ -75,7 +69,7 @@ def pairs(
         yield from _exploded(key, value, room, safe)
     else:
         delimiter, written = _DELIMITERS[style]
-        words = _words(value, partial(room.encoded, safe=safe), explode=False)
+        words = words_of(value, partial(room.encoded, safe=safe), explode=False)
         if delimiter and any(delimiter in part for part in _parts(value)):
             raise Unencodable(f"must not have {delimiter!r} in its items: it would be read as more items")
         if words or style == "matrix":
@@ -110,7 +104,7 @@ def _cookies(name: str, value: Value, room: Room, *, explode: bool) -> Iterator[
     elif explode and isinstance(value, list):
         written = [(name, _cookie(text_of(each))) for each in value if each is not None]
     else:
-        written = [(name, ",".join(_words(value, _cookie, explode=False)))]
+        written = [(name, ",".join(words_of(value, _cookie, explode=False)))]
     for key, text in written:
         room.take(len(key) + len(text) + 2)
         yield key, text
@@ -122,7 +116,7 @@ def _cookie(text: str) -> str:
     return text
 
 
-def _words(value: Value, encode: Callable[[str], str], *, explode: bool) -> list[str]:
+def words_of(value: Value, encode: Callable[[str], str], *, explode: bool) -> list[str]:
     """Return the items of a list, or names and values of an object, which explode joins by `=`; null is not an item."""
     if isinstance(value, list):
         return [encode(text_of(item)) for item in value if item is not None]
