@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -14,8 +13,9 @@ from rich.console import Console
 from app.cli.report import show, totals
 from app.documents.local import read_local
 from app.errors import Invalid, ToolsProviderError
+from app.operation.naming import LONGEST_GIVEN, LONGEST_NAMES, slugs_for
 from app.operation.operation import Conversion
-from app.operation.text import cleaned, is_slug, mcp_name, slugged
+from app.operation.text import cleaned, is_slug, mcp_name
 from app.tools.tool_json import tool_json
 
 _REFUSED = 1  # exit status: the document cannot be used
@@ -27,6 +27,10 @@ def convert(
     document: Annotated[Path, typer.Argument(help="An OpenAPI document, JSON or YAML.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print tools and report as JSON.")] = False,
     slug: Annotated[str, typer.Option(help="The slug that names begin with; default: made from the title.")] = "",
+    name_length: Annotated[
+        int,
+        typer.Option(help="The longest name that is given.", envvar="TOOL_NAME_LENGTH", min=24, max=LONGEST_NAMES[-1]),
+    ] = LONGEST_GIVEN,
     root: Annotated[
         Path | None,
         typer.Option(
@@ -47,8 +51,8 @@ def convert(
         with _shown(errors, "Reading"):
             source = read_local(document, root=root)
         with _shown(errors, "Converting"):
-            slug = slug or slugged(source.title) or _DEFAULT_SLUG
-            conversion = source.converted(slug)
+            slug = slug or next(slugs_for(source.title), _DEFAULT_SLUG)
+            conversion = source.converted(slug, name_length)
     except OSError as error:
         sys.stderr.write(f"{document}: {error.strerror}\n")
         raise typer.Exit(_UNUSABLE) from None
@@ -57,7 +61,7 @@ def convert(
     if as_json:
         _write_json(_as_json(conversion, slug))
     else:
-        show(conversion.title or "The document", conversion.report, _visible(conversion), partial(mcp_name, slug))
+        show(conversion.title or "The document", slug, conversion.report, _visible(conversion), mcp_name)
 
 
 @contextmanager
@@ -84,7 +88,7 @@ def _as_json(conversion: Conversion, slug: str) -> dict[str, Any]:
         "version": conversion.version,
         "slug": slug,
         "servers": conversion.servers,
-        "totals": totals(conversion.report, _visible(conversion)),
+        "totals": totals(slug, conversion.report, _visible(conversion)),
         "tools": [tool_json(operation, slug) for operation in conversion.operations if not operation.hidden],
         "report": conversion.report,
     }
