@@ -254,7 +254,7 @@ def _writing(
         catalog.remove(slug)
         upstream.remove(slug)
 
-    return Writing(repository, rules, audit=outcomes, on_changed=catalog.put, on_removed=forget)
+    return Writing(repository, rules, audit=outcomes, on_changed=catalog.put_beside, on_removed=forget)
 
 
 def _documents(

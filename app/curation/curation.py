@@ -86,21 +86,21 @@ class ListedTool:
     override: ToolOverride | None
 
 
-def listed(curated: Curated, items: Iterable[ReportItem], names: Mapping[Key, str]) -> tuple[ListedTool, ...]:
+def listed(curated: Curated, report: Iterable[ReportItem], names: Mapping[Key, str]) -> tuple[ListedTool, ...]:
     """Return every operation that could be a tool, then every override whose operation is not there.
 
-    `items` are what the document alone would have made of each operation, `names` those ever given.
+    `report` is that of `curated`; `names` are those ever given.
     """
-    report = {(item.method, item.path): item for item in curated.report(items)}
+    items = {(item.method, item.path): item for item in report}
     tools = []
     for tool in curated.tools:
-        item = report[tool.document.method, tool.document.path]
+        item = items[tool.document.method, tool.document.path]
         tools.append(
             ListedTool(_key(tool.document), tool.document.name, item.name, item.status, item.reason, tool.override)
         )
     given = {(method.upper(), path): name for (method, path), name in names.items()}
     for override in curated.unmatched:
-        reason = report[override.key].reason if override.key in report else _GONE
+        reason = items[override.key].reason if override.key in items else _GONE
         tools.append(ListedTool(override.key, given.get(override.key), None, "skipped", reason, override))
     return tuple(tools)
 

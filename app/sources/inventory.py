@@ -161,13 +161,17 @@ class Curator:
         async with self._comparing:
             return await asyncio.to_thread(changes_between, before, after, now)
 
+    async def reported(self, curated: Curated, items: Sequence[ReportItem]) -> tuple[ReportItem, ...]:
+        """Return what became of each operation, made beside the event loop (see `Curated.report`)."""
+        return await asyncio.to_thread(curated.report, items)
+
     async def enter(self, inventory: Inventory, source: Source) -> Curated:
         """Note in the source what it offers, and return what agents see of it."""
         source.base_url = inventory.base_url
         if source.status != "stale":
             source.status = "failed" if inventory.report and not inventory.operations else "ready"
         curated = await self.curated(source, inventory.operations)
-        note_tools(source, curated, inventory.report)
+        note_tools(source, curated, await self.reported(curated, inventory.report))
         return curated
 
     async def seen(self, inventory: Inventory, source: Source) -> tuple[Operation, ...]:
@@ -176,9 +180,9 @@ class Curator:
         return tuple(replace(operation, server=operation.server or inventory.base_url) for operation in operations)
 
 
-def note_tools(source: Source, curated: Curated, items: Sequence[ReportItem]) -> None:
-    """Note in the source how many tools there are, and which overrides match nothing."""
-    counts = Counter(item.status for item in curated.report(items))
+def note_tools(source: Source, curated: Curated, report: Sequence[ReportItem]) -> None:
+    """Note in the source how many tools there are by its report, and which overrides match nothing."""
+    counts = Counter(item.status for item in report)
     source.ready, source.degraded, source.skipped = counts["ready"], counts["degraded"], counts["skipped"]
     source.unmatched_overrides = [{"method": each.method, "path": each.path} for each in curated.unmatched]
 

@@ -53,7 +53,8 @@ class Register:
             await edit.sources.replace_operations(source.id, inventory.operations, inventory.report)
             await edit.sources.replace_document(source.id, create.document)
             edit.show(source, curated.operations)
-        return Offering(SourceRead.of(source), curated.operations, curated.report(inventory.report))
+        report = await self._writing.curator.reported(curated, inventory.report)
+        return Offering(SourceRead.of(source), curated.operations, report)
 
     def _drafted(self, create: SourceCreate) -> Source:
         now = self._writing.now()

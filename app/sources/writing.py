@@ -20,7 +20,7 @@ from app.sources.rules import SourceRules
 from app.sources.source import Authority, RegisteredSource
 from app.sources.tables import Source
 
-OnChanged = Callable[[RegisteredSource, tuple[Operation, ...]], None]
+OnChanged = Callable[[RegisteredSource, tuple[Operation, ...]], Awaitable[None]]
 OnRemoved = Callable[[str], None]
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ class Writing:
         async with self._repository.transaction() as sources:
             for source in await sources.all():
                 curated = await self.curator.curated(source, await sources.operations(source.id))
-                self._on_changed(self._rules.effective(source), curated.operations)
+                await self._on_changed(self._rules.effective(source), curated.operations)
 
     async def aclose(self, grace: float = 5.0) -> None:
         """Wait for what is under way; after `grace` seconds it is cancelled, and leaves nothing behind."""
@@ -88,7 +88,7 @@ class Writing:
                 edit = Edit(sources)
                 yield edit
             for source, operations in edit.shown:
-                self._on_changed(self._rules.effective(source), operations)
+                await self._on_changed(self._rules.effective(source), operations)
             for slug in edit.hidden:
                 self._on_removed(slug)
 

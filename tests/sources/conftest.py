@@ -173,7 +173,7 @@ async def make_world(database: Database) -> AsyncGenerator[MakeWorld]:
             async def record(entry: AuditRecord) -> None:
                 made.records.append(entry)
 
-            def changed(source: RegisteredSource, operations: tuple[Operation, ...]) -> None:
+            async def changed(source: RegisteredSource, operations: tuple[Operation, ...]) -> None:
                 made.shown[source.slug] = (source, operations)
 
             def now() -> datetime:
