@@ -2,12 +2,13 @@
 
 What a name becomes follows from the name alone, never from its neighbours: then no name changes because another
 operation came or went. Least is lost first: words get their usual short forms; words without a meaning of their own go,
-then those that come again later; long words end early; at last words go from the middle, because a name begins with
-what it is about and ends with what is special about it. What is done stays until the end.
+then those that come again later and those that are known; long words end early; at last words go from the middle,
+because a name begins with what it is about and ends with what is special about it. What is done stays until the end.
 """
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -136,10 +137,10 @@ def abbreviated(name: str, most: int, known: frozenset[str] = frozenset()) -> st
     if len(name) > 2 * _LONGEST_READ:
         name = f"{name[:_LONGEST_READ]}_{name[-_LONGEST_READ:]}"
     words: Sequence[_Word] = [_Word(each.before, _short_form(each.text)) for each in _words(name)]
-    for gone in (_empty, _repeated):
+    for gone in (_empty, _repeated, partial(_known, known=known)):
         if _length(words) > most:
             words = _left(words, gone(words))
-    while _length(words, _SHORTEST_CUT) > most and (least := _least_telling(words, known)) is not None:
+    while _length(words, _SHORTEST_CUT) > most and (least := _least_telling(words)) is not None:
         words = _left(words, {least})
     cuts = range(most, _SHORTEST_CUT, -1)
     longest = next((each for each in cuts if _length(words, each) <= most), _SHORTEST_CUT)
@@ -199,19 +200,25 @@ def _verb(words: Sequence[_Word]) -> int:
     return next((number for number, word in enumerate(words) if word.is_done), 0)
 
 
-def _least_telling(words: Sequence[_Word], known: frozenset[str]) -> int | None:
-    """Return which word is missed least: one that is known, else one inside of the way to what is done, else behind it.
+def _free(words: Sequence[_Word]) -> list[int]:
+    """The numbers of all but what is done."""
+    verb = _verb(words)
+    return [number for number, word in enumerate(words) if number != verb and word.text.lower() not in _METHODS]
 
-    None if all are needed.
-    """
-    verb, last = _verb(words), len(words) - 1
-    free = [number for number, word in enumerate(words) if number != verb and word.text.lower() not in _METHODS]
-    for number in free:
-        if len(free) > 1 and not known.isdisjoint((words[number].stem, words[number].text.lower())):
-            return number
-    on_the_way, inside = range(1, verb), [number for number in free if 0 < number < last]
+
+def _known(words: Sequence[_Word], known: frozenset[str]) -> set[int]:
+    """Words that readers know already, unless there are no others."""
+    free = _free(words)
+    found = {number for number in free if not known.isdisjoint((words[number].stem, words[number].text.lower()))}
+    return found if len(found) < len(free) else set()
+
+
+def _least_telling(words: Sequence[_Word]) -> int | None:
+    """Return which word is missed least: one on the way to what is done, else behind it; None if all are needed."""
+    last, on_the_way = len(words) - 1, range(1, _verb(words))
     if on_the_way:
         return on_the_way[len(on_the_way) // 2]
+    inside = [number for number in _free(words) if 0 < number < last]
     return min(inside, key=lambda number: abs(number - _LEAST_TELLING * last), default=None)
 
 

@@ -126,7 +126,7 @@ def test_names_have_the_length_that_is_set_and_those_too_long_for_some_hosts_are
     def names(*options: str) -> list[str]:
         return [tool["name"] for tool in json.loads(convert(document, "--json", *options).stdout)["tools"]]
 
-    short = ["acme-warehouse__listReservedShelfPositions", "acme-warehouse__exportReservedShelfPosition"]
+    short = ["acme-warehouse__listReservedShelfPositions", "acme-warehouse__exportEveryReserveShelfPositio"]
     long = [
         "acme-warehouse__listReservedShelfPositionsOfTheWarehouse",
         "acme-warehouse__exportEveryReservedShelfPositionOfThisWarehouse",
