@@ -82,13 +82,13 @@ async def test_the_slug_is_the_audience_then_the_name_then_must_be_stated(world:
 
 async def test_an_audience_that_is_no_short_slug_gives_way_to_the_name(world: World, site: Site) -> None:
     assert (await world.register(site.url, default_audience="https://api/X")).source.slug == "pizzeria-backend"
-    long = {"name": "Orders API v2", "default_audience": "orders-of-all-branches"}
+    long: dict[str, Any] = {"name": "Orders API v2", "default_audience": "orders-of-all-branches"}
     assert [(await world.register(site.url, **long)).source.slug for _ in range(3)] == [
         "orders",
         "orders-v2",
         "orders-api-v2",
     ]
-    unreadable = {"name": "\u043f\u0438\u0446\u0446\u0430", "default_audience": "pizza-of-all-branches"}
+    unreadable: dict[str, Any] = {"name": "\u043f\u0438\u0446\u0446\u0430", "default_audience": "pizza-of-all-branches"}
     assert (await world.register(site.url, **unreadable)).source.slug == "pizza-all-branch"
     with pytest.raises(Invalid) as refused:
         await world.register(site.url, name="\u043f\u0438\u0446\u0446\u0430")
