@@ -5,9 +5,10 @@ whatever stands beside it in the document.
 """
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from anyascii import anyascii
 
 from app.operation.abbreviation import abbreviated
 from app.operation.text import LONGEST_SLUG, Key, digest, mcp_name
@@ -23,8 +24,9 @@ _FRAME_OF_PATHS = frozenset({"api", "apis", "rest"})
 _VERSION_IN_A_PATH = re.compile(r"v?[0-9]+(?:\.[0-9]+)*", re.IGNORECASE)
 _LEAST_OF_A_WORD = 4  # characters, of one that is cut
 _ADDENDUM = re.compile(r"\s*[(\[+]| with ")
+_GENITIVE = re.compile(r"'s\b")
 _OF_A_TITLE = re.compile(r"[a-z0-9]+")
-_VERSION = re.compile(r"v?[0-9]{1,2}|v[0-9]+[a-z0-9]*|20[0-9]{2}")
+_VERSION = re.compile(r"v?[0-9]{1,2}|v[0-9][a-z0-9]{0,7}|20[0-9]{2}")
 _NOT_TELLING = frozenset(
     {"a", "an", "and", "api", "apis", "by", "collection", "definition", "definitions", "docs", "document"}
     | {"documentation", "endpoint", "endpoints", "extension", "for", "http", "https", "in", "interface", "json", "oas"}
@@ -88,7 +90,8 @@ class _Plain:
 
 
 def _simplified(text: str) -> str:
-    return _NOT_IN_NAMES.sub("_", text).strip("_")
+    """Return the text in the alphabet of names; other scripts are written as they sound."""
+    return _NOT_IN_NAMES.sub("_", anyascii(text)).strip("_")
 
 
 def _briefly(key: Key) -> str:
@@ -121,15 +124,13 @@ def names_over(slug: str, operations: Iterable[str | None]) -> dict[str, int]:
 
 
 def slugs_for(name: str) -> Iterator[str]:
-    """Yield slugs for what people call a source, the shortest first; none if nothing of it is in a slug's alphabet.
+    """Yield slugs for what people call a source, the shortest first; none if there is no word in it.
 
-    Words that many titles have, and versions, are left out unless there are no others. The next one has the version, as
-    one of several documents of an API does; the last is the whole name.
+    Other scripts are written as they sound. Words that many titles have, and versions, are left out unless there are no
+    others. The next slug has the version, as one of several documents of an API does; the last is the whole name.
     """
-    whole = unicodedata.normalize("NFKD", name).casefold()
-    whole = "".join(each for each in whole if not unicodedata.combining(each))
-    words = _OF_A_TITLE.findall(re.sub(r"['\u2019]s\b", "", whole))
-    ours = _OF_A_TITLE.findall(re.sub(r"['\u2019]s\b", "", _ADDENDUM.split(whole)[0]))
+    whole = _GENITIVE.sub("", anyascii(name).lower())
+    words, ours = _OF_A_TITLE.findall(whole), _OF_A_TITLE.findall(_ADDENDUM.split(whole)[0])
     telling = _telling(ours) or _telling(words) or words
     versions = [word for word in words if _VERSION.fullmatch(word)] if telling is not words else []
     slugs = [_joined(telling, LONGEST_GIVEN_SLUG)]

@@ -28,7 +28,8 @@ def names_of(
         ("GET", "/a", "a.b: c", "a_b_c"),
         ("GET", "/pets/{id}/toys", None, "get_pets_id_toys"),
         ("POST", "/", "", "post"),
-        ("GET", "/a", "日本", "get_a"),
+        ("GET", "/a", "日本", "RiBen"),
+        ("GET", "/заказы/{номер}", None, "get_zakazy_nomer"),
         ("GET", "/a", "__proto__", "proto"),
     ],
 )
@@ -134,10 +135,11 @@ def test_a_slug_as_long_as_the_names_may_be_leaves_room_for_a_hash() -> None:
         ("Extraordinarily Long", ["extraordinarily", "extraordinarily-long"]),
         ("OpenAPI definition", ["openapi-definiti", "openapi-definition"]),
         ("REST API v2", ["rest-api-v2"]),
+        ("Orders v2withoutanend", ["orders-v2without", "orders-v2withoutanend"]),
         ("127.0.0.1:8000", ["127-0-0-1-8000"]),
         ("Caf\u00e9 Z\u00fcrich API", ["cafe-zurich", "cafe-zurich-api"]),
         ("\uff2f\uff52\uff44\uff45\uff52\uff53", ["orders"]),
-        ("\u65e5\u672c", []),
+        ("\u65e5\u672c API", ["riben", "riben-api"]),
         ("!", []),
     ],
 )
