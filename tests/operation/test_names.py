@@ -155,6 +155,15 @@ def test_assigned_names_are_kept_and_newcomers_give_way() -> None:
     assert set(names) == {old, new}
 
 
+@pytest.mark.parametrize("longest", [24, 46])
+def test_a_name_that_exists_stays_however_long_names_may_be_now(longest: int) -> None:
+    old, new = ("GET", "/a"), ("GET", "/b")
+    kept = "list_all_that_was_ever_lent_to_an_organization_of_the_city"
+    names = operation_names({old: kept, new: f"{kept}_twice"}, slug="shop", assigned={old: kept}, longest=longest)
+    assert names[old] == kept
+    assert len(f"shop__{names[new]}") <= longest
+
+
 VERSIONS = ["V1alpha1", "V1beta1", "V1", "V2"]
 KEYS = st.tuples(st.sampled_from(["GET", "POST"]), st.text("ab/{}é", max_size=4).map(lambda text: f"/{text}"))
 IDENTIFIERS = st.none() | st.text("aA_/b ", max_size=4) | st.sampled_from(["x" * 70, "getTheThingOfThe" * 4])

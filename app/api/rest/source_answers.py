@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -12,14 +12,6 @@ from app.differences.schemas import Impact
 from app.operation.operation import Operation, ReportItem
 from app.operation.text import mcp_name, tool_id
 from app.sources.forms import SourceRead
-
-NamesOver = Annotated[
-    dict[str, int],
-    Field(
-        description="How many tools have an MCP name of more than 46, 60 and 64 characters, which not all hosts take.",
-        examples=[{"46": 2, "60": 0, "64": 0}],
-    ),
-]
 
 
 class SourceTool(BaseModel):
@@ -61,7 +53,6 @@ class RegisteredAnswer(SourceRead):
     """A source, what became of each operation of its document, and the tools."""
 
     report: list[ReportItem] = Field(description="What became of each operation of the document.")
-    names_over: NamesOver
     tools: list[SourceTool] = Field(description="The tools that it offers now.")
 
 
@@ -98,7 +89,10 @@ class ReportAnswer(BaseModel):
     """What became of each operation of a document, and what has changed."""
 
     items: list[ReportItem] = Field(description="What became of each operation.")
-    names_over: NamesOver
+    names_over: dict[str, int] = Field(
+        description="How many MCP names have more than 46, 60 and 64 characters, which not all hosts take.",
+        examples=[{"46": 2, "60": 0, "64": 0}],
+    )
     changes: LastChanges | None = Field(
         description="What the last reading that changed anything changed; null if nothing has since the registration.",
     )

@@ -98,8 +98,7 @@ async def registered(offering: Offering, response: Response) -> RegisteredAnswer
     response.headers["Location"] = f"{router.prefix}/{source.id}"
     response.headers["ETag"] = etag(source)
     tools = await asyncio.to_thread(lambda: [offered_tool(source, operation) for operation in offering.operations])
-    long = names_over(source.slug, (item.name for item in offering.report))
-    return RegisteredAnswer(**source.model_dump(), report=list(offering.report), names_over=long, tools=tools)
+    return RegisteredAnswer(**source.model_dump(), report=list(offering.report), tools=tools)
 
 
 @router.get(
