@@ -175,7 +175,7 @@ def test_a_file_is_uploaded_and_named_by_its_title(
     done = run("register", "api.yaml", "--base-url", mirror, **as_admin)
     assert done.returncode == 0, done.stderr
     assert "menu/getMenu" in done.stdout
-    source = provider.http.get("/api/v1/sources/the-menu", headers=admin).json()
+    source = provider.http.get("/api/v1/sources/menu", headers=admin).json()
     assert (source["name"], source["uploaded"]) == ("The menu", True)
 
 
