@@ -20,6 +20,7 @@ LONGEST_GIVEN_SLUG = 16
 _LEAST = 6  # characters that an operation's own name has, however long the slug is
 _DIGITS = 6  # of the hash
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
+_MOST_SEGMENTS = 20  # of a path, at either end
 _FRAME_OF_PATHS = frozenset({"api", "apis", "rest"})
 _VERSION_IN_A_PATH = re.compile(r"v?[0-9]+(?:\.[0-9]+)*", re.IGNORECASE)
 _LEAST_OF_A_WORD = 4  # characters, of one that is cut
@@ -71,10 +72,8 @@ class _Plain:
     def __init__(self, key: Key, identifier: str | None, slug: str) -> None:
         self._key = key
         self._known = frozenset(slug.split("-"))
-        method, path = key
-        of_path = _simplified(f"{method.lower()} {path}")
-        self._name = _simplified(identifier or "") or of_path
-        self._brief = _briefly(key) if self._name == of_path else _without_path(key, self._name)
+        self._identified = _simplified(identifier or "")
+        self._name = self._identified or _simplified(f"{key[0].lower()} {key[1]}")
 
     def within(self, room: int, digits: int) -> str:
         """Return the name with so many digits of the hash."""
@@ -86,7 +85,10 @@ class _Plain:
         return f"{start}_{tail}" if start else tail
 
     def _fitted(self, room: int) -> str:
-        return self._name if len(self._name) <= room else abbreviated(self._brief, room, self._known)
+        return self._name if len(self._name) <= room else abbreviated(self._brief(), room, self._known)
+
+    def _brief(self) -> str:
+        return _without_path(self._key, self._name) if self._identified else _briefly(self._key)
 
 
 def _simplified(text: str) -> str:
@@ -98,6 +100,7 @@ def _briefly(key: Key) -> str:
     """Return the name by method and path without what most paths share: how they begin, and what is not at the end."""
     method, path = key
     segments = [segment for segment in path.split("/") if segment]
+    segments = [*segments[:_MOST_SEGMENTS], *segments[_MOST_SEGMENTS:][-_MOST_SEGMENTS:]]
     own = [
         segment
         for number, segment in enumerate(segments, 1)
