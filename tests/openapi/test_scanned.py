@@ -112,6 +112,10 @@ def test_the_scanner_sees_poison_and_asks_nobody(scan: dict[str, Any]) -> None:
 
 def test_all_that_the_scanner_finds_in_real_tools_is_known(scan: dict[str, Any]) -> None:
     with KNOWN.open(encoding="utf-8", newline="") as lines:
-        known = list(csv.reader(lines, delimiter="\t"))
-    assert all(len(reason) > 10 for *_, reason in known)
-    assert sorted(finding for finding in scan["found"] if finding[0] != CONTROL) == sorted(row[:3] for row in known)
+        rows = list(csv.reader(lines, delimiter="\t"))
+    assert all(len(reason) > 10 for *_, reason in rows)
+    known = {tuple(row[:3]) for row in rows}
+    found = {tuple(finding) for finding in scan["found"] if finding[0] != CONTROL}
+    new = ["new: " + "\t".join(finding) for finding in sorted(found - known)]
+    gone = ["gone: " + "\t".join(finding) for finding in sorted(known - found)]
+    assert not new + gone, "\n".join(new + gone)
