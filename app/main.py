@@ -275,6 +275,7 @@ def _documents(
         operations=settings.source_max_operations,
         tool_bytes=settings.source_max_tool_bytes,
         list_bytes=settings.source_max_list_bytes,
+        tool_name_length=settings.tool_name_length,
         timeout=settings.source_read_timeout,
         memory=settings.source_read_memory,
     )

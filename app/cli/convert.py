@@ -16,9 +16,10 @@ from app.cli.report import show, totals
 from app.curation.curation import Listing, curate
 from app.documents.local import read_local
 from app.errors import Invalid, ToolsProviderError
+from app.operation.naming import LONGEST_GIVEN, LONGEST_NAMES, slugs_for
 from app.operation.operation import Conversion
 from app.operation.portable import Profile, in_profile
-from app.operation.text import cleaned, is_slug, mcp_name, slugged
+from app.operation.text import cleaned, is_slug, mcp_name
 from app.tools.tool_json import tool_json
 
 _REFUSED = 1  # exit status: the document cannot be used
@@ -30,6 +31,10 @@ def convert(
     document: Annotated[Path, typer.Argument(help="An OpenAPI document, JSON or YAML.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print tools and report as JSON.")] = False,
     slug: Annotated[str, typer.Option(help="The slug that names begin with; default: made from the title.")] = "",
+    name_length: Annotated[
+        int,
+        typer.Option(help="The longest name that is given.", envvar="TOOL_NAME_LENGTH", min=24, max=LONGEST_NAMES[-1]),
+    ] = LONGEST_GIVEN,
     root: Annotated[
         Path | None,
         typer.Option(
@@ -51,9 +56,9 @@ def convert(
         with _shown(errors, "Reading"):
             source = read_local(document, root=root)
         with _shown(errors, "Converting"):
-            slug = slug or slugged(source.title) or _DEFAULT_SLUG
+            slug = slug or next(slugs_for(source.title), _DEFAULT_SLUG)
             listing = partial(in_profile, profile=schema_profile, most_bytes=source.tool_bytes)
-            conversion = _listed(source.converted(slug), listing)
+            conversion = _listed(source.converted(slug, name_length), listing)
     except OSError as error:
         sys.stderr.write(f"{document}: {error.strerror}\n")
         raise typer.Exit(_UNUSABLE) from None
@@ -62,7 +67,7 @@ def convert(
     if as_json:
         _write_json(_as_json(conversion, slug))
     else:
-        show(conversion.title or "The document", conversion.report, len(conversion.operations), partial(mcp_name, slug))
+        show(conversion.title or "The document", slug, conversion.report, len(conversion.operations), mcp_name)
 
 
 def _listed(conversion: Conversion, listing: Listing) -> Conversion:
@@ -95,7 +100,7 @@ def _as_json(conversion: Conversion, slug: str) -> dict[str, Any]:
         "version": conversion.version,
         "slug": slug,
         "servers": conversion.servers,
-        "totals": totals(conversion.report, len(conversion.operations)),
+        "totals": totals(slug, conversion.report, len(conversion.operations)),
         "tools": [tool_json(operation, slug) for operation in conversion.operations],
         "report": conversion.report,
     }

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -109,7 +108,7 @@ def _title(file: Path) -> str:
 
 def _tell(registered: _Registered) -> None:
     slug, auth = registered.slug, registered.upstream_auth.type
-    show(registered.name, registered.report, len(registered.tools), partial(tool_id, slug))
+    show(registered.name, slug, registered.report, len(registered.tools), tool_id)
     carried = _CARRIED.get(auth, f"what {auth} provides").format(registered.default_audience)
     sys.stdout.write(cleaned(f"Registered as {slug}: {registered.base_url}, calls carry {carried}\n"))
     for warning in registered.warnings:

@@ -15,6 +15,7 @@ from app.openapi.schema.definitions import InputSchema, undescribed
 from app.openapi.schema.schemas import HEAVIEST, Schemas
 from app.operation import instructions
 from app.operation.keywords import is_laborious
+from app.operation.naming import operation_names
 from app.operation.operation import (
     Conversion,
     Json,
@@ -27,7 +28,7 @@ from app.operation.operation import (
     size_without_schemas,
 )
 from app.operation.pointers import TWICE, Unresolvable, join, shown
-from app.operation.text import LONGEST_NAME, Key, operation_names, shortened, written_out
+from app.operation.text import LONGEST_NAME, Key, shortened, written_out
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 _PATH_ITEM = frozenset({"$ref", "summary", "description", "servers", "parameters", "additionalOperations"})
@@ -72,6 +73,7 @@ def convert(
         {(draft.operation.method, draft.operation.path): draft.wanted_name for draft in drafts},
         slug=slug,
         assigned=assigned,
+        longest=limits.tool_name_length,
     )
     done = _within_budget([_Finishing(draft, schemas, names) for draft in drafts], limits)
     operations = tuple(operation for operation, _ in done if operation is not None)

@@ -8,8 +8,7 @@ source is known as `slug/operation` over REST and as `slug__operation` over MCP.
 
 import hashlib
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from app.operation.operation import Value
 
@@ -44,7 +43,6 @@ _DEEPEST_VALUE = 64  # nested containers; real defaults and enums have under ten
 _LARGEST_EXAMPLE = 200  # characters, for texts; longer ones cost more than they tell
 _LONGEST_DEFINITION = 64  # characters of a name in `$defs`
 _DIGITS = 8  # of the hash
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 _NOT_IN_DEFINITIONS = re.compile(r"[^A-Za-z0-9_.-]+")
 Key = tuple[str, str]  # method and path
 
@@ -164,11 +162,6 @@ def is_slug(text: str) -> bool:
     return re.fullmatch(SLUG, text) is not None
 
 
-def slugged(name: str) -> str:
-    """Return the name in a slug's alphabet; empty if nothing of it fits."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_SLUG].strip("-")
-
-
 def tool_id(slug: str, operation: str) -> str:
     """Return what the operation is called over REST."""
     return f"{slug}/{operation}"
@@ -184,27 +177,9 @@ def longest_operation_name(slug: str) -> int:
     return LONGEST_TOOL_NAME - len(mcp_name(slug, ""))
 
 
-def operation_names(
-    wanted: Mapping[Key, str | None], *, slug: str, assigned: Mapping[Key, str] | None = None
-) -> dict[Key, str]:
-    """Return a name for each operation, from what the document calls it or else from method and path.
-
-    An assigned name is kept: for its operation, and from every other one. Every member of a collision (letter case
-    aside) and every name that is too long carries a hash of its method and path, so that no name depends on the order
-    of the document.
-    """
-    kept = {key: name for key, name in (assigned or {}).items() if key in wanted}
-    room = longest_operation_name(slug)
-    plain = {key: _plain(key, identifier) for key, identifier in wanted.items() if key not in kept}
-    digits = {key: _DIGITS if len(name) > room else 0 for key, name in plain.items()}
-    while True:
-        names = {key: _hashed(key, name, digits[key], room) for key, name in plain.items()}
-        counts = Counter(name.lower() for name in (*names.values(), *(assigned or {}).values()))
-        colliding = [key for key, name in names.items() if counts[name.lower()] > 1]
-        if not colliding:
-            return {**kept, **names}
-        for key in colliding:
-            digits[key] += 4 if digits[key] else _DIGITS
+def digest(parts: tuple[str, str]) -> str:
+    """Return the hash that tells things apart whose names are alike."""
+    return hashlib.sha256(" ".join(parts).encode(errors="surrogatepass")).hexdigest()
 
 
 def definition_name(name: str, pointer: str, taken: Iterable[str]) -> str:
@@ -213,24 +188,3 @@ def definition_name(name: str, pointer: str, taken: Iterable[str]) -> str:
     if name in taken or name.isdigit() or len(name) > _LONGEST_DEFINITION:
         name = f"{name[:48]}_{hashlib.sha256(pointer.encode(errors='replace')).hexdigest()[:_DIGITS]}"
     return name
-
-
-def _plain(key: Key, identifier: str | None) -> str:
-    method, path = key
-    return _simplified(identifier or "") or _simplified(f"{method.lower()} {path}")
-
-
-def _simplified(text: str) -> str:
-    return _NOT_IN_NAMES.sub("_", text).strip("_")
-
-
-def _hashed(key: Key, name: str, digits: int, room: int) -> str:
-    if not digits:
-        return name
-    method, path = key
-    suffix = f"_{_digest((method.upper(), path))[:digits]}"
-    return f"{name[: max(room - len(suffix), 0)].rstrip('_-')}{suffix}"
-
-
-def _digest(parts: tuple[str, str]) -> str:
-    return hashlib.sha256(" ".join(parts).encode(errors="surrogatepass")).hexdigest()

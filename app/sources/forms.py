@@ -210,7 +210,7 @@ class SourceCreate(SourceUpdate):
     slug: Slug | None = Field(
         default=None,
         description="What the names of its tools begin with; it never changes. Left out: `default_audience` when "
-        "that is a free slug, else made of `name`.",
+        "that is a free slug of at most 16 characters, else the words of `name` that tell it from others.",
     )
     source_type: Literal["openapi"] = Field(default="openapi", description="What kind of document it is.")
 

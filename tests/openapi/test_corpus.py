@@ -57,7 +57,7 @@ def test_every_operation_of_a_real_document_becomes_a_tool(document: RealDocumen
         assert [note for note in notes if not NO_LOSS.search(note)] == []
     assert len({operation.name for operation in conversion.operations}) == document.operations
     for operation in conversion.operations:
-        assert len(f"{document.name}__{operation.name}") <= 64
+        assert len(f"{document.name}__{operation.name}") <= 46
         assert operation_from_json(operation_to_json(operation)) == operation
 
 
