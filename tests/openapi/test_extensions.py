@@ -93,7 +93,7 @@ def test_names_of_a_document_pass_the_same_rules_as_all_others() -> None:
     assert names[0] == "evil_name"
     assert all(name.startswith("same_") for name in names[1:3])
     assert len(set(names)) == 4
-    assert max(len(f"shop__{name}") for name in names) == 64
+    assert max(len(f"shop__{name}") for name in names) == 46
 
 
 def test_what_nobody_can_see_is_taken_out_and_reported() -> None:
