@@ -4,7 +4,7 @@ An admin's word stands above the document's, and the document's above what follo
 stays as the document gives it; this is applied whenever a source becomes effective, and never during a call.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -27,7 +27,7 @@ class CuratedTool:
     """One operation of the document, the override that is bound to it, and what agents see: None for nothing.
 
     `misfits` are the parts of the override that do not fit the operation; a grave one takes the tool away. `size` is
-    that of an overridden tool as JSON, in bytes.
+    that of a tool that is not shown as the document has it: bytes as JSON.
     """
 
     document: Operation
@@ -63,17 +63,25 @@ class Curated:
         return tuple(_reported(item, tools.get((item.method, item.path))) for item in items)
 
 
-def curate(operations: Sequence[Operation], selection: Selection | None, overrides: Iterable[ToolOverride]) -> Curated:
-    """Return the operations under the selection (None: all) and the overrides."""
+Listing = Callable[[Operation], Operation]  # gives a tool the form in which it is listed
+
+
+def curate(
+    operations: Iterable[Operation],
+    selection: Selection | None = None,
+    overrides: Iterable[ToolOverride] = (),
+    listing: Listing = lambda operation: operation,
+) -> Curated:
+    """Return the operations under the selection (None: all) and the overrides, listed as they are unless stated."""
     bound = {override.key: override for override in overrides}
-    return Curated.of(curating(operations, selection, bound), bound)
+    return Curated.of(curating(operations, selection, bound, listing), bound)
 
 
 def curating(
-    operations: Iterable[Operation], selection: Selection | None, bound: Mapping[Key, ToolOverride]
+    operations: Iterable[Operation], selection: Selection | None, bound: Mapping[Key, ToolOverride], listing: Listing
 ) -> Iterator[CuratedTool]:
     """Curate one operation at a time; `bound` are the overrides by method and path."""
-    return (_curated(operation, bound.get(_key(operation)), selection) for operation in operations)
+    return (_curated(operation, bound.get(_key(operation)), selection, listing) for operation in operations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +179,12 @@ def _against_name(override: ToolOverride, holder: Key, slug: str) -> Iterator[st
         yield f"belongs to {' '.join(holder)}"
 
 
-def _curated(operation: Operation, override: ToolOverride | None, selection: Selection | None) -> CuratedTool:
+def _curated(
+    operation: Operation,
+    override: ToolOverride | None,
+    selection: Selection | None,
+    listing: Listing,
+) -> CuratedTool:
     result, misfits = (operation, ()) if override is None else shaped(operation, override)
     names = {operation.operation_id or "", operation.name, result.name}
     reason = None if selection is None else selection.reason_against(result, names)
@@ -183,7 +196,8 @@ def _curated(operation: Operation, override: ToolOverride | None, selection: Sel
         result = replace(result, notes=(*result.notes, note))
     if reason is not None:
         return CuratedTool(operation, override, None, reason, misfits)
-    return CuratedTool(operation, override, result, None, misfits, 0 if override is None else size_of_tool(result))
+    result = listing(result)
+    return CuratedTool(operation, override, result, None, misfits, 0 if result is operation else size_of_tool(result))
 
 
 def _reason_to_hide(operation: Operation, override: ToolOverride | None) -> str | None:
@@ -202,7 +216,7 @@ def _reported(item: ReportItem, tool: CuratedTool | None) -> ReportItem:
         return item
     if tool.shown is None:
         return replace(item, status="skipped", reason=tool.reason, name=None, bytes=0, estimated_tokens=0)
-    if tool.override is None:
+    if tool.shown is tool.document:
         return item
     new = tool.shown.notes[len(tool.document.notes) :]
     return replace(

@@ -5,25 +5,30 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import orjson
+
 from app.openapi.document.reading import Limits, refused
 from app.openapi.operations import swagger2
 from app.openapi.operations.drafts import Draft, Drafting, PathItem
 from app.openapi.operations.parts import Unusable, server_addresses
 from app.openapi.schema.definitions import InputSchema, undescribed
 from app.openapi.schema.schemas import HEAVIEST, Schemas
+from app.operation import instructions
 from app.operation.keywords import is_laborious
+from app.operation.naming import operation_names
 from app.operation.operation import (
     Conversion,
     Json,
     Operation,
     ReportItem,
+    Slot,
     Value,
     estimated_tokens,
     size_of_output,
     size_without_schemas,
 )
 from app.operation.pointers import TWICE, Unresolvable, join, shown
-from app.operation.text import LONGEST_NAME, operation_names, shortened, written_out
+from app.operation.text import LONGEST_NAME, Key, shortened, written_out
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 _PATH_ITEM = frozenset({"$ref", "summary", "description", "servers", "parameters", "additionalOperations"})
@@ -44,13 +49,15 @@ def convert(
     document: Json,
     *,
     slug: str,
-    assigned: Mapping[tuple[str, str], str] | None = None,
+    assigned: Mapping[Key, str] | None = None,
+    arguments: Mapping[Key, Mapping[Slot, str]] | None = None,
     limits: Limits | None = None,
 ) -> Conversion:
     """Return the operations of an OpenAPI 3 or Swagger 2.0 document; the report says why one is not among them.
 
-    `assigned` holds the names that operations already have, by method and path. Raises Invalid("invalid_document") for
-    any other document and for one that exceeds a limit.
+    `assigned` holds the names that operations already have, by method and path, and `arguments` those of their
+    arguments, by where they go. Raises Invalid("invalid_document") for any other document and for one that exceeds a
+    limit.
     """
     limits = limits or Limits()
     paths = _paths(document)
@@ -60,12 +67,13 @@ def convert(
         stated = swagger2.stated_servers(document)
     servers = server_addresses(stated, "/servers", notes)
     schemas = Schemas(document)
-    walk = _Walk(schemas, Drafting(document, schemas, servers), limits)
+    walk = _Walk(schemas, Drafting(document, schemas, servers, arguments or {}), limits)
     drafts, skipped = walk.over(paths)
     names = operation_names(
         {(draft.operation.method, draft.operation.path): draft.wanted_name for draft in drafts},
         slug=slug,
         assigned=assigned,
+        longest=limits.tool_name_length,
     )
     done = _within_budget([_Finishing(draft, schemas, names) for draft in drafts], limits)
     operations = tuple(operation for operation, _ in done if operation is not None)
@@ -273,11 +281,11 @@ class _Finishing:
         closure = parts.within(budget - rest)
         if is_laborious(closure.schema, HEAVIEST):
             closure = undescribed(closure, _LABORIOUS)
-        notes = (*draft.notes, *closure.notes)
         output = draft.output_schema if outputs else None
         if closure.size + rest + size_of_output(output) > budget:
             output = None
         size = closure.size + rest + size_of_output(output)
+        notes = (*_alarms(draft, closure.schema), *draft.notes, *closure.notes)
         operation = replace(draft, input_schema=closure.schema, output_schema=output, notes=notes)
         reason = _reason(notes)
         return operation, ReportItem(
@@ -290,6 +298,14 @@ class _Finishing:
             bytes=size,
             estimated_tokens=estimated_tokens(size),
         )
+
+
+def _alarms(draft: Operation, schema: Json) -> Iterator[str]:
+    """Yield what an admin should read before a model does."""
+    text = orjson.dumps([draft.title, draft.description, schema]).lower()
+    if any(hint in text for hint in instructions.HINTS):
+        found = instructions.quotes(text.decode())
+        yield from (f"its text reads like instructions to a model: {words!r}" for words in found)
 
 
 def _reason(notes: Sequence[str]) -> str | None:

@@ -28,6 +28,7 @@ _BINARY = re.compile(
     r"|[^/]+/(?:.+[.+-])?(?:archive|arrow|avro|bson|bzip2?|cbor|cbor-seq|compressed|der|gtar|gzip|msgpack|parquet|pdf"
     r"|pkcs\d+|pkix-cert|proto|protobuf|rar|smile|sqlite3|tar|thrift|wasm|zip|zstd)"
 )
+_CHARSET = re.compile(r";\s*charset=\"?([a-z0-9._-]+)")
 _ANY = {"*/*": "application/json", "application/*": "application/json"}
 _RANGES = {**_ANY, "text/*": "text/plain", "multipart/*": "multipart/form-data"}
 _BEGINNINGS = (  # of files: MIME Sniffing standard, section 6
@@ -101,6 +102,12 @@ def concrete(media_type: str) -> str:
     if "+" in name:
         return f"application/{name.rpartition('+')[2]}"
     return _RANGES.get(name, name)
+
+
+def charset_of(media_type: str) -> str:
+    """Return the charset that is stated with it, in lower case; empty where none is."""
+    found = _CHARSET.search(media_type.lower())
+    return found[1] if found is not None else ""
 
 
 def recognised(data: bytes, media_range: str) -> str | None:

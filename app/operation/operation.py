@@ -16,6 +16,7 @@ Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDeli
 Json = dict[str, Any]
 Value = Any  # one JSON value of any type
 Status = Literal["ready", "degraded", "skipped"]
+Slot = tuple[str, str]  # where a value goes: a location or `body`, and the name that the document has for it there
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})  # RFC 9110 section 9.2.1; OAS 3.2 `query`
 _REPEATABLE_METHODS = frozenset({"PUT", "DELETE"})  # idempotent, but not safe: section 9.2.2
@@ -107,7 +108,8 @@ class Operation:
     or path states servers of its own: the first of `servers`, until one that may be called is chosen (absolute URL).
     `notes` say what was degraded and why. `hidden`: the document wants no tool for it. `stated_hints` correct what the
     method promises. `preset` holds values of arguments that are sent unless the caller gives others; those that are not
-    in `input_schema` cannot be given.
+    in `input_schema` cannot be given. `portable_schema` is what lists show in place of `input_schema`, if anything; it
+    follows from that and is not stored.
     """
 
     name: str
@@ -129,12 +131,28 @@ class Operation:
     hidden: bool = False
     stated_hints: dict[str, bool] = field(default_factory=dict)
     preset: Json = field(default_factory=dict)
+    portable_schema: Json | None = field(default=None, compare=False)
     template: str | None = None
 
     @property
     def called(self) -> str:
         """The path template of its calls."""
         return self.path if self.template is None else self.template
+
+    @property
+    def listed_schema(self) -> Json:
+        """The input schema as lists show it."""
+        return self.input_schema if self.portable_schema is None else self.portable_schema
+
+    @property
+    def slots(self) -> dict[str, Slot]:
+        """Where each argument goes; one that holds the body whole has the name `body` there."""
+        slots: dict[str, Slot] = {each.argument: (each.location, each.name) for each in self.parameters}
+        if self.body is not None and self.body.argument is not None:
+            slots[self.body.argument] = ("body", "body")
+        elif self.body is not None:
+            slots.update({each.argument: ("body", each.name) for each in self.body.fields})
+        return slots
 
     @property
     def hints(self) -> Hints:
@@ -247,4 +265,4 @@ def size_of_output(schema: Json | None) -> int:
 def size_of_tool(operation: Operation) -> int:
     """Return the most bytes that the whole tool has."""
     without = size_without_schemas(operation)
-    return without + size_of(operation.input_schema) + size_of_output(operation.output_schema)
+    return without + size_of(operation.listed_schema) + size_of_output(operation.output_schema)

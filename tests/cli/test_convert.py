@@ -80,8 +80,25 @@ def test_programs_get_the_tools_the_report_and_the_sums(convert: Callable[..., R
         "skipped": 1,
         "bytes": sum(sizes),
         "estimated_tokens": sum(item["estimated_tokens"] for item in answer["report"]),
+        "names_over": {"46": 0, "60": 0, "64": 0},
     }
     assert min(sizes[:3]) > 50
+
+
+def test_schemas_are_shown_and_counted_in_the_profile_that_is_asked_for(convert: Callable[..., Result]) -> None:
+    names = ["ids", "more", "others"]
+    parameters = [{"name": name, "in": "query", "schema": {"type": "array"}} for name in names]
+    document = {**ORDERS, "paths": {"/orders": {"get": {"parameters": parameters}}}}
+    shown = {}
+    for options in ((), ("--schema-profile", "portable"), ("--schema-profile", "standard")):
+        answer = json.loads(convert(document, "--json", *options).stdout)
+        (tool,) = answer["tools"]
+        shown[options[-1:]] = (tool["inputSchema"]["properties"]["ids"], answer["totals"]["bytes"])
+    assert shown[()] == shown[("portable",)]
+    assert shown[("portable",)][0] == {"type": "array", "items": {}}
+    assert shown[("standard",)][0] == {"type": "array"}
+    assert shown[("standard",)][1] < shown[()][1]
+    assert convert(document, "--schema-profile", "strict").exit_code == 2
 
 
 def test_each_tool_says_which_operation_it_is_and_where_each_argument_goes(convert: Callable[..., Result]) -> None:
@@ -107,6 +124,36 @@ def test_people_see_what_became_a_tool_and_what_was_lost_and_why(convert: Callab
     assert "skipped: It cannot be called: it is not an Operation Object. (at /paths/~1files/get)" in run.stdout
     assert "which no parameter declares" in run.stdout
     assert "4 operations, 3 tools (2 ready, 1 degraded), 1 skipped" in lines_of(run)[-1]
+
+
+def test_names_have_the_length_that_is_set_and_those_too_long_for_some_hosts_are_counted(
+    convert: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "Acme Warehouse REST API v2"},
+        "paths": {
+            "/a": {"get": {"operationId": "listReservedShelfPositionsOfTheWarehouse"}},
+            "/b": {"get": {"operationId": "exportEveryReservedShelfPositionOfThisWarehouse"}},
+            "/c": {"get": {"operationId": "ping"}},
+        },
+    }
+
+    def names(*options: str) -> list[str]:
+        return [tool["name"] for tool in json.loads(convert(document, "--json", *options).stdout)["tools"]]
+
+    short = ["acme-warehouse__listReservedShelfPositions", "acme-warehouse__exportEveryReserveShelfPositio"]
+    long = [
+        "acme-warehouse__listReservedShelfPositionsOfTheWarehouse",
+        "acme-warehouse__exportEveryReservedShelfPositionOfThisWarehouse",
+    ]
+    assert names()[:2] == short
+    assert names("--name-length", "64")[:2] == long
+    assert "names over 46/60/64 characters: 0/0/0" in convert(document).stdout
+    assert "names over 46/60/64 characters: 2/1/0" in convert(document, "--name-length", "64").stdout
+    monkeypatch.setenv("TOOL_NAME_LENGTH", "64")
+    assert names()[:2] == long
+    assert convert(document, "--name-length", "23").exit_code == 2
 
 
 def lines_of(run: Result) -> list[str]:

@@ -265,7 +265,7 @@ def test_servers_of_paths_and_operations_are_kept_where_they_differ() -> None:
 def test_an_operation_tells_what_it_is_for() -> None:
     texts = {"summary": "Order\u200b", "description": "Order a pizza.\x07", "tags": ["orders"], "deprecated": True}
     operation, item = only(a_document({"/o": {"post": texts}}))
-    assert (operation.title, operation.description) == ("Order", "Order a pizza.")
+    assert (operation.title, operation.description) == ("Order", "Deprecated. Order a pizza.")
     assert (operation.tags, operation.deprecated) == (("orders",), True)
     assert "invisible" in (item.reason or "")
     assert only(a_document({"/o": {"post": {"summary": "Order"}}}))[0].description == "Order"

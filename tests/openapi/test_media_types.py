@@ -351,3 +351,37 @@ def test_a_part_of_xml_is_written_by_the_caller() -> None:
     assert [tag.get_payload(decode=True) for tag in tags] == [b"x", b"y"]
     with pytest.raises(Invalid):
         sent(document, f={"a": "b"})
+
+
+@pytest.mark.parametrize(
+    ("media_type", "schema", "said", "written"),
+    [
+        ("text/csv; charset=iso-8859-1", TEXT, "ü", b"\xfc"),
+        ('application/csv;charset="Windows-1252"', TEXT, "€", b"\x80"),
+        ("text/plain; charset=UTF-16LE", TEXT, "ü", b"\xfc\x00"),
+        ("text/plain; charset=utf-8", TEXT, "ü", b"\xc3\xbc"),
+        ("text/plain; charset=idna", TEXT, "ü", b"\xc3\xbc"),
+        ("application/vnd.acme; charset=utf-8", {}, "ü", b"\xc3\xbc"),
+    ],
+)
+def test_a_text_is_in_the_charset_that_its_media_type_states(
+    media_type: str, schema: Json, said: str, written: bytes
+) -> None:
+    assert sent(a_patch({media_type: {"schema": schema}}), body=said) == (media_type, written)
+
+
+def test_what_a_charset_cannot_hold_is_refused() -> None:
+    with pytest.raises(Invalid) as refused:
+        sent(a_patch({"text/csv; charset=iso-8859-1": {"schema": TEXT}}), body="€")
+    (violation,) = refused.value.violations
+    assert violation.detail == "must be text in iso-8859-1, as the operation's media type says"
+
+
+@pytest.mark.parametrize(
+    "schema", [{"type": 5, "format": ["binary"]}, {"type": [{}]}, {"allOf": {}, "items": []}, 5, None]
+)
+@pytest.mark.parametrize("media_type", ["*/*", PATCH, "application/x-ndjson", "application/vnd.x", "image/*"])
+def test_schemas_that_are_none_make_a_tool_all_the_same(media_type: str, schema: Any) -> None:
+    operation, item = the_tool(a_patch({media_type: {"schema": schema}, "text/csv": {"schema": schema}}))
+    assert item.status != "skipped"
+    assert operation.input_schema["required"] == ["body"]

@@ -26,6 +26,7 @@ from yaml.events import (
 
 from app.errors import Invalid, Violation
 from app.openapi.document.duplicates import MOST_TWICE, UNITED, merged, twice_in_json
+from app.operation.naming import LONGEST_GIVEN
 from app.operation.operation import Json, Value
 from app.operation.pointers import join
 
@@ -60,7 +61,7 @@ _MERGE: Value = object()
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits for one document with all its files. Each is a setting `SOURCE_MAX_…`, which the refusal names.
+    """Limits for one document with all its files. Most are a setting `SOURCE_MAX_…`, which the refusal names.
 
     The largest real documents have some 260,000 values and are 30 containers deep.
     """
@@ -72,6 +73,7 @@ class Limits:
     operations: int = 10_000
     tool_bytes: int = 32_768  # of one tool
     list_bytes: int = 10_485_760  # of all tools of the document
+    tool_name_length: int = LONGEST_GIVEN  # characters of an MCP name that is given now (TOOL_NAME_LENGTH)
 
 
 @dataclass(frozen=True, slots=True)

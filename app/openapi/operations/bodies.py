@@ -6,6 +6,7 @@ from functools import cached_property, reduce
 from operator import or_
 from types import NoneType
 
+from app.openapi.operations.examples import one_example, says_little
 from app.openapi.operations.media import (
     JSON_PATCH,
     Media,
@@ -34,6 +35,7 @@ from app.openapi.schema.schemas import Schemas
 from app.operation.media_types import (
     BYTES,
     Kind,
+    charset_of,
     concrete,
     essence,
     is_any,
@@ -59,7 +61,7 @@ def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> R
     if raw is None:
         return None
     try:
-        node, place = schemas.references.follow(raw, pointer)
+        node, place = schemas.references.described(raw, pointer)
         content = node.get("content") if isinstance(node, dict) else None
         parsed = parse(RequestBodyObject, node, place, notes)
         media = _chosen(content, place, schemas.references, notes)
@@ -207,16 +209,20 @@ class _Reader:
 
     def _shown_only(self, members: Members) -> dict[str, list[tuple[Value, str]]]:
         """Return the members that the document's own examples have and its schema, which is open, does not declare."""
-        schema, pointer = self._root, self._media.schema[1]
-        own = [schema["example"]] if isinstance(schema, dict) and "example" in schema else []
-        listed = schema.get("examples") if isinstance(schema, dict) else None
-        own += listed if isinstance(listed, list) else []
+        pointer = self._media.schema[1]
         found: dict[str, list[tuple[Value, str]]] = {}
-        for example in (*self._media.examples, *own):
+        for example in self._examples():
             for name, value in example.items() if isinstance(example, dict) and not members.closed else ():
                 if name not in members.schemas and len(found) < _MOST_SHOWN_ONLY:
                     found[name] = [({"description": _SHOWN_ONLY, "example": value}, join(pointer, "properties", name))]
         return found
+
+    def _examples(self) -> list[Value]:
+        """Return the document's own examples: of the media type, then of its schema."""
+        schema = self._root
+        own = [schema["example"]] if isinstance(schema, dict) and "example" in schema else []
+        listed = schema.get("examples") if isinstance(schema, dict) else None
+        return [*self._media.examples, *own, *(listed if isinstance(listed, list) else [])]
 
     def _upload(self, schemas: Sequence[Value], encoding: EncodingObject | None) -> Upload | None:
         """Return what a field takes that takes files."""
@@ -286,6 +292,8 @@ class _Reader:
         if said:
             description = f"{description or definition.schema['description']} {said}"
         definition = definition.described(description=description or None)
+        if (examples := self._examples()) and says_little(self._followed(self._media.schema[0])):
+            definition = definition.described(examples=one_example(examples, self._kind))
         return ReadBody(body, (Input(_WHOLE, _WHOLE, body.required, definition),))
 
     def _any(self) -> Definition:
@@ -316,7 +324,7 @@ class _Reader:
             self._notes.append(
                 remark(f"`{essence(media_type)}` is sent as bytes that a caller has made", self._media.pointer)
             )
-        elif self._shapes == {"text"} and not is_bytes:
+        elif not is_bytes and (self._shapes == {"text"} or (not self._shapes and charset_of(media_type))):
             return self._whole(self._text())
         stated = [self._media.media_type, *(other for other in self._media.others if kind_of(other) == "binary")]
         return self._whole(Definition(bytes_in(media_type, stated)), binary=True)

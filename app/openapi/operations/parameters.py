@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from app.openapi.operations import swagger2
@@ -11,7 +11,7 @@ from app.openapi.operations.objects import ParameterObject
 from app.openapi.operations.parts import Place, Unusable, parse
 from app.openapi.operations.path_parameters import PathParameters, Placed, not_empty
 from app.openapi.operations.templates import Template
-from app.openapi.schema.definitions import Definition
+from app.openapi.schema.definitions import Definition, naming_values
 from app.openapi.schema.schemas import Schemas
 from app.operation.media_types import by_preference, is_media_type, kind_of
 from app.operation.operation import Location, Parameter, Style, Value
@@ -46,7 +46,7 @@ class Parameters:
 
     def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas
-        self._known: dict[str, _Known] = {}
+        self._known: dict[tuple[str, str], _Known] = {}  # by place and description
 
     def read(self, places: Sequence[Place], template: Template, notes: list[str]) -> list[Placed]:
         """Return these parameters and one for each name in the path. The `argument` of each is still its name.
@@ -79,7 +79,7 @@ class Parameters:
         for stated, pointer in lists:
             for raw, where in _listed(stated, pointer, notes):
                 try:
-                    node, place = self._schemas.references.follow(raw, where)
+                    node, place = self._schemas.references.described(raw, where)
                 except Unresolvable as error:
                     notes.append(remark(f"a parameter was left out: {error}", where))
                     continue
@@ -96,13 +96,14 @@ class Parameters:
         return list(places.values())
 
     def _read(self, place: Place) -> _Known:
-        if place.pointer not in self._known:
+        key = place.pointer, str(place.raw.get("description"))
+        if key not in self._known:
             notes: list[str] = []
             try:
-                self._known[place.pointer] = self._converted(place, notes)
+                self._known[key] = self._converted(place, notes)
             except Unusable as error:
-                self._known[place.pointer] = _Known(None, Definition({}), tuple(notes), str(error))
-        return self._known[place.pointer]
+                self._known[key] = _Known(None, Definition({}), tuple(notes), str(error))
+        return self._known[key]
 
     def _converted(self, stated: Place, notes: list[str]) -> _Known:
         place = stated
@@ -134,6 +135,8 @@ class Parameters:
             content_type=content_type,
         )
         shown = _annotated(definition, parsed, place, notes)
+        if isinstance(raw_schema, dict) and "enum" in raw_schema:
+            shown = replace(shown, schema=naming_values(shown.schema, {**place.raw, **raw_schema}))
         return _Known(parameter, not_empty(shown) if location == "path" else shown, tuple(notes))
 
 

@@ -40,6 +40,7 @@ _WORDS = frozenset(
         "x-nullable",
     }
 )
+_NAMES_OF_VALUES = ("x-enum", "x-ms-enum")
 _LISTS = {  # Swagger 2.0, Parameter Object: `collectionFormat`; OAS 3.1.1 section 4.8.12.3 has the styles
     ("query", "csv"): ("form", False),
     ("query", "ssv"): ("spaceDelimited", False),
@@ -145,8 +146,8 @@ def with_schema(place: Place, kind: str, notes: list[str]) -> Json:
     raw = place.raw
     if "schema" in raw or not raw.keys() & _WORDS:
         return raw
-    parameter = {name: value for name, value in raw.items() if name not in _WORDS}
-    schema = {name: value for name, value in raw.items() if name in _WORDS}
+    schema = {name: value for name, value in raw.items() if name in _WORDS or name.startswith(_NAMES_OF_VALUES)}
+    parameter = {name: value for name, value in raw.items() if name not in schema}
     if schema.get("type") != "array" or (kind == "multipart" and _is_file(schema.get("items"))):
         return {**parameter, "schema": schema}
     stated = str(raw.get("collectionFormat"))

@@ -105,7 +105,11 @@ def shapes_of(raw: Value, references: References) -> set[Shape]:
 
 def _shapes(schema: Json) -> Iterator[Shape]:
     types = schema.get("type")
-    if types == "file" or schema.get("format") in _FORMATS or schema.keys() & {"contentEncoding", "contentMediaType"}:
+    if (
+        types == "file"
+        or str(schema.get("format")) in _FORMATS
+        or schema.keys() & {"contentEncoding", "contentMediaType"}
+    ):
         yield "bytes"
     elif types is not None:
         stated = types if isinstance(types, list) else [types]

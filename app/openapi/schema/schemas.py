@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from app.openapi.schema import anchors, dialects, discriminators, exactness
-from app.openapi.schema.definitions import Definition
+from app.openapi.schema.definitions import Definition, naming_values, saying_deprecated
 from app.openapi.schema.meaning import ALONE, CLOSING, Meaning, View, without_need_of
 from app.operation.checking import is_pattern
 from app.operation.keywords import ALTERNATIVES, IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, is_usable
@@ -169,6 +169,8 @@ class _Reading:
             result = without_need_of(gone, result)
         if closes:
             result["unevaluatedProperties"] = False
+        if "deprecated" in result:
+            saying_deprecated(result)
         unsure = not result.keys().isdisjoint(exactness.UNEVALUATED)
         return exactness.without_unsure(result, self._schemas.complete) if unsure else result
 
@@ -179,6 +181,7 @@ class _Reading:
             self.is_exact = self.is_exact and all(
                 modern.get(each) == raw.get(each) for each in ("const", "enum", "type")
             )
+            modern = naming_values(modern, raw)
         if "discriminator" in modern:
             self.is_exact = False
             modern = discriminators.told(modern, at.pointer, at.view, self._schemas.meaning)
@@ -384,7 +387,8 @@ def _enumeration(schema: Json, say: Say) -> None:
         values = []
     kinds = dialects.KINDS.get(str(schema.get("type")))
     stated = [*values, *(schema[keyword] for keyword in dialects.VALUES if keyword in schema)]
-    if len(set(map(repr, values))) < len(values) or (kinds and any(type(each) not in kinds for each in stated)):
+    doubtful = len(set(map(repr, values))) < len(values) or float in map(type, values)  # 1 and 1.0 are one value
+    if doubtful or (kinds and any(type(each) not in kinds for each in stated)):
         dialects.give_values_their_type(schema)
 
 
