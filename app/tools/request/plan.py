@@ -141,9 +141,8 @@ class _Building:
     def _filled(self, values: Mapping[str, str], room: Room) -> str:
         optional = {each.name for each in self._plan.parameters.get("path", ()) if not each.required}
         room.take(sum(len(values.get(name, "")) for name, _ in self._plan.pieces))
-        target, gap = put_together(self._plan.beginning, self._plan.pieces, values, optional)
-        if gap is not None:
-            self.violations.append(Violation("", f"has {gap[1]!r}, and so must have {gap[0]!r}, which is before it"))
+        target, gaps = put_together(self._plan.beginning, self._plan.pieces, values, optional)
+        self.violations += [Violation("", f"has {last!r}, and so must have {end!r}, before it") for end, last in gaps]
         return target
 
     def _path_value(self, parameter: Parameter, value: Value) -> str:
