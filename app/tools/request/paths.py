@@ -24,20 +24,21 @@ _SPELLINGS = "must not have backslashes, encoded slashes or control characters: 
 
 def put_together(
     beginning: str, pieces: Iterable[tuple[str, str]], values: Mapping[str, str], optional: Container[str]
-) -> tuple[str, tuple[str, str] | None]:
+) -> tuple[str, list[tuple[str, str]]]:
     """Return the target with the values in it, which ends before an optional one that has none.
 
-    The second is what may not be: a name without a value, and one after it with a value.
+    The second is what may not be: a name without a value with one after it that has a value.
     """
-    target, end, gap = beginning, None, None
+    target, end = beginning, None
+    gaps: list[tuple[str, str]] = []
     for name, literal in pieces:
         value = values.get(name, "")
         if not value and name in optional:
             target, end = target[:-1] if target[-1:] in {"/", "."} else target, name
         elif value and end is not None:
-            gap = (end, name)
+            gaps.append((end, name))
         target = f"{target}{value}{literal}"
-    return target, gap
+    return target, gaps
 
 
 def path_text(parameter: Parameter, value: Value, room: Room) -> str:

@@ -133,14 +133,17 @@ class _Building:
         """Return path and query."""
         (room := Room(_MOST_OF_TARGET, _LONG_TARGET)).take(self._plan.target_bytes)
         values = {parameter.name: self._path_value(parameter, value) for parameter, value in self._given("path")}
-        optional = {each.name for each in self._plan.parameters.get("path", ()) if not each.required}
-        room.take(sum(len(values.get(name, "")) for name, _ in self._plan.pieces))
-        target, gap = put_together(self._plan.beginning, self._plan.pieces, values, optional)
-        if gap is not None:
-            self.violations.append(Violation("", f"has {gap[1]!r}, and so must have {gap[0]!r}, which is before it"))
+        target = self._filled(values, room) if self._plan.pieces else self._plan.beginning
         path, _, own_query = target.partition("?")
         query = "&".join(filter(None, [self._plan.base_query, own_query, *self._query(room)]))
         return f"{path or '/'}?{query}" if query else path or "/"
+
+    def _filled(self, values: Mapping[str, str], room: Room) -> str:
+        optional = {each.name for each in self._plan.parameters.get("path", ()) if not each.required}
+        room.take(sum(len(values.get(name, "")) for name, _ in self._plan.pieces))
+        target, gaps = put_together(self._plan.beginning, self._plan.pieces, values, optional)
+        self.violations += [Violation("", f"has {last!r}, and so must have {end!r}, before it") for end, last in gaps]
+        return target
 
     def _path_value(self, parameter: Parameter, value: Value) -> str:
         writing = self._writing("path", Room(_MOST_OF_TARGET, _LONG_TARGET))
