@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -12,9 +13,11 @@ import typer
 from rich.console import Console
 
 from app.cli.report import show, totals
+from app.curation.curation import Curated, CuratedTool
 from app.documents.local import read_local
 from app.errors import Invalid, ToolsProviderError
-from app.operation.operation import Conversion
+from app.operation.operation import Conversion, size_of_tool
+from app.operation.portable import Profile, in_profile
 from app.operation.text import cleaned, is_slug, mcp_name, slugged
 from app.tools.tool_json import tool_json
 
@@ -35,6 +38,7 @@ def convert(
             file_okay=False,
         ),
     ] = None,
+    schema_profile: Annotated[Profile, typer.Option(help="The form of schemas in lists.")] = "portable",
 ) -> None:
     """Show what the operations of a document become, without a server: tools, and what is lost and why.
 
@@ -48,7 +52,7 @@ def convert(
             source = read_local(document, root=root)
         with _shown(errors, "Converting"):
             slug = slug or slugged(source.title) or _DEFAULT_SLUG
-            conversion = source.converted(slug)
+            conversion = _in_profile(source.converted(slug), schema_profile, source.tool_bytes)
     except OSError as error:
         sys.stderr.write(f"{document}: {error.strerror}\n")
         raise typer.Exit(_UNUSABLE) from None
@@ -58,6 +62,15 @@ def convert(
         _write_json(_as_json(conversion, slug))
     else:
         show(conversion.title or "The document", conversion.report, _visible(conversion), partial(mcp_name, slug))
+
+
+def _in_profile(conversion: Conversion, profile: Profile, tool_bytes: int) -> Conversion:
+    forms = [in_profile(each, profile, tool_bytes) for each in conversion.operations]
+    tools = [
+        CuratedTool(each, None, form, size=size_of_tool(form))
+        for each, form in zip(conversion.operations, forms, strict=True)
+    ]
+    return replace(conversion, operations=tuple(forms), report=Curated(tuple(tools), ()).report(conversion.report))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ An admin's word stands above the document's, and the document's above what follo
 stays as the document gives it; this is applied whenever a source becomes effective, and never during a call.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -25,7 +25,7 @@ class CuratedTool:
     """One operation of the document, the override that is bound to it, and what agents see: None for nothing.
 
     `misfits` are the parts of the override that do not fit the operation; a grave one takes the tool away. `size` is
-    that of an overridden tool as JSON, in bytes.
+    that of a tool that is not shown as the document has it: bytes as JSON.
     """
 
     document: Operation
@@ -68,10 +68,13 @@ def curate(operations: Sequence[Operation], selection: Selection | None, overrid
 
 
 def curating(
-    operations: Iterable[Operation], selection: Selection | None, bound: Mapping[Key, ToolOverride]
+    operations: Iterable[Operation],
+    selection: Selection | None,
+    bound: Mapping[Key, ToolOverride],
+    listing: Callable[[Operation], Operation] = lambda operation: operation,
 ) -> Iterator[CuratedTool]:
-    """Curate one operation at a time; `bound` are the overrides by method and path."""
-    return (_curated(operation, bound.get(_key(operation)), selection) for operation in operations)
+    """Curate one operation at a time; `bound` are the overrides by method and path, `listing` gives a tool its form."""
+    return (_curated(operation, bound.get(_key(operation)), selection, listing) for operation in operations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,12 @@ def _against_name(override: ToolOverride, holder: Key, slug: str) -> Iterator[st
         yield f"belongs to {' '.join(holder)}"
 
 
-def _curated(operation: Operation, override: ToolOverride | None, selection: Selection | None) -> CuratedTool:
+def _curated(
+    operation: Operation,
+    override: ToolOverride | None,
+    selection: Selection | None,
+    listing: Callable[[Operation], Operation],
+) -> CuratedTool:
     result, misfits = (operation, ()) if override is None else shaped(operation, override)
     names = {operation.operation_id or "", operation.name, result.name}
     reason = None if selection is None else selection.reason_against(result, names)
@@ -181,7 +189,8 @@ def _curated(operation: Operation, override: ToolOverride | None, selection: Sel
         result = replace(result, notes=(*result.notes, note))
     if reason is not None:
         return CuratedTool(operation, override, None, reason, misfits)
-    return CuratedTool(operation, override, result, None, misfits, 0 if override is None else size_of_tool(result))
+    result = listing(result)
+    return CuratedTool(operation, override, result, None, misfits, 0 if result is operation else size_of_tool(result))
 
 
 def _reason_to_hide(operation: Operation, override: ToolOverride | None) -> str | None:
@@ -200,7 +209,7 @@ def _reported(item: ReportItem, tool: CuratedTool | None) -> ReportItem:
         return item
     if tool.shown is None:
         return replace(item, status="skipped", reason=tool.reason, name=None, bytes=0, estimated_tokens=0)
-    if tool.override is None:
+    if tool.shown is tool.document:
         return item
     new = tool.shown.notes[len(tool.document.notes) :]
     return replace(

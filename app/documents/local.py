@@ -34,6 +34,11 @@ class LocalDocument:
         info = self.tree.get("info")
         return str(info.get("title") or "") if isinstance(info, dict) else ""
 
+    @property
+    def tool_bytes(self) -> int:
+        """How many bytes each of its tools may have."""
+        return (self.limits or Limits()).tool_bytes
+
     def converted(self, slug: str) -> Conversion:
         """Return its operations. Raises Invalid("invalid_document")."""
         return convert(self.tree, slug=slug, limits=self.limits)

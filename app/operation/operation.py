@@ -12,7 +12,7 @@ import orjson
 from pydantic import Field
 
 Location = Literal["path", "query", "header", "cookie", "querystring"]
-Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
+Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject", "cookie"]
 Json = dict[str, Any]
 Value = Any  # one JSON value of any type
 Status = Literal["ready", "degraded", "skipped"]
@@ -65,7 +65,8 @@ class Body:
     """The request body: either one argument holds it whole (`argument`), or several do (`fields`).
 
     `binary`: it is bytes. In a form that one argument holds whole, `fields` only say how members of that name are
-    encoded, and `binary` that all others are files. `read_only`: names in a form that no request has.
+    encoded, and `binary` that all others are files. `read_only`: names in a form that no request has. `with_files` is
+    the media type that is sent where a file is given among the fields.
     """
 
     media_type: str
@@ -74,6 +75,7 @@ class Body:
     fields: tuple[BodyField, ...] = ()
     binary: bool = False
     read_only: tuple[str, ...] = ()
+    with_files: str | None = None
 
     @property
     def arguments(self) -> frozenset[str]:
@@ -101,7 +103,8 @@ class Operation:
     or path states servers of its own: the first of `servers`, until one that may be called is chosen (absolute URL).
     `notes` say what was degraded and why. `hidden`: the document wants no tool for it. `stated_hints` correct what the
     method promises. `preset` holds values of arguments that are sent unless the caller gives others; those that are not
-    in `input_schema` cannot be given.
+    in `input_schema` cannot be given. `portable_schema` is what lists show in place of `input_schema`, if anything; it
+    follows from that and is not stored.
     """
 
     name: str
@@ -123,6 +126,12 @@ class Operation:
     hidden: bool = False
     stated_hints: dict[str, bool] = field(default_factory=dict)
     preset: Json = field(default_factory=dict)
+    portable_schema: Json | None = field(default=None, compare=False)
+
+    @property
+    def listed_schema(self) -> Json:
+        """The input schema as lists show it."""
+        return self.input_schema if self.portable_schema is None else self.portable_schema
 
     @property
     def slots(self) -> dict[str, Slot]:
@@ -245,4 +254,4 @@ def size_of_output(schema: Json | None) -> int:
 def size_of_tool(operation: Operation) -> int:
     """Return the most bytes that the whole tool has."""
     without = size_without_schemas(operation)
-    return without + size_of(operation.input_schema) + size_of_output(operation.output_schema)
+    return without + size_of(operation.listed_schema) + size_of_output(operation.output_schema)

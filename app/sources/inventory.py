@@ -20,6 +20,7 @@ from app.differences.operations import Changes, changes_between
 from app.documents.fetching import Documents, Fingerprint, Found
 from app.errors import Invalid, ToolsProviderError
 from app.operation.operation import Operation, ReportItem
+from app.operation.portable import Profile, in_profile
 from app.operation.text import Key, shortened
 from app.outbound import AddressRefused, origin_of
 from app.sources.tables import Source
@@ -134,18 +135,23 @@ def base_url_of(url: str, stated: str | None, servers: Sequence[str], request: M
 class Curator:
     """Makes what agents see of the sources: one piece of all that is to be made between two turns of the event loop.
 
-    Who has more to be made waits for whoever else has.
+    Who has more to be made waits for whoever else has. `tool_bytes` are those that a tool may have.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tool_bytes: int) -> None:
+        self._tool_bytes = tool_bytes
         self._turn = asyncio.Lock()
         self._comparing = asyncio.Lock()
 
     async def curated(self, source: Source, operations: Sequence[Operation]) -> Curated:
-        """Return the operations as the source's admins chose and shaped them."""
+        """Return the operations as the source's admins chose and shaped them, in the profile of the source."""
+        return await self._curated(source, operations, source.profile)
+
+    async def _curated(self, source: Source, operations: Sequence[Operation], profile: Profile) -> Curated:
+        listing = partial(in_profile, profile=profile, most_bytes=self._tool_bytes)
         async with self._turn:
             bound = {override.key: override for override in source.stated_overrides}
-            pending = curating(operations, source.stated_selection, bound)
+            pending = curating(operations, source.stated_selection, bound, listing)
             await asyncio.sleep(0)
         clock = asyncio.get_running_loop().time
         made: list[CuratedTool] = []
@@ -179,7 +185,7 @@ class Curator:
 
     async def seen(self, inventory: Inventory, source: Source) -> tuple[Operation, ...]:
         """Return what agents see, with the server of each, so that another base URL is a difference."""
-        operations = (await self.curated(source, inventory.operations)).operations
+        operations = (await self._curated(source, inventory.operations, "standard")).operations
         return tuple(replace(operation, server=operation.server or inventory.base_url) for operation in operations)
 
 

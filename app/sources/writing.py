@@ -43,7 +43,10 @@ class Edit:
 
 
 class Writing:
-    """The only way to change what is stored. `on_changed` and `on_removed` make it effective, `audit` records it."""
+    """The only way to change what is stored. `on_changed` and `on_removed` make it effective, `audit` records it.
+
+    `tool_bytes` are those that a tool may have.
+    """
 
     def __init__(
         self,
@@ -53,10 +56,11 @@ class Writing:
         audit: Outcomes,
         on_changed: OnChanged,
         on_removed: OnRemoved,
+        tool_bytes: int,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.now = now
-        self.curator = Curator()
+        self.curator = Curator(tool_bytes)
         self._repository = repository
         self._rules = rules
         self._audit = audit

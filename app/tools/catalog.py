@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from app.credentials.credential import Credential, Means, Terms
 from app.credentials.kinds import KINDS
 from app.identity.agent_token import AgentToken
-from app.operation.operation import Hints, Operation
+from app.operation.operation import Hints, Operation, size_of_tool
 from app.operation.text import SEPARATOR, mcp_name, tool_id
 from app.outbound import origin_of
 from app.sources.source import Authority, RegisteredSource
@@ -55,6 +55,11 @@ class Tool:
     def hints(self) -> Hints:
         """What a caller may expect of calling it."""
         return self.operation.hints
+
+    @cached_property
+    def size(self) -> int:
+        """The most bytes that it has in a list."""
+        return size_of_tool(self.operation)
 
     @property
     def safe(self) -> bool:

@@ -18,7 +18,7 @@ def tool_json(operation: Operation, slug: str) -> dict[str, Any]:
         "name": mcp_name(slug, operation.name),
         **({"title": operation.title} if operation.title else {}),
         "description": operation.description,
-        "inputSchema": operation.input_schema,
+        "inputSchema": operation.listed_schema,
         **({"outputSchema": OutputRules(shape).published} if shape is not None else {}),
         "annotations": {
             "readOnlyHint": hints.read_only,

@@ -84,6 +84,22 @@ def test_programs_get_the_tools_the_report_and_the_sums(convert: Callable[..., R
     assert min(sizes[:3]) > 50
 
 
+def test_schemas_are_shown_and_counted_in_the_profile_that_is_asked_for(convert: Callable[..., Result]) -> None:
+    names = ["ids", "more", "others"]
+    parameters = [{"name": name, "in": "query", "schema": {"type": "array"}} for name in names]
+    document = {**ORDERS, "paths": {"/orders": {"get": {"parameters": parameters}}}}
+    shown = {}
+    for options in ((), ("--schema-profile", "portable"), ("--schema-profile", "standard")):
+        answer = json.loads(convert(document, "--json", *options).stdout)
+        (tool,) = answer["tools"]
+        shown[options[-1:]] = (tool["inputSchema"]["properties"]["ids"], answer["totals"]["bytes"])
+    assert shown[()] == shown[("portable",)]
+    assert shown[("portable",)][0] == {"type": "array", "items": {}}
+    assert shown[("standard",)][0] == {"type": "array"}
+    assert shown[("standard",)][1] < shown[()][1]
+    assert convert(document, "--schema-profile", "strict").exit_code == 2
+
+
 def test_each_tool_says_which_operation_it_is_and_where_each_argument_goes(convert: Callable[..., Result]) -> None:
     tools = {tool["name"]: tool for tool in json.loads(convert(ORDERS, "--json", "--slug", "o").stdout)["tools"]}
     assert tools["o__readOrder"]["_meta"] == {

@@ -427,7 +427,10 @@ def test_a_body_argument_gives_way_to_a_parameter_of_that_name() -> None:
         (["application/json; charset=utf-8"], "application/json; charset=utf-8"),
         (["*/*"], "application/json"),
         (["text/*"], "text/plain"),
-        (["image/*"], "application/octet-stream"),
+        (["multipart/*"], "multipart/form-data"),
+        (["application/*+json"], "application/json"),
+        (["application/*+xml", "image/png"], "application/xml"),
+        (["image/*"], "image/*"),  # the bytes say which
         (["nonsense", "a/b\r\nX: y", "application/pdf"], "application/pdf"),
     ],
 )
@@ -502,8 +505,10 @@ def test_bodies_of_bytes_are_base64(media_type: str) -> None:
         "text/plain",
         "application/xml",
         "application/soap+xml",
-        "application/x-ndjson",
-        "application/jsonlines",
+        "application/sparql-update",
+        "application/vnd.github.v3.diff",
+        "application/x-pem-file",
+        "application/csv",
         "text/csv",
     ],
 )

@@ -173,7 +173,7 @@ def test_what_3_2_adds_to_streams_and_tags_is_no_obstacle() -> None:
         tags=[{"name": "t", "summary": "s", "parent": "p", "kind": "nav"}],
     )
     operation, item = only(document | {"$self": "https://api.example/openapi"})
-    assert operation.input_schema["properties"]["body"]["type"] == "string"
+    assert operation.input_schema["properties"]["body"]["items"] == {"type": "object"}
     assert operation.accept == ("application/jsonl",)
     assert item.status == "ready"
 

@@ -192,6 +192,7 @@ async def make_world(database: Database) -> AsyncGenerator[MakeWorld]:
                 audit=Outcomes(record),
                 on_changed=changed,
                 on_removed=lambda slug: made.shown.pop(slug, None) and None,
+                tool_bytes=32_768,
                 now=now,
             )
             made = World(use_cases(writing, repository, documents, rules, InProcessMemory().leases), writing)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from app.openapi.operations import extensions, swagger2
 from app.openapi.operations.answers import Answers
 from app.openapi.operations.argument_names import ARGUMENT, argument_names, ways_of_sending
-from app.openapi.operations.bodies import ReadBody, read_body
+from app.openapi.operations.bodies import read_body
+from app.openapi.operations.media import ReadBody
 from app.openapi.operations.objects import OperationObject
 from app.openapi.operations.parameters import Parameters
 from app.openapi.operations.parts import (

@@ -21,7 +21,7 @@ _STYLES: dict[Location, tuple[Style, ...]] = {
     "path": ("simple", "label", "matrix"),
     "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
     "header": ("simple",),
-    "cookie": ("form",),
+    "cookie": ("form", "cookie"),
     "querystring": ("form",),
 }
 _LOCATIONS: tuple[Location, ...] = get_args(Location)
@@ -173,7 +173,7 @@ class Parameters:
             location=location,
             required=parsed.required or location == "path",
             style=style,
-            explode=parsed.explode if parsed.explode is not None else style == "form",
+            explode=parsed.explode if parsed.explode is not None else style in {"form", "cookie"},
             allow_reserved=location == "query" and parsed.allow_reserved,
             content_type=content_type,
         )

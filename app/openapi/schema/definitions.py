@@ -12,6 +12,7 @@ from functools import cached_property
 from app.openapi.schema.value_names import with_names
 from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, TURNING
 from app.operation.operation import Json, Value, size_of
+from app.operation.schemas import without_prose
 from app.operation.text import deprecated, sentences, shortened
 
 _NOT_SHOWN = "Not shown: too large."
@@ -23,7 +24,6 @@ _EVERYTHING = 1_000_000  # levels or members: more than any schema has
 # Levels of optional members, and how many of each object: only what is required, a glimpse, two levels, everything.
 _OUTLINES = ((0, 0), (1, 12), (2, _EVERYTHING), (_EVERYTHING, _EVERYTHING))
 _LEAST, _REQUIRED, _GLIMPSE, _NEAR, _FULL, _WITH_WORDS = range(6)  # of `Definition.versions`
-_PROSE = frozenset({"examples", "title"})
 _NOT_CUT = TURNING | {"contains", "dependentSchemas", "minContains"}
 _CLOSING = frozenset({"additionalProperties", "patternProperties"})
 _STUB = ("type", "required")
@@ -55,13 +55,13 @@ class Definition:
     @cached_property
     def terse(self) -> "Definition":
         """The same with short descriptions."""
-        return replace(self, schema=_without_prose(self.schema, _TERSE))
+        return replace(self, schema=without_prose(self.schema, _TERSE))
 
     @cached_property
     def bare(self) -> "Definition":
         """The same without a word of prose but its lead."""
         lead = {"description": self.lead} if self.lead else {}
-        return replace(self, schema={**lead, **_without_prose(self.schema, 0)})
+        return replace(self, schema={**lead, **without_prose(self.schema, 0)})
 
     @cached_property
     def versions(self) -> tuple["Definition", ...]:
@@ -244,29 +244,6 @@ def references_of(definition: Definition) -> list[Key]:
 def cost(key: Key, definition: Definition) -> int:
     """Return the bytes of a part with its name."""
     return len(key[1]) + len('"":,') + definition.size
-
-
-def _without_prose(schema: Value, longest: int) -> Value:
-    """Return the schema without titles, examples and, but for as many characters, descriptions."""
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        keyword: _with_short_prose(keyword, value, longest)
-        for keyword, value in schema.items()
-        if keyword not in _PROSE and (longest or keyword != "description")
-    }
-
-
-def _with_short_prose(keyword: str, value: Value, longest: int) -> Value:
-    if keyword == "description":
-        return shortened(value, longest)
-    if keyword in SUBSCHEMAS:
-        return _without_prose(value, longest)
-    if keyword in SUBSCHEMA_LISTS:
-        return [_without_prose(each, longest) for each in value]
-    if keyword in SUBSCHEMA_MAPS:
-        return {name: _without_prose(each, longest) for name, each in value.items()}
-    return value
 
 
 def _stub_of(schema: Json, lead: str = "") -> Json:

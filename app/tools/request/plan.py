@@ -13,16 +13,11 @@ from app.errors import Violation
 from app.operation.media_types import kind_of
 from app.operation.operation import Location, Operation, Parameter, Value, split_template
 from app.operation.pointers import join
-from app.tools.request.content import Content, Writing, encode_body, form_pairs, in_header, in_media_type
+from app.tools.request.content import encode_body, form_pairs, in_header, in_media_type
+from app.tools.request.integers import names_integers, with_integers
 from app.tools.request.names import Claims, Names, Place
-from app.tools.request.styles import (
-    Room,
-    Unencodable,
-    pairs,
-    path_text,
-    percent_encoded,
-    text_of,
-)
+from app.tools.request.styles import pairs, path_text
+from app.tools.request.writing import Content, Room, Unencodable, Writing, has_whole_floats, percent_encoded, text_of
 from app.tools.violations import invalid_arguments
 
 MOST_BYTES = 8_388_608  # of a body, unless the operator says otherwise
@@ -64,6 +59,7 @@ class RequestPlan:
     names: Names
     fixed: Mapping[str, str]  # what base and path say in the query, which is part of what is called
     target_bytes: int  # what base and path have of the target
+    has_integers: bool
 
 
 def plan_request(operation: Operation, base_url: str) -> RequestPlan:
@@ -90,6 +86,7 @@ def plan_request(operation: Operation, base_url: str) -> RequestPlan:
         Names(operation, f"{base.path}{operation.path}", own_query),
         {name: value for name, value in parse_qsl(own_query, keep_blank_values=True) if "{" not in value},
         len("".join((base_path, base_query and f"?{base_query}", beginning, *following))),
+        names_integers(operation.input_schema),
     )
 
 
@@ -98,6 +95,8 @@ def build_request(plan: RequestPlan, arguments: Mapping[str, Any], most_bytes: i
 
     Raises Invalid (`invalid_arguments`) with every violation, and TooLarge (`request_too_large`) as soon as it is.
     """
+    if plan.has_integers and has_whole_floats(arguments):
+        arguments = with_integers(arguments, plan.operation.input_schema)
     building = _Building(plan, arguments)
     building.check_names()
     url = f"{plan.origin}{building.target()}"
