@@ -261,6 +261,7 @@ def test_a_name_says_what_it_stands_for(name: str, argument: str) -> None:
     [
         (["$filter", "filter"], ["dollar_filter", "filter"]),
         (["a b", "a/b", "a_b"], ["a_space_b", "a_slash_b", "a_b"]),
+        (["a b", "a/b"], ["a_space_b", "a_slash_b"]),
         (["DateSent", "DateSent<", "DateSent>"], ["DateSent", "DateSent_lt", "DateSent_gt"]),
         (["id", "id[]", "ids"], ["id", "id_list", "ids"]),
         (["ид", "id"], ["id__query", "id"]),

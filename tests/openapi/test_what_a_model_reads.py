@@ -127,6 +127,8 @@ def test_names_of_numbered_values_are_told_wherever_they_stand(named: Json) -> N
     assert item.status == "ready"
     swagger = {"swagger": "2.0", "paths": {"/a": a_get({"name": "a", "in": "query", **status})}}
     assert arguments(swagger)["a"]["description"] == told
+    field = {"name": "a", "in": "formData", **status}
+    assert arguments({"swagger": "2.0", "paths": {"/a": {"post": {"parameters": [field]}}}})["a"]["description"] == told
 
 
 def test_values_are_told_with_their_names_and_descriptions() -> None:
