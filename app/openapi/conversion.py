@@ -11,9 +11,11 @@ from app.openapi.operations.drafts import Draft, Drafting, PathItem
 from app.openapi.operations.parts import Unusable, server_addresses
 from app.openapi.schema.definitions import InputSchema, undescribed
 from app.openapi.schema.schemas import HEAVIEST, Schemas
+from app.openapi.trial import Trial
 from app.operation.keywords import is_laborious
 from app.operation.operation import (
     Conversion,
+    Examples,
     Json,
     Operation,
     ReportItem,
@@ -58,12 +60,13 @@ def convert(
     servers = server_addresses(stated, "/servers", notes)
     schemas = Schemas(document)
     drafts, skipped = _Walk(schemas, Drafting(document, schemas, servers), limits).over(paths)
+    examples, refused = _tried(drafts, schemas)
     names = operation_names(
         {(draft.operation.method, draft.operation.path): draft.wanted_name for draft in drafts},
         slug=slug,
         assigned=assigned,
     )
-    done = _within_budget([_Finishing(draft, schemas, names) for draft in drafts], limits)
+    done = _within_budget([_Finishing(draft, schemas, names, refused.get(id(draft), ())) for draft in drafts], limits)
     operations = tuple(operation for operation, _ in done if operation is not None)
     info = document.get("info")
     return Conversion(
@@ -71,7 +74,13 @@ def convert(
         servers=servers,
         operations=operations,
         report=(*(item for _, item in done), *skipped),
+        examples=examples,
     )
+
+
+def _tried(drafts: Sequence[Draft], schemas: Schemas) -> tuple[Examples, Mapping[int, Sequence[str]]]:
+    """Try the drafts, whose schemas may change; see `Trial.run`."""
+    return Trial(drafts, schemas).run()
 
 
 def _paths(document: Json) -> Json:
@@ -195,6 +204,7 @@ class _Finishing:
     draft: Draft
     schemas: Schemas
     names: Mapping[tuple[str, str], str]
+    refused: Sequence[str]
 
     def within(self, budget: int, *, outputs: bool) -> tuple[Operation | None, ReportItem]:
         try:
@@ -227,6 +237,7 @@ class _Finishing:
             name=draft.name,
             bytes=size,
             estimated_tokens=estimated_tokens(size),
+            refused_examples=_reason(self.refused),
         )
 
 

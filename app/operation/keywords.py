@@ -61,10 +61,22 @@ def words_of(schema: Value) -> set[str]:
     return found
 
 
+def objects_in(value: Value) -> Iterator[Json]:
+    """Yield the objects in a value, and the value itself if it is one."""
+    pending = [value]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, dict):
+            yield each
+            pending += each.values()
+        elif isinstance(each, list):
+            pending += each
+
+
 def recursive(root: Json) -> frozenset[str]:
     """Return the definitions that lead back to themselves, and those that lie between such."""
     definitions: Json = root.get("$defs", {})
-    forth = {name: set(_references(schema)) & definitions.keys() for name, schema in definitions.items()}
+    forth = {name: set(references(schema)) & definitions.keys() for name, schema in definitions.items()}
     back: dict[str, set[str]] = {name: set() for name in definitions}
     for name, referred in forth.items():
         for each in referred:
@@ -159,13 +171,13 @@ def _ranks(root: Json, definitions: Json) -> dict[str, int]:
     """Number the definitions so that each refers to lower ones only, but for references that lead back to it."""
     ranks: dict[str, int] = {}
     met: set[str] = set()
-    path: list[tuple[str | None, Iterator[str]]] = [(None, _references(root))]
+    path: list[tuple[str | None, Iterator[str]]] = [(None, references(root))]
     while path:
-        name, references = path[-1]
-        following = next((each for each in references if each in definitions and each not in met), None)
+        name, referred = path[-1]
+        following = next((each for each in referred if each in definitions and each not in met), None)
         if following is not None:
             met.add(following)
-            path.append((following, _references(definitions[following])))
+            path.append((following, references(definitions[following])))
         else:
             path.pop()
             if name is not None:
@@ -173,7 +185,8 @@ def _ranks(root: Json, definitions: Json) -> dict[str, int]:
     return ranks
 
 
-def _references(schema: Value) -> Iterator[str]:
+def references(schema: Value) -> Iterator[str]:
+    """Yield the names of the definitions that the schema refers to, as often as it does."""
     pending = [schema]
     while pending:
         each = pending.pop()

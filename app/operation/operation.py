@@ -157,6 +157,21 @@ class ReportItem:
     ]
     bytes: Annotated[int, Field(description="The size of the tool in lists of tools.")]
     estimated_tokens: Annotated[int, Field(description="About how many tokens that is for a model.")]
+    refused_examples: Annotated[
+        str | None,
+        Field(
+            description="Examples of the document that the tool refuses, why, and where they are; each is told once, "
+            "with the first operation that has it."
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """How many examples of requests a document shows, as far as they were tried, and how many a tool takes."""
+
+    tried: int = 0
+    taken: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +184,7 @@ class Conversion:
     servers: tuple[str, ...]
     operations: tuple[Operation, ...]
     report: tuple[ReportItem, ...]
+    examples: Examples = Examples()
 
 
 def operation_to_json(operation: Operation) -> bytes:

@@ -1,15 +1,15 @@
 """Request Body Objects (OAS 3.1.1 section 4.8.13): which media type is sent, and what a caller may say for it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
 from types import NoneType
 
 from app.openapi.operations.objects import EncodingObject, RequestBodyObject
-from app.openapi.operations.parts import Input, Unusable, parse
+from app.openapi.operations.parts import Input, Unusable, examples_of, parse
 from app.openapi.operations.uploads import Upload, upload_of, uploads_among
-from app.openapi.schema.definitions import Definition
+from app.openapi.schema.definitions import Definition, Shown
 from app.openapi.schema.meaning import CLOSING
 from app.openapi.schema.schemas import Schemas
 from app.operation.media_types import Kind, by_preference, concrete, essence, is_media_type, kind_of
@@ -57,10 +57,14 @@ class Members:
 
 @dataclass(frozen=True, slots=True)
 class ReadBody:
-    """The body and what a caller may say for it: one input for the whole, or one for each of `body.fields`."""
+    """The body and what a caller may say for it: one input for the whole, or one for each of `body.fields`.
+
+    `examples` are of the body as a whole.
+    """
 
     body: Body
     inputs: tuple[Input, ...]
+    examples: tuple[Shown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class Media:
     pointer: str
     encoding: Value = None
     members: Members | None = None
-    examples: Sequence[Value] = ()
+    examples: tuple[Shown, ...] = ()
 
 
 def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> ReadBody | None:
@@ -95,7 +99,7 @@ def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> R
 
 def read_media(parsed: RequestBodyObject, media: Media, schemas: Schemas, notes: list[str]) -> ReadBody:
     """Return the body that is sent in that media type."""
-    return _Reader(parsed, media, schemas, notes).read()
+    return replace(_Reader(parsed, media, schemas, notes).read(), examples=media.examples)
 
 
 def _chosen(content: Value, pointer: str, schemas: Schemas, notes: list[str]) -> Media:
@@ -115,20 +119,8 @@ def _chosen(content: Value, pointer: str, schemas: Schemas, notes: list[str]) ->
         notes.append(remark("null in place of a schema: any value is accepted", where))
     raw = raw if isinstance(raw, dict) else {}
     schema = raw.get("schema"), join(where, "schema")
-    return Media(chosen, schema, where, raw.get("encoding"), examples=_examples(raw, where, schemas))
-
-
-def _examples(media: Json, where: str, schemas: Schemas) -> list[Value]:
-    """Return the examples of a Media Type Object (OAS 3.1.1 section 4.8.14)."""
-    found = [media["example"]] if "example" in media else []
-    stated = media.get("examples")
-    for name, each in stated.items() if isinstance(stated, dict) else ():
-        try:
-            example, _ = schemas.references.follow(each, join(where, "examples", name))
-        except Unresolvable:
-            continue
-        found += [example["value"]] if isinstance(example, dict) and "value" in example else []
-    return found
+    examples = examples_of(raw, where, schemas.references)
+    return Media(chosen, schema, where, raw.get("encoding"), examples=examples)
 
 
 def _has_files(media: Value, schemas: Schemas) -> bool:
@@ -189,7 +181,7 @@ class _Reader:
         listed = schema.get("examples") if isinstance(schema, dict) else None
         own += listed if isinstance(listed, list) else []
         found: dict[str, list[tuple[Value, str]]] = {}
-        for example in (*self._media.examples, *own):
+        for example in (*(each.value for each in self._media.examples), *own):
             for name, value in example.items() if isinstance(example, dict) and not members.closed else ():
                 if name not in members.schemas and len(found) < _MOST_SHOWN_ONLY:
                     found[name] = [({"description": _SHOWN_ONLY, "example": value}, join(pointer, "properties", name))]
@@ -299,6 +291,8 @@ def _together(definitions: list[Definition]) -> Definition:
         tuple(name for each in distinct for name in each.references),
         tuple(note for each in distinct for note in each.notes),
         sum(each.weight for each in distinct),
+        pointer=distinct[0].pointer,
+        examples=tuple(shown for each in distinct for shown in each.examples),
     )
 
 

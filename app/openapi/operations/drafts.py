@@ -17,7 +17,7 @@ from app.openapi.operations.parts import (
     parse,
     server_addresses,
 )
-from app.openapi.schema.definitions import Definition
+from app.openapi.schema.definitions import Definition, Shown
 from app.openapi.schema.schemas import Schemas
 from app.operation.checking import UnusableSchema, validator_of
 from app.operation.operation import Body, Json, Operation, Parameter, Value, split_template
@@ -35,13 +35,16 @@ _HEAD = ("operationId", "summary", "description", "tags", "deprecated")
 class Draft:
     """An operation without a name, with the frame of its input schema, which the arguments will fill.
 
-    `wanted_name` is what its name is made from, if the document says anything.
+    `wanted_name` is what its name is made from, if the document says anything. `examples` are values of the arguments
+    of these names, those of `of_body` of the body as a whole.
     """
 
     operation: Operation
     wanted_name: str | None
     arguments: dict[str, Definition]
     pointer: str
+    examples: tuple[tuple[str, Shown], ...] = ()
+    of_body: tuple[Shown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class _Arguments:
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
     inputs: dict[str, Input] = field(default_factory=dict)
+    of_body: tuple[Shown, ...] = ()
 
 
 class Drafting:
@@ -118,7 +122,8 @@ class Drafting:
             preset=preset,
         )
         schemas = {name: each.schema for name, each in arguments.inputs.items()}
-        return Draft(operation, wishes.name or head.operation_id, schemas, place)
+        examples = tuple((name, shown) for name, each in arguments.inputs.items() for shown in each.examples)
+        return Draft(operation, wishes.name or head.operation_id, schemas, place, examples, arguments.of_body)
 
     def _arguments(self, item: PathItem, node: Json, place: str, notes: list[str]) -> _Arguments:
         lists = [
@@ -185,6 +190,7 @@ def _named(read: list[tuple[Parameter, Input]], body: ReadBody | None) -> _Argum
         parameters,
         None if body is None else _with_arguments(body.body, names[len(read) :]),
         dict(zip(names, inputs, strict=True)),
+        () if body is None else body.examples,
     )
 
 

@@ -9,8 +9,8 @@ from urllib.parse import unquote_plus
 from app.openapi.operations import swagger2
 from app.openapi.operations.headers import RESERVED, RESERVED_FAMILIES
 from app.openapi.operations.objects import ParameterObject
-from app.openapi.operations.parts import Input, Place, Unusable, parse
-from app.openapi.schema.definitions import Definition
+from app.openapi.operations.parts import Input, Place, Unusable, examples_of, parse
+from app.openapi.schema.definitions import Definition, Shown
 from app.openapi.schema.schemas import Schemas
 from app.operation.media_types import by_preference, is_media_type, kind_of
 from app.operation.operation import Location, Parameter, Style, Value, split_template
@@ -38,6 +38,7 @@ class _Known:
     definition: Definition
     notes: tuple[str, ...]
     unusable: str | None = None
+    examples: tuple[Shown, ...] = ()
 
 
 class _Template:
@@ -106,7 +107,10 @@ class Parameters:
                 continue
             if placed is not None:
                 parameter, definition = placed
-                found.append((parameter, Input(parameter.location, parameter.name, parameter.required, definition)))
+                stated = Input(
+                    parameter.location, parameter.name, parameter.required, definition, examples=each.examples
+                )
+                found.append((parameter, stated))
         found = _one_query(found, notes)
         declared = {parameter.name for parameter, _ in found if parameter.location == "path"}
         for name in dict.fromkeys(template.names):
@@ -177,7 +181,8 @@ class Parameters:
             content_type=content_type,
         )
         shown = _annotated(definition, parsed, place, notes)
-        return _Known(parameter, _not_empty(shown) if location == "path" else shown, tuple(notes))
+        examples = examples_of(place.raw, place.pointer, self._schemas.references)
+        return _Known(parameter, _not_empty(shown) if location == "path" else shown, tuple(notes), examples=examples)
 
 
 def _value_of(place: Place, notes: list[str]) -> tuple[str | None, Value, str]:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from app.openapi.operations.objects import ServerObject
-from app.openapi.schema.definitions import Definition
+from app.openapi.schema.definitions import Definition, Shown
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable, join, remark
 from app.operation.text import hides_something, shortened
@@ -22,6 +22,7 @@ _VARIABLE = re.compile(r"\{([^{}]*)\}")
 _LONGEST_SHOWN = 60  # characters of a name
 _MOST_SERVERS = 50  # of one list; the longest of real documents have about thirty
 _LONGEST_ADDRESS = 2_000  # characters
+_VALUES_OF_EXAMPLES = ("value", "dataValue")  # the latter in OAS 3.2
 _UNSENDABLE = re.compile(r"[\x00-\x20\x7f\\]")
 
 
@@ -37,7 +38,8 @@ class Place:
 class Input:
     """One value for one place: a parameter, a field of the body, or the body as a whole (location `body`).
 
-    `once_given`: needed only if there is a body at all, that is, if any of its fields is given.
+    `once_given`: needed only if there is a body at all, that is, if any of its fields is given. `examples` are those
+    of the parameter, beside its schema.
     """
 
     location: str
@@ -45,6 +47,7 @@ class Input:
     required: bool
     schema: Definition
     once_given: bool = False
+    examples: tuple[Shown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +173,17 @@ def _expanded(server: ServerObject) -> str | None:
 def _value(variables: Json, match: re.Match[str]) -> str:
     variable = variables.get(match.group(1))
     return match.group(0) if variable is None else str(variable.default)
+
+
+def examples_of(raw: Json, pointer: str, references: References) -> tuple[Shown, ...]:
+    """Return the examples of a Media Type Object or Parameter Object (OAS 3.1.1 sections 4.8.12 and 4.8.14)."""
+    found = [Shown(raw["example"], join(pointer, "example"))] if "example" in raw else []
+    stated = raw.get("examples")
+    for name, each in stated.items() if isinstance(stated, dict) else ():
+        try:
+            example, place = references.follow(each, join(pointer, "examples", name))
+        except Unresolvable:
+            continue
+        keywords = _VALUES_OF_EXAMPLES if isinstance(example, dict) else ()
+        found += [Shown(example[keyword], join(place, keyword)) for keyword in keywords if keyword in example][:1]
+    return tuple(found)

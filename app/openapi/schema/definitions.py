@@ -29,12 +29,21 @@ _STUB = ("type", "required")
 Key = tuple[str, str]  # `properties` or `$defs`, and a name
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A value that the document shows, and where."""
+
+    value: Value
+    pointer: str
+
+
 @dataclass(frozen=True)
 class Definition:
     """A converted schema, the names of the definitions that it refers to, and what had to be left out.
 
     `weight` is how many schemas are applied to one and the same value. `is_cut`: not all members are shown. `is_exact`:
-    it accepts no more than the document does.
+    it accepts no more than the document does. `pointer` is where the document has it, if at one place, and `examples`
+    are those of the whole.
     """
 
     schema: Json
@@ -43,6 +52,8 @@ class Definition:
     weight: int = 1
     is_cut: bool = False
     is_exact: bool = True
+    pointer: str | None = None
+    examples: tuple[Shown, ...] = ()
 
     @cached_property
     def size(self) -> int:

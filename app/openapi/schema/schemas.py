@@ -5,13 +5,13 @@ they are and nothing is ever copied into something else. Constructs of Swagger 2
 taken as they were meant in any version, because documents mix them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from app.openapi.schema import anchors, dialects, discriminators, exactness
-from app.openapi.schema.definitions import Definition
+from app.openapi.schema.definitions import Definition, Shown
 from app.openapi.schema.meaning import ALONE, CLOSING, Meaning, View, without_need_of
 from app.operation.checking import is_pattern
 from app.operation.keywords import ALTERNATIVES, IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, is_usable
@@ -54,6 +54,7 @@ class Schemas:
         self._places: dict[str, tuple[Value, _Key]] = {}
         self._read: dict[_Key, Definition] = {}
         self._under_way: set[_Key] = set()
+        self._shown: dict[int, tuple[Json, tuple[Shown, ...]]] = {}  # by the id of a converted schema
 
     @cached_property
     def anchors(self) -> Mapping[str, Sequence[str]]:
@@ -82,11 +83,31 @@ class Schemas:
         if isinstance(schema, bool):
             schema = {} if schema else {"not": {}}
         references, notes = tuple(reading.references), tuple(reading.notes)
-        return Definition(schema, references, notes, reading.weight, is_exact=reading.is_exact)
+        examples = self._shown[id(schema)][1] if id(schema) in self._shown else ()
+        return Definition(
+            schema, references, notes, reading.weight, is_exact=reading.is_exact, pointer=pointer, examples=examples
+        )
 
     def definition(self, name: str) -> Definition:
         """Return the definition of that name in `$defs`."""
         return self._read_as(*self._places[name])
+
+    def note(self, name: str, notes: Sequence[str]) -> None:
+        """Add to what is noted of the definition of that name, which accepts more than the document since."""
+        definition = self.definition(name)
+        self._read[self._places[name][1]] = replace(definition, notes=(*definition.notes, *notes), is_exact=False)
+
+    def show(self, schema: Json, modern: Json, pointer: str) -> None:
+        """Remember what the document shows as values of a schema that was converted."""
+        shown = [Shown(modern["default"], join(pointer, "default"))] if modern.get("default") is not None else []
+        listed = modern.get("examples")
+        for number, value in enumerate(listed if isinstance(listed, list) else ()):
+            shown.append(Shown(value, join(pointer, "examples", number)))
+        self._shown[id(schema)] = schema, tuple(shown)
+
+    def shown(self) -> Iterable[tuple[Json, tuple[Shown, ...]]]:
+        """Return all converted schemas of which the document shows values, with these."""
+        return self._shown.values()
 
     def name_of(self, raw: Value, pointer: str, view: View) -> str:
         """Return the name in `$defs` for the schema at the pointer, read in that view."""
@@ -169,8 +190,11 @@ class _Reading:
             result = without_need_of(gone, result)
         if closes:
             result["unevaluatedProperties"] = False
-        unsure = not result.keys().isdisjoint(exactness.UNEVALUATED)
-        return exactness.without_unsure(result, self._schemas.complete) if unsure else result
+        if not result.keys().isdisjoint(exactness.UNEVALUATED):
+            result = exactness.without_unsure(result, self._schemas.complete)
+        if "examples" in modern or "default" in modern:
+            self._schemas.show(result, modern, at.pointer)
+        return result
 
     def _prepared(self, raw: Json, at: _At) -> Json:
         """Return the schema with what it means in keywords of 2020-12, before what is below it is read."""

@@ -1,0 +1,108 @@
+"""Which schemas may accept nothing: those that say several things about one value.
+
+What is plain is not looked at again, because to try a value takes a hundred times longer.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from app.operation.keywords import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, definition_of
+from app.operation.operation import Json, Value
+
+Tokens = tuple[str | int, ...]
+
+_ANNOTATIONS = frozenset({"default", "deprecated", "description", "examples", "title"})
+_SAYS_NOTHING = _ANNOTATIONS | {"contentEncoding", "contentMediaType", "format"}
+_COMBINING = frozenset({"$ref", "allOf", "anyOf"})
+_PLAIN = _SAYS_NOTHING | {
+    *("additionalProperties", "items", "properties", "required", "type", "pattern", "uniqueItems", "multipleOf"),
+    *("minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    *("minProperties", "maxProperties"),
+}
+_LISTED = _SAYS_NOTHING | {"enum", "type"}
+_HOLDING = (SUBSCHEMAS | SUBSCHEMA_LISTS | SUBSCHEMA_MAPS) - {"dependentSchemas", "if", "not"}
+_BOUNDS = frozenset({"maxItems", "maxLength", "maxProperties", "maximum", "exclusiveMaximum", "multipleOf"})
+_TYPES: dict[type, tuple[str, ...]] = {
+    bool: ("boolean",),
+    float: ("number",),
+    int: ("integer", "number"),
+    str: ("string",),
+    type(None): ("null",),
+}
+
+
+def doubtful(schema: Json) -> Iterator[tuple[Tokens, Json]]:
+    """Yield the schemas in this one that may accept nothing although what is in them does, and where they are."""
+    pending: list[tuple[Tokens, Value]] = [((), schema)]
+    for place, each in pending:
+        if isinstance(each, dict):
+            pending += _inside(each, place)
+            if not _is_plain(each):
+                yield place, each
+
+
+def _inside(schema: Json, at: Tokens) -> Iterator[tuple[Tokens, Value]]:
+    for keyword in schema.keys() & _HOLDING:
+        value = schema[keyword]
+        if keyword in SUBSCHEMA_MAPS:
+            yield from (((*at, keyword, name), each) for name, each in value.items())
+        elif keyword in SUBSCHEMA_LISTS:
+            yield from (((*at, keyword, number), each) for number, each in enumerate(value))
+        else:
+            yield (*at, keyword), value
+
+
+def _is_plain(schema: Json) -> bool:
+    said = schema.keys() - _SAYS_NOTHING
+    if combining := said & _COMBINING:
+        return len(said) == 1 and ("allOf" not in combining or len(schema["allOf"]) == 1)
+    if said <= _LISTED:
+        return True
+    if not said <= _PLAIN or (said & _BOUNDS and len(said - {"type", "pattern"}) > 1):
+        return False
+    members = schema.get("properties", {})
+    closed = schema.get("additionalProperties", True) is False
+    if schema.get("minProperties", 0) > (len(members) if closed else 100) or False in members.values():
+        return False
+    return not closed or all(name in members for name in schema.get("required", ()))
+
+
+def endless(definitions: Mapping[str, Json]) -> set[str]:
+    """Return the definitions of which each value needs a value of another one of them, and so on."""
+    needed = {name: set(_needed(schema)) & definitions.keys() for name, schema in definitions.items()}
+    needing: dict[str, list[str]] = {name: [] for name in definitions}
+    for name, others in needed.items():
+        for each in others:
+            needing[each].append(name)
+    ends = [name for name, others in needed.items() if not others]
+    while ends:
+        end = ends.pop()
+        del needed[end]
+        for name in needing[end]:
+            needed[name].discard(end)
+            if not needed[name]:
+                ends.append(name)
+    return set(needed)
+
+
+def _needed(schema: Json) -> Iterator[str]:
+    """Yield the definitions of which a value of the schema has, or is, a value."""
+    pending = [schema]
+    while pending:
+        each = pending.pop()
+        if "$ref" in each:
+            yield definition_of(each)
+        if "required" in each:
+            members = each.get("properties", {})
+            pending += [members[name] for name in each["required"] if isinstance(members.get(name), dict)]
+        pending += [part for part in each.get("allOf", ()) if isinstance(part, dict)]
+
+
+def surely_takes(schema: Json, value: Value) -> bool:
+    """Whether it is plain that the schema accepts the value."""
+    if not schema.keys() <= _LISTED:
+        return False
+    types = schema.get("type")
+    kinds = _TYPES.get(type(value), ())
+    if types is not None and not any(kind == types or kind in types for kind in kinds):
+        return False
+    return "enum" not in schema or value in schema["enum"]
