@@ -12,7 +12,7 @@ from app.openapi.operations.parts import Unusable, server_addresses
 from app.openapi.schema.definitions import InputSchema, undescribed
 from app.openapi.schema.schemas import HEAVIEST, Schemas
 from app.openapi.trial import Trial
-from app.operation.keywords import is_laborious
+from app.operation.keywords import SIMPLE, is_laborious
 from app.operation.operation import (
     Conversion,
     Examples,
@@ -219,7 +219,8 @@ class _Finishing:
         rest = size_without_schemas(draft)
         parts = InputSchema(draft.input_schema, self.draft.arguments, self.schemas.definition)
         closure = parts.within(budget - rest)
-        if is_laborious(closure.schema, HEAVIEST):
+        complexity = sum(map(self.schemas.complexity, self.draft.arguments.values()))
+        if complexity > SIMPLE and is_laborious(closure.schema, HEAVIEST):
             closure = undescribed(closure, _LABORIOUS)
         notes = (*draft.notes, *closure.notes)
         output = draft.output_schema if outputs else None

@@ -111,7 +111,7 @@ class Examining:
         names: dict[int, str] = {}
         for case in cases:
             names.setdefault(id(case.schema), f"e{len(names)}")
-        judge = Judge({names[id(case.schema)]: case.schema for case in cases}, self._schemas.definition)
+        judge = Judge({names[id(case.schema)]: case.schema for case in cases}, self._schemas)
         waiting = list(cases)
         while waiting:
             batch: dict[str, _Case] = {}

@@ -8,7 +8,7 @@ in one validator, which reads each once, and the values of a round are the membe
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from app.openapi.examining import Examining
 from app.openapi.operations.drafts import Draft
@@ -64,7 +64,7 @@ class Trial:
             refusing = _Round(subjects, self._schemas).refusing() if subjects else {}
             if not refusing:
                 break
-            self._leave_out(subjects, refusing.values())
+            self._leave_out(subjects, [each for found in refusing.values() for each in found.values()])
             subjects = {name: each for name, each in subjects.items() if not each.groups.isdisjoint(refusing)}
         return Examining(self._drafts, self._schemas).tried()
 
@@ -103,25 +103,23 @@ class Trial:
         for name in endless({name: each.definition.schema for name, each in self._owners.items()}):
             yield _Subject(self._owners[name].definition.schema, name, ())
 
-    def _leave_out(self, subjects: Mapping[str, _Subject], refusing: Iterable[Mapping[object, Refusal]]) -> None:
+    def _leave_out(self, subjects: Mapping[str, _Subject], refusing: Iterable[Refusal]) -> None:
         """Take out of the schemas what refuses, and note it."""
         notes: dict[str, list[str]] = defaultdict(list)
-        for each in (refusal for refusals in refusing for refusal in refusals.values()):
-            if isinstance(each.holder, list) or each.holder.get(each.token) is False:
-                each.holder[each.token] = {}
-            elif each.holder.pop(each.token, None) is None:
-                continue
-            section, name, *tokens = each.at
-            owner, at = (str(name), ()) if section == "$defs" else (subjects[str(name)].owner, subjects[str(name)].at)
-            pointer = self._owners[owner].definition.pointer or self._owners[owner].first.pointer
-            where = join(pointer, *at, *tokens[:-1])
-            notes[owner].append(remark(f"`{each.token}` was left out, because it refuses all that was tried", where))
+        for each in refusing:
+            if each.leave_out():
+                section, name, *tokens = each.at
+                owner, at = (name, ()) if section == "$defs" else (subjects[name].owner, subjects[name].at)
+                pointer = self._owners[owner].definition.pointer or self._owners[owner].first.pointer
+                where = join(pointer, *at, *tokens[:-1])
+                notes[owner].append(
+                    remark(f"`{each.token}` was left out, because it refuses all that was tried", where)
+                )
+        self._settle(notes.keys())
         for draft in self._drafts:
             for argument, definition in draft.arguments.items():
                 if said := notes.get(_key(definition)):
-                    noted = replace(definition, notes=(*definition.notes, *said), is_exact=False)
-                    draft.arguments[argument] = noted
-        self._settle(notes.keys())
+                    draft.arguments[argument] = definition.noted(said)
         for name, said in notes.items():
             if not name.startswith(_OF_ARGUMENT):
                 self._schemas.note(name, said)
@@ -142,7 +140,7 @@ class _Round:
 
     def refusing(self) -> dict[Group, dict[object, Refusal]]:
         """Return what refuses all samples of a group, by the groups of which that is so."""
-        judge = Judge({name: each.schema for name, each in self.subjects.items()}, self.schemas.definition)
+        judge = Judge({name: each.schema for name, each in self.subjects.items()}, self.schemas)
         names = list(self.subjects)
         for number in range(_MOST_SAMPLES):
             names = [name for name in names if number < self.subjects[name].samples]

@@ -5,11 +5,19 @@ members, from the root outwards, while there is room. No version refuses what th
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, TURNING
+from app.operation.keywords import (
+    IN_PLACE,
+    SUBSCHEMA_LISTS,
+    SUBSCHEMA_MAPS,
+    SUBSCHEMAS,
+    TURNING,
+    complexity_at,
+    objects_in,
+)
 from app.operation.operation import Json, Value, size_of
 from app.operation.text import shortened
 
@@ -61,6 +69,11 @@ class Definition:
         return size_of(self.schema)
 
     @cached_property
+    def complexity(self) -> int:
+        """What it adds to how many schemas one value may meet, without what it refers to; see `complexity_at`."""
+        return sum(map(complexity_at, objects_in(self.schema)))
+
+    @cached_property
     def terse(self) -> "Definition":
         """The same with short descriptions."""
         return replace(self, schema=_without_prose(self.schema, _TERSE))
@@ -77,6 +90,10 @@ class Definition:
         stub = Definition(_stub_of(self.schema), is_cut=True)
         least = required if required.size <= stub.size and not required.references else stub
         return least, required, *others, _outlined(self.terse, *_OUTLINES[-1])
+
+    def noted(self, notes: Sequence[str]) -> "Definition":
+        """Return the definition with further notes, since it accepts more than the document does."""
+        return replace(self, notes=(*self.notes, *notes), is_exact=False)
 
     def described(self, **annotations: Value) -> "Definition":
         """Return the definition with annotations of its own; None leaves what there is."""

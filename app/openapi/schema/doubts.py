@@ -18,9 +18,12 @@ _PLAIN = _SAYS_NOTHING | {
     *("minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
     *("minProperties", "maxProperties"),
 }
+_OF_OBJECTS = frozenset({"additionalProperties", "minProperties", "properties", "required"})
 _LISTED = _SAYS_NOTHING | {"enum", "type"}
 _HOLDING = (SUBSCHEMAS | SUBSCHEMA_LISTS | SUBSCHEMA_MAPS) - {"dependentSchemas", "if", "not"}
-_BOUNDS = frozenset({"maxItems", "maxLength", "maxProperties", "maximum", "exclusiveMaximum", "multipleOf"})
+_BOUNDS = (("minItems", "maxItems"), ("minLength", "maxLength"), ("minimum", "maximum"))
+_SELDOM = frozenset({"exclusiveMaximum", "exclusiveMinimum", "maxProperties", "multipleOf"})
+_NOTHING: Json = {"not": {}}  # in so many words
 _TYPES: dict[type, tuple[str, ...]] = {
     bool: ("boolean",),
     float: ("number",),
@@ -52,16 +55,28 @@ def _inside(schema: Json, at: Tokens) -> Iterator[tuple[Tokens, Value]]:
 
 
 def _is_plain(schema: Json) -> bool:
+    if schema == _NOTHING:
+        return True
     said = schema.keys() - _SAYS_NOTHING
     if combining := said & _COMBINING:
         return len(said) == 1 and ("allOf" not in combining or len(schema["allOf"]) == 1)
     if said <= _LISTED:
         return True
-    if not said <= _PLAIN or (said & _BOUNDS and len(said - {"type", "pattern"}) > 1):
+    if not said <= _PLAIN or (len(said) > 2 and said & _SELDOM):
         return False
+    return _is_within_bounds(schema) and (said.isdisjoint(_OF_OBJECTS) or _is_plain_object(schema))
+
+
+def _is_within_bounds(schema: Json) -> bool:
+    if schema.get("uniqueItems") is True and schema.get("minItems", 0) > 1:
+        return False
+    return not any(upper in schema and schema.get(lower, 0) > schema[upper] for lower, upper in _BOUNDS)
+
+
+def _is_plain_object(schema: Json) -> bool:
     members = schema.get("properties", {})
     closed = schema.get("additionalProperties", True) is False
-    if schema.get("minProperties", 0) > (len(members) if closed else 100) or False in members.values():
+    if False in members.values() or schema.get("minProperties", 0) > (len(members) if closed else 100):
         return False
     return not closed or all(name in members for name in schema.get("required", ()))
 

@@ -7,9 +7,10 @@ from typing import Any
 from jsonschema_rs import ValidationError
 
 from app.openapi.schema.definitions import Definition
+from app.openapi.schema.schemas import Schemas
 from app.operation.checking import UnusableSchema, validator_of
 from app.operation.effort import Effort
-from app.operation.keywords import ALTERNATIVES, references
+from app.operation.keywords import ALTERNATIVES, SIMPLE, references
 from app.operation.operation import Json, Value
 from app.operation.pointers import join
 from app.operation.schemas import loosened
@@ -26,7 +27,7 @@ class Refusal:
 
     holder: Any
     token: str | int
-    at: tuple[str | int, ...]
+    at: tuple[str, ...]
     place: Path
     kind: str
     message: str
@@ -36,6 +37,13 @@ class Refusal:
         """What tells it from refusals by anything else."""
         return id(self.holder), self.token
 
+    def leave_out(self) -> bool:
+        """Take what refuses out of its schema; return whether it was still there."""
+        if self.holder.get(self.token) is False if isinstance(self.holder, dict) else True:
+            self.holder[self.token] = {}
+            return True
+        return self.holder.pop(self.token, None) is not None
+
     def said(self, *above: str) -> str:
         """Return the refusal in words, for a value that is below these names."""
         where = join("", *above, *self.place)
@@ -43,10 +51,12 @@ class Refusal:
 
 
 class Judge:
-    """Judges values by many schemas, each with a name. `definition` finds those that they refer to."""
+    """Judges values by many schemas of a document, each with a name."""
 
-    def __init__(self, schemas: Mapping[str, Json], definition: Callable[[str], Definition]) -> None:
-        self._root: Json = {"properties": dict(schemas), "$defs": _reached(schemas.values(), definition)}
+    def __init__(self, judged: Mapping[str, Json], schemas: Schemas) -> None:
+        parts = {name: Definition(each, tuple(references(each))) for name, each in judged.items()}
+        self._light = {name for name, each in parts.items() if schemas.complexity(each) <= SIMPLE}
+        self._root: Json = {"properties": dict(judged), "$defs": _reached(parts.values(), schemas.definition)}
         self._effort = Effort(self._root, frozenset())
         try:
             self._validator = validator_of(self._root)
@@ -69,7 +79,7 @@ class Judge:
         return found
 
     def _is_light(self, name: str, value: Value) -> bool:
-        return self._effort.of({name: value}, _MOST_VISITS, telling=True) <= _MOST_VISITS
+        return name in self._light or self._effort.of({name: value}, _MOST_VISITS, telling=True) <= _MOST_VISITS
 
     def _flat(self, error: ValidationError, chosen: Mapping[int, int]) -> Iterator[Refusal]:
         """Yield what refuses the value in the branch that is meant, where that is known."""
@@ -83,13 +93,13 @@ class Judge:
                 yield from self._flat(each, chosen)
             return
         place = tuple(map(str, error.instance_path[1:]))
-        yield Refusal(holder, token, tuple(error.schema_path), place, error.kind.name, error.message)
+        yield Refusal(holder, token, tuple(map(str, error.schema_path)), place, error.kind.name, error.message)
 
 
-def _reached(schemas: Iterable[Json], definition: Callable[[str], Definition]) -> Json:
-    """Return the definitions that the schemas refer to, and those that these refer to."""
+def _reached(parts: Iterable[Definition], definition: Callable[[str], Definition]) -> Json:
+    """Return the definitions that these refer to, and those that they lead to."""
     found: Json = {}
-    pending = list(dict.fromkeys(name for each in schemas for name in references(each)))
+    pending = list(dict.fromkeys(name for each in parts for name in each.references))
     while pending:
         name = pending.pop()
         if name not in found:

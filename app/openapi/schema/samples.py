@@ -23,6 +23,10 @@ _OF_TYPE = {
     "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
 }
 
+_ANY = ("string", "number", "object", "array", "boolean", "null")
+_VARIED = 8  # samples
+_TEXTS = ("text", "", "12", "a longer text of some words", "x")
+
 Path = tuple[str, ...]
 Group = tuple[int, ...]  # the ids of the schemas that one value is an instance of
 
@@ -85,7 +89,11 @@ class _Making:
         self.sample.groups[path] = group = self.samples.group(seeds)
         if listed := _listed(nodes):
             return self._one_of(listed[:_LISTED])
-        kind = self._one_of(_types(nodes))
+        turning = any("not" in node or "if" in node for node in nodes)
+        if turning:  # which values are refused is not known: they are as different as possible
+            self.sample.branches = max(self.sample.branches, _VARIED)
+            self.full = self.full and self.variant % 2 == 0
+        kind = self._one_of(_types(nodes, any_other=turning))
         if kind == "object":
             return self._object(nodes, path, (*above, group))
         if kind == "array":
@@ -127,8 +135,8 @@ class _Making:
         if any("pattern" in node for node in nodes):
             self.sample.unsure.add(path)
         least, most = self._bounds(nodes, "minLength", "maxLength")
-        text = f"{path[-1] if path and path[-1].isdigit() else ''}text"
-        return text.ljust(least, "x")[: max(most, 0)]
+        text = _TEXTS[self.variant % len(_TEXTS)] if any("not" in node or "if" in node for node in nodes) else _TEXTS[0]
+        return f"{path[-1] if path and path[-1].isdigit() else ''}{text}".ljust(least, "x")[: max(most, 0)]
 
     def _bounds(self, nodes: list[Json], lower: str, upper: str) -> tuple[int, int]:
         """Return how many there are at least and at most; where that is a contradiction, each in turn is right."""
@@ -250,12 +258,16 @@ def _listed(nodes: list[Json]) -> list[Value]:
     return common or [each[0] for each in lists]
 
 
-def _types(nodes: list[Json]) -> list[str]:
-    """Return the types that all of the schemas allow; where there are none, those that any of them states."""
+def _types(nodes: list[Json], *, any_other: bool) -> list[str]:
+    """Return the types that all of the schemas allow; where there are none, those that any of them states.
+
+    Where none states any, the one that its keywords are about; with `any_other` others follow.
+    """
     stated = [[each] if isinstance(each, str) else each for node in nodes if (each := node.get("type")) is not None]
     if not stated:
         said = {keyword for node in nodes for keyword in node}
-        return [next((kind for kind, words in _OF_TYPE.items() if not said.isdisjoint(words)), "string")]
+        likely = next((kind for kind, words in _OF_TYPE.items() if not said.isdisjoint(words)), "string")
+        return [likely, *(each for each in _ANY if each != likely)] if any_other else [likely]
     common = [each for each in stated[0] if all(_allows(types, each) for types in stated[1:])]
     common += [each for types in stated[1:] for each in types if each == "integer" and "number" in stated[0]]
     usual = [each for each in common if each != "null"] or common

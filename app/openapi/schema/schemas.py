@@ -14,7 +14,15 @@ from app.openapi.schema import anchors, dialects, discriminators, exactness
 from app.openapi.schema.definitions import Definition, Shown
 from app.openapi.schema.meaning import ALONE, CLOSING, Meaning, View, without_need_of
 from app.operation.checking import is_pattern
-from app.operation.keywords import ALTERNATIVES, IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, is_usable
+from app.operation.keywords import (
+    ALTERNATIVES,
+    IN_PLACE,
+    SIMPLE,
+    SUBSCHEMA_LISTS,
+    SUBSCHEMA_MAPS,
+    SUBSCHEMAS,
+    is_usable,
+)
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable, join, last_name, remark
 from app.operation.text import LONGEST_NAME, definition_name, hides_something, short_examples, shortened
@@ -36,6 +44,7 @@ _NOT_CHECKED = frozenset({"contentEncoding", "contentMediaType", "dependencies",
 _COMBINING = frozenset({"$ref", *ALTERNATIVES})
 _ABOUT_MEMBERS = frozenset({"patternProperties", "properties", "required", *CLOSING})
 _MOST_LEVELS = 6  # of `allOf` in `allOf` in which `readOnly` is looked for
+_MOST_MEASURED = 60  # references in a row
 _PART = ".part"  # ends the name of a definition that is read as a part of another
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
@@ -54,6 +63,7 @@ class Schemas:
         self._places: dict[str, tuple[Value, _Key]] = {}
         self._read: dict[_Key, Definition] = {}
         self._under_way: set[_Key] = set()
+        self._complexity: dict[str, int] = {}
         self._shown: dict[int, tuple[Json, tuple[Shown, ...]]] = {}  # by the id of a converted schema
 
     @cached_property
@@ -92,10 +102,21 @@ class Schemas:
         """Return the definition of that name in `$defs`."""
         return self._read_as(*self._places[name])
 
+    def complexity(self, definition: Definition, levels: int = _MOST_MEASURED) -> int:
+        """Return the complexity of a definition with all that it refers to; `SIMPLE` and one stands for any more."""
+        total = definition.complexity
+        for name in definition.references:
+            if total > SIMPLE or levels == 0:
+                return SIMPLE + 1
+            if name not in self._complexity:
+                self._complexity[name] = SIMPLE + 1  # of what leads back here
+                self._complexity[name] = self.complexity(self.definition(name), levels - 1)
+            total += self._complexity[name]
+        return min(total, SIMPLE + 1)
+
     def note(self, name: str, notes: Sequence[str]) -> None:
-        """Add to what is noted of the definition of that name, which accepts more than the document since."""
-        definition = self.definition(name)
-        self._read[self._places[name][1]] = replace(definition, notes=(*definition.notes, *notes), is_exact=False)
+        """Add to what is noted of the definition of that name."""
+        self._read[self._places[name][1]] = self.definition(name).noted(notes)
 
     def show(self, schema: Json, modern: Json, pointer: str) -> None:
         """Remember what the document shows as values of a schema that was converted."""
