@@ -57,7 +57,8 @@ def convert(
     if as_json:
         _write_json(_as_json(conversion, slug))
     else:
-        show(conversion.title or "The document", conversion.report, _visible(conversion), partial(mcp_name, slug))
+        title, called = conversion.title or "The document", partial(mcp_name, slug)
+        show(title, conversion.report, _visible(conversion), called, conversion.examples)
 
 
 @contextmanager
@@ -85,6 +86,7 @@ def _as_json(conversion: Conversion, slug: str) -> dict[str, Any]:
         "slug": slug,
         "servers": conversion.servers,
         "totals": totals(conversion.report, _visible(conversion)),
+        "examples": conversion.examples,
         "tools": [tool_json(operation, slug) for operation in conversion.operations if not operation.hidden],
         "report": conversion.report,
     }

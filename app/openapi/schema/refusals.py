@@ -92,6 +92,9 @@ class Judge:
             for each in error.kind.as_dict()["context"][branch]:
                 yield from self._flat(each, chosen)
             return
+        value: Any = error.instance
+        if error.kind.name == "required" and error.kind.as_dict()["property"] in value:
+            return  # the engine says so of a member that a closed object does not know
         place = tuple(map(str, error.instance_path[1:]))
         yield Refusal(holder, token, tuple(map(str, error.schema_path)), place, error.kind.name, error.message)
 

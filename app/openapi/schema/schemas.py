@@ -118,12 +118,13 @@ class Schemas:
         """Add to what is noted of the definition of that name."""
         self._read[self._places[name][1]] = self.definition(name).noted(notes)
 
-    def show(self, schema: Json, modern: Json, pointer: str) -> None:
+    def show(self, schema: Json, modern: Json, raw: Json, pointer: str) -> None:
         """Remember what the document shows as values of a schema that was converted."""
         shown = [Shown(modern["default"], join(pointer, "default"))] if modern.get("default") is not None else []
         listed = modern.get("examples")
         for number, value in enumerate(listed if isinstance(listed, list) else ()):
-            shown.append(Shown(value, join(pointer, "examples", number)))
+            where = join(pointer, "examples", number) if "examples" in raw else join(pointer, "example")
+            shown.append(Shown(value, where))
         self._shown[id(schema)] = schema, tuple(shown)
 
     def shown(self) -> Iterable[tuple[Json, tuple[Shown, ...]]]:
@@ -214,7 +215,7 @@ class _Reading:
         if not result.keys().isdisjoint(exactness.UNEVALUATED):
             result = exactness.without_unsure(result, self._schemas.complete)
         if "examples" in modern or "default" in modern:
-            self._schemas.show(result, modern, at.pointer)
+            self._schemas.show(result, modern, raw, at.pointer)
         return result
 
     def _prepared(self, raw: Json, at: _At) -> Json:
