@@ -6,6 +6,7 @@ An example may be its author's mistake, so that nothing is changed because of it
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from app.openapi.operations.drafts import Draft
@@ -13,7 +14,6 @@ from app.openapi.schema.definitions import Shown
 from app.openapi.schema.doubts import surely_takes
 from app.openapi.schema.refusals import Judge
 from app.openapi.schema.schemas import Schemas
-from app.operation.keywords import objects_in
 from app.operation.operation import Examples, Json, Value
 from app.operation.pointers import join, remark
 
@@ -47,23 +47,25 @@ class Examining:
         if cases:
             self._judge(cases)
         refused = {pointer: reason for pointer, reason in self._reasons.items() if reason is not None}
-        if refused.keys() - self._first.keys():
-            self._find({id(each.schema): each.pointer for each in cases if each.pointer in refused})
+        self._find(refused.keys() - self._first.keys())
         told: dict[int, list[str]] = defaultdict(list)
         for pointer, reason in refused.items():
             told[id(self._first.get(pointer))].append(remark(reason, pointer))
         return Examples(len(self._reasons), len(self._reasons) - len(refused)), told
 
-    def _find(self, wanted: Mapping[int, str]) -> None:
-        """Find the first operation with each of these schemas."""
+    def _find(self, pointers: AbstractSet[str]) -> None:
+        """Find the first operation with each of these places."""
+        within: dict[str | None, list[str]] = defaultdict(list)
+        for pointer in pointers:
+            for prefix in _prefixes(pointer):
+                within[prefix].append(pointer)
         met: set[str] = set()
-        for draft in self._drafts:
+        for draft in self._drafts if pointers else ():
             pending = list(draft.arguments.values())
             while pending:
                 definition = pending.pop()
-                for each in objects_in(definition.schema):
-                    if id(each) in wanted:
-                        self._first.setdefault(wanted[id(each)], draft)
+                for pointer in within.get(definition.pointer, ()):
+                    self._first.setdefault(pointer, draft)
                 new = [name for name in definition.references if name not in met]
                 met.update(new)
                 pending += map(self._schemas.definition, new)
@@ -116,11 +118,19 @@ class Examining:
         while waiting:
             batch: dict[str, _Case] = {}
             later = [each for each in waiting if batch.setdefault(names[id(each.schema)], each) is not each]
-            for name, refusals in judge.refusals({name: case.value for name, case in batch.items()}).items():
-                case = batch[name]
-                if refusals and self._reasons[case.pointer] is None:
-                    self._reasons[case.pointer] = refusals[0].said(*([case.name] if case.name is not None else []))
+            found = judge.refusals({name: case.value for name, case in batch.items()})
+            for name, case in batch.items():
+                if name not in found:  # too much to try
+                    self._reasons.pop(case.pointer, None)
+                elif found[name] and self._reasons.get(case.pointer, "") is None:
+                    self._reasons[case.pointer] = found[name][0].said(*([case.name] if case.name is not None else []))
             waiting = later
+
+
+def _prefixes(pointer: str) -> Iterator[str]:
+    while pointer:
+        yield pointer
+        pointer = pointer.rpartition("/")[0]
 
 
 def _required(schema: Json, arguments: Mapping[str, str], value: Value) -> set[str]:

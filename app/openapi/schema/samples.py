@@ -198,19 +198,19 @@ class _Making:
             seeds = [*_seeds_of_item(nodes, number), *contained]
             if number < wanted:
                 items.append(self.value(seeds, (*path, str(number)), above))
-            elif self._is_optional_shown(seeds, path):
+            elif self._is_tried_here(seeds, path):
                 items.append(self.value(seeds, (*path, str(number)), ()))
             else:
                 break
         return items
 
-    def _is_optional_shown(self, seeds: list[Value], path: Path) -> bool:
-        """Whether a value that may be left out is made: what other definitions say of it is tried there."""
+    def _is_tried_here(self, seeds: list[Value], path: Path) -> bool:
+        """Whether a value that may be left out is made: what one schema alone says of it is tried elsewhere."""
         return (
             self.full
+            and len(seeds) > 1
             and len(path) < _DEEPEST_OPTIONAL
             and self.made < _MOST_VALUES
-            and not any(isinstance(each, dict) and "$ref" in each for each in seeds)
             and False not in seeds
         )
 
@@ -230,7 +230,7 @@ class _Making:
             needed = name in required or (len(made) < least and False not in seeds)
             if needed and self.samples.group(seeds) in above:
                 self.sample.endless += [node for node in nodes if name in node.get("required", ())]
-            elif needed or (name in named and self._is_optional_shown(seeds, path)):
+            elif needed or (name in named and self._is_tried_here(seeds, path)):
                 made[name] = self.value(seeds, (*path, name), above if needed else ())
         return made
 
