@@ -1,8 +1,10 @@
 """A document's operations, one by one, and a report of what became of each."""
 
+import gc
 import re
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from app.openapi.document.reading import Limits, refused
@@ -51,7 +53,23 @@ def convert(
     `assigned` holds the names that operations already have, by method and path. Raises Invalid("invalid_document") for
     any other document and for one that exceeds a limit.
     """
-    limits = limits or Limits()
+    with _without_collector():
+        return _converted(document, slug, assigned, limits or Limits())
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Look for no reference cycles: there are few, and each search goes through all of the document."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _converted(document: Json, slug: str, assigned: Mapping[tuple[str, str], str] | None, limits: Limits) -> Conversion:
     paths = _paths(document)
     notes: list[str] = []
     stated = document.get("servers")

@@ -5,7 +5,7 @@ they are and nothing is ever copied into something else. Constructs of Swagger 2
 taken as they were meant in any version, because documents mix them.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -46,9 +46,7 @@ _ABOUT_MEMBERS = frozenset({"patternProperties", "properties", "required", *CLOS
 _MOST_LEVELS = 6  # of `allOf` in `allOf` in which `readOnly` is looked for
 _MOST_MEASURED = 60  # references in a row
 _PART = ".part"  # ends the name of a definition that is read as a part of another
-_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
-Say = Callable[[str], None]
 _Key = tuple[str, View]  # where a schema is, and as what it is read
 
 
@@ -220,7 +218,7 @@ class _Reading:
 
     def _prepared(self, raw: Json, at: _At) -> Json:
         """Return the schema with what it means in keywords of 2020-12, before what is below it is read."""
-        modern = modernised(raw, lambda detail: self._say(detail, at))
+        modern = dialects.modernised(raw, lambda detail: self._say(detail, at))
         if "enum" in raw or "const" in raw:  # may have been made values of another type
             self.is_exact = self.is_exact and all(
                 modern.get(each) == raw.get(each) for each in ("const", "enum", "type")
@@ -378,60 +376,6 @@ def _voices(schema: Json) -> int:
 
 def _is_whole(value: Value) -> bool:
     return isinstance(value, float) and value.is_integer() and abs(value) < _EXACT_FLOATS
-
-
-def modernised(raw: Json, say: Say) -> Json:
-    """Return a copy in 2020-12, without what is below it; `say` is called with what could not be kept."""
-    schema = dict(raw)
-    if schema.get("type") == "file" or schema.get("format") in dialects.BASE64:
-        dialects.say_it_is_bytes(schema)
-    for step in (_types, _required, _enumeration):
-        step(schema, say)
-    if dialects.FOREIGN_PATTERN.search(str(schema.get("pattern", ""))):
-        dialects.translate_pattern(schema, say)
-    other = dialects.WORDS & schema.keys() or any(isinstance(schema.get(word), kind) for word, kind in dialects.FORMS)
-    return dialects.translated(schema) if other else schema
-
-
-def _types(schema: Json, say: Say) -> None:
-    if "type" not in schema:
-        return
-    stated = schema.pop("type")
-    names = [
-        name.lower() if isinstance(name, str) else name for name in (stated if isinstance(stated, list) else [stated])
-    ]
-    known = list(dict.fromkeys(name for name in names if name in _TYPES))
-    if len(known) < len(names) and stated is not None:
-        say(f"the type {str(stated)[:40]!r} is not a JSON type")
-    if known:
-        schema["type"] = known[0] if len(known) == 1 else known
-
-
-def _required(schema: Json, say: Say) -> None:
-    names = schema.get("required")
-    if names is None:
-        return
-    if not isinstance(names, list):
-        del schema["required"]
-        say("`required` is not a list of names")
-        return
-    schema["required"] = list(dict.fromkeys(name for name in names if isinstance(name, str)))
-    if len(schema["required"]) < len(names):
-        say("`required` repeats a name or contains something that is not a name")
-    if not schema["required"]:
-        del schema["required"]
-
-
-def _enumeration(schema: Json, say: Say) -> None:
-    values = schema.get("enum")
-    if not isinstance(values, list) or not values:
-        if schema.pop("enum", None) is not None:
-            say("`enum` is empty and was left out" if values == [] else "`enum` is not a list of values")
-        values = []
-    kinds = dialects.KINDS.get(str(schema.get("type")))
-    stated = [*values, *(schema[keyword] for keyword in dialects.VALUES if keyword in schema)]
-    if len(set(map(repr, values))) < len(values) or (kinds and any(type(each) not in kinds for each in stated)):
-        dialects.give_values_their_type(schema)
 
 
 def is_nothing(schema: Value) -> bool:
