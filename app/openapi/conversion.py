@@ -98,7 +98,10 @@ def _converted(document: Json, slug: str, assigned: Mapping[tuple[str, str], str
 
 def _tried(drafts: Sequence[Draft], schemas: Schemas) -> tuple[Examples, Mapping[int, Sequence[str]]]:
     """Try the drafts, whose schemas may change; see `Trial.run`."""
-    return Trial(drafts, schemas).run()
+    try:
+        return Trial(drafts, schemas).run()
+    except _MISTAKES as error:
+        return Examples(), {id(drafts[0]): [_unforeseen(error)]} if drafts else {}
 
 
 def _paths(document: Json) -> Json:
@@ -202,7 +205,9 @@ def _unforeseen(error: Exception) -> str:
     """Say what is needed to fix it."""
     *_, (frame, line) = traceback.walk_tb(error.__traceback__)
     where = f"{frame.f_globals['__name__']}, line {line}"
-    return f"It could not be read. This is a fault of ours; please report it: {type(error).__name__} in {where}."
+    return (
+        f"It could not be read or tried. This is a fault of ours; please report it: {type(error).__name__} in {where}."
+    )
 
 
 def _operations(node: Json, place: str) -> Iterator[tuple[str, Value, str]]:

@@ -174,6 +174,4 @@ def _is_fit(value: Value) -> bool:
 def _is_fit_alone(value: Value) -> bool:
     if isinstance(value, str):
         return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return not isinstance(value, int) or -(2**63) <= value < 2**64
+    return not isinstance(value, float) or math.isfinite(value)

@@ -69,16 +69,7 @@ def is_laborious(root: Json, most: int) -> bool:
 
 def words_of(schema: Value) -> set[str]:
     """Return the keywords of a schema and of all in it; names of members count as such."""
-    found: set[str] = set()
-    pending = [schema]
-    while pending:
-        each = pending.pop()
-        if isinstance(each, dict):
-            found |= each.keys()
-            pending += each.values()
-        elif isinstance(each, list):
-            pending += each
-    return found
+    return {word for each in objects_in(schema) for word in each}
 
 
 def objects_in(value: Value) -> Iterator[Json]:

@@ -20,9 +20,17 @@ _PLAIN = _SAYS_NOTHING | {
 }
 _OF_OBJECTS = frozenset({"additionalProperties", "minProperties", "properties", "required"})
 _LISTED = _SAYS_NOTHING | {"enum", "type"}
+_MEASURED = _LISTED | {"minimum", "maximum"}
 _HOLDING = (SUBSCHEMAS | SUBSCHEMA_LISTS | SUBSCHEMA_MAPS) - {"dependentSchemas", "if", "not"}
-_BOUNDS = (("minItems", "maxItems"), ("minLength", "maxLength"), ("minimum", "maximum"))
-_SELDOM = frozenset({"exclusiveMaximum", "exclusiveMinimum", "maxProperties", "multipleOf"})
+_BOUNDS = (  # the lower, the upper, and how much is between them at least
+    ("minItems", "maxItems", 0),
+    ("minLength", "maxLength", 0),
+    ("minimum", "maximum", 0),
+    ("exclusiveMinimum", "maximum", 1),
+    ("minimum", "exclusiveMaximum", 1),
+    ("exclusiveMinimum", "exclusiveMaximum", 2),
+)
+_SELDOM = frozenset({"maxProperties", "multipleOf"})
 _NOTHING: Json = {"not": {}}  # in so many words
 _TYPES: dict[type, tuple[str, ...]] = {
     bool: ("boolean",),
@@ -70,7 +78,10 @@ def _is_plain(schema: Json) -> bool:
 def _is_within_bounds(schema: Json) -> bool:
     if schema.get("uniqueItems") is True and schema.get("minItems", 0) > 1:
         return False
-    return not any(upper in schema and schema.get(lower, 0) > schema[upper] for lower, upper in _BOUNDS)
+    return not any(
+        lower in schema and upper in schema and schema[lower] + between > schema[upper]
+        for lower, upper, between in _BOUNDS
+    )
 
 
 def _is_plain_object(schema: Json) -> bool:
@@ -114,10 +125,12 @@ def _needed(schema: Json) -> Iterator[str]:
 
 def surely_takes(schema: Json, value: Value) -> bool:
     """Whether it is plain that the schema accepts the value."""
-    if not schema.keys() <= _LISTED:
+    if not schema.keys() <= (_MEASURED if isinstance(value, int) else _LISTED):
         return False
     types = schema.get("type")
     kinds = _TYPES.get(type(value), ())
     if types is not None and not any(kind == types or kind in types for kind in kinds):
+        return False
+    if isinstance(value, int) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         return False
     return "enum" not in schema or value in schema["enum"]

@@ -57,7 +57,6 @@ class Judge:
         parts = {name: Definition(each, tuple(references(each))) for name, each in judged.items()}
         self._light = {name for name, each in parts.items() if schemas.complexity(each) <= SIMPLE}
         self._root: Json = {"properties": dict(judged), "$defs": _reached(parts.values(), schemas.definition)}
-        self._effort = Effort(self._root, frozenset())
         try:
             self._validator = validator_of(self._root)
         except UnusableSchema:  # patterns that are too large together
@@ -79,7 +78,9 @@ class Judge:
         return found
 
     def _is_light(self, name: str, value: Value) -> bool:
-        return name in self._light or self._effort.of({name: value}, _MOST_VISITS, telling=True) <= _MOST_VISITS
+        if name in self._light:
+            return True
+        return Effort(self._root, frozenset()).of({name: value}, _MOST_VISITS, telling=True) <= _MOST_VISITS
 
     def _flat(self, error: ValidationError, chosen: Mapping[int, int]) -> Iterator[Refusal]:
         """Yield what refuses the value in the branch that is meant, where that is known."""

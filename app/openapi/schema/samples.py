@@ -3,10 +3,10 @@
 What is made is only as good as the schema is plain: a text for a `pattern`, or a value for a `not`, may be wrong.
 """
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from app.openapi.schema.agreement import listed_in, numbers_for, types_of
 from app.operation.keywords import definition_of
 from app.operation.operation import Json, Value
 
@@ -16,14 +16,7 @@ _DEEPEST = 40
 _DEEPEST_OPTIONAL = 6  # levels of members that are not required
 _LONGEST = 5_000  # characters, items or members that must be there
 _LISTED = 4  # values of an `enum` that are samples
-_OF_TYPE = {
-    "object": ("properties", "required", "additionalProperties", "minProperties", "unevaluatedProperties"),
-    "array": ("items", "prefixItems", "minItems"),
-    "string": ("pattern", "minLength", "maxLength", "format"),
-    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
-}
 
-_ANY = ("string", "number", "object", "array", "boolean", "null")
 _VARIED = 8  # samples
 _TEXTS = ("text", "", "12", "a longer text of some words", "x")
 
@@ -87,13 +80,13 @@ class _Making:
             raise Beyond
         nodes = self._applied(seeds)
         self.sample.groups[path] = group = self.samples.group(seeds)
-        if listed := _listed(nodes):
+        if listed := listed_in(nodes):
             return self._one_of(listed[:_LISTED])
         turning = any("not" in node or "if" in node for node in nodes)
         if turning:  # which values are refused is not known: they are as different as possible
             self.sample.branches = max(self.sample.branches, _VARIED)
             self.full = self.full and self.variant % 2 == 0
-        kind = self._one_of(_types(nodes, any_other=turning))
+        kind = self._one_of(types_of(nodes, any_other=turning))
         if kind == "object":
             return self._object(nodes, path, (*above, group))
         if kind == "array":
@@ -101,7 +94,7 @@ class _Making:
         if kind == "string":
             return self._text(nodes, path)
         if kind in {"integer", "number"}:
-            return self._number(nodes, whole=kind == "integer")
+            return self._one_of(numbers_for(nodes, whole=kind == "integer"))
         return True if kind == "boolean" else None
 
     def _one_of(self, options: Sequence[Value]) -> Value:
@@ -134,58 +127,22 @@ class _Making:
     def _text(self, nodes: list[Json], path: Path) -> str:
         if any("pattern" in node for node in nodes):
             self.sample.unsure.add(path)
-        least, most = self._bounds(nodes, "minLength", "maxLength")
+        least, most = self._counted(nodes, "minLength", "maxLength")
         text = _TEXTS[self.variant % len(_TEXTS)] if any("not" in node or "if" in node for node in nodes) else _TEXTS[0]
         return f"{path[-1] if path and path[-1].isdigit() else ''}{text}".ljust(least, "x")[: max(most, 0)]
 
-    def _bounds(self, nodes: list[Json], lower: str, upper: str) -> tuple[int, int]:
+    def _counted(self, nodes: list[Json], lower: str, upper: str) -> tuple[int, int]:
         """Return how many there are at least and at most; where that is a contradiction, each in turn is right."""
         least = max((node[lower] for node in nodes if lower in node), default=0)
         most = min((node[upper] for node in nodes if upper in node), default=max(least, _LONGEST))
         if least > _LONGEST:
             raise Beyond
         if least > most:
-            self.sample.branches = max(self.sample.branches, 2)
-            return (least, least) if self.variant % 2 == 0 else (most, most)
+            least = most = self._one_of([least, most])
         return int(least), int(most)
 
-    def _number(self, nodes: list[Json], *, whole: bool) -> Value:
-        lower = [(node["minimum"], False) for node in nodes if "minimum" in node]
-        lower += [(node["exclusiveMinimum"], True) for node in nodes if "exclusiveMinimum" in node]
-        upper = [(node["maximum"], False) for node in nodes if "maximum" in node]
-        upper += [(node["exclusiveMaximum"], True) for node in nodes if "exclusiveMaximum" in node]
-        steps = [node["multipleOf"] for node in nodes if "multipleOf" in node]
-        if (whole or steps) and all(isinstance(each, int) for each in steps):
-            step = math.lcm(*steps) if steps else 1
-            return self._multiple(
-                [_whole(*each, up=True) for each in lower], [_whole(*each, up=False) for each in upper], step
-            )
-        if steps:
-            return self._multiple([each for each, _ in lower], [each for each, _ in upper], max(steps))
-        return self._between(lower, upper)
-
-    def _multiple(self, lower: list[Value], upper: list[Value], step: Value) -> Value:
-        least, most = max(lower, default=None), min(upper, default=None)
-        if least is not None and most is not None and least > most:
-            self.sample.branches = max(self.sample.branches, 2)
-            return least if self.variant % 2 == 0 else most
-        if least is not None:
-            return least if step == 1 else -(-least // step) * step
-        return min(step, most // step * step) if most is not None else step
-
-    def _between(self, lower: list[tuple[Value, bool]], upper: list[tuple[Value, bool]]) -> Value:
-        least, most = max(lower, default=None), min((each, not out) for each, out in upper) if upper else None
-        if least is None and most is None:
-            return 1.5
-        if least is None or most is None:
-            return most[0] - 1 if least is None and most is not None else least[0] + 1 if least is not None else 1
-        if least[0] < most[0]:
-            return (least[0] + most[0]) / 2
-        self.sample.branches = max(self.sample.branches, 2)
-        return least[0] if self.variant % 2 == 0 else most[0]
-
     def _array(self, nodes: list[Json], path: Path, above: tuple[Group, ...]) -> list[Value]:
-        least, most = self._bounds(nodes, "minItems", "maxItems")
+        least, most = self._counted(nodes, "minItems", "maxItems")
         wanted = least
         contained = [node["contains"] for node in nodes if "contains" in node]
         if contained:
@@ -216,7 +173,7 @@ class _Making:
 
     def _object(self, nodes: list[Json], path: Path, above: tuple[Group, ...]) -> Json:
         required = _required(nodes)
-        least, _ = self._bounds(nodes, "minProperties", "maxProperties")
+        least, _ = self._counted(nodes, "minProperties", "maxProperties")
         made: Json = {}
         if required and any("patternProperties" in node for node in nodes):
             raise Beyond  # nobody knows which patterns apply
@@ -245,44 +202,6 @@ def _required(nodes: list[Json]) -> list[str]:
         names.update(dict.fromkeys(new))
         pending += new
     return list(names)
-
-
-def _listed(nodes: list[Json]) -> list[Value]:
-    """Return the values that all of the schemas list; where there are none, those that any of them lists."""
-    lists = [
-        [node["const"]] if "const" in node else node["enum"] for node in nodes if "const" in node or "enum" in node
-    ]
-    if not lists:
-        return []
-    common = [each for each in lists[0] if all(each in others for others in lists[1:])]
-    return common or [each[0] for each in lists]
-
-
-def _types(nodes: list[Json], *, any_other: bool) -> list[str]:
-    """Return the types that all of the schemas allow; where there are none, those that any of them states.
-
-    Where none states any, the one that its keywords are about; with `any_other` others follow.
-    """
-    stated = [[each] if isinstance(each, str) else each for node in nodes if (each := node.get("type")) is not None]
-    if not stated:
-        said = {keyword for node in nodes for keyword in node}
-        likely = next((kind for kind, words in _OF_TYPE.items() if not said.isdisjoint(words)), "string")
-        return [likely, *(each for each in _ANY if each != likely)] if any_other else [likely]
-    common = [each for each in stated[0] if all(_allows(types, each) for types in stated[1:])]
-    common += [each for types in stated[1:] for each in types if each == "integer" and "number" in stated[0]]
-    usual = [each for each in common if each != "null"] or common
-    return usual or list(dict.fromkeys(each for types in stated for each in types))
-
-
-def _allows(types: Sequence[str], kind: str) -> bool:
-    return kind in types or (kind == "integer" and "number" in types)
-
-
-def _whole(bound: Value, exclusive: bool, *, up: bool) -> int:
-    nearest: int = math.ceil(bound) if up else math.floor(bound)
-    if exclusive and nearest == bound:
-        return nearest + 1 if up else nearest - 1
-    return nearest
 
 
 def _seeds_of_item(nodes: list[Json], number: int) -> Iterator[Value]:
