@@ -12,6 +12,7 @@ from app.openapi.operations import swagger2
 from app.openapi.operations.drafts import Draft, Drafting, PathItem
 from app.openapi.operations.parts import Unusable, server_addresses
 from app.openapi.schema.definitions import InputSchema, undescribed
+from app.openapi.schema.presets import Presets
 from app.openapi.schema.schemas import HEAVIEST, Schemas
 from app.openapi.trial import Trial
 from app.operation.keywords import SIMPLE, is_laborious
@@ -78,6 +79,9 @@ def _converted(document: Json, slug: str, assigned: Mapping[tuple[str, str], str
     servers = server_addresses(stated, "/servers", notes)
     schemas = Schemas(document)
     drafts, skipped = _Walk(schemas, Drafting(document, schemas, servers), limits).over(paths)
+    if schemas.has_presets:
+        presets = Presets(schemas)
+        drafts = [each.filling(presets.of(each.arguments)) for each in drafts]
     examples, refused = _tried(drafts, schemas)
     names = operation_names(
         {(draft.operation.method, draft.operation.path): draft.wanted_name for draft in drafts},

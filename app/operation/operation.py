@@ -100,7 +100,7 @@ class Operation:
     or path states servers of its own: the first of `servers`, until one that may be called is chosen (absolute URL).
     `notes` say what was degraded and why. `hidden`: the document wants no tool for it. `stated_hints` correct what the
     method promises. `preset` holds values of arguments that are sent unless the caller gives others; those that are not
-    in `input_schema` cannot be given.
+    in `input_schema` cannot be given. `filling` says what is filled in below arguments (filling.py).
     """
 
     name: str
@@ -122,6 +122,7 @@ class Operation:
     hidden: bool = False
     stated_hints: dict[str, bool] = field(default_factory=dict)
     preset: Json = field(default_factory=dict)
+    filling: Json = field(default_factory=dict)
 
     @property
     def hints(self) -> Hints:
@@ -158,17 +159,13 @@ class ReportItem:
     bytes: Annotated[int, Field(description="The size of the tool in lists of tools.")]
     estimated_tokens: Annotated[int, Field(description="About how many tokens that is for a model.")]
     refused_examples: Annotated[
-        str | None,
-        Field(
-            description="Examples of the document that the tool refuses, why, and where they are; each is told once, "
-            "with the first operation that has it."
-        ),
+        str | None, Field(description="Examples in the document that the tool refuses, why, and where.")
     ] = None
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """How many examples of requests a document shows, as far as they were tried, and how many a tool takes."""
+    """How many examples of requests in a document were tried, and how many of them its tools take."""
 
     tried: int = 0
     taken: int = 0

@@ -46,6 +46,10 @@ class Draft:
     examples: tuple[tuple[str, Shown], ...] = ()
     of_body: tuple[Shown, ...] = ()
 
+    def filling(self, filling: Json) -> "Draft":
+        """Return the draft of an operation that fills in that much below its arguments."""
+        return replace(self, operation=replace(self.operation, filling=filling)) if filling else self
+
 
 @dataclass(frozen=True, slots=True)
 class PathItem:

@@ -62,6 +62,7 @@ class Schemas:
         self._read: dict[_Key, Definition] = {}
         self._under_way: set[_Key] = set()
         self._complexity: dict[str, int] = {}
+        self.has_presets = False  # required members with a default, anywhere
         self._shown: dict[int, tuple[Json, tuple[Shown, ...]]] = {}  # by the id of a converted schema
 
     @cached_property
@@ -116,8 +117,12 @@ class Schemas:
         """Add to what is noted of the definition of that name."""
         self._read[self._places[name][1]] = self.definition(name).noted(notes)
 
-    def show(self, schema: Json, modern: Json, raw: Json, pointer: str) -> None:
-        """Remember what the document shows as values of a schema that was converted."""
+    def remember(self, schema: Json, modern: Json, raw: Json, pointer: str) -> None:
+        """Remember what the document shows as values of a schema that was converted, and of its required members."""
+        if "required" in schema and not self.has_presets:
+            self.has_presets = _has_presets(schema)
+        if "examples" not in modern and "default" not in modern:
+            return
         shown = [Shown(modern["default"], join(pointer, "default"))] if modern.get("default") is not None else []
         listed = modern.get("examples")
         for number, value in enumerate(listed if isinstance(listed, list) else ()):
@@ -212,8 +217,7 @@ class _Reading:
             result["unevaluatedProperties"] = False
         if not result.keys().isdisjoint(exactness.UNEVALUATED):
             result = exactness.without_unsure(result, self._schemas.complete)
-        if "examples" in modern or "default" in modern:
-            self._schemas.show(result, modern, raw, at.pointer)
+        self._schemas.remember(result, modern, raw, at.pointer)
         return result
 
     def _prepared(self, raw: Json, at: _At) -> Json:
@@ -359,6 +363,11 @@ class _Reading:
     def _say(self, detail: str, at: _At) -> None:
         self.is_exact = False
         self.notes.append(remark(detail, at.pointer))
+
+
+def _has_presets(schema: Json) -> bool:
+    members = schema.get("properties", {})
+    return any(isinstance(members.get(name), dict) and "default" in members[name] for name in schema["required"])
 
 
 def _taken_away(modern: Json, result: Json) -> AbstractSet[str]:
