@@ -145,10 +145,10 @@ class _Round:
         for number in range(_MOST_SAMPLES):
             names = [name for name in names if number < self.subjects[name].samples]
             self._try(judge, names, number)
-        if doubtful := self.refused.keys() - self.passed:
+        for number in range(_MORE_SAMPLES):
+            doubtful = self.refused.keys() - self.passed
             names = [name for name, each in self.subjects.items() if not doubtful.isdisjoint(each.groups)]
-            for number in range(_MORE_SAMPLES):
-                self._try(judge, names, number, full=False)
+            self._try(judge, names, number, full=False)
         return {group: found for group, found in self.refused.items() if found and group not in self.passed}
 
     def _try(self, judge: Judge, names: Iterable[str], number: int, *, full: bool = True) -> None:

@@ -20,7 +20,7 @@ _PLAIN = _SAYS_NOTHING | {
 }
 _OF_OBJECTS = frozenset({"additionalProperties", "minProperties", "properties", "required"})
 _LISTED = _SAYS_NOTHING | {"enum", "type"}
-_MEASURED = _LISTED | {"minimum", "maximum"}
+_MEASURED = {int: _LISTED | {"minimum", "maximum"}, str: _LISTED | {"minLength", "maxLength"}}
 _HOLDING = (SUBSCHEMAS | SUBSCHEMA_LISTS | SUBSCHEMA_MAPS) - {"dependentSchemas", "if", "not"}
 _BOUNDS = (  # the lower, the upper, and how much is between them at least
     ("minItems", "maxItems", 0),
@@ -125,11 +125,13 @@ def _needed(schema: Json) -> Iterator[str]:
 
 def surely_takes(schema: Json, value: Value) -> bool:
     """Whether it is plain that the schema accepts the value."""
-    if not schema.keys() <= (_MEASURED if isinstance(value, int) else _LISTED):
+    if not schema.keys() <= _MEASURED.get(type(value), _LISTED):
         return False
     types = schema.get("type")
     kinds = _TYPES.get(type(value), ())
     if types is not None and not any(kind == types or kind in types for kind in kinds):
+        return False
+    if isinstance(value, str) and not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
         return False
     if isinstance(value, int) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         return False

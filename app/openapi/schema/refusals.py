@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from jsonschema_rs import ValidationError
@@ -80,7 +81,11 @@ class Judge:
     def _is_light(self, name: str, value: Value) -> bool:
         if name in self._light:
             return True
-        return Effort(self._root, frozenset()).of({name: value}, _MOST_VISITS, telling=True) <= _MOST_VISITS
+        return self._effort.of({name: value}, _MOST_VISITS, telling=True) <= _MOST_VISITS
+
+    @cached_property
+    def _effort(self) -> Effort:
+        return Effort(self._root, frozenset())
 
     def _flat(self, error: ValidationError, chosen: Mapping[int, int]) -> Iterator[Refusal]:
         """Yield what refuses the value in the branch that is meant, where that is known."""
