@@ -152,7 +152,7 @@ async def _composition(
         calls = _calls(settings, policy, outcomes, telemetry, verifier)
         upstream, executor = await closing.enter_async_context(calls)
         repository = SourceRepository(database)
-        writing = _writing(repository, rules, outcomes, catalog, upstream)
+        writing = _writing(repository, rules, outcomes, catalog, upstream, settings.source_max_tool_bytes)
         closing.push_async_callback(writing.aclose)
         await writing.load_all()
         registered = use_cases(writing, repository, documents(to_documents), rules, memory.leases)
@@ -248,13 +248,20 @@ async def _calls(
 
 
 def _writing(
-    repository: SourceRepository, rules: SourceRules, outcomes: Outcomes, catalog: Catalog, upstream: Upstream
+    repository: SourceRepository,
+    rules: SourceRules,
+    outcomes: Outcomes,
+    catalog: Catalog,
+    upstream: Upstream,
+    tool_bytes: int,
 ) -> Writing:
     def forget(slug: str) -> None:
         catalog.remove(slug)
         upstream.remove(slug)
 
-    return Writing(repository, rules, audit=outcomes, on_changed=catalog.put, on_removed=forget)
+    return Writing(
+        repository, rules, audit=outcomes, on_changed=catalog.put_beside, on_removed=forget, tool_bytes=tool_bytes
+    )
 
 
 def _documents(
@@ -268,6 +275,7 @@ def _documents(
         operations=settings.source_max_operations,
         tool_bytes=settings.source_max_tool_bytes,
         list_bytes=settings.source_max_list_bytes,
+        tool_name_length=settings.tool_name_length,
         timeout=settings.source_read_timeout,
         memory=settings.source_read_memory,
     )

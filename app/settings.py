@@ -133,6 +133,7 @@ class Settings(BaseSettings):
     source_max_operations: int = Field(default=10_000, gt=0)
     source_max_tool_bytes: int = Field(default=32_768, ge=2_048)
     source_max_list_bytes: int = Field(default=10_485_760, ge=2_048)
+    tool_name_length: int = Field(default=46, ge=24, le=64)
 
     # Records and telemetry
     audit_log: Path | None = None

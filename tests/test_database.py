@@ -87,7 +87,7 @@ async def test_the_migrations_and_the_declared_tables_are_the_same(database: Dat
 async def test_migrating_again_changes_nothing(database: Database) -> None:
     await database.migrate()
     async with database.engine.connect() as connection:
-        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars().all() == ["0005"]
+        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars().all() == ["0006"]
 
 
 async def test_a_source_of_an_earlier_release_shows_everything_as_before(database_url: str) -> None:

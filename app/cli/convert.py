@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -12,10 +13,13 @@ import typer
 from rich.console import Console
 
 from app.cli.report import show, totals
+from app.curation.curation import Listing, curate
 from app.documents.local import read_local
 from app.errors import Invalid, ToolsProviderError
+from app.operation.naming import LONGEST_GIVEN, LONGEST_NAMES, slugs_for
 from app.operation.operation import Conversion
-from app.operation.text import cleaned, is_slug, mcp_name, slugged
+from app.operation.portable import Profile, in_profile
+from app.operation.text import cleaned, is_slug, mcp_name
 from app.tools.tool_json import tool_json
 
 _REFUSED = 1  # exit status: the document cannot be used
@@ -27,6 +31,10 @@ def convert(
     document: Annotated[Path, typer.Argument(help="An OpenAPI document, JSON or YAML.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print tools and report as JSON.")] = False,
     slug: Annotated[str, typer.Option(help="The slug that names begin with; default: made from the title.")] = "",
+    name_length: Annotated[
+        int,
+        typer.Option(help="The longest name that is given.", envvar="TOOL_NAME_LENGTH", min=24, max=LONGEST_NAMES[-1]),
+    ] = LONGEST_GIVEN,
     root: Annotated[
         Path | None,
         typer.Option(
@@ -35,6 +43,7 @@ def convert(
             file_okay=False,
         ),
     ] = None,
+    schema_profile: Annotated[Profile, typer.Option(help="The form of schemas in lists.")] = "portable",
 ) -> None:
     """Show what the operations of a document become, without a server: tools, and what is lost and why.
 
@@ -47,8 +56,9 @@ def convert(
         with _shown(errors, "Reading"):
             source = read_local(document, root=root)
         with _shown(errors, "Converting"):
-            slug = slug or slugged(source.title) or _DEFAULT_SLUG
-            conversion = source.converted(slug)
+            slug = slug or next(slugs_for(source.title), _DEFAULT_SLUG)
+            listing = partial(in_profile, profile=schema_profile, most_bytes=source.tool_bytes)
+            conversion = _listed(source.converted(slug, name_length), listing)
     except OSError as error:
         sys.stderr.write(f"{document}: {error.strerror}\n")
         raise typer.Exit(_UNUSABLE) from None
@@ -57,8 +67,14 @@ def convert(
     if as_json:
         _write_json(_as_json(conversion, slug))
     else:
-        title, called = conversion.title or "The document", partial(mcp_name, slug)
-        show(title, conversion.report, _visible(conversion), called, conversion.examples)
+        title = conversion.title or "The document"
+        show(title, slug, conversion.report, len(conversion.operations), mcp_name, conversion.examples)
+
+
+def _listed(conversion: Conversion, listing: Listing) -> Conversion:
+    """Return what a registration shows of it, where nothing is selected or overridden."""
+    curated = curate(conversion.operations, listing=listing)
+    return replace(conversion, operations=curated.operations, report=curated.report(conversion.report))
 
 
 @contextmanager
@@ -85,9 +101,9 @@ def _as_json(conversion: Conversion, slug: str) -> dict[str, Any]:
         "version": conversion.version,
         "slug": slug,
         "servers": conversion.servers,
-        "totals": totals(conversion.report, _visible(conversion)),
+        "totals": totals(slug, conversion.report, len(conversion.operations)),
         "examples": conversion.examples,
-        "tools": [tool_json(operation, slug) for operation in conversion.operations if not operation.hidden],
+        "tools": [tool_json(operation, slug) for operation in conversion.operations],
         "report": conversion.report,
     }
 
@@ -95,7 +111,3 @@ def _as_json(conversion: Conversion, slug: str) -> dict[str, Any]:
 def _write_json(value: object) -> None:
     text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
     sys.stdout.buffer.write(f"{cleaned(text) if sys.stdout.isatty() else text}\n".encode())
-
-
-def _visible(conversion: Conversion) -> int:
-    return sum(not operation.hidden for operation in conversion.operations)

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -23,6 +22,7 @@ from app.cli.report import show
 from app.documents.local import read_local
 from app.errors import ToolsProviderError
 from app.operation.operation import ReportItem
+from app.operation.portable import Profile
 from app.operation.text import cleaned, tool_id
 
 _SOURCES = "/api/v1/sources"
@@ -63,6 +63,7 @@ def register(  # noqa: PLR0913 - the options of a command
     slug: Annotated[str, typer.Option(help="What its tool ids begin with; default: the audience, else the name.")] = "",
     audience: Annotated[str, typer.Option(help="The API's client id at the identity provider.")] = "",
     base_url: Annotated[str, typer.Option(help="Where calls go; default: the document's server.")] = "",
+    schema_profile: Annotated[Profile, typer.Option(help="The form of schemas in lists.")] = "portable",
     server: ServerOption = DEFAULT_SERVER,
     token_file: TokenFileOption = None,
     user: UserOption = "",
@@ -84,6 +85,7 @@ def register(  # noqa: PLR0913 - the options of a command
         **({"slug": slug} if slug else {}),
         **({"default_audience": audience} if audience else {}),
         **({"base_url": base_url} if base_url else {}),
+        "schema_profile": schema_profile,
     }
     not_given = {field: option for field, option in _OPTIONS.items() if field not in source}
     client = connect(server, token_file, user, password_file, not_given)
@@ -106,7 +108,7 @@ def _title(file: Path) -> str:
 
 def _tell(registered: _Registered) -> None:
     slug, auth = registered.slug, registered.upstream_auth.type
-    show(registered.name, registered.report, len(registered.tools), partial(tool_id, slug))
+    show(registered.name, slug, registered.report, len(registered.tools), tool_id)
     carried = _CARRIED.get(auth, f"what {auth} provides").format(registered.default_audience)
     sys.stdout.write(cleaned(f"Registered as {slug}: {registered.base_url}, calls carry {carried}\n"))
     for warning in registered.warnings:

@@ -3,11 +3,14 @@
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from app.operation.naming import names_over
 from app.operation.operation import Examples, ReportItem
 from app.operation.text import cleaned
 
@@ -17,7 +20,7 @@ _NARROWEST = 160  # columns, where no terminal says how many it has
 _COLOURS = {"ready": "green", "degraded": "yellow", "skipped": "red"}
 
 
-def totals(report: Sequence[ReportItem], tools: int) -> dict[str, int]:
+def totals(slug: str, report: Sequence[ReportItem], tools: int) -> dict[str, Any]:
     """Return the sums of a report; how many tools there are is not in it, because some are hidden."""
     counts = Counter(item.status for item in report)
     return {
@@ -28,22 +31,25 @@ def totals(report: Sequence[ReportItem], tools: int) -> dict[str, int]:
         "skipped": counts["skipped"],
         "bytes": sum(item.bytes for item in report),
         "estimated_tokens": sum(item.estimated_tokens for item in report),
+        "names_over": names_over(slug, (item.name for item in report)),
     }
 
 
 def show(
     title: str,
+    slug: str,
     report: Sequence[ReportItem],
     tools: int,
-    called: Callable[[str], str],
+    called: Callable[[str, str], str],
     examples: Examples | None = None,
 ) -> None:
     """Print each operation with its tool, what was lost and why, refused examples, the largest tools and the sums.
 
-    `called` turns an operation's name into what its tool is called where the reader continues.
+    `called` turns slug and operation's name into what its tool is called where the reader continues.
     """
+    table = partial(_table, called=partial(called, slug))
     console = Console() if sys.stdout.isatty() else Console(width=_NARROWEST)
-    console.print(_table(report, called))
+    console.print(table(report))
     losses = [item for item in report if item.reason is not None]
     if losses:
         console.print("\nWhat was lost, and why", style="bold")
@@ -52,19 +58,24 @@ def show(
     if refused:
         console.print("\nExamples of the document that its tools refuse, and why", style="bold")
         console.print(_reasons(refused))
-    sums = totals(report, tools)
+    sums = totals(slug, report, tools)
     if sums["ready"] + sums["degraded"] >= _MANY:
         console.print("\nThe largest", style="bold")
-        console.print(_table(sorted(report, key=lambda item: -item.bytes)[:_WORST], called))
+        console.print(table(sorted(report, key=lambda item: -item.bytes)[:_WORST]))
     console.print(
         f"\n{cleaned(title)}: {_counted(sums['operations'], 'operation')}, "
         f"{_counted(sums['tools'], 'tool')} ({sums['ready']:,} ready, {sums['degraded']:,} degraded), "
-        f"{sums['skipped']:,} skipped; {sums['bytes']:,} bytes, about {sums['estimated_tokens']:,} tokens",
+        f"{sums['skipped']:,} skipped; {sums['bytes']:,} bytes, about {sums['estimated_tokens']:,} tokens; "
+        f"{_overlong(sums['names_over'])}",
         markup=False,
         highlight=False,
     )
     if examples is not None and examples.tried:
         console.print(f"examples: {examples.taken:,} of {examples.tried:,}", highlight=False)
+
+
+def _overlong(names: dict[str, int]) -> str:
+    return f"names over {'/'.join(names)} characters: {'/'.join(f'{each:,}' for each in names.values())}"
 
 
 def _counted(number: int, what: str) -> str:

@@ -4,7 +4,7 @@ An admin's word stands above the document's, and the document's above what follo
 stays as the document gives it; this is applied whenever a source becomes effective, and never during a call.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -15,7 +15,9 @@ from app.errors import Invalid, NotFound, Violation
 from app.operation.operation import Operation, ReportItem, Status, estimated_tokens, size_of_tool
 from app.operation.text import LONGEST_TOOL_NAME, Key, longest_operation_name
 
-_BY_DOCUMENT = "Hidden by the document. An override with `hidden: false` shows it."
+_BY_DOCUMENT = (
+    "Hidden by the document (`x-internal`, `x-mcp-hidden` or the like). An override with `hidden: false` shows it."
+)
 _BY_OVERRIDE = "Hidden by its override."
 _GONE = "The document has no such operation now. The override is kept for when it comes back."
 
@@ -25,7 +27,7 @@ class CuratedTool:
     """One operation of the document, the override that is bound to it, and what agents see: None for nothing.
 
     `misfits` are the parts of the override that do not fit the operation; a grave one takes the tool away. `size` is
-    that of an overridden tool as JSON, in bytes.
+    that of a tool that is not shown as the document has it: bytes as JSON.
     """
 
     document: Operation
@@ -61,17 +63,25 @@ class Curated:
         return tuple(_reported(item, tools.get((item.method, item.path))) for item in items)
 
 
-def curate(operations: Sequence[Operation], selection: Selection | None, overrides: Iterable[ToolOverride]) -> Curated:
-    """Return the operations under the selection (None: all) and the overrides."""
+Listing = Callable[[Operation], Operation]  # gives a tool the form in which it is listed
+
+
+def curate(
+    operations: Iterable[Operation],
+    selection: Selection | None = None,
+    overrides: Iterable[ToolOverride] = (),
+    listing: Listing = lambda operation: operation,
+) -> Curated:
+    """Return the operations under the selection (None: all) and the overrides, listed as they are unless stated."""
     bound = {override.key: override for override in overrides}
-    return Curated.of(curating(operations, selection, bound), bound)
+    return Curated.of(curating(operations, selection, bound, listing), bound)
 
 
 def curating(
-    operations: Iterable[Operation], selection: Selection | None, bound: Mapping[Key, ToolOverride]
+    operations: Iterable[Operation], selection: Selection | None, bound: Mapping[Key, ToolOverride], listing: Listing
 ) -> Iterator[CuratedTool]:
     """Curate one operation at a time; `bound` are the overrides by method and path."""
-    return (_curated(operation, bound.get(_key(operation)), selection) for operation in operations)
+    return (_curated(operation, bound.get(_key(operation)), selection, listing) for operation in operations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +96,21 @@ class ListedTool:
     override: ToolOverride | None
 
 
-def listed(curated: Curated, items: Iterable[ReportItem], names: Mapping[Key, str]) -> tuple[ListedTool, ...]:
+def listed(curated: Curated, report: Iterable[ReportItem], names: Mapping[Key, str]) -> tuple[ListedTool, ...]:
     """Return every operation that could be a tool, then every override whose operation is not there.
 
-    `items` are what the document alone would have made of each operation, `names` those ever given.
+    `report` is that of `curated`; `names` are those ever given.
     """
-    report = {(item.method, item.path): item for item in curated.report(items)}
+    items = {(item.method, item.path): item for item in report}
     tools = []
     for tool in curated.tools:
-        item = report[tool.document.method, tool.document.path]
+        item = items[tool.document.method, tool.document.path]
         tools.append(
             ListedTool(_key(tool.document), tool.document.name, item.name, item.status, item.reason, tool.override)
         )
     given = {(method.upper(), path): name for (method, path), name in names.items()}
     for override in curated.unmatched:
-        reason = report[override.key].reason if override.key in report else _GONE
+        reason = items[override.key].reason if override.key in items else _GONE
         tools.append(ListedTool(override.key, given.get(override.key), None, "skipped", reason, override))
     return tuple(tools)
 
@@ -169,7 +179,12 @@ def _against_name(override: ToolOverride, holder: Key, slug: str) -> Iterator[st
         yield f"belongs to {' '.join(holder)}"
 
 
-def _curated(operation: Operation, override: ToolOverride | None, selection: Selection | None) -> CuratedTool:
+def _curated(
+    operation: Operation,
+    override: ToolOverride | None,
+    selection: Selection | None,
+    listing: Listing,
+) -> CuratedTool:
     result, misfits = (operation, ()) if override is None else shaped(operation, override)
     names = {operation.operation_id or "", operation.name, result.name}
     reason = None if selection is None else selection.reason_against(result, names)
@@ -181,7 +196,8 @@ def _curated(operation: Operation, override: ToolOverride | None, selection: Sel
         result = replace(result, notes=(*result.notes, note))
     if reason is not None:
         return CuratedTool(operation, override, None, reason, misfits)
-    return CuratedTool(operation, override, result, None, misfits, 0 if override is None else size_of_tool(result))
+    result = listing(result)
+    return CuratedTool(operation, override, result, None, misfits, 0 if result is operation else size_of_tool(result))
 
 
 def _reason_to_hide(operation: Operation, override: ToolOverride | None) -> str | None:
@@ -200,7 +216,7 @@ def _reported(item: ReportItem, tool: CuratedTool | None) -> ReportItem:
         return item
     if tool.shown is None:
         return replace(item, status="skipped", reason=tool.reason, name=None, bytes=0, estimated_tokens=0)
-    if tool.override is None:
+    if tool.shown is tool.document:
         return item
     new = tool.shown.notes[len(tool.document.notes) :]
     return replace(

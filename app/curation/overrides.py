@@ -40,14 +40,14 @@ class ArgumentOverride(BaseModel):
     """What becomes of one argument.
 
     `pin`: always sent with this value and not shown. `hide`: not shown; `default` is sent, if there is one.
-    `default`: sent when the caller gives none.
+    `default`: sent when the caller gives none. `allow_slashes`: those in its value divide segments of the path.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     pin: JsonValue = Field(
         default=None,
-        description="A value that is always sent; the argument is not shown. It stands alone.",
+        description="A value that is always sent; the argument is not shown. Only `allow_slashes` may stand beside it.",
     )
     hide: bool = Field(
         default=False,
@@ -58,11 +58,17 @@ class ArgumentOverride(BaseModel):
         default=None,
         description="What the argument means, in place of the document's words.",
     )
+    allow_slashes: bool = Field(
+        default=False,
+        description="Whether slashes in its value divide segments of the path, where it is part of the path.",
+    )
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
-        if self.pins and self.model_fields_set != {"pin"}:
-            raise ValueError("`pin` stands alone: a pinned argument is always sent with that value and not shown")
+        if self.pins and not self.model_fields_set <= {"pin", "allow_slashes"}:
+            raise ValueError(
+                "beside `pin` only `allow_slashes` may stand: the argument is always sent with that value and not shown"
+            )
         return self
 
     @property

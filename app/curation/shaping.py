@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from app.curation.overrides import ArgumentOverride, ToolUpdate
 from app.operation.checking import UnusableSchema
 from app.operation.effort import Checker
-from app.operation.operation import Json, Operation, Value
+from app.operation.operation import Json, Operation, Parameter, Value
 from app.operation.pointers import join
 
 _DEFINITIONS = "#/$defs/"
@@ -15,6 +15,7 @@ _LONGEST_DETAIL = 300  # characters
 _MOST_EFFORT = 10_000  # visits for all values of an override (see effort.py); counting them takes some 10 ms
 _ALL_AUTOMATA = 1_000_000  # bytes for all patterns of an operation; some 5 ms to make
 _TOO_LABORIOUS = "takes too long to check against the schema of the document: state a simpler value"
+_NOT_IN_PATH = "is for arguments that are a part of the path"
 _DOES_NOT_FIT = "does not fit the schema of the document"
 
 
@@ -32,7 +33,9 @@ class Misfit:
 
 def shaped(operation: Operation, override: ToolUpdate) -> tuple[Operation, tuple[Misfit, ...]]:
     """Return the operation under the override, and the parts of the override that had to be left out."""
-    arguments = _Arguments(operation.input_schema, override.arguments or {})
+    overrides = override.arguments or {}
+    arguments = _Arguments(operation.input_schema, overrides)
+    slashes = {name for name, each in overrides.items() if each.allow_slashes}
     stated = override.annotations.stated() if override.annotations is not None else {}
     result = replace(
         operation,
@@ -42,8 +45,21 @@ def shaped(operation: Operation, override: ToolUpdate) -> tuple[Operation, tuple
         input_schema=arguments.schema(),
         stated_hints={**operation.stated_hints, **stated},
         preset={**operation.preset, **arguments.preset},
+        parameters=tuple(
+            replace(each, allow_slashes=True) if each.argument in slashes and _takes_slashes(each) else each
+            for each in operation.parameters
+        ),
     )
-    return result, tuple(arguments.misfits)
+    elsewhere = slashes & operation.input_schema.get("properties", {}).keys() - {
+        each.argument for each in operation.parameters if _takes_slashes(each)
+    }
+    misplaced = (Misfit(join("/arguments", name, "allow_slashes"), _NOT_IN_PATH, False) for name in sorted(elsewhere))
+    return result, (*arguments.misfits, *misplaced)
+
+
+def _takes_slashes(parameter: Parameter) -> bool:
+    """Whether its text stands in the path as it is: no JSON, and no name before it."""
+    return parameter.location == "path" and parameter.content_type is None and parameter.style != "matrix"
 
 
 class _Arguments:

@@ -206,7 +206,7 @@ def _if_other(
         yield Difference(impact, kind, pointer, before, after)
 
 
-_FIELDS = tuple(each.name for each in fields(Operation))
+_FIELDS = tuple(each.name for each in fields(Operation) if each.compare)
 _JUDGES: Mapping[str, Callable[[str, Operation, Operation], Iterator[Difference]]] = {
     "operation_id": _harmless,
     "title": _read,

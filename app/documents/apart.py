@@ -14,6 +14,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -25,7 +26,8 @@ from app.errors import Invalid, Violation
 from app.openapi.conversion import convert
 from app.openapi.document.bundling import read_bundled
 from app.openapi.document.reading import File, Limits
-from app.operation.operation import Conversion, ReportItem, operation_from_json, operation_to_json
+from app.operation.operation import Conversion, Operation, ReportItem, Slot, operation_from_json, operation_to_json
+from app.operation.text import Key
 
 if sys.platform != "win32":
     import resource
@@ -51,13 +53,15 @@ class ReadingLimits(Limits):
 class Reading:
     """What is to be read. `address` is where relative references start, empty when the document has none.
 
-    `assigned` are names given to operations before, which are kept.
+    `assigned` are names given to operations before, which are kept; so are those of the arguments of the operations
+    `before`.
     """
 
     file: File
     address: str
     slug: str
-    assigned: Mapping[tuple[str, str], str]
+    assigned: Mapping[Key, str]
+    before: Sequence[Operation] = ()
 
 
 async def read_apart(reading: Reading, load: LoadFiles, limits: ReadingLimits) -> Conversion:
@@ -107,6 +111,11 @@ class _Conversation:
             "content_type": reading.file.content_type,
             "slug": reading.slug,
             "assigned": [[method, path, name] for (method, path), name in reading.assigned.items()],
+            "arguments": [
+                [each.method, each.path, *slot, argument]
+                for each in reading.before
+                for argument, slot in each.slots.items()
+            ],
             "limits": asdict(self._limits),
         }
         _write_frame(self._outgoing, orjson.dumps(asked))
@@ -217,7 +226,10 @@ def _conversion(asked: dict[str, Any]) -> Conversion:
     document = File(_read_frame(sys.stdin.buffer), asked["content_type"])
     assigned = {(method, path): name for method, path, name in asked["assigned"]}
     tree = read_bundled(document, asked["address"], load, limits=limits)
-    return convert(tree, slug=asked["slug"], assigned=assigned, limits=limits)
+    arguments: dict[Key, dict[Slot, str]] = defaultdict(dict)
+    for method, path, location, name, argument in asked["arguments"]:
+        arguments[method, path][location, name] = argument
+    return convert(tree, slug=asked["slug"], assigned=assigned, arguments=arguments, limits=limits)
 
 
 def _result(asked: dict[str, Any]) -> bytes:

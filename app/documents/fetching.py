@@ -12,7 +12,8 @@ from app.documents.apart import Reading, ReadingLimits, read_apart
 from app.documents.places import Places
 from app.errors import BadAnswer, DeadlineExceeded, Invalid, TooLarge, ToolsProviderError
 from app.openapi.document.reading import File
-from app.operation.operation import Conversion
+from app.operation.operation import Conversion, Operation
+from app.operation.text import Key
 from app.outbound import AddressPolicy, AddressRefused, Allowance, cause_of, origin_of, read_bounded, stated_origin
 
 _ACCEPT = "application/json, application/yaml;q=0.9, text/yaml;q=0.8, */*;q=0.5"
@@ -93,31 +94,34 @@ class Documents:
         self,
         url: str | None,
         slug: str,
-        assigned: Mapping[tuple[str, str], str],
+        assigned: Mapping[Key, str],
         uploaded: bytes | None = None,
         known: Fingerprint | None = None,
         *,
+        before: Sequence[Operation] = (),
         party: str = "",
     ) -> Found:
         """Return the operations of the document at `url`, or of the uploaded one, which may have a `url` too.
 
         `party` is whoever asks for it: what one asks for leaves places to others. `assigned` are names given before,
-        which are kept. A file that the document refers to and that is not available is reported with the operations
-        that need it; but if there are names, a file that fails for the moment fails the reading, so that no tool is
-        lost. Raises Unchanged, before reading it, when it is still the `known` one; Invalid, TooLarge, BadAnswer or
-        DeadlineExceeded with a `document_…` code or `invalid_document`; AddressRefused for an inner address; Invalid
-        (`redirect_refused`) for a redirect; and Unavailable (`server_busy`).
+        which are kept, as are those of the arguments of the operations `before`. A file that the document refers to and
+        that is not available is reported with the operations that need it; but if there are names, a file that fails
+        for the moment fails the reading, so that no tool is lost. Raises Unchanged, before reading it, when it is still
+        the `known` one; Invalid, TooLarge, BadAnswer or DeadlineExceeded with a `document_…` code or
+        `invalid_document`; AddressRefused for an inner address; Invalid (`redirect_refused`) for a redirect; and
+        Unavailable (`server_busy`).
         """
         async with self._in_hand.one_for(party):
-            return await self._read(url, slug, assigned, uploaded, known, party)
+            return await self._read(url, slug, assigned, uploaded, known, before, party)
 
     async def _read(
         self,
         url: str | None,
         slug: str,
-        assigned: Mapping[tuple[str, str], str],
+        assigned: Mapping[Key, str],
         uploaded: bytes | None,
         known: Fingerprint | None,
+        before: Sequence[Operation],
         party: str,
     ) -> Found:
         allowance = Allowance(self._max_bytes)
@@ -139,7 +143,7 @@ class Documents:
             return await fetch.files(addresses, origins, all_or_none=bool(assigned))
 
         async with self._readers.one_for(party):
-            conversion = await read_apart(Reading(file, url or "", slug, assigned), load, self._limits)
+            conversion = await read_apart(Reading(file, url or "", slug, assigned, before), load, self._limits)
         return Found(conversion, None if parts else fingerprint)
 
     async def _fetched(self, fetch: "_Fetch", url: str, known: Fingerprint | None) -> tuple[File, Fingerprint]:

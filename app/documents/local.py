@@ -6,7 +6,7 @@ are not read (credentials are kept in folders that begin with a dot), and no lin
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -34,9 +34,17 @@ class LocalDocument:
         info = self.tree.get("info")
         return str(info.get("title") or "") if isinstance(info, dict) else ""
 
-    def converted(self, slug: str) -> Conversion:
-        """Return its operations. Raises Invalid("invalid_document")."""
-        return convert(self.tree, slug=slug, limits=self.limits)
+    @property
+    def tool_bytes(self) -> int:
+        """How many bytes each of its tools may have."""
+        return (self.limits or Limits()).tool_bytes
+
+    def converted(self, slug: str, name_length: int | None = None) -> Conversion:
+        """Return its operations, with names of at most `name_length` characters. Raises Invalid("invalid_document")."""
+        limits = self.limits or Limits()
+        if name_length is not None:
+            limits = replace(limits, tool_name_length=name_length)
+        return convert(self.tree, slug=slug, limits=limits)
 
 
 def read_local(

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+import orjson
+
 from app.openapi.document.reading import Limits, refused
 from app.openapi.operations import swagger2
 from app.openapi.operations.drafts import Draft, Drafting, PathItem
@@ -15,24 +17,30 @@ from app.openapi.schema.definitions import InputSchema, undescribed
 from app.openapi.schema.presets import Presets
 from app.openapi.schema.schemas import HEAVIEST, Schemas
 from app.openapi.trial import Trial
+from app.operation import instructions
 from app.operation.keywords import SIMPLE, is_laborious
+from app.operation.naming import operation_names
 from app.operation.operation import (
     Conversion,
     Examples,
     Json,
     Operation,
     ReportItem,
+    Slot,
     Value,
     estimated_tokens,
     size_of_output,
     size_without_schemas,
 )
-from app.operation.pointers import Unresolvable, join, shown
-from app.operation.text import LONGEST_NAME, operation_names, shortened, written_out
+from app.operation.pointers import TWICE, Unresolvable, join, shown
+from app.operation.text import LONGEST_NAME, Key, shortened, written_out
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
+_PATH_ITEM = frozenset({"$ref", "summary", "description", "servers", "parameters", "additionalOperations"})
+_ADDITIONAL = "additionalOperations"  # OAS 3.2
 _EVERY_METHOD = "*"
 _METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,40}")  # RFC 9110 section 9.1
+_LONGEST_METHOD = 40  # characters
 _LONGEST_PATH = 8_000  # characters; common servers accept no longer address
 _PATH_SHOWN = 200  # of a longer one
 _SMALLEST_BUDGET = 2_048  # bytes of a tool, below which shortening makes nothing usable
@@ -46,16 +54,18 @@ def convert(
     document: Json,
     *,
     slug: str,
-    assigned: Mapping[tuple[str, str], str] | None = None,
+    assigned: Mapping[Key, str] | None = None,
+    arguments: Mapping[Key, Mapping[Slot, str]] | None = None,
     limits: Limits | None = None,
 ) -> Conversion:
     """Return the operations of an OpenAPI 3 or Swagger 2.0 document; the report says why one is not among them.
 
-    `assigned` holds the names that operations already have, by method and path. Raises Invalid("invalid_document") for
-    any other document and for one that exceeds a limit.
+    `assigned` holds the names that operations already have, by method and path, and `arguments` those of their
+    arguments, by where they go. Raises Invalid("invalid_document") for any other document and for one that exceeds a
+    limit.
     """
     with _without_collector():
-        return _converted(document, slug, assigned, limits or Limits())
+        return _converted(document, slug, assigned, arguments or {}, limits or Limits())
 
 
 @contextmanager
@@ -70,7 +80,13 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _converted(document: Json, slug: str, assigned: Mapping[tuple[str, str], str] | None, limits: Limits) -> Conversion:
+def _converted(
+    document: Json,
+    slug: str,
+    assigned: Mapping[Key, str] | None,
+    arguments: Mapping[Key, Mapping[Slot, str]],
+    limits: Limits,
+) -> Conversion:
     paths = _paths(document)
     notes: list[str] = []
     stated = document.get("servers")
@@ -78,7 +94,8 @@ def _converted(document: Json, slug: str, assigned: Mapping[tuple[str, str], str
         stated = swagger2.stated_servers(document)
     servers = server_addresses(stated, "/servers", notes)
     schemas = Schemas(document)
-    drafts, skipped = _Walk(schemas, Drafting(document, schemas, servers), limits).over(paths)
+    walk = _Walk(schemas, Drafting(document, schemas, servers, arguments), limits)
+    drafts, skipped = walk.over(paths)
     if schemas.has_presets:
         presets = Presets(schemas)
         drafts = [each.filling(presets.of(each.arguments)) for each in drafts]
@@ -87,6 +104,7 @@ def _converted(document: Json, slug: str, assigned: Mapping[tuple[str, str], str
         {(draft.operation.method, draft.operation.path): draft.wanted_name for draft in drafts},
         slug=slug,
         assigned=assigned,
+        longest=limits.tool_name_length,
     )
     done = _within_budget([_Finishing(draft, schemas, names, refused.get(id(draft), ())) for draft in drafts], limits)
     operations = tuple(operation for operation, _ in done if operation is not None)
@@ -95,7 +113,7 @@ def _converted(document: Json, slug: str, assigned: Mapping[tuple[str, str], str
         *_about(info if isinstance(info, dict) else {}),
         servers=servers,
         operations=operations,
-        report=(*(item for _, item in done), *skipped),
+        report=(*(item for _, item in done), *skipped, *_beside(document, walk)),
         examples=examples,
     )
 
@@ -111,7 +129,7 @@ def _tried(drafts: Sequence[Draft], schemas: Schemas) -> tuple[Examples, Mapping
 def _paths(document: Json) -> Json:
     _require_version(document)
     paths = document.get("paths")
-    if paths is None:
+    if paths is None or paths == []:  # what PHP makes of an empty object
         return {}
     if not isinstance(paths, dict):
         raise refused("has a `paths` that is not an object", "/paths")
@@ -146,6 +164,7 @@ class _Walk:
         self._limits = limits
         self._drafts: list[Draft] = []
         self._skipped: list[ReportItem] = []
+        self.callbacks: list[str] = []  # pointers to those that were met
 
     def over(self, paths: Json) -> tuple[list[Draft], list[ReportItem]]:
         for path, raw in paths.items():
@@ -164,10 +183,14 @@ class _Walk:
         elif not path.startswith("/"):
             self._skip(_EVERY_METHOD, path, pointer, "A path must begin with a slash.")
             return
+        raw = {} if raw is None or raw == [] else raw
+        before = len(self._drafts) + len(self._skipped)
         own = {name: value for name, value in raw.items() if name != "$ref"} if isinstance(raw, dict) else {}
         met = self._item(PathItem(path, own, pointer), frozenset())
         if not isinstance(raw, dict) or "$ref" in raw:
             self._referred(path, raw, pointer, met)
+        if len(self._drafts) + len(self._skipped) == before:
+            self._skip(_EVERY_METHOD, "", pointer, f"The path {path} has no operations.")
 
     def _referred(self, path: str, raw: Value, pointer: str, met: frozenset[str]) -> None:
         """Take the operations of the Path Item that a path refers to, except those that the path has itself."""
@@ -183,17 +206,24 @@ class _Walk:
 
     def _item(self, item: PathItem, met: frozenset[str]) -> frozenset[str]:
         """Take the operations of a Path Item whose methods were not seen before; return all methods seen so far."""
+        own: set[str] = set()
         for method, operation, where in _operations(item.raw, item.pointer):
-            if method not in met:
+            if method in own:
+                self._skip(method, item.path, where, "The path has this method twice.")
+            elif method not in met:
                 self._operation(item, method, operation, where)
-                met |= {method}
-        return met
+            own.add(method)
+        for key, where in _strays(item.raw, item.pointer):
+            self._skip(key[:_LONGEST_METHOD], item.path, where, "It is neither a method nor an extension (`x-…`).")
+        return met | own
 
     def _operation(self, item: PathItem, method: str, raw: Value, pointer: str) -> None:
         if len(self._drafts) + len(self._skipped) >= self._limits.operations:
             raise refused(
                 f"has more than {self._limits.operations:,} operations (SOURCE_MAX_OPERATIONS)", shown(pointer)
             )
+        if isinstance(raw, dict) and isinstance(raw.get("callbacks"), dict):
+            self.callbacks += [join(pointer, "callbacks", name) for name in raw["callbacks"]]
         try:
             self._drafts.append(self._drafting.draft(item, method, raw, pointer))
         except Unusable as error:
@@ -202,7 +232,27 @@ class _Walk:
             self._skip(method, item.path, pointer, _unforeseen(error))
 
     def _skip(self, method: str, path: str, pointer: str, reason: str) -> None:
-        self._skipped.append(ReportItem(method, written_out(path), shown(pointer), "skipped", reason, None, 0, 0))
+        self._skipped.append(_line(reason, pointer, method, path))
+
+
+def _line(reason: str, pointer: str, method: str = _EVERY_METHOD, path: str = "") -> ReportItem:
+    """Return a line of the report for what is no tool; without a path it is not about one operation."""
+    return ReportItem(written_out(method), written_out(path), shown(pointer), "skipped", reason, None, 0, 0)
+
+
+def _beside(document: Json, walk: _Walk) -> Iterator[ReportItem]:
+    """Yield lines about what the document has beside operations that can be called."""
+    webhooks = document.get("webhooks")
+    if isinstance(webhooks, dict) and webhooks and document.get("paths"):
+        yield _line(f"It describes webhooks ({len(webhooks):,}), which the API calls; they are no tools.", "/webhooks")
+    if walk.callbacks:
+        what = f"Its operations have callbacks ({len(walk.callbacks):,}), which the API calls; they are no tools."
+        yield _line(what, walk.callbacks[0])
+    if twice := document.get(TWICE):
+        more = f" and {len(twice) - _MOST_NOTES:,} more" if len(twice) > _MOST_NOTES else ""
+        named = ", ".join(map(shown, twice[:_MOST_NOTES]))
+        what = "Keys must be unique. Of these, the last counts, and of paths and components what is in both"
+        yield _line(f"{what}: {named}{more}.", twice[0])
 
 
 def _unforeseen(error: Exception) -> str:
@@ -215,13 +265,39 @@ def _unforeseen(error: Exception) -> str:
 
 
 def _operations(node: Json, place: str) -> Iterator[tuple[str, Value, str]]:
+    """Yield methods, operations and where they are; `GET` is another spelling of `get`."""
+    additional = node.get(_ADDITIONAL)
     for method in _METHODS:
-        if node.get(method) is not None:
+        if method in node:
             yield method.upper(), node[method], join(place, method)
-    additional = node.get("additionalOperations")  # OAS 3.2
+    for key, raw in node.items():
+        if key not in _METHODS and _is_standard(key):
+            yield key.strip().upper(), raw, join(place, key)
     for method, raw in additional.items() if isinstance(additional, dict) else ():
-        if _METHOD.fullmatch(method) and method.upper() != "CONNECT" and method.lower() not in _METHODS:
-            yield method, raw, join(place, "additionalOperations", method)
+        if _may_be_called(method):
+            yield method.upper() if _is_standard(method) else method, raw, join(place, _ADDITIONAL, method)
+
+
+def _strays(node: Json, place: str) -> Iterator[tuple[str, str]]:
+    """Yield names that could be meant for methods, and where they are."""
+    for key, raw in node.items():
+        if isinstance(raw, dict) and not (_is_standard(key) or key in _PATH_ITEM or key.startswith("x-")):
+            yield key, join(place, key)
+    additional = node.get(_ADDITIONAL)
+    if additional is not None and not isinstance(additional, dict):
+        yield _ADDITIONAL, join(place, _ADDITIONAL)
+    for method in additional if isinstance(additional, dict) else ():
+        if not _may_be_called(method):
+            yield method, join(place, _ADDITIONAL, method)
+
+
+def _is_standard(method: str) -> bool:
+    """Whether a key is one of the methods that a Path Item Object names, in any case."""
+    return method.strip().lower() in _METHODS
+
+
+def _may_be_called(method: str) -> bool:
+    return _METHOD.fullmatch(method) is not None and method.upper() != "CONNECT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,11 +325,11 @@ class _Finishing:
         complexity = sum(map(self.schemas.complexity, self.draft.arguments.values()))
         if complexity > SIMPLE and is_laborious(closure.schema, HEAVIEST):
             closure = undescribed(closure, _LABORIOUS)
-        notes = (*draft.notes, *closure.notes)
         output = draft.output_schema if outputs else None
         if closure.size + rest + size_of_output(output) > budget:
             output = None
         size = closure.size + rest + size_of_output(output)
+        notes = (*_alarms(draft, closure.schema), *draft.notes, *closure.notes)
         operation = replace(draft, input_schema=closure.schema, output_schema=output, notes=notes)
         reason = _reason(notes)
         return operation, ReportItem(
@@ -267,6 +343,14 @@ class _Finishing:
             estimated_tokens=estimated_tokens(size),
             refused_examples=_reason(self.refused),
         )
+
+
+def _alarms(draft: Operation, schema: Json) -> Iterator[str]:
+    """Yield what an admin should read before a model does."""
+    text = orjson.dumps([draft.title, draft.description, schema]).lower()
+    if any(hint in text for hint in instructions.HINTS):
+        found = instructions.quotes(text.decode())
+        yield from (f"its text reads like instructions to a model: {words!r}" for words in found)
 
 
 def _reason(notes: Sequence[str]) -> str | None:

@@ -197,7 +197,7 @@ def _ranks(root: Json, definitions: Json) -> dict[str, int]:
 
 
 def references(schema: Value) -> Iterator[str]:
-    """Yield the names of the definitions that the schema refers to, as often as it does."""
+    """Yield the names of the definitions that a schema refers to, as often as it does."""
     pending = [schema]
     while pending:
         each = pending.pop()

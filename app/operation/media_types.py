@@ -5,19 +5,43 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
-Kind = Literal["json", "form", "multipart", "text", "binary"]
+Kind = Literal["json", "form", "multipart", "lines", "text", "binary"]
 
 EVENTS = "text/event-stream"
-SEQUENCE = "application/json-seq"  # RFC 7464
-_LINES = ("x-ndjson", "ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines")
-STREAMS = frozenset({EVENTS, SEQUENCE, *(f"application/{name}" for name in _LINES)})  # of values
+BYTES = "application/octet-stream"
 
-_RANK: tuple[Kind, ...] = ("json", "form", "multipart", "text", "binary")
+_RANK: dict[Kind, int] = {"json": 0, "form": 1, "multipart": 2, "lines": 3, "text": 3, "binary": 4}
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 _WELL_FORMED = re.compile(rf"{_TOKEN}/{_TOKEN}(?:\s*;\s*{_TOKEN}=(?:{_TOKEN}|\"[^\"\\\x00-\x1f\x7f-\uffff]*\"))*\s*;?")
-_JSON = re.compile(r"application/json|text/json|[^/]+/[^/]+\+json|application/\*|\*/\*")
-_TEXT = re.compile(r"text/.+|[^/]+/(?:.+\+)?(?:xml|yaml)|application/(?:x-yaml|graphql|javascript|jwt|jose|sql|toml)")
-_CONCRETE = {"*/*": "application/json", "application/*": "application/json", "text/*": "text/plain"}
+_JSON = re.compile(
+    r"(?:application|text)/(?:x-)?json|application/x-amz-json-[\d.]+|[^/]+/[^/]+\+json|application/\*|\*/\*"
+)
+_RECORDS = re.compile(r"[^/]+/(?:.+\+)?json-seq")  # RFC 7464, RFC 8091
+_LINES = re.compile(r"[^/]+/(?:.+\+)?(?:x-)?(?:ndjson|jsonl|jsonlines|ldjson)")
+_TEXT = re.compile(
+    r"text/.+|[^/]+/(?:.+[.+-])?(?:csv|diff|ecmascript|graphql|html|javascript|jose|jwt|latex|markdown|n-quads|n-triples"
+    r"|openmetrics-text|patch|pem|sparql-query|sparql-update|sql|tex|toml|trig|tsv|turtle|typescript|xml|xml-dtd|yaml|yml)"
+    r"|application/(?:x-)?pem-.+"
+)
+_BINARY = re.compile(
+    r"(?:audio|font|image|model|video)/.+|application/(?:grpc.*|msword|vnd\.(?:ms-|oasis\.|openxmlformats-).+)"
+    r"|[^/]+/(?:.+[.+-])?(?:archive|arrow|avro|bson|bzip2?|cbor|cbor-seq|compressed|der|gtar|gzip|msgpack|parquet|pdf"
+    r"|pkcs\d+|pkix-cert|proto|protobuf|rar|smile|sqlite3|tar|thrift|wasm|zip|zstd)"
+)
+_CHARSET = re.compile(r";\s*charset=\"?([a-z0-9._-]+)")
+_ANY = {"*/*": "application/json", "application/*": "application/json"}
+_RANGES = {**_ANY, "text/*": "text/plain", "multipart/*": "multipart/form-data"}
+_BEGINNINGS = (  # of files: MIME Sniffing standard, section 6
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
+    (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
+    (re.compile(rb"GIF8[79]a"), "image/gif"),
+    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), "image/webp"),
+    (re.compile(rb"RIFF.{4}WAVE", re.DOTALL), "audio/wav"),
+    (re.compile(rb"ID3"), "audio/mpeg"),
+    (re.compile(rb"OggS\x00"), "audio/ogg"),
+    (re.compile(rb".{4}ftyp", re.DOTALL), "video/mp4"),
+    (re.compile(rb"\x1aE\xdf\xa3"), "video/webm"),
+)
 
 
 def is_media_type(text: str) -> bool:
@@ -32,7 +56,7 @@ def essence(media_type: str) -> str:
 
 @lru_cache(maxsize=1_000)  # asked at every call, of the few that the documents name
 def kind_of(media_type: str) -> Kind:
-    """Return how a value is written in that media type, and what bytes of it are."""
+    """Return how a value is written in that media type, and what bytes of it are; `binary` is all that is not known."""
     name = essence(media_type)
     if _JSON.fullmatch(name):
         return "json"
@@ -40,17 +64,58 @@ def kind_of(media_type: str) -> Kind:
         return "form"
     if name.startswith("multipart/"):
         return "multipart"
-    return "text" if name in STREAMS or _TEXT.fullmatch(name) else "binary"
+    if _LINES.fullmatch(name) or _RECORDS.fullmatch(name):
+        return "lines"
+    return "text" if _TEXT.fullmatch(name) else "binary"
+
+
+def is_stream(media_type: str) -> bool:
+    """Whether it is one of values that follow each other and may never end."""
+    return essence(media_type) == EVENTS or kind_of(media_type) == "lines"
+
+
+def is_of_records(media_type: str) -> bool:
+    """Whether each value begins with a record separator: JSON text sequences (RFC 7464)."""
+    return _RECORDS.fullmatch(essence(media_type)) is not None
+
+
+def is_known_binary(media_type: str) -> bool:
+    """Whether its bytes are never a text, whatever they look like."""
+    return kind_of(media_type) == "binary" and _BINARY.fullmatch(essence(media_type)) is not None
+
+
+def is_range(media_type: str) -> bool:
+    """Whether it stands for several media types, and so cannot be a Content-Type (RFC 9110 section 8.3)."""
+    return "*" in essence(media_type)
+
+
+def is_any(media_type: str) -> bool:
+    """Whether it is a range in which values, texts and bytes are all found."""
+    return essence(media_type) in _ANY
 
 
 def concrete(media_type: str) -> str:
-    """Return what to send for a media type range, which cannot be a Content-Type."""
+    """Return what to send for a media type range; ranges of bytes such as `image/*` stay, since bytes differ."""
     name = essence(media_type)
-    if "*" not in name:
+    if not is_range(name):
         return media_type
-    return _CONCRETE.get(name, "application/octet-stream")
+    if "+" in name:
+        return f"application/{name.rpartition('+')[2]}"
+    return _RANGES.get(name, name)
+
+
+def charset_of(media_type: str) -> str:
+    """Return the charset that is stated with it, in lower case; empty where none is."""
+    found = _CHARSET.search(media_type.lower())
+    return found[1] if found is not None else ""
+
+
+def recognised(data: bytes, media_range: str) -> str | None:
+    """Return the media type in that range which the bytes begin as; None for those that are not known."""
+    kind = essence(media_range).partition("*")[0]
+    return next((name for begins, name in _BEGINNINGS if name.startswith(kind) and begins.match(data)), None)
 
 
 def by_preference(media_types: Iterable[str]) -> list[str]:
     """Sort: application/json, other JSON, forms, multipart, text, the rest; in each as the document has them."""
-    return sorted(media_types, key=lambda each: (_RANK.index(kind_of(each)), essence(each) != "application/json"))
+    return sorted(media_types, key=lambda each: (_RANK[kind_of(each)], essence(each) != "application/json"))

@@ -12,10 +12,11 @@ import orjson
 from pydantic import Field
 
 Location = Literal["path", "query", "header", "cookie", "querystring"]
-Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
+Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject", "cookie"]
 Json = dict[str, Any]
 Value = Any  # one JSON value of any type
 Status = Literal["ready", "degraded", "skipped"]
+Slot = tuple[str, str]  # where a value goes: a location or `body`, and the name that the document has for it there
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})  # RFC 9110 section 9.2.1; OAS 3.2 `query`
 _REPEATABLE_METHODS = frozenset({"PUT", "DELETE"})  # idempotent, but not safe: section 9.2.2
@@ -30,6 +31,9 @@ _FRAME_OF_OUTPUT = 128  # bytes around an output schema
 class Parameter:
     """Where one argument goes (OAS 3.1.1 section 4.8.12). `content_type` is set for `content`-typed parameters.
 
+    `allow_slashes`: those in its value divide segments of the path. One of the path that is not required is at its end,
+    and the path ends before it if there is no value.
+
     A `querystring` (OAS 3.2.0 section 4.12.1) is the whole query in its media type, and has no other beside it.
     """
 
@@ -41,6 +45,7 @@ class Parameter:
     explode: bool
     allow_reserved: bool = False
     content_type: str | None = None
+    allow_slashes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,8 @@ class Body:
     """The request body: either one argument holds it whole (`argument`), or several do (`fields`).
 
     `binary`: it is bytes. In a form that one argument holds whole, `fields` only say how members of that name are
-    encoded, and `binary` that all others are files. `read_only`: names in a form that no request has.
+    encoded, and `binary` that all others are files. `read_only`: names in a form that no request has. `with_files` is
+    the media type that is sent where a file is given among the fields.
     """
 
     media_type: str
@@ -73,6 +79,7 @@ class Body:
     fields: tuple[BodyField, ...] = ()
     binary: bool = False
     read_only: tuple[str, ...] = ()
+    with_files: str | None = None
 
     @property
     def arguments(self) -> frozenset[str]:
@@ -95,12 +102,14 @@ class Hints:
 class Operation:
     """One path and method, with what a caller may say and where each argument goes.
 
-    `name` is the part after `slug__`; `path` is the template as the document has it. `input_schema` is JSON Schema
+    `name` is the part after `slug__`; `path` is the template as the document has it, and `template` the same in the
+    notation of OpenAPI, where the document has another. `input_schema` is JSON Schema
     2020-12, self-contained, root type object, `additionalProperties: false`. `server` is set only where the operation
     or path states servers of its own: the first of `servers`, until one that may be called is chosen (absolute URL).
     `notes` say what was degraded and why. `hidden`: the document wants no tool for it. `stated_hints` correct what the
     method promises. `preset` holds values of arguments that are sent unless the caller gives others; those that are not
-    in `input_schema` cannot be given. `filling` says what is filled in below arguments (filling.py).
+    in `input_schema` cannot be given. `portable_schema` is what lists show in place of `input_schema`, if anything; it
+    follows from that and is not stored. `filling` says what is filled in below arguments (filling.py).
     """
 
     name: str
@@ -123,6 +132,28 @@ class Operation:
     stated_hints: dict[str, bool] = field(default_factory=dict)
     preset: Json = field(default_factory=dict)
     filling: Json = field(default_factory=dict)
+    portable_schema: Json | None = field(default=None, compare=False)
+    template: str | None = None
+
+    @property
+    def called(self) -> str:
+        """The path template of its calls."""
+        return self.path if self.template is None else self.template
+
+    @property
+    def listed_schema(self) -> Json:
+        """The input schema as lists show it."""
+        return self.input_schema if self.portable_schema is None else self.portable_schema
+
+    @property
+    def slots(self) -> dict[str, Slot]:
+        """Where each argument goes; one that holds the body whole has the name `body` there."""
+        slots: dict[str, Slot] = {each.argument: (each.location, each.name) for each in self.parameters}
+        if self.body is not None and self.body.argument is not None:
+            slots[self.body.argument] = ("body", "body")
+        elif self.body is not None:
+            slots.update({each.argument: ("body", each.name) for each in self.body.fields})
+        return slots
 
     @property
     def hints(self) -> Hints:
@@ -247,4 +278,4 @@ def size_of_output(schema: Json | None) -> int:
 def size_of_tool(operation: Operation) -> int:
     """Return the most bytes that the whole tool has."""
     without = size_without_schemas(operation)
-    return without + size_of(operation.input_schema) + size_of_output(operation.output_schema)
+    return without + size_of(operation.listed_schema) + size_of_output(operation.output_schema)

@@ -12,6 +12,7 @@ from app.operation.operation import Value
 from app.operation.text import written_out
 
 FILES = "x-tools-provider-files"
+TWICE = "x-tools-provider-twice"  # at the root of a document: pointers to the keys that it has twice
 LONGEST_CHAIN = 30  # references to references
 
 
@@ -81,6 +82,18 @@ class References:
                 return node, pointer
             node, pointer = self.find(node["$ref"])
         raise Unresolvable("its references go round in a circle")
+
+    def described(self, node: Value, pointer: str) -> tuple[Value, str]:
+        """Return what `follow` returns, with the description of the outermost Reference Object that has one.
+
+        OAS 3.1.1 section 4.8.23: it SHOULD override the other. Authors of OpenAPI 3.0 mean the same.
+        """
+        target, place = self.follow(node, pointer)
+        while node is not target and not (isinstance(node.get("description"), str) and node["description"].strip()):
+            node, _ = self.find(node["$ref"])
+        if node is target or not isinstance(target, dict):
+            return target, place
+        return {**target, "description": node["description"]}, place
 
 
 def step(node: Value, token: str) -> tuple[Value, str] | None:

@@ -1,5 +1,6 @@
 """What can be known of a schema before anything is checked against it."""
 
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
@@ -18,6 +19,7 @@ from app.operation.keywords import (
     recursive,
 )
 from app.operation.operation import Json, Value
+from app.operation.text import shortened
 
 _AUTOMATA = (5_000, 100_000, LARGEST_PATTERN)
 _VISITS_PER_CHARACTER = 4  # of a pattern whose automaton has the smallest of those sizes
@@ -33,6 +35,10 @@ NO_BOUND = 10**9  # visits
 _VISITS_PER_MULTIPLE = 400
 _VISITS_PER_NAME = 10
 
+ANNOTATIONS = frozenset({"default", "deprecated", "description", "examples", "title"})
+_INSEPARABLE = (frozenset({"else", "if", "then"}), frozenset({"contains", "maxContains", "minContains"}))
+
+_PROSE = frozenset({"examples", "title"})
 _NOT_LOOSENED = TURNING | {"pattern", "patternProperties"}
 
 
@@ -106,3 +112,84 @@ def most_visits(root: Json, per_character: int) -> int:
         return min(visits, NO_BOUND)
 
     return NO_BOUND if recursive(root) else of(root)
+
+
+def without_prose(schema: Value, longest: int) -> Value:
+    """Return the schema without titles, examples and, but for as many characters, descriptions."""
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        keyword: _with_short_prose(keyword, value, longest)
+        for keyword, value in schema.items()
+        if keyword not in _PROSE and (longest or keyword != "description")
+    }
+
+
+def _with_short_prose(keyword: str, value: Value, longest: int) -> Value:
+    if keyword == "description":
+        return shortened(value, longest)
+    if keyword in SUBSCHEMAS:
+        return without_prose(value, longest)
+    if keyword in SUBSCHEMA_LISTS:
+        return [without_prose(each, longest) for each in value]
+    if keyword in SUBSCHEMA_MAPS or keyword == "$defs":
+        return {name: without_prose(each, longest) for name, each in value.items()}
+    return value
+
+
+def both(first: Json, second: Json) -> Json | None:
+    """Return one schema for what two say about the same value: it takes all that both take together, and may take more.
+
+    Annotations are the first one's where both have them. Returns None where a keyword of both cannot be said once.
+    """
+    if any(not first.keys().isdisjoint(group) and not second.keys().isdisjoint(group) for group in _INSEPARABLE):
+        return None
+    result = {**second, **first}
+    for keyword in (first.keys() & second.keys()) - ANNOTATIONS:
+        one, other = first[keyword], second[keyword]
+        if one == other:
+            continue
+        said = _ONCE[keyword](one, other) if keyword in _ONCE else None
+        if said is None:
+            return None
+        result[keyword] = said
+    return result
+
+
+def _names_of_both(one: list[str], other: list[str]) -> list[str]:
+    return list(dict.fromkeys([*other, *one]))
+
+
+def _types_of_both(one: Value, other: Value) -> Value:
+    """Return the types that both name; none where `integer` may stand for `number`, and where there are none."""
+    names = one if isinstance(one, list) else [one]
+    shared = [name for name in (other if isinstance(other, list) else [other]) if name in names]
+    if not shared or "number" in {*names, *(other if isinstance(other, list) else [other])}:
+        return None
+    return shared[0] if len(shared) == 1 else shared
+
+
+def _members_of_both(one: Json, other: Json) -> Json | None:
+    result = {**other, **one}
+    for name in one.keys() & other.keys():
+        if one[name] != other[name]:
+            said = _schema_of_both(one[name], other[name])
+            if said is None:
+                return None
+            result[name] = said
+    return result
+
+
+def _schema_of_both(one: Value, other: Value) -> Json | None:
+    if not isinstance(one, dict) or not isinstance(other, dict) or "$ref" in one or "$ref" in other:
+        return None
+    return both(one, other)
+
+
+_ONCE: Mapping[str, Callable[[Value, Value], Value]] = {
+    "items": _schema_of_both,
+    "patternProperties": _members_of_both,
+    "properties": _members_of_both,
+    "required": _names_of_both,
+    "type": _types_of_both,
+}

@@ -1,15 +1,14 @@
 """Texts and names that a model or a person will read.
 
 Texts contain nothing that is invisible: a document's author is not trusted, and tag characters, bidirectional controls,
-zero-width characters and terminal escapes hide instructions from the person who approves a source. Names of
-sources, operations and arguments are readable, within what model APIs take, and the same at the next import. An
-operation of a source is known as `slug/operation` over REST and as `slug__operation` over MCP.
+zero-width characters, comments and terminal escapes hide instructions from the person who approves a source. Names of
+sources and operations are readable, within what model APIs take, and the same at the next import. An operation of a
+source is known as `slug/operation` over REST and as `slug__operation` over MCP.
 """
 
 import hashlib
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 from app.operation.operation import Value
 
@@ -27,12 +26,24 @@ _HIDDEN = re.compile(
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
+# What a browser does not show (HTML, section 13.1.6), to the end where nothing closes it; and what is no reference in
+# Markdown, which nobody sees either.
+_COMMENTS = re.compile(
+    r"<!--(?:-?>|.*?(?:--!?>|\Z))|^ {0,3}\[[^\]\n]*\]: *(?:#|<>)(?: [^\n]*)?$", re.DOTALL | re.MULTILINE
+)
+_DATA_URI = re.compile(  # RFC 2397
+    r"\bdata:(?:[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}|(?=;))(?:;[a-z0-9=_.+-]{1,60}){0,5},[a-z0-9;/?:@&=+$,_.!~*%-]{8,}",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"\w+")
+_PART_OF_NAME = re.compile(r"[^\W_]+")
+_DEPRECATED = re.compile(r"\bdeprecat", re.IGNORECASE)
+_EARLY = 80  # characters
 _DEEPEST_VALUE = 64  # nested containers; real defaults and enums have under ten
 _LARGEST_EXAMPLE = 200  # characters, for texts; longer ones cost more than they tell
-_LONGEST_ARGUMENT = 64
+_LONGEST_DEFINITION = 64  # characters of a name in `$defs`
 _DIGITS = 8  # of the hash
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
-_NOT_IN_ARGUMENTS = re.compile(r"[^A-Za-z0-9_.-]+")
+_NOT_IN_DEFINITIONS = re.compile(r"[^A-Za-z0-9_.-]+")
 Key = tuple[str, str]  # method and path
 
 
@@ -44,9 +55,60 @@ def cleaned(text: str) -> str:
 
 
 def shortened(text: str, most: int = LONGEST_DESCRIPTION) -> str:
-    """Return the cleaned text, cut at `most` characters with an ellipsis in place of the rest."""
-    text = cleaned(text).strip()
+    """Return the cleaned text without comments and data URIs, cut at `most` characters with an ellipsis as its end."""
+    text = _without_payload(cleaned(text)).strip()
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
+def _without_payload(text: str) -> str:
+    """A space in the place of a comment, so that what is around it makes no new one."""
+    if "<!--" in text or "]:" in text:
+        text = _COMMENTS.sub(" ", text)
+    return _DATA_URI.sub("…", text) if ":" in text and "data:" in text.lower() else text
+
+
+def sentences(*parts: str) -> str:
+    """Return the parts as one text, those that end without punctuation with a full stop; what is empty is left out."""
+    said = [part if part.endswith((".", "!", "?", ":", ";", "…")) else f"{part}." for part in parts[:-1] if part]
+    return " ".join((*said, parts[-1])).strip()
+
+
+def deprecated(description: str) -> str:
+    """Return the description of something deprecated, which says so at its beginning."""
+    return description if _DEPRECATED.search(description, 0, _EARLY) else sentences("Deprecated", description)
+
+
+def summed_up(summary: str, description: str) -> str:
+    """Return the description with the summary before it, unless one says what the other does, word for word."""
+    if not summary or not description:
+        return summary or description
+    if _has_words(description, summary):
+        return description
+    return summary if _has_words(summary, description) else f"{summary}\n\n{description}"
+
+
+def _has_words(text: str, phrase: str) -> bool:
+    text, phrase = text.casefold(), phrase.casefold()
+    if not all(word[0] in text for word in _WORD.finditer(phrase)):
+        return False
+    said, sought = (f" {' '.join(_WORD.findall(each))} " for each in (text, phrase))
+    return sought in said
+
+
+def as_title(identifier: str) -> str:
+    """Return what a program calls something as people write it: `listPets` is "List pets"."""
+    begins = [
+        here.isupper() and (before.islower() or before.isdigit() or (before.isupper() and after.islower()))
+        for before, here, after in zip(f" {identifier}", identifier, f"{identifier[1:]} ", strict=False)
+    ]
+    apart = "".join(f" {letter}" if begin else letter for letter, begin in zip(identifier, begins, strict=True))
+    all_alike = identifier.isupper()
+    words = [
+        word if word.isupper() and len(word) > 1 and not all_alike else word.lower()
+        for word in _PART_OF_NAME.findall(apart)
+    ]
+    title = " ".join(words)
+    return title[:1].upper() + title[1:]
 
 
 def hides_something(text: str) -> bool:
@@ -91,17 +153,13 @@ def short_examples(values: Value) -> list[Value]:
     if not isinstance(values, list):
         return []
     scalars = [value for value in values if isinstance(value, str | int | float)]
-    return [value for value in scalars if len(str(value)) <= _LARGEST_EXAMPLE and is_presentable(value)][:3]
+    short = [value for value in scalars if len(str(value)) <= _LARGEST_EXAMPLE and is_presentable(value)]
+    return [value for value in short if not isinstance(value, str) or _without_payload(value) == value][:3]
 
 
 def is_slug(text: str) -> bool:
     """Whether the text may be a slug."""
     return re.fullmatch(SLUG, text) is not None
-
-
-def slugged(name: str) -> str:
-    """Return the name in a slug's alphabet; empty if nothing of it fits."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_SLUG].strip("-")
 
 
 def tool_id(slug: str, operation: str) -> str:
@@ -119,88 +177,14 @@ def longest_operation_name(slug: str) -> int:
     return LONGEST_TOOL_NAME - len(mcp_name(slug, ""))
 
 
-def operation_names(
-    wanted: Mapping[Key, str | None], *, slug: str, assigned: Mapping[Key, str] | None = None
-) -> dict[Key, str]:
-    """Return a name for each operation, from what the document calls it or else from method and path.
-
-    An assigned name is kept: for its operation, and from every other one. Every member of a collision (letter case
-    aside) and every name that is too long carries a hash of its method and path, so that no name depends on the order
-    of the document.
-    """
-    kept = {key: name for key, name in (assigned or {}).items() if key in wanted}
-    room = longest_operation_name(slug)
-    plain = {key: _plain(key, identifier) for key, identifier in wanted.items() if key not in kept}
-    digits = {key: _DIGITS if len(name) > room else 0 for key, name in plain.items()}
-    while True:
-        names = {key: _hashed(key, name, digits[key], room) for key, name in plain.items()}
-        counts = Counter(name.lower() for name in (*names.values(), *(assigned or {}).values()))
-        colliding = [key for key, name in names.items() if counts[name.lower()] > 1]
-        if not colliding:
-            return {**kept, **names}
-        for key in colliding:
-            digits[key] += 4 if digits[key] else _DIGITS
-
-
-def argument_names(inputs: Sequence[tuple[str, str]]) -> list[str]:
-    """Return an argument name for each input, given as (location, name): unique within one operation.
-
-    Of inputs that share a name the first keeps it, the others get `name__location`. Names that had to be changed never
-    take the name of one that did not.
-    """
-    given: dict[int, str] = {}
-    taken: set[str] = set()
-    simple = [_NOT_IN_ARGUMENTS.sub("_", name).strip("_")[:_LONGEST_ARGUMENT] or "argument" for _, name in inputs]
-    exact = [name for _, name in inputs]
-    unchanged = [number for number, name in enumerate(exact) if _is_argument(name)]
-    for number in (*unchanged, *(number for number in range(len(inputs)) if number not in set(unchanged))):
-        name = exact[number] if _is_argument(exact[number]) else simple[number]
-        given[number] = _untaken(name, inputs[number], taken)
-        taken.add(given[number])
-    return [given[number] for number in range(len(inputs))]
+def digest(parts: tuple[str, str]) -> str:
+    """Return the hash that tells things apart whose names are alike."""
+    return hashlib.sha256(" ".join(parts).encode(errors="surrogatepass")).hexdigest()
 
 
 def definition_name(name: str, pointer: str, taken: Iterable[str]) -> str:
     """Return a name in `$defs` for the schema at the pointer, whose own name may be taken or unusable."""
-    name = _NOT_IN_ARGUMENTS.sub("_", name) or "schema"
-    if name in taken or name.isdigit() or len(name) > _LONGEST_ARGUMENT:
+    name = _NOT_IN_DEFINITIONS.sub("_", name) or "schema"
+    if name in taken or name.isdigit() or len(name) > _LONGEST_DEFINITION:
         name = f"{name[:48]}_{hashlib.sha256(pointer.encode(errors='replace')).hexdigest()[:_DIGITS]}"
     return name
-
-
-def _is_argument(name: str) -> bool:
-    return 0 < len(name) <= _LONGEST_ARGUMENT and not _NOT_IN_ARGUMENTS.search(name)
-
-
-def _untaken(name: str, source: tuple[str, str], taken: set[str]) -> str:
-    if name not in taken:
-        return name
-    suffix = f"{SEPARATOR}{source[0]}"
-    longer = f"{name[: _LONGEST_ARGUMENT - len(suffix)]}{suffix}"
-    digits = 4
-    while longer in taken:
-        suffix = f"_{_digest(source)[:digits]}"
-        longer = f"{name[: _LONGEST_ARGUMENT - len(suffix)]}{suffix}"
-        digits += 2
-    return longer
-
-
-def _plain(key: Key, identifier: str | None) -> str:
-    method, path = key
-    return _simplified(identifier or "") or _simplified(f"{method.lower()} {path}")
-
-
-def _simplified(text: str) -> str:
-    return _NOT_IN_NAMES.sub("_", text).strip("_")
-
-
-def _hashed(key: Key, name: str, digits: int, room: int) -> str:
-    if not digits:
-        return name
-    method, path = key
-    suffix = f"_{_digest((method.upper(), path))[:digits]}"
-    return f"{name[: max(room - len(suffix), 0)].rstrip('_-')}{suffix}"
-
-
-def _digest(parts: tuple[str, str]) -> str:
-    return hashlib.sha256(" ".join(parts).encode(errors="surrogatepass")).hexdigest()

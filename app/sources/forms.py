@@ -21,6 +21,7 @@ from app.curation.overrides import Overrides, left_out_stays
 from app.curation.selection import Selection
 from app.differences.operations import Changes
 from app.operation.operation import Operation, ReportItem
+from app.operation.portable import Profile
 from app.operation.text import SLUG
 from app.outbound import AddressRefused, origin_of
 from app.sources.tables import Source
@@ -166,6 +167,11 @@ class SourceUpdate(BaseModel):
         default=None,
         description="Seconds between two refreshes. Null: only on demand.",
     )
+    schema_profile: Profile = Field(
+        default="portable",
+        description="The form of schemas in lists. `portable`: what every model API takes and every host shows; "
+        "`standard`: all that the document says. Arguments are checked against the latter in any case.",
+    )
     selection: Selection | None = Field(default=None, description="Which operations become tools. Null: all.")
     overrides: Overrides = Field(default=[], description="What you state about individual tools. Replaced as a whole.")
 
@@ -204,7 +210,7 @@ class SourceCreate(SourceUpdate):
     slug: Slug | None = Field(
         default=None,
         description="What the names of its tools begin with; it never changes. Left out: `default_audience` when "
-        "that is a free slug, else made of `name`.",
+        "that is a free slug of at most 16 characters, else the words of `name` that tell it from others.",
     )
     source_type: Literal["openapi"] = Field(default="openapi", description="What kind of document it is.")
 
@@ -267,14 +273,17 @@ class SourceRead(BaseModel):
     enabled: bool = Field(description="Whether its tools are there; false hides them.")
     labels: list[str] = Field(description="Words of your own.")
     refresh_every: int | None = Field(description="Seconds between two refreshes. Null: only on demand.")
+    schema_profile: Profile = Field(
+        description="The form of schemas in lists: `portable` for every model API and host, or `standard`.",
+    )
     selection: dict[str, Any] = Field(description="Which operations become tools; empty: all.")
     overrides: list[dict[str, Any]] = Field(description="What admins stated about individual tools.")
     unmatched_overrides: list[dict[str, str]] = Field(
         description="Method and path of every override whose operation the document does not have now.",
     )
     status: Status = Field(
-        description="`ready`; `stale` after a refresh that failed; `failed` when nothing of the document can be "
-        "called.",
+        description="`ready`; `stale` after a refresh that failed; `failed` when there are operations and "
+        "none can be called.",
     )
     refresh_error: RefreshError | None = Field(description="Why it is `stale`; null when it is not.")
     warnings: list[SourceWarning] = Field(description="What an admin should know about it.")

@@ -20,6 +20,7 @@ from app.differences.operations import Changes, changes_between
 from app.documents.fetching import Documents, Fingerprint, Found
 from app.errors import Invalid, ToolsProviderError
 from app.operation.operation import Operation, ReportItem
+from app.operation.portable import Profile, in_profile
 from app.operation.text import Key, shortened
 from app.outbound import AddressRefused, origin_of
 from app.sources.tables import Source
@@ -87,14 +88,17 @@ async def read_inventory(
     *,
     uploaded: bytes | None = None,
     known: Fingerprint | None = None,
+    before: Sequence[Operation] = (),
     party: str,
 ) -> Inventory:
-    """Read the source's document for a `party`. `names` are kept; `request` is what the admin sent, for a refusal.
+    """Read the source's document for a `party`. `request` is what the admin sent, for a refusal.
+
+    `names` are kept, and those of the arguments of the operations `before`: overrides are bound to them.
 
     Raises what `Documents.read` raises, and Invalid (`base_url_refused`).
     """
     kept = {**reserved_names(source.stated_overrides), **names}
-    found = await documents.read(source.url or None, source.slug, kept, uploaded, known, party=party)
+    found = await documents.read(source.url or None, source.slug, kept, uploaded, known, before=before, party=party)
     return await asyncio.to_thread(_placed, found, source, request)
 
 
@@ -131,18 +135,23 @@ def base_url_of(url: str, stated: str | None, servers: Sequence[str], request: M
 class Curator:
     """Makes what agents see of the sources: one piece of all that is to be made between two turns of the event loop.
 
-    Who has more to be made waits for whoever else has.
+    Who has more to be made waits for whoever else has. `tool_bytes` are those that a tool may have.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tool_bytes: int) -> None:
+        self._tool_bytes = tool_bytes
         self._turn = asyncio.Lock()
         self._comparing = asyncio.Lock()
 
     async def curated(self, source: Source, operations: Sequence[Operation]) -> Curated:
-        """Return the operations as the source's admins chose and shaped them."""
+        """Return the operations as the source's admins chose and shaped them, in the profile of the source."""
+        return await self._curated(source, operations, source.profile)
+
+    async def _curated(self, source: Source, operations: Sequence[Operation], profile: Profile) -> Curated:
+        listing = partial(in_profile, profile=profile, most_bytes=self._tool_bytes)
         async with self._turn:
             bound = {override.key: override for override in source.stated_overrides}
-            pending = curating(operations, source.stated_selection, bound)
+            pending = curating(operations, source.stated_selection, bound, listing)
             await asyncio.sleep(0)
         clock = asyncio.get_running_loop().time
         made: list[CuratedTool] = []
@@ -161,24 +170,29 @@ class Curator:
         async with self._comparing:
             return await asyncio.to_thread(changes_between, before, after, now)
 
+    async def reported(self, curated: Curated, items: Sequence[ReportItem]) -> tuple[ReportItem, ...]:
+        """Return what became of each operation, made beside the event loop (see `Curated.report`)."""
+        return await asyncio.to_thread(curated.report, items)
+
     async def enter(self, inventory: Inventory, source: Source) -> Curated:
         """Note in the source what it offers, and return what agents see of it."""
         source.base_url = inventory.base_url
         if source.status != "stale":
-            source.status = "failed" if inventory.report and not inventory.operations else "ready"
+            nothing_left = any(item.path for item in inventory.report) and not inventory.operations
+            source.status = "failed" if nothing_left else "ready"
         curated = await self.curated(source, inventory.operations)
-        note_tools(source, curated, inventory.report)
+        note_tools(source, curated, await self.reported(curated, inventory.report))
         return curated
 
     async def seen(self, inventory: Inventory, source: Source) -> tuple[Operation, ...]:
         """Return what agents see, with the server of each, so that another base URL is a difference."""
-        operations = (await self.curated(source, inventory.operations)).operations
+        operations = (await self._curated(source, inventory.operations, "standard")).operations
         return tuple(replace(operation, server=operation.server or inventory.base_url) for operation in operations)
 
 
-def note_tools(source: Source, curated: Curated, items: Sequence[ReportItem]) -> None:
-    """Note in the source how many tools there are, and which overrides match nothing."""
-    counts = Counter(item.status for item in curated.report(items))
+def note_tools(source: Source, curated: Curated, report: Sequence[ReportItem]) -> None:
+    """Note in the source how many tools there are by its report, and which overrides match nothing."""
+    counts = Counter(item.status for item in report)
     source.ready, source.degraded, source.skipped = counts["ready"], counts["degraded"], counts["skipped"]
     source.unmatched_overrides = [{"method": each.method, "path": each.path} for each in curated.unmatched]
 

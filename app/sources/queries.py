@@ -42,7 +42,7 @@ class Queries:
         async with self._repository.transaction() as sources:
             source = await sources.existing(key)
             curated = await self._curator.curated(source, await sources.operations(source.id))
-            report = curated.report(await sources.report(source.id))
+            report = await self._curator.reported(curated, await sources.report(source.id))
             return Offering(SourceRead.of(source), curated.operations, report, await sources.changes(source.id))
 
     async def document(self, key: str) -> tuple[SourceRead, bytes]:
@@ -59,5 +59,5 @@ class Queries:
         async with self._repository.transaction() as sources:
             source = await sources.existing(key)
             curated = await self._curator.curated(source, await sources.operations(source.id))
-            report, names = await sources.report(source.id), await sources.names(source.id)
-            return SourceRead.of(source), listed(curated, report, names)
+            report = await self._curator.reported(curated, await sources.report(source.id))
+            return SourceRead.of(source), listed(curated, report, await sources.names(source.id))

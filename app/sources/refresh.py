@@ -49,13 +49,16 @@ class Refresh:
             async with self._repository.transaction() as sources:
                 known = await sources.existing(source_id)
                 names = await sources.names(source_id)
+                stored = await sources.inventory(known)
             enter_source(outcome, known)
             if known.uploaded:
                 raise _nothing_to_fetch()
             try:
                 fingerprint = None if force else fingerprint_of(known)
                 party = _SCHEDULE if outcome.agent is None else outcome.agent.subject
-                inventory = await read_inventory(self._documents, known, names, {}, known=fingerprint, party=party)
+                inventory = await read_inventory(
+                    self._documents, known, names, {}, known=fingerprint, before=stored.operations, party=party
+                )
             except Unchanged as unchanged:
                 return await self._store_unchanged(known, unchanged.fingerprint, outcome)
             except Unavailable:  # we are busy, which says nothing of the document
@@ -63,11 +66,9 @@ class Refresh:
             except ToolsProviderError as failure:
                 await self._mark_stale(known, failure, outcome)
                 raise
-            return await self._store(known, inventory, outcome)
+            return await self._store(known, stored, inventory, outcome)
 
-    async def _store(self, known: Source, inventory: Inventory, outcome: Outcome) -> Refreshed:
-        async with self._repository.transaction() as sources:
-            stored = await sources.inventory(known)
+    async def _store(self, known: Source, stored: Inventory, inventory: Inventory, outcome: Outcome) -> Refreshed:
         curator = self._writing.curator
         before, after = await curator.seen(stored, known), await curator.seen(inventory, known)
         changes = await curator.changes(before, after, self._writing.now())

@@ -8,7 +8,8 @@ from app.curation.curation import check_overrides
 from app.documents.fetching import Documents
 from app.errors import Invalid
 from app.identity.agent_token import AgentToken
-from app.operation.text import is_slug, slugged
+from app.operation.naming import LONGEST_GIVEN_SLUG, slugs_for
+from app.operation.text import is_slug
 from app.sources.forms import Offering, SourceCreate, SourceRead
 from app.sources.inventory import note_reading, read_inventory
 from app.sources.repository import SourceRepository, Sources, slug_taken
@@ -52,7 +53,8 @@ class Register:
             await edit.sources.replace_operations(source.id, inventory.operations, inventory.report)
             await edit.sources.replace_document(source.id, create.document)
             edit.show(source, curated.operations)
-        return Offering(SourceRead.of(source), curated.operations, curated.report(inventory.report))
+        report = await self._writing.curator.reported(curated, inventory.report)
+        return Offering(SourceRead.of(source), curated.operations, report)
 
     def _drafted(self, create: SourceCreate) -> Source:
         now = self._writing.now()
@@ -87,10 +89,12 @@ async def _free_slug(sources: Sources, create: SourceCreate) -> str:
     if create.slug is not None:
         candidates = [create.slug]
     else:
-        candidates = [slug for slug in (create.default_audience or "", slugged(create.name)) if is_slug(slug)]
+        audience = create.default_audience or ""
+        own = [audience] if is_slug(audience) and len(audience) <= LONGEST_GIVEN_SLUG else []
+        candidates = [*own, *slugs_for(create.name), *slugs_for(audience)]
     if not candidates:
         raise Invalid("slug_required", "No slug can be made from this name. State a `slug` of a-z, 0-9 and -.")
     for slug in candidates:
         if await sources.find(slug) is None:
             return slug
-    raise slug_taken(candidates[-1])
+    raise slug_taken(candidates[0])

@@ -47,7 +47,7 @@ class Shape:
             source.overrides = [override.stated() for override in overrides]
             curated = await self._writing.curator.curated(source, await edit.sources.operations(source.id))
             check_overrides(source.slug, overrides, curated, names, target)
-            report = await edit.sources.report(source.id)
+            report = await self._writing.curator.reported(curated, await edit.sources.report(source.id))
             note_tools(source, curated, report)
             source.updated_at = self._writing.now()
             await edit.sources.save(source)

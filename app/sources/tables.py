@@ -11,6 +11,7 @@ from app.credentials.kinds import AuthType, auth_type_elsewhere, auth_type_of
 from app.curation.overrides import ToolOverride
 from app.curation.selection import Selection
 from app.database import UtcDateTime
+from app.operation.portable import Profile
 from app.outbound import origin_of
 from app.sources.source import Authority, RegisteredSource
 
@@ -41,6 +42,7 @@ class Source(SQLModel, table=True):
     enabled: bool = True
     labels: list[str] = Field(default_factory=list, sa_type=JSON)
     refresh_every: int | None = None
+    schema_profile: str = "portable"
     selection: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     overrides: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
     unmatched_overrides: list[dict[str, str]] = Field(default_factory=list, sa_type=JSON)
@@ -54,6 +56,11 @@ class Source(SQLModel, table=True):
     refreshed_at: datetime = Field(sa_type=UtcDateTime)
     refresh_error: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))
     fingerprint: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))
+
+    @property
+    def profile(self) -> Profile:
+        """The form of the schemas in lists."""
+        return "standard" if self.schema_profile == "standard" else "portable"
 
     @property
     def stated_selection(self) -> Selection | None:

@@ -100,7 +100,13 @@ class Update:
         read = bool(more) or not update.model_fields_set.isdisjoint(_OF_THE_DOCUMENT)
         if read:
             inventory = await read_inventory(
-                self._documents, draft, names, update.stated(), uploaded=document, party=admin.subject
+                self._documents,
+                draft,
+                names,
+                update.stated(),
+                uploaded=document,
+                before=inventory.operations,
+                party=admin.subject,
             )
         else:
             inventory = await asyncio.to_thread(inventory.under, draft)

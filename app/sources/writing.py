@@ -20,7 +20,7 @@ from app.sources.rules import SourceRules
 from app.sources.source import Authority, RegisteredSource
 from app.sources.tables import Source
 
-OnChanged = Callable[[RegisteredSource, tuple[Operation, ...]], None]
+OnChanged = Callable[[RegisteredSource, tuple[Operation, ...]], Awaitable[None]]
 OnRemoved = Callable[[str], None]
 T = TypeVar("T")
 
@@ -43,7 +43,10 @@ class Edit:
 
 
 class Writing:
-    """The only way to change what is stored. `on_changed` and `on_removed` make it effective, `audit` records it."""
+    """The only way to change what is stored. `on_changed` and `on_removed` make it effective, `audit` records it.
+
+    `tool_bytes` are those that a tool may have.
+    """
 
     def __init__(
         self,
@@ -53,10 +56,11 @@ class Writing:
         audit: Outcomes,
         on_changed: OnChanged,
         on_removed: OnRemoved,
+        tool_bytes: int,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.now = now
-        self.curator = Curator()
+        self.curator = Curator(tool_bytes)
         self._repository = repository
         self._rules = rules
         self._audit = audit
@@ -70,7 +74,7 @@ class Writing:
         async with self._repository.transaction() as sources:
             for source in await sources.all():
                 curated = await self.curator.curated(source, await sources.operations(source.id))
-                self._on_changed(self._rules.effective(source), curated.operations)
+                await self._on_changed(self._rules.effective(source), curated.operations)
 
     async def aclose(self, grace: float = 5.0) -> None:
         """Wait for what is under way; after `grace` seconds it is cancelled, and leaves nothing behind."""
@@ -88,7 +92,7 @@ class Writing:
                 edit = Edit(sources)
                 yield edit
             for source, operations in edit.shown:
-                self._on_changed(self._rules.effective(source), operations)
+                await self._on_changed(self._rules.effective(source), operations)
             for slug in edit.hidden:
                 self._on_removed(slug)
 

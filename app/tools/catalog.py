@@ -1,5 +1,6 @@
 """The tools in memory: built at registration, found in constant time, never read from the database during a call."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -7,7 +8,7 @@ from functools import cache, cached_property
 from app.credentials.credential import Credential, Means, Terms
 from app.credentials.kinds import KINDS
 from app.identity.agent_token import AgentToken
-from app.operation.operation import Hints, Operation
+from app.operation.operation import Hints, Operation, size_of_tool
 from app.operation.text import SEPARATOR, mcp_name, tool_id
 from app.outbound import origin_of
 from app.sources.source import Authority, RegisteredSource
@@ -58,6 +59,11 @@ class Tool:
         """What a caller may expect of calling it."""
         return self.operation.hints
 
+    @cached_property
+    def size(self) -> int:
+        """The most bytes that it has in a list."""
+        return size_of_tool(self.operation)
+
     @property
     def safe(self) -> bool:
         """Whether the operation may be sent twice without harm."""
@@ -95,6 +101,13 @@ class Catalog:
 
         An operation at an origin that the source does not call is not shown, whoever has stored it.
         """
+        self._show(self._entry(source, operations))
+
+    async def put_beside(self, source: RegisteredSource, operations: Sequence[Operation]) -> None:
+        """Do what `put` does; thousands of tools are made beside the event loop."""
+        self._show(await asyncio.to_thread(self._entry, source, operations))
+
+    def _entry(self, source: RegisteredSource, operations: Sequence[Operation]) -> _Entry:
         authorities = {each.origin: (each, self._credential(each)) for each in source.authorities}
         origin = cache(origin_of)  # thousands of operations have one address
         tools = {
@@ -102,8 +115,10 @@ class Catalog:
             for operation in operations
             if (authority := authorities.get(origin(operation.server or source.base_url))) is not None
         }
-        listed = tuple(tools[name] for name in sorted(tools))
-        self._replace({**self._entries, source.slug: _Entry(source, tools, listed)})
+        return _Entry(source, tools, tuple(tools[name] for name in sorted(tools)))
+
+    def _show(self, entry: _Entry) -> None:
+        self._replace({**self._entries, entry.source.slug: entry})
 
     def remove(self, slug: str) -> None:
         """Forget the source; its tools are unknown from now on."""

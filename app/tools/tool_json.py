@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.operation.operation import Body, Operation
+from app.operation.operation import Operation
 from app.operation.text import mcp_name
 from app.tools.output import OutputRules
 
@@ -13,15 +13,12 @@ def tool_json(operation: Operation, slug: str) -> dict[str, Any]:
     `x-openapi-operation` is `{method, path}`; `x-openapi-arguments` gives `{in, name}` for each argument, where the
     name of a body's argument is that of the body's member, or `body` for one that holds the body whole.
     """
-    arguments = {each.argument: {"in": each.location, "name": each.name} for each in operation.parameters}
-    if operation.body is not None:
-        arguments.update(_of_body(operation.body))
     hints, shape = operation.hints, operation.output_schema
     return {
         "name": mcp_name(slug, operation.name),
         **({"title": operation.title} if operation.title else {}),
         "description": operation.description,
-        "inputSchema": operation.input_schema,
+        "inputSchema": operation.listed_schema,
         **({"outputSchema": OutputRules(shape).published} if shape is not None else {}),
         "annotations": {
             "readOnlyHint": hints.read_only,
@@ -31,12 +28,8 @@ def tool_json(operation: Operation, slug: str) -> dict[str, Any]:
         },
         "_meta": {
             "x-openapi-operation": {"method": operation.method.lower(), "path": operation.path},
-            "x-openapi-arguments": arguments,
+            "x-openapi-arguments": {
+                argument: {"in": location, "name": name} for argument, (location, name) in operation.slots.items()
+            },
         },
     }
-
-
-def _of_body(body: Body) -> dict[str, dict[str, str]]:
-    if body.argument is not None:
-        return {body.argument: {"in": "body", "name": "body"}}
-    return {each.argument: {"in": "body", "name": each.name} for each in body.fields}

@@ -9,6 +9,7 @@ import pytest
 
 from tests.api.probe import Probe
 from tests.api.protocol import client_of
+from tests.openapi.documents import a_document, a_get
 from tests.support.installation import Headers, RunningProvider
 
 pytestmark = pytest.mark.anyio
@@ -68,6 +69,31 @@ async def test_agents_see_what_was_chosen_as_it_was_shaped(
     shown = provider.http.get("/api/v1/tools/curated/say", headers=agent)
     assert shown.json()["input_schema"] == say.input_schema
     assert SECRET not in str(tools) + listed.text + shown.text
+
+
+async def test_both_doors_list_the_profile_of_the_source_and_check_all_that_the_document_says(
+    provider: RunningProvider, admin: Headers, agent: Headers, probe_address: tuple[Probe, str]
+) -> None:
+    tags = {"type": "array", "prefixItems": [{"type": "string"}], "items": False}
+    document = a_document({"/profiled": a_get({"name": "tags", "in": "query", "schema": tags})})
+    address = probe_address[1]
+    source = provider.register(admin, f"{address}/x", slug="profiled", document=document, base_url=address)
+    path = f"/api/v1/sources/{source['id']}"
+    portable = {**tags, "items": {}, "maxItems": 1}
+    try:
+        for profile, expected in (("portable", portable), ("standard", tags)):
+            answer = provider.http.patch(path, json={"schema_profile": profile}, headers=admin)
+            assert (answer.status_code, answer.json()["schema_profile"]) == (200, profile)
+            async with client_of(provider, agent, "auto") as client:
+                (tool,) = [each for each in (await client.list_tools()).tools if each.name.startswith("profiled__")]
+            assert tool.input_schema["properties"]["tags"] == expected
+            shown = provider.http.get(f"/api/v1/tools/{tool.name.replace('__', '/')}", headers=agent).json()
+            assert shown["input_schema"] == tool.input_schema
+            refused = provider.execute(agent, shown["tool_id"], tags=["a", "b"])
+            assert (refused.status_code, refused.json()["code"]) == (422, "invalid_arguments")
+        assert provider.http.patch(path, json={"schema_profile": "strict"}, headers=admin).status_code == 422
+    finally:
+        provider.http.delete(path, headers=admin)
 
 
 async def test_what_an_admin_decided_is_what_the_upstream_gets(

@@ -80,6 +80,7 @@ def test_programs_get_the_tools_the_report_and_the_sums(convert: Callable[..., R
         "skipped": 1,
         "bytes": sum(sizes),
         "estimated_tokens": sum(item["estimated_tokens"] for item in answer["report"]),
+        "names_over": {"46": 0, "60": 0, "64": 0},
     }
     assert answer["examples"] == {"tried": 0, "taken": 0}
     assert min(sizes[:3]) > 50
@@ -96,6 +97,22 @@ def test_examples_that_tools_refuse_are_told_and_counted(convert: Callable[..., 
     answer = json.loads(convert(document, "--json").stdout)
     assert answer["examples"] == {"tried": 2, "taken": 1}
     assert "not of type" in answer["report"][0]["refused_examples"]
+
+
+def test_schemas_are_shown_and_counted_in_the_profile_that_is_asked_for(convert: Callable[..., Result]) -> None:
+    names = ["ids", "more", "others"]
+    parameters = [{"name": name, "in": "query", "schema": {"type": "array"}} for name in names]
+    document = {**ORDERS, "paths": {"/orders": {"get": {"parameters": parameters}}}}
+    shown = {}
+    for options in ((), ("--schema-profile", "portable"), ("--schema-profile", "standard")):
+        answer = json.loads(convert(document, "--json", *options).stdout)
+        (tool,) = answer["tools"]
+        shown[options[-1:]] = (tool["inputSchema"]["properties"]["ids"], answer["totals"]["bytes"])
+    assert shown[()] == shown[("portable",)]
+    assert shown[("portable",)][0] == {"type": "array", "items": {}}
+    assert shown[("standard",)][0] == {"type": "array"}
+    assert shown[("standard",)][1] < shown[()][1]
+    assert convert(document, "--schema-profile", "strict").exit_code == 2
 
 
 def test_each_tool_says_which_operation_it_is_and_where_each_argument_goes(convert: Callable[..., Result]) -> None:
@@ -123,6 +140,36 @@ def test_people_see_what_became_a_tool_and_what_was_lost_and_why(convert: Callab
     assert "4 operations, 3 tools (2 ready, 1 degraded), 1 skipped" in lines_of(run)[-1]
 
 
+def test_names_have_the_length_that_is_set_and_those_too_long_for_some_hosts_are_counted(
+    convert: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "Acme Warehouse REST API v2"},
+        "paths": {
+            "/a": {"get": {"operationId": "listReservedShelfPositionsOfTheWarehouse"}},
+            "/b": {"get": {"operationId": "exportEveryReservedShelfPositionOfThisWarehouse"}},
+            "/c": {"get": {"operationId": "ping"}},
+        },
+    }
+
+    def names(*options: str) -> list[str]:
+        return [tool["name"] for tool in json.loads(convert(document, "--json", *options).stdout)["tools"]]
+
+    short = ["acme-warehouse__listReservedShelfPositions", "acme-warehouse__exportEveryReserveShelfPositio"]
+    long = [
+        "acme-warehouse__listReservedShelfPositionsOfTheWarehouse",
+        "acme-warehouse__exportEveryReservedShelfPositionOfThisWarehouse",
+    ]
+    assert names()[:2] == short
+    assert names("--name-length", "64")[:2] == long
+    assert "names over 46/60/64 characters: 0/0/0" in convert(document).stdout
+    assert "names over 46/60/64 characters: 2/1/0" in convert(document, "--name-length", "64").stdout
+    monkeypatch.setenv("TOOL_NAME_LENGTH", "64")
+    assert names()[:2] == long
+    assert convert(document, "--name-length", "23").exit_code == 2
+
+
 def lines_of(run: Result) -> list[str]:
     return run.stdout.splitlines()
 
@@ -139,7 +186,7 @@ def test_the_largest_tools_of_many_are_named(convert: Callable[..., Result]) -> 
     ("document", "pointer", "why"),
     [
         ({"openapi": "4.0.0", "paths": {}}, "/openapi", "not an OpenAPI document"),
-        ({"openapi": "3.1.0", "paths": []}, "/paths", "`paths` that is not an object"),
+        ({"openapi": "3.1.0", "paths": ["/a"]}, "/paths", "`paths` that is not an object"),
         (b"<html>", "", "HTML or XML"),
         (b"{", "", "not valid JSON"),
     ],
@@ -163,6 +210,15 @@ def test_a_document_without_operations_is_told_as_such(convert: Callable[..., Re
     assert run.exit_code == 0
     assert "It describes no operations; webhooks are not calls to an API." in run.stdout
     assert "Hooks: 0 operations, 0 tools" in run.stdout
+
+
+def test_an_operation_that_the_document_hides_is_no_tool_and_has_a_line(convert: Callable[..., Result]) -> None:
+    document = {"openapi": "3.1.0", "paths": {"/a": {"get": {"x-internal": True}, "put": {}}}}
+    told = json.loads(convert(document, "--json").stdout)
+    assert [tool["_meta"]["x-openapi-operation"]["method"] for tool in told["tools"]] == ["put"]
+    (line,) = [item for item in told["report"] if item["method"] == "GET"]
+    assert (line["status"], line["name"], "`x-internal`" in line["reason"]) == ("skipped", None, True)
+    assert (told["totals"]["ready"], told["totals"]["skipped"]) == (1, 1)
 
 
 def test_what_a_document_hides_in_its_texts_does_not_reach_the_terminal(convert: Callable[..., Result]) -> None:

@@ -174,8 +174,8 @@ def test_a_file_is_uploaded_and_named_by_its_title(
     (tmp_path / "api.yaml").write_text(YAML, encoding="utf-8")
     done = run("register", "api.yaml", "--base-url", mirror, **as_admin)
     assert done.returncode == 0, done.stderr
-    assert "the-menu/getMenu" in done.stdout
-    source = provider.http.get("/api/v1/sources/the-menu", headers=admin).json()
+    assert "menu/getMenu" in done.stdout
+    source = provider.http.get("/api/v1/sources/menu", headers=admin).json()
     assert (source["name"], source["uploaded"]) == ("The menu", True)
 
 

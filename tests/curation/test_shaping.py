@@ -83,6 +83,34 @@ def test_a_pinned_argument_is_always_sent_and_cannot_be_given() -> None:
         assert "unknown" in refused.value.violations[0].detail
 
 
+def a_file() -> Operation:
+    path = {"name": "path", "in": "path", "required": True, "schema": {"type": "string"}}
+    depth = {"name": "depth", "in": "query", "schema": {"type": "integer"}}
+    return only(a_document({"/files/{*path}": {"get": {"parameters": [path, depth], "responses": {}}}}))[0]
+
+
+@pytest.mark.parametrize(
+    ("stated", "given", "url"),
+    [
+        ({}, {"path": "a/b"}, "/files/a%2Fb"),
+        ({"path": {"allow_slashes": False}}, {"path": "a/b"}, "/files/a%2Fb"),
+        ({"path": {"allow_slashes": True}}, {"path": "a/b"}, "/files/a/b"),
+        ({"path": {"allow_slashes": True, "pin": "a/b"}}, {}, "/files/a/b"),
+        ({"path": {"allow_slashes": True, "hide": True, "default": "a/b"}}, {}, "/files/a/b"),
+    ],
+)
+def test_slashes_divide_segments_where_an_admin_says_so(stated: Any, given: Any, url: str) -> None:
+    operation, misfits = shaped(a_file(), override(arguments=stated))
+    assert misfits == ()
+    sent = arguments_of(operation).check(given)
+    assert build_request(plan_request(operation, "https://api"), sent).url == f"https://api{url}"
+
+
+def test_slashes_are_allowed_in_the_path_alone() -> None:
+    assert misfits_of(a_file(), depth={"allow_slashes": True}) == [("/arguments/depth/allow_slashes", False)]
+    assert misfits_of(a_file(), gone={"allow_slashes": True}) == [("/arguments/gone", False)]
+
+
 def test_a_default_shows_and_is_sent_when_the_argument_is_left_out() -> None:
     operation, _ = shaped(an_order(), override(arguments={"tenant": {"default": "acme"}, "limit": {"default": 0}}))
     assert operation.input_schema["properties"]["tenant"] == {"type": "string", "default": "acme"}

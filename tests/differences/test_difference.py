@@ -180,7 +180,9 @@ def test_each_part_of_an_operation_has_its_class(changed: dict[str, Any], expect
     assert [(each.impact, each.kind) for each in found_ones] == [expected]
 
 
-@pytest.mark.parametrize("part", [field.name for field in fields(Operation) if field.name not in {"method", "path"}])
+@pytest.mark.parametrize(
+    "part", [each.name for each in fields(Operation) if each.compare and each.name not in {"method", "path"}]
+)
 def test_no_part_of_an_operation_is_overlooked(part: str) -> None:
     others: dict[str, Any] = {
         "deprecated": True,

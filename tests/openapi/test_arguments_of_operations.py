@@ -1,12 +1,18 @@
 """What a caller may say to an operation: parameters, bodies and the names of arguments."""
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from app.openapi.document.reading import Limits
+from app.openapi.operations.argument_names import argument_names
 from app.operation.operation import Body, BodyField, Operation, Parameter, operation_from_json, operation_to_json
 from app.tools.request.plan import build_request, plan_request
-from tests.openapi.documents import a_document, a_get, a_post, only
+from tests.openapi.documents import a_document, a_get, a_post, converted, only
 
 TEXT = {"type": "string"}
 FORM = "application/x-www-form-urlencoded"
@@ -216,17 +222,123 @@ def test_same_names_in_several_places_stay_apart() -> None:
     assert operation.input_schema["required"] == ["id", "id__body"]
 
 
-def test_argument_names_are_what_model_apis_take() -> None:
-    names = ["filter[name]", "filter name", "filter_name", "$top", "日本", "x" * 100, "a.b-c", "_id"]
-    operation, _ = only(a_document({"/a": a_get(*map(parameter, names))}))
-    arguments = {each.name: each.argument for each in operation.parameters}
-    assert arguments["filter_name"] == "filter_name"
-    assert arguments["a.b-c"] == "a.b-c"
-    assert arguments["_id"] == "_id"
-    assert arguments["$top"] == "top"
-    assert arguments["日本"] == "argument"
-    assert len(set(arguments.values())) == len(names)
-    assert all(0 < len(each) <= 64 and each.isascii() and " " not in each for each in arguments.values())
+def named(*inputs: tuple[str, str], kept: Mapping[tuple[str, str], str] | None = None) -> dict[tuple[str, str], str]:
+    """The name of the argument for each location and name."""
+    found = argument_names(inputs, kept or {})
+    assert len({*found}) == len(inputs)
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) for name in found)
+    return dict(zip(inputs, found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [
+        ("filter_name", "filter_name"),
+        ("a.b-c", "a.b-c"),
+        ("_id", "_id"),
+        ("filter[name]", "filter_name"),
+        ("filter[name][]", "filter_name_list"),
+        ("id[]", "id_list"),
+        ("DateSent<", "DateSent_lt"),
+        ("DateSent>=", "DateSent_gte"),
+        ("status!", "status_not"),
+        ("status!=", "status_ne"),
+        ("$top", "top"),
+        ("$", "dollar"),
+        ("Имя", "Imya"),
+        ("größe", "grosse"),
+        ("日本", "RiBen"),
+        ("ъ", "argument"),
+        ("x" * 100, "x" * 64),
+    ],
+)
+def test_a_name_says_what_it_stands_for(name: str, argument: str) -> None:
+    assert named(("query", name)) == {("query", name): argument}
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["$filter", "filter"], ["dollar_filter", "filter"]),
+        (["a b", "a/b", "a_b"], ["a_space_b", "a_slash_b", "a_b"]),
+        (["DateSent", "DateSent<", "DateSent>"], ["DateSent", "DateSent_lt", "DateSent_gt"]),
+        (["id", "id[]", "ids"], ["id", "id_list", "ids"]),
+        (["ид", "id"], ["id__query", "id"]),
+    ],
+)
+def test_names_that_would_be_the_same_are_told_apart_by_what_differs(names: list[str], expected: list[str]) -> None:
+    found = named(*(("query", name) for name in names))
+    assert list(found.values()) == expected
+    again = named(*(("query", name) for name in reversed(names)))
+    assert again == found
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["path", "query", "body"]), st.text("ab[]<_ é日", max_size=5)),
+        unique=True,
+        max_size=9,
+    )
+)
+def test_names_of_arguments_are_unique_and_what_model_apis_take(inputs: list[tuple[str, str]]) -> None:
+    first = named(*inputs[:5])
+    after = named(*inputs, kept=first)
+    assert {slot: after[slot] for slot in first} == first
+
+
+def test_arguments_whose_names_were_changed_say_how_they_are_sent() -> None:
+    dates = [parameter(name, description="By date.") for name in ("DateSent", "DateSent<", "DateSent>")]
+    operation, _ = only(a_document({"/a": a_get(*dates, parameter("страница"))}))
+    assert {name: each["description"] for name, each in properties(operation).items()} == {
+        "DateSent": "By date.",
+        "DateSent_lt": "Sent as `DateSent<`. By date.",
+        "DateSent_gt": "Sent as `DateSent>`. By date.",
+        "stranitsa": "Sent as `страница`.",
+    }
+    url = build_request(plan_request(operation, "http://api"), {"DateSent_lt": "1", "stranitsa": "2"}).url
+    assert url == "http://api/a?DateSent%3C=1&%D1%81%D1%82%D1%80%D0%B0%D0%BD%D0%B8%D1%86%D0%B0=2"
+
+
+def test_namesakes_in_several_places_say_where_they_are_sent() -> None:
+    item = a_post({"type": "object", "properties": {"id": TEXT | {"description": "Id."}}})
+    item["post"]["parameters"] = [parameter("id", each, description="Id.") for each in ("path", "query", "header")]
+    operation, _ = only(a_document({"/a/{id}": item}))
+    assert {name: each["description"] for name, each in properties(operation).items()} == {
+        "id": "Id.",
+        "id__query": "Sent as `id` in the query. Id.",
+        "id__header": "Sent as `id` as a header. Id.",
+        "id__body": "Sent as `id` in the body. Id.",
+    }
+    whole = a_post({"type": "array"})
+    whole["post"]["parameters"] = [parameter("body")]
+    operation, _ = only(a_document({"/a": whole}))
+    assert properties(operation)["body__body"]["description"] == "Sent as the body. The body (application/json)."
+
+
+@pytest.mark.parametrize("most", [2_048, 3_000, 4_000])
+def test_how_an_argument_is_sent_is_told_even_where_other_words_have_no_room(most: int) -> None:
+    members = dict.fromkeys((*map(str, range(40)), "a<", "a>"), TEXT | {"description": "w" * 1900})
+    document = a_document({"/a": a_post({"type": "object", "properties": members})})
+    (operation,) = converted(document, limits=Limits(tool_bytes=most)).operations
+    assert "descriptions were shortened" in operation.notes[0]
+    assert properties(operation)["a_lt"]["description"].startswith("Sent as `a<`.")
+    assert properties(operation)["a_gt"]["description"].startswith("Sent as `a>`.")
+
+
+def test_a_name_that_an_argument_has_is_kept_whatever_joins_it() -> None:
+    body = a_post({"type": "object", "properties": {"id": TEXT, "when<": TEXT}})
+    before, _ = only(a_document({"/a": body}))
+    kept = {("POST", "/a"): {("body", "id"): "id", ("body", "when<"): "when__body"}}
+    body["post"]["parameters"] = [parameter("id"), parameter("when__body")]
+    (after,) = converted(a_document({"/a": body}), arguments=kept).operations
+    assert before.slots == {"id": ("body", "id"), "when_lt": ("body", "when<")}
+    assert after.slots == {
+        "id": ("body", "id"),
+        "id__query": ("query", "id"),
+        "when__body": ("body", "when<"),
+        "when__body__query": ("query", "when__body"),
+    }
+    assert properties(after)["when__body"]["description"] == "Sent as `when<`."
 
 
 def test_members_of_a_plain_object_are_arguments() -> None:
@@ -314,7 +426,10 @@ def test_a_body_argument_gives_way_to_a_parameter_of_that_name() -> None:
         (["application/json; charset=utf-8"], "application/json; charset=utf-8"),
         (["*/*"], "application/json"),
         (["text/*"], "text/plain"),
-        (["image/*"], "application/octet-stream"),
+        (["multipart/*"], "multipart/form-data"),
+        (["application/*+json"], "application/json"),
+        (["application/*+xml", "image/png"], "application/xml"),
+        (["image/*"], "image/*"),  # the bytes say which
         (["nonsense", "a/b\r\nX: y", "application/pdf"], "application/pdf"),
     ],
 )
@@ -389,8 +504,10 @@ def test_bodies_of_bytes_are_base64(media_type: str) -> None:
         "text/plain",
         "application/xml",
         "application/soap+xml",
-        "application/x-ndjson",
-        "application/jsonlines",
+        "application/sparql-update",
+        "application/vnd.github.v3.diff",
+        "application/x-pem-file",
+        "application/csv",
         "text/csv",
     ],
 )

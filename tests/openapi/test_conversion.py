@@ -108,7 +108,8 @@ def test_what_stands_beside_the_reference_of_a_path_is_not_lost() -> None:
 def test_3_2_is_read_with_its_methods() -> None:
     paths: Json = {"/a": {"query": {}, "additionalOperations": {"PURGE": {}, "CONNECT": {}, "GET": {}, "a b": {}}}}
     conversion = converted(a_document(paths, version="3.2.0"))
-    assert [each.method for each in conversion.operations] == ["QUERY", "PURGE"]
+    assert [each.method for each in conversion.operations] == ["QUERY", "PURGE", "GET"]
+    assert [each.method for each in conversion.report if each.status == "skipped"] == ["CONNECT", "a b"]
 
 
 FORM = "application/x-www-form-urlencoded"
@@ -173,7 +174,7 @@ def test_what_3_2_adds_to_streams_and_tags_is_no_obstacle() -> None:
         tags=[{"name": "t", "summary": "s", "parent": "p", "kind": "nav"}],
     )
     operation, item = only(document | {"$self": "https://api.example/openapi"})
-    assert operation.input_schema["properties"]["body"]["type"] == "string"
+    assert operation.input_schema["properties"]["body"]["items"] == {"type": "object"}
     assert operation.accept == ("application/jsonl",)
     assert item.status == "ready"
 
@@ -185,7 +186,7 @@ def test_what_3_2_adds_to_streams_and_tags_is_no_obstacle() -> None:
         ({"openapi": "2.9"}, "/openapi", "not an OpenAPI document"),
         ({"openapi": ["3.0.0"]}, "/openapi", "not an OpenAPI document"),
         ({"openapi": "2.9", "swagger": "1.2"}, "/openapi", "not an OpenAPI document"),
-        ({"openapi": "3.1.0", "paths": []}, "/paths", "not an object"),
+        ({"openapi": "3.1.0", "paths": ["/a"]}, "/paths", "not an object"),
     ],
 )
 def test_what_is_no_openapi_document_is_refused(document: Json, pointer: str, reason: str) -> None:
@@ -196,7 +197,13 @@ def test_what_is_no_openapi_document_is_refused(document: Json, pointer: str, re
 
 
 @pytest.mark.parametrize(
-    "document", [{"openapi": "3.1.0"}, {"openapi": 3.1, "paths": None}, a_document({}, webhooks={"w": a_get()})]
+    "document",
+    [
+        {"openapi": "3.1.0"},
+        {"openapi": 3.1, "paths": None},
+        {"openapi": "3.0.0", "paths": []},
+        a_document({}, webhooks={"w": a_get()}),
+    ],
 )
 def test_a_document_without_operations_has_none_and_says_so(document: Json) -> None:
     conversion = converted(document)
@@ -258,7 +265,7 @@ def test_servers_of_paths_and_operations_are_kept_where_they_differ() -> None:
 def test_an_operation_tells_what_it_is_for() -> None:
     texts = {"summary": "Order\u200b", "description": "Order a pizza.\x07", "tags": ["orders"], "deprecated": True}
     operation, item = only(a_document({"/o": {"post": texts}}))
-    assert (operation.title, operation.description) == ("Order", "Order a pizza.")
+    assert (operation.title, operation.description) == ("Order", "Deprecated. Order a pizza.")
     assert (operation.tags, operation.deprecated) == (("orders",), True)
     assert "invisible" in (item.reason or "")
     assert only(a_document({"/o": {"post": {"summary": "Order"}}}))[0].description == "Order"

@@ -8,6 +8,7 @@ from tests.openapi.documents import a_document, only
 
 KEY = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
 SCHEMES: dict[str, Any] = {
+    "certificate": {"type": "mutualTLS"},
     "key": KEY,
     "query": {"type": "apiKey", "in": "query", "name": "api_key"},
     "token": {"type": "apiKey", "in": "header", "name": "authorization"},
@@ -26,13 +27,16 @@ LACKING: list[tuple[object, str]] = [
     ([{"key": [], "oauth": []}], "an API key (header `X-API-Key`)"),
     ([{"basic": []}], "HTTP authentication by `basic`"),
     ([{"key": []}, {"query": []}], "an API key (header `X-API-Key`)"),
+    ({"key": []}, "an API key (header `X-API-Key`)"),
+    (["key"], "an API key (header `X-API-Key`)"),
+    ([{"certificate": []}], "a certificate of the client"),
     ([{"key": [], "query": []}], "an API key (header `X-API-Key`) and an API key (query `api_key`)"),
 ]
 OPEN: list[object] = [
     None,
     [],
     {},
-    "key",
+    "bearer",
     [7],
     [{}],
     [{"key": []}, {}],

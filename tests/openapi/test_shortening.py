@@ -114,7 +114,7 @@ X, Y = ({"$ref": f"#/components/schemas/{name}"} for name in "XY")
 )
 def test_no_keyword_turns_what_was_cut_against_the_caller(schema: Json, value: Any) -> None:
     definitions = {"X": A_TEXT, "Y": A_NUMBER}
-    operation, reason = the_tool(schema, definitions, 475)
+    operation, reason = the_tool(schema, definitions, 490)
     assert "items" in operation.input_schema["properties"]["body"]
     assert "not shown in full" in reason
     whole = the_tool(schema, definitions, 10**6)[0]

@@ -144,7 +144,7 @@ def test_wrong_types_anywhere_in_a_document_are_no_crash(value: Any) -> None:
             refusals.append(refusal)
     assert all(refusal.violations for refusal in refusals)
     assert len(outcomes) > 60
-    assert max(outcomes) == 1
+    assert 1 <= max(outcomes) <= 2  # a second line tells of what is no method, or calls back
 
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)

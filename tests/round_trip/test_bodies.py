@@ -38,7 +38,7 @@ KINDS = {
     "form in one": ["texts", "integers"],
     "spaces": ["texts", "integers"],
     "pipes": ["texts", "integers"],
-    "deep object": ["object", "nested"],
+    "deep object": ["object", "nested", "objects"],
 }
 FORMS = [(encoding, kind) for encoding, kinds in KINDS.items() for kind in kinds]
 
@@ -63,6 +63,9 @@ def values(kind: str, forbidden: str) -> st.SearchStrategy[Any]:
         "integers": st.lists(INTEGERS, min_size=1, max_size=4),
         "object": st.fixed_dictionaries({"first": text, "2nd-one": INTEGERS}),
         "nested": st.fixed_dictionaries({"inner": st.fixed_dictionaries({"a": text, "b": INTEGERS})}),
+        "objects": st.fixed_dictionaries(
+            {"all": st.lists(st.fixed_dictionaries({"a": text, "b": INTEGERS}), min_size=1)}
+        ),
     }
     return of_kind[kind]
 

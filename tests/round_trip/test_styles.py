@@ -52,6 +52,15 @@ SCHEMAS: dict[str, Json] = {
             "inner": {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}},
         },
     },
+    "objects": {
+        "type": "object",
+        "properties": {
+            "all": {
+                "type": "array",
+                "items": {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}},
+            },
+        },
+    },
 }
 WITHOUT = {"form": "", "spaceDelimited": " ", "pipeDelimited": "|"}  # what items may not hold, where it is not exploded
 
@@ -68,8 +77,8 @@ class Cell:
     @property
     def defined(self) -> bool:
         """Whether the specification says what this looks like, and a reader of it exists."""
-        if self.kind == "nested" or self.style == "deepObject":
-            return self.style == "deepObject" and self.explode and self.kind in {"object", "nested"}
+        if self.kind in {"nested", "objects"} or self.style == "deepObject":
+            return self.style == "deepObject" and self.explode and self.kind in {"object", "nested", "objects"}
         if self.style in {"spaceDelimited", "pipeDelimited"}:
             return not self.explode and self.kind in {"texts", "integers", "object"}
         exploded_cookie = self.location == "cookie" and self.explode and self.kind in {"texts", "integers", "object"}
@@ -111,6 +120,9 @@ class Cell:
         if self.kind in simple:
             return simple[self.kind]
         members: dict[str, st.SearchStrategy[Any]] = {"first": text}
+        if self.kind == "objects":
+            each = st.fixed_dictionaries({"a": text, "b": INTEGERS})
+            return st.fixed_dictionaries({"all": st.lists(each, min_size=1, max_size=3)})
         if self.kind == "nested":
             members["inner"] = st.fixed_dictionaries({"a": text}, optional={"b": INTEGERS})
             return st.fixed_dictionaries(members)
@@ -162,6 +174,14 @@ def test_what_a_caller_says_is_what_another_implementation_reads(cell: Cell, jud
 
     one()
     assert tally.judged >= min(FEWEST, 2 if cell.kind == "boolean" else FEWEST)
+
+
+@pytest.mark.parametrize("location", ["path", "query", "header"])
+def test_a_whole_number_is_read_as_the_integer_that_it_is(location: str, judge: Judge, tally: Tally) -> None:
+    cell = Cell(location, STYLES[location][0], explode=False, kind="integers")
+    request = build_request(plan_request(cell.operation(), ORIGIN), {"value": [5.0, -1e16]})
+    assert judge.refusal(request, described(cell.path, "get", [(cell.parameter, [5, -(10**16)])])) is None
+    tally.judged += 1
 
 
 def test_the_judge_refuses_what_was_not_said(judge: Judge) -> None:

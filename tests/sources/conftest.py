@@ -173,7 +173,7 @@ async def make_world(database: Database) -> AsyncGenerator[MakeWorld]:
             async def record(entry: AuditRecord) -> None:
                 made.records.append(entry)
 
-            def changed(source: RegisteredSource, operations: tuple[Operation, ...]) -> None:
+            async def changed(source: RegisteredSource, operations: tuple[Operation, ...]) -> None:
                 made.shown[source.slug] = (source, operations)
 
             def now() -> datetime:
@@ -192,6 +192,7 @@ async def make_world(database: Database) -> AsyncGenerator[MakeWorld]:
                 audit=Outcomes(record),
                 on_changed=changed,
                 on_removed=lambda slug: made.shown.pop(slug, None) and None,
+                tool_bytes=32_768,
                 now=now,
             )
             made = World(use_cases(writing, repository, documents, rules, InProcessMemory().leases), writing)

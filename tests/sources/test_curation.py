@@ -11,6 +11,7 @@ import pytest
 from app.curation.curation import ListedTool
 from app.curation.overrides import ToolUpdate
 from app.errors import Invalid, NotFound, PreconditionFailed
+from app.operation.operation import size_of_tool
 from app.sources.forms import Offering, SourceUpdate
 from app.sources.inventory import Curator
 from tests.sources.conftest import ADMIN, MakeWorld, Site, World, a_source_row, document
@@ -50,6 +51,25 @@ async def shape(world: World, operation: str, **values: Any) -> ListedTool:
 def menu_of(world: World) -> Any:
     (found,) = [each for each in world.shown["shop"][1] if (each.method, each.path) == ("GET", "/menu")]
     return found
+
+
+async def test_schemas_are_listed_in_the_profile_of_the_source(world: World, site: Site) -> None:
+    content = a_shop()
+    content["paths"]["/menu"]["get"]["parameters"] = [{"name": "ids", "in": "query", "schema": {"type": "array"}}]
+    site.serve(content)
+    registered = await world.register(site.url, slug="shop")
+    assert registered.source.schema_profile == "portable"
+    full, portable = {"type": "array"}, {"type": "array", "items": {}}
+    seen = menu_of(world)
+    assert seen.listed_schema["properties"]["ids"] == portable
+    assert seen.input_schema["properties"]["ids"] == full
+    updated = await patch(world, schema_profile="standard")
+    assert (updated.schema_profile, menu_of(world).listed_schema["properties"]["ids"]) == ("standard", full)
+    assert registered.report[0].bytes == size_of_tool(seen)
+    assert not (await world.sources.refresh("shop", ADMIN, force=True)).changes
+    await world.writing.load_all()
+    assert menu_of(world).listed_schema["properties"]["ids"] == full
+    assert site.scripted.connections == 2
 
 
 async def test_a_selection_decides_at_registration_and_later(world: World, site: Site) -> None:
@@ -231,6 +251,29 @@ async def test_a_pin_that_no_longer_fits_takes_the_tool_away_instead_of_the_pin(
     assert menu_of(world).preset == {"tenant_id": "acme"}
 
 
+async def test_a_pin_stays_with_its_argument_when_another_one_of_that_name_joins_it(world: World, site: Site) -> None:
+    content = a_shop()
+    header = {**TENANT, "in": "header"}
+    content["paths"]["/menu"]["get"]["parameters"] = [header]
+    site.serve(content)
+    await world.register(site.url, slug="shop", overrides=[{**RENAMED, "arguments": {"tenant": {"pin": "acme"}}}])
+    content["paths"]["/menu"]["get"]["parameters"] = [TENANT, header]
+    content["paths"]["/drinks"] = {"get": {"parameters": [TENANT, header]}}
+    site.serve(content)
+    readings = (
+        lambda: world.sources.refresh("shop", ADMIN, force=True),
+        lambda: patch(world, base_url=f"{site.origin}/v2"),
+    )
+    for read in readings:
+        await read()
+        menu = menu_of(world)
+        assert menu.preset == {"tenant": "acme"}
+        assert menu.slots == {"tenant__query": ("query", "tenant"), "tenant": ("header", "tenant")}
+        assert menu.input_schema["properties"].keys() == {"tenant__query"}
+    (new,) = [each for each in world.shown["shop"][1] if each.path == "/drinks"]
+    assert new.slots == {"tenant": ("query", "tenant"), "tenant__header": ("header", "tenant")}
+
+
 async def test_a_default_that_no_longer_fits_is_left_out_and_reported(world: World, site: Site) -> None:
     await register(world, site, overrides=[{**RENAMED, "arguments": {"limit": {"default": 40}}}])
     content = a_shop()
@@ -309,7 +352,7 @@ async def test_however_much_is_curated_at_once_others_have_their_turn() -> None:
     operations = [
         replace(an_operation(f"o{number}", "GET", f"/{number}"), input_schema=schema) for number in range(500)
     ]
-    curator, clock = Curator(), time.process_time
+    curator, clock = Curator(32_768), time.process_time
     many = asyncio.gather(*(curator.curated(source, operations) for _ in range(8)))
     longest, turns = 0.0, 0
     while not many.done():

@@ -70,8 +70,8 @@ async def test_how_calls_authenticate_follows_from_the_audience_unless_it_is_sta
 
 
 async def test_the_slug_is_the_audience_then_the_name_then_must_be_stated(world: World, site: Site) -> None:
-    slugs = [(await world.register(site.url, default_audience="api")).source.slug for _ in range(2)]
-    assert slugs == ["api", "pizzeria-backend-api"]
+    slugs = [(await world.register(site.url, default_audience="api")).source.slug for _ in range(3)]
+    assert slugs == ["api", "pizzeria-backend", "pizzeria-backend-api"]
     with pytest.raises(Conflict) as refused:
         await world.register(site.url, default_audience="api")
     assert refused.value.code == "slug_taken"
@@ -80,10 +80,19 @@ async def test_the_slug_is_the_audience_then_the_name_then_must_be_stated(world:
         await world.register(site.url, slug="third")
 
 
-async def test_an_audience_that_is_no_slug_gives_way_to_the_name(world: World, site: Site) -> None:
-    assert (await world.register(site.url, default_audience="https://api/X")).source.slug == "pizzeria-backend-api"
+async def test_an_audience_that_is_no_short_slug_gives_way_to_the_name(world: World, site: Site) -> None:
+    assert (await world.register(site.url, default_audience="https://api/X")).source.slug == "pizzeria-backend"
+    long: dict[str, Any] = {"name": "Orders API v2", "default_audience": "orders-of-all-branches"}
+    assert [(await world.register(site.url, **long)).source.slug for _ in range(3)] == [
+        "orders",
+        "orders-v2",
+        "orders-api-v2",
+    ]
+    assert (await world.register(site.url, name="\u043f\u0438\u0446\u0446\u0430")).source.slug == "pitstsa"
+    unreadable: dict[str, Any] = {"name": "!", "default_audience": "pizza-of-all-branches"}
+    assert (await world.register(site.url, **unreadable)).source.slug == "pizza-all-branch"
     with pytest.raises(Invalid) as refused:
-        await world.register(site.url, name="\u043f\u0438\u0446\u0446\u0430")
+        await world.register(site.url, name="!")
     assert refused.value.code == "slug_required"
 
 
@@ -156,6 +165,16 @@ async def test_a_document_without_a_usable_operation_is_registered_as_failed(wor
     assert source.operations.skipped == 1
     offering = await world.sources.queries.offering("s")
     assert [(item.status, item.path) for item in offering.report] == [("skipped", "/menu")]
+
+
+@pytest.mark.parametrize("internal", [True, False])
+async def test_a_document_that_has_no_tools_is_ready_and_says_why(world: World, site: Site, internal: bool) -> None:
+    content = document("/menu")
+    content["paths"] = {"/menu": {**content["paths"]["/menu"], "x-internal": True}} if internal else {"/menu": {}}
+    site.serve(content)
+    registered = await world.register(site.url, slug="s")
+    assert (registered.source.status, registered.operations) == ("ready", ())
+    assert ("`x-internal`" if internal else "no operations") in str(registered.report[0].reason)
 
 
 async def test_an_audience_is_bound_to_its_first_origin_for_good(world: World, site: Site, other_site: Site) -> None:

@@ -20,7 +20,7 @@ YAML = "openapi: 3.1.0\ninfo: {title: Y, version: '1'}\npaths:\n  /on:\n    get:
 
 @pytest.fixture(scope="module")
 def overrides() -> dict[str, Any]:
-    return {"source_max_bytes": 3_000_000}
+    return {"source_max_bytes": 3_000_000, "tool_name_length": 30}
 
 
 @pytest.fixture
@@ -58,6 +58,25 @@ def test_a_document_is_registered_by_value(content: Any, rest: httpx.Client) -> 
     assert (source["url"], source["uploaded"], source["base_url"]) == (None, True, BASE_URL)
     assert [tool["tool_id"] for tool in source["tools"]] == ["up/on"]
     assert tools(rest) == ["up/on"]
+
+
+def test_names_have_the_length_that_the_operator_sets_and_stay(rest: httpx.Client) -> None:
+    first, second = "/reminders-for-an-organization", "/reminders-for-the-customer"
+
+    def names() -> dict[str, str]:
+        return {tool["path"]: tool["name"] for tool in rest.get("/sources/up/tools").json()["items"]}
+
+    register(rest, document(first))
+    assert names() == {first: "up__reminders-for-an-org"}
+    named = {"method": "GET", "path": first, "name": "reminders_of_every_organization_that_has_borrowed"}
+    rest.patch("/sources/up", json={"overrides": [named]})
+    assert rest.get("/sources/up/report").json()["names_over"] == {"46": 1, "60": 0, "64": 0}
+    rest.patch("/sources/up", json={"overrides": [], "document": document(first, "/reminders-for-the-org", second)})
+    assert list(names().values()) == [
+        "up__reminders-for-an-org",
+        "up__reminders-for-the-org",
+        "up__reminders-for-the-customer",
+    ]
 
 
 def test_where_calls_go_is_for_the_admin_to_say(rest: httpx.Client) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from seed.keycloak.distribution import missing_programs
 
 RAN_ON_KEYCLOAK = "Keycloak"  # the property of a test that ran on a real one; its value is the version
 ROUND_TRIPS = "round trips"  # … of a test that judged some; its value is how many, and how many were discarded
+MODEL_APIS = "model APIs"  # … of the test that asks what they take; its value is how many of how many tools, of each
 
 
 def in_ci() -> bool:
@@ -32,9 +34,13 @@ def closing_lines(reporter: pytest.TerminalReporter) -> Iterator[str]:
         judged, discarded = (sum(column) for column in zip(*tallies, strict=True))
         share = discarded / max(judged + discarded, 1)
         yield f"{judged:,} round trips were judged; {share:.1%} of the examples discarded"
+    for taken in _values(reporter, ("passed", "failed"), "call", MODEL_APIS):
+        told = (f"{api} {number:,}" for api, (number, _) in taken.items())
+        tools = next(iter(taken.values()))[1]
+        yield f"Of {tools:,} tools of real documents pass: {'; '.join(told)}"
 
 
-def _values(reporter: pytest.TerminalReporter, outcomes: tuple[str, ...], when: str, name: str) -> Iterator[object]:
+def _values(reporter: pytest.TerminalReporter, outcomes: tuple[str, ...], when: str, name: str) -> Iterator[Any]:
     for outcome in outcomes:
         for report in reporter.getreports(outcome):
             if isinstance(report, pytest.TestReport) and report.when == when:

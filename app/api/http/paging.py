@@ -12,7 +12,6 @@ from typing import Annotated
 from fastapi import Query
 
 from app import cursors
-from app.operation.operation import size_of_tool
 from app.tools.catalog import Tool
 
 _CURSOR = "after"
@@ -37,7 +36,7 @@ def page_of(
         start = bisect_right(tools, _place(cursors.read(cursor, _CURSOR)), key=lambda tool: _place(tool.tool_id))
     page = tools[start : start + limit]
     if most_bytes is not None:
-        sizes = accumulate(size_of_tool(tool.operation) for tool in page)
+        sizes = accumulate(tool.size for tool in page)
         page = page[: max(1, sum(1 for _ in takewhile(lambda size: size <= most_bytes, sizes)))]
     more = start + len(page) < len(tools)
     return page, cursors.written(_CURSOR, page[-1].tool_id) if more else None

@@ -126,7 +126,7 @@ def _described(tool: CatalogTool, protocol_version: str) -> Tool:
         name=tool.mcp_name,
         title=operation.title,
         description=operation.description,
-        input_schema=operation.input_schema,
+        input_schema=operation.listed_schema,
         output_schema=promise.published if promise is not None else None,
         annotations=ToolAnnotations(
             title=operation.title,

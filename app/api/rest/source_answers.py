@@ -89,6 +89,10 @@ class ReportAnswer(BaseModel):
     """What became of each operation of a document, and what has changed."""
 
     items: list[ReportItem] = Field(description="What became of each operation.")
+    names_over: dict[str, int] = Field(
+        description="How many MCP names have more than 46, 60 and 64 characters, which not all hosts take.",
+        examples=[{"46": 2, "60": 0, "64": 0}],
+    )
     changes: LastChanges | None = Field(
         description="What the last reading that changed anything changed; null if nothing has since the registration.",
     )

@@ -36,6 +36,7 @@ from app.api.rest.source_answers import (
     shown_changes,
 )
 from app.curation.overrides import ToolUpdate
+from app.operation.naming import names_over
 from app.operation.text import is_slug, tool_id
 from app.sources.forms import Offering, SourceCreate, SourceRead, SourceUpdate
 
@@ -206,12 +207,13 @@ async def get_source_report(source: SourceKey, _: Admin, sources: Sources) -> Re
     """Show what became of each operation of the document, and why, and what has changed since the reading before."""
     found = await sources.queries.offering(source)
     slug, changes = found.source.slug, found.changes
-    if changes is None:
-        return ReportAnswer(items=list(found.report), changes=None)
-    last = LastChanges(
-        at=changes.at, classes=changes.classes, items=shown_changes(slug, changes), left_out=changes.left_out
-    )
-    return ReportAnswer(items=list(found.report), changes=last)
+    last = None
+    if changes is not None:
+        last = LastChanges(
+            at=changes.at, classes=changes.classes, items=shown_changes(slug, changes), left_out=changes.left_out
+        )
+    long = names_over(slug, (item.name for item in found.report))
+    return ReportAnswer(items=list(found.report), names_over=long, changes=last)
 
 
 @router.get(

@@ -44,7 +44,9 @@ class ToolSummary(BaseModel):
 class ToolDetail(ToolSummary):
     """A tool with what it takes and gives."""
 
-    input_schema: dict[str, Any] = Field(description="What `arguments` must be (JSON Schema 2020-12).")
+    input_schema: dict[str, Any] = Field(
+        description="What `arguments` must be (JSON Schema 2020-12), in the `schema_profile` of the source."
+    )
     output_schema: dict[str, Any] | None = Field(
         description="What `result` is (JSON Schema 2020-12), where the document is clear and the API keeps to it."
     )
@@ -148,7 +150,7 @@ async def get_tool(
     tool = composition_of(request.scope).access.see(agent, tool_id, "rest")
     return ToolDetail(
         **_summary(tool),
-        input_schema=tool.operation.input_schema,
+        input_schema=tool.operation.listed_schema,
         output_schema=tool.operation.output_schema,
         required_scopes=tuple(sorted(tool.source.required_scopes)),
         notes=tool.operation.notes,

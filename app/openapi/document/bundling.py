@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from app.errors import Invalid
+from app.openapi.document.identities import with_own_references
 from app.openapi.document.reading import File, Limits, read_root, read_tree, refused
 from app.operation.operation import Json, Value
-from app.operation.pointers import FILES, LONGEST_CHAIN, join, step
+from app.operation.pointers import FILES, LONGEST_CHAIN, TWICE, join, step
 from app.operation.text import cleaned
 
 # For each address what is there, or the end of a sentence that says why it is not available.
@@ -62,8 +63,7 @@ def read_bundled(root: File, address: str, load: Load, *, limits: Limits | None 
     and for too many files.
     """
     limits = limits or Limits()
-    document, nodes = read_root(root, limits)
-    bundle = _Bundle(document, _normal(address), limits, limits.nodes - nodes)
+    bundle = _Bundle(root, _normal(address), limits)
     while wanted := bundle.wanted():
         for each, found in zip(wanted, load(wanted), strict=True):
             bundle.take(each, found)
@@ -93,12 +93,17 @@ class _Place:
 
 
 class _Bundle:
-    def __init__(self, root: Json, address: str, limits: Limits, nodes_left: int) -> None:
-        self._root = root
+    def __init__(self, file: File, address: str, limits: Limits) -> None:
+        root, nodes, twice = read_root(file, limits)
+        self._root: Json = root
         self._address = address
         self._limits = limits
-        self._nodes_left = nodes_left
+        self._nodes_left = limits.nodes - nodes
         self._trees: dict[str, Value] = {address: root}
+        self._twice = {address: twice}
+        self._stated: dict[str, str] = {}  # what files call themselves, by their addresses
+        self._own: dict[str, str] = {}  # … and the other way
+        self._identify(file, root, address)
         self._names: dict[str, str] = {}
         self._taken: set[str] = set()  # of these names
         self._waiting: dict[str, list[_Reference]] = {}
@@ -113,7 +118,7 @@ class _Bundle:
 
     def take(self, address: str, found: File | str) -> None:
         """Take what is at a wanted address."""
-        self._trees[address] = found if isinstance(found, str) else self._read(found)
+        self._trees[address] = found if isinstance(found, str) else self._read(found, address)
         for reference in self._waiting.pop(address):
             self._settle(reference)
         self._follow()
@@ -126,6 +131,9 @@ class _Bundle:
             elif place.node is not None or place.address != self._address:
                 reference.holder[reference.key] = self._pointer(place)
         self._root.pop(FILES, None)
+        self._root.pop(TWICE, None)
+        if twice := [f"{self._above(address)}{each}" for address, found in self._twice.items() for each in found]:
+            self._root[TWICE] = twice
         if self._names:
             self._root[FILES] = {name: self._trees[address] for address, name in self._names.items()}
         return self._root
@@ -139,14 +147,29 @@ class _Bundle:
         for name in place.node:
             reference.holder.setdefault(name, {"$ref": self._pointer(place, name)})
 
-    def _read(self, file: File) -> Value:
+    def _read(self, file: File, address: str) -> Value:
         limits = replace(self._limits, nodes=max(self._nodes_left, 0))
         try:
-            tree, nodes = read_tree(file, limits)
+            tree, nodes, self._twice[address] = read_tree(file, limits)
         except Invalid as error:
             return f"it {error.violations[0].detail}"
         self._nodes_left -= nodes
+        self._identify(file, tree, address)
         return tree if isinstance(tree, dict | list) else "it holds a single value"
+
+    def _identify(self, file: File, tree: Value, address: str) -> None:
+        """Take what a file says of its own address (OAS 3.2.0 section 4.1.2.2.1, `$self`) and of those of its schemas.
+
+        A file from elsewhere has its neighbours where it was found, not where it says that it belongs.
+        """
+        stated = tree.get("$self") if isinstance(tree, dict) else None
+        base = _joined(address, stated).partition("#")[0] if isinstance(stated, str) else ""
+        if base and base != address:
+            self._own.setdefault(base, address)
+            self._stated[address] = base
+        pasted = b"#/definitions/" in file.data and not (isinstance(tree, dict) and "definitions" in tree)
+        if pasted or b"$id" in file.data or b"$defs" in file.data:
+            with_own_references(tree, base or address)
 
     def _follow(self) -> None:
         while self._pending:
@@ -212,18 +235,22 @@ class _Bundle:
         tokens = fragment.removeprefix("/").split("/") if fragment else []
         if not relative:
             return base, tokens
-        try:
-            address = _normal(urljoin(base, relative))
-        except ValueError:
-            address = ""
+        stated = self._stated.get(base, base)
+        address = _joined(stated, relative)
+        if address in self._own:
+            return self._own[address], tokens
+        if base and _origin(base) != _origin(stated):
+            address = _joined(base, relative)
         if not 0 < len(address) <= _LONGEST_ADDRESS:
             address = relative[:_LONGEST_ADDRESS]
             self._trees.setdefault(address, "it is not a valid address")
         return address, tokens
 
     def _pointer(self, place: _Place, *more: str) -> str:
-        above = "" if place.address == self._address else join("", FILES, self._name(place.address))
-        return "#" + join(above + place.pointer, *more).replace("%", "%25")
+        return "#" + join(self._above(place.address) + place.pointer, *more).replace("%", "%25")
+
+    def _above(self, address: str) -> str:
+        return "" if address == self._address else join("", FILES, self._name(address))
 
     def _name(self, address: str) -> str:
         if address not in self._names:
@@ -242,6 +269,19 @@ def _walked(address: str, node: Value, tokens: list[str]) -> tuple[_Place, list[
             return _Place(address, pointer, node), tokens[number:]
         node, pointer = found[0], join(pointer, found[1])
     return _Place(address, pointer, node), []
+
+
+def _joined(base: str, address: str) -> str:
+    """Return what an address means below another; empty where it means nothing."""
+    try:
+        return _normal(urljoin(base, address))
+    except ValueError:
+        return ""
+
+
+def _origin(address: str) -> tuple[str, str]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.netloc
 
 
 def _normal(address: str) -> str:

@@ -7,8 +7,9 @@ YAML is built from the parser's events, so that limits are noticed in time. Its 
 import codecs
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import orjson
 import yaml
@@ -24,10 +25,13 @@ from yaml.events import (
 )
 
 from app.errors import Invalid, Violation
+from app.openapi.document.duplicates import MOST_TWICE, UNITED, merged, twice_in_json
+from app.operation.naming import LONGEST_GIVEN
 from app.operation.operation import Json, Value
 from app.operation.pointers import join
 
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_KEY = re.compile(rb'(?<!\\)"\s*:')  # ends one, but for a text that begins with a colon or a backslash at its end
 _BYTE_ORDER_MARKS = (  # YAML 1.2 section 5.2; the longer ones first, because one begins with another
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -57,7 +61,7 @@ _MERGE: Value = object()
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits for one document with all its files. Each is a setting `SOURCE_MAX_…`, which the refusal names.
+    """Limits for one document with all its files. Most are a setting `SOURCE_MAX_…`, which the refusal names.
 
     The largest real documents have some 260,000 values and are 30 containers deep.
     """
@@ -69,6 +73,7 @@ class Limits:
     operations: int = 10_000
     tool_bytes: int = 32_768  # of one tool
     list_bytes: int = 10_485_760  # of all tools of the document
+    tool_name_length: int = LONGEST_GIVEN  # characters of an MCP name that is given now (TOOL_NAME_LENGTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +84,27 @@ class File:
     content_type: str | None = None
 
 
-def read_root(file: File, limits: Limits) -> tuple[Json, int]:
-    """Return the document in the file and the number of its values. Raises Invalid("invalid_document")."""
-    tree, nodes = read_tree(file, limits)
-    if not isinstance(tree, dict):
-        raise refused(f"is {_kind(tree)} at the top, not an object with the fields of an OpenAPI document")
-    return tree, nodes
+class Tree(NamedTuple):
+    """What a file holds, the number of its values, and pointers to keys that it has twice.
+
+    The last of such keys counts; of paths and components what is in either.
+    """
+
+    root: Value
+    nodes: int
+    twice: Sequence[str]
 
 
-def read_tree(file: File, limits: Limits) -> tuple[Value, int]:
-    """Return what the file holds and the number of its values. Raises Invalid("invalid_document")."""
+def read_root(file: File, limits: Limits) -> Tree:
+    """Return the document in the file, an object. Raises Invalid("invalid_document")."""
+    tree = read_tree(file, limits)
+    if not isinstance(tree.root, dict):
+        raise refused(f"is {_kind(tree.root)} at the top, not an object with the fields of an OpenAPI document")
+    return tree
+
+
+def read_tree(file: File, limits: Limits) -> Tree:
+    """Return what the file holds. Raises Invalid("invalid_document")."""
     data = _in_utf8(file.data)
     start = data.lstrip()[:1]
     if not start:
@@ -114,7 +130,7 @@ def _in_utf8(data: bytes) -> bytes:
     return data
 
 
-def _read_json(data: bytes, limits: Limits) -> tuple[Value, int]:
+def _read_json(data: bytes, limits: Limits) -> Tree:
     """Raises orjson.JSONDecodeError too."""
     # Counted before anything is built; commas inside texts are only looked for where they decide.
     if _marks(data) >= limits.nodes and _marks(_TEXT.sub(b"0", data)) >= limits.nodes:
@@ -125,7 +141,15 @@ def _read_json(data: bytes, limits: Limits) -> tuple[Value, int]:
         if error.msg.startswith("depth limit"):
             raise _too_deep(limits) from None
         raise
-    return tree, _counted(tree, limits)
+    nodes, members = _counted(tree, limits)
+    return Tree(tree, nodes, [] if _has_members(data, members) else twice_in_json(data, tree))
+
+
+def _has_members(data: bytes, number: int) -> bool:
+    """Whether the JSON has just so many keys: the cheapest way that is sure comes first."""
+    if data.count(b'":') - data.count(b'\\":') == number and b'" :' not in data:
+        return True
+    return len(_KEY.findall(data)) == number or _TEXT.sub(b"", data).count(b":") == number
 
 
 def _marks(data: bytes) -> int:
@@ -133,17 +157,19 @@ def _marks(data: bytes) -> int:
     return sum(map(data.count, (b",", b"[", b"{"))) - data.count(b"[]") - data.count(b"{}")
 
 
-def _counted(tree: Value, limits: Limits) -> int:
+def _counted(tree: Value, limits: Limits) -> tuple[int, int]:
+    """Return how many values there are, and how many of them are members of objects."""
     pending: list[tuple[Value, int, str]] = [(tree, 1, "")]
-    count = 1
+    count, members = 1, 0
     while pending:
         node, depth, pointer = pending.pop()
         if depth > limits.depth:
             raise _too_deep(limits, pointer)
         count += len(node)
         items = node.items() if isinstance(node, dict) else enumerate(node)
+        members += len(node) if isinstance(node, dict) else 0
         pending.extend((item, depth + 1, join(pointer, key)) for key, item in items if isinstance(item, dict | list))
-    return count
+    return count, members
 
 
 def _decoded(data: bytes, encoding: str = "utf-8") -> str:
@@ -179,9 +205,9 @@ class _Open:
             self.written = {**(self.written or {}), self.key: written}
 
 
-def _read_yaml(text: str, limits: Limits) -> tuple[Value, int]:
-    """Return the one YAML document in the text and the number of its values. Raises Invalid("invalid_document")."""
-    tree = _Tree(limits)
+def _read_yaml(text: str, limits: Limits) -> Tree:
+    """Return the one YAML document in the text. Raises Invalid("invalid_document")."""
+    tree = _Builder(limits)
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             tree.take(event)
@@ -189,13 +215,14 @@ def _read_yaml(text: str, limits: Limits) -> tuple[Value, int]:
         if "nesting depth" in _problem_of(error):  # the parser's own limit, which may come before we see the events
             raise _too_deep(limits) from None
         raise refused(f"is neither valid JSON nor valid YAML: {_problem_of(error)}") from None
-    return tree.root, tree.nodes
+    return Tree(tree.root, tree.nodes, tree.twice)
 
 
-class _Tree:
+class _Builder:
     def __init__(self, limits: Limits) -> None:
         self.root: Value = None
         self.nodes = 0
+        self.twice: list[str] = []
         self._limits = limits
         self._open: list[_Open] = []
         self._anchors: dict[str, tuple[Value, int]] = {}
@@ -294,8 +321,21 @@ class _Tree:
         if parent.key is _MERGE:
             parent.merged += _to_merge(value)
         else:
+            if parent.key in parent.value and len(self.twice) < MOST_TWICE:
+                value = self._twice(parent, value)
             parent.value[parent.key] = value
         parent.key = _UNSET
+
+    def _twice(self, parent: _Open, value: Value) -> Value:
+        """Note that the key is there already; return what counts."""
+        above = [each.key if isinstance(each.value, dict) else len(each.value) for each in self._open[:-1]]
+        place = join("", *map(str, above))
+        self.twice.append(join(place, parent.key))
+        if place not in UNITED:
+            return value
+        value, again = merged(parent.value[parent.key], value)
+        self.twice += (join(place, parent.key, name) for name in again)
+        return value
 
 
 def _make_texts(holder: Value, written: Mapping[Value, Value]) -> None:

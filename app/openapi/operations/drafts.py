@@ -1,11 +1,13 @@
 """One operation of a document, converted but for what depends on the others: its name and the budget of its schema."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.openapi.operations import extensions, swagger2
 from app.openapi.operations.answers import Answers
-from app.openapi.operations.bodies import ReadBody, read_body
+from app.openapi.operations.argument_names import ARGUMENT, argument_names, ways_of_sending
+from app.openapi.operations.bodies import read_body
+from app.openapi.operations.media import ReadBody
 from app.openapi.operations.objects import OperationObject
 from app.openapi.operations.parameters import Parameters
 from app.openapi.operations.parts import (
@@ -17,14 +19,27 @@ from app.openapi.operations.parts import (
     parse,
     server_addresses,
 )
+from app.openapi.operations.path_parameters import Placed, template_of
+from app.openapi.operations.templates import UnreadableTemplate
 from app.openapi.schema.definitions import Definition, Shown
 from app.openapi.schema.schemas import Schemas
 from app.operation.checking import UnusableSchema, validator_of
-from app.operation.operation import Body, Json, Operation, Parameter, Value, split_template
+from app.operation.operation import Body, Json, Operation, Parameter, Slot, Value, split_template
 from app.operation.pointers import Unresolvable, join, remark
-from app.operation.text import LONGEST_NAME, argument_names, cleaned, hides_something, shortened, written_out
+from app.operation.text import (
+    LONGEST_NAME,
+    Key,
+    as_title,
+    cleaned,
+    deprecated,
+    hides_something,
+    shortened,
+    summed_up,
+    written_out,
+)
 
 _BODY = "body"
+_ONCE_GIVEN = "Required if there is a body."
 _OF_BODY = frozenset({"body", "formData"})  # what `in` of a parameter may say in Swagger 2.0 besides a location
 _MOST_DEPENDENCIES = 400  # names in `dependentRequired`, which grow with the square of the number of fields
 _MOST_TAGS = 20  # of one operation: they select tools, and real operations have one or two
@@ -62,8 +77,9 @@ class PathItem:
 
 @dataclass(slots=True)
 class _Arguments:
-    """The operation's inputs under the names that a caller gives them."""
+    """The operation's inputs under the names that a caller gives them, and its path with their names in it."""
 
+    path: str
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
     inputs: dict[str, Input] = field(default_factory=dict)
@@ -71,15 +87,21 @@ class _Arguments:
 
 
 class Drafting:
-    """Reads the operations of one document, each independently."""
+    """Reads the operations of one document, each independently.
 
-    def __init__(self, document: Json, schemas: Schemas, servers: Sequence[str]) -> None:
+    `kept` are the names that arguments already have, by method and path and by where they go.
+    """
+
+    def __init__(
+        self, document: Json, schemas: Schemas, servers: Sequence[str], kept: Mapping[Key, Mapping[Slot, str]]
+    ) -> None:
         self._document = document
         self._schemas = schemas
         self._consumes = document.get("consumes")  # Swagger 2.0: where an operation has none
         self._parameters = Parameters(schemas)
         self._answers = Answers(document, schemas.references)
         self._servers = tuple(servers)
+        self._kept = kept
 
     def draft(self, item: PathItem, method: str, raw: Value, pointer: str) -> Draft:
         """Return the operation. Raises Unusable if it cannot be called at all."""
@@ -92,14 +114,11 @@ class Drafting:
             raise Unusable("it is not an Operation Object", place)
         if node is not raw:
             notes.append(remark("an operation that is a `$ref`, which OpenAPI does not allow, was followed", pointer))
-        literals, _ = split_template(item.path)
-        if any(segment in {".", ".."} for segment in "{}".join(literals).split("/")):
-            raise Unusable("its path has dot segments", item.pointer)
         if written_out(item.path) != item.path:
             raise Unusable("its path has invisible characters or line breaks", item.pointer)
         head = parse(OperationObject, _head(node), place, notes)
-        wishes = extensions.tool_wishes(node) if any(key.startswith("x-") for key in node) else ToolWishes()
-        arguments = self._arguments(item, node, place, notes)
+        wishes = extensions.tool_wishes(node) if _is_extended(node) else ToolWishes()
+        arguments = self._arguments(item, node, place, self._kept.get((method, item.path), {}), notes)
         notes += self._credentials(node, place, arguments)
         preset = {name: each.schema.schema["default"] for name, each in arguments.inputs.items() if _is_preset(each)}
         servers = self._own_servers(item, node, place, notes)
@@ -109,7 +128,7 @@ class Drafting:
             method=method,
             path=item.path,
             operation_id=cleaned(head.operation_id) if head.operation_id is not None else None,
-            title=shortened(wishes.title or head.summary or "", LONGEST_NAME) or None,
+            title=_title(wishes, head, item, method),
             description=_description(wishes, head, item, method, place, notes),
             tags=tuple(shortened(tag, LONGEST_NAME) for tag in (head.tags or [])[:_MOST_TAGS]),
             deprecated=head.deprecated,
@@ -121,23 +140,30 @@ class Drafting:
             server=servers[0] if servers else None,
             servers=servers,
             notes=tuple(notes),
-            hidden=wishes.hidden,
+            hidden=wishes.hidden or (_is_extended(item.raw) and extensions.hides(item.raw, node)),
             stated_hints=wishes.hints,
             preset=preset,
+            template=None if split_template(arguments.path) == split_template(item.path) else arguments.path,
         )
         schemas = {name: each.schema for name, each in arguments.inputs.items()}
         examples = tuple((name, shown) for name, each in arguments.inputs.items() for shown in each.examples)
         return Draft(operation, wishes.name or head.operation_id, schemas, place, examples, arguments.of_body)
 
-    def _arguments(self, item: PathItem, node: Json, place: str, notes: list[str]) -> _Arguments:
+    def _arguments(
+        self, item: PathItem, node: Json, place: str, kept: Mapping[Slot, str], notes: list[str]
+    ) -> _Arguments:
         lists = [
             (raw.get("parameters"), join(where, "parameters"))
             for raw, where in ((item.raw, item.pointer), (node, place))
         ]
         places = self._parameters.merged(lists, notes)
         of_body = [each for each in places if str(each.raw.get("in")) in _OF_BODY]
-        read = self._parameters.read([each for each in places if each not in of_body], item.path, notes)
-        return _named(read, self._body(node, place, of_body, notes))
+        try:
+            template = template_of(item.path, [each.raw["name"] for each in places if each.raw.get("in") == "path"])
+        except UnreadableTemplate as error:
+            raise Unusable(str(error), item.pointer) from None
+        read = self._parameters.read([each for each in places if each not in of_body], template, notes)
+        return _named(template.path, read, self._body(node, place, of_body, notes), kept)
 
     def _credentials(self, node: Json, place: str, arguments: _Arguments) -> list[str]:
         requirements = node.get("security", self._document.get("security"))
@@ -163,6 +189,10 @@ class Drafting:
         return ()
 
 
+def _is_extended(node: Json) -> bool:
+    return any(key.startswith("x-") for key in node)
+
+
 def _head(node: Json) -> Json:
     head = {name: node[name] for name in _HEAD if node.get(name) is not None}
     if isinstance(head.get("operationId"), int | float):
@@ -175,27 +205,45 @@ def _description(
 ) -> str:
     if hides_something(f"{wishes.title}{wishes.description}{head.summary}{head.description}"):
         notes.append(remark("invisible or control characters were taken out of its description", place))
-    summaries = (
-        wishes.description,
-        head.description,
-        head.summary,
-        item.raw.get("description"),
-        item.raw.get("summary"),
-    )
-    texts = (shortened(text) for text in summaries if isinstance(text, str))
-    return next((text for text in texts if text), f"{method} {shortened(item.path, LONGEST_NAME)}")
+    own = summed_up(shortened(head.summary or ""), shortened(head.description or ""))
+    of_path = (item.raw.get("description"), item.raw.get("summary"))
+    texts = (shortened(text) for text in (wishes.description, own, *of_path) if isinstance(text, str))
+    description = next((text for text in texts if text), _request_line(method, item.path))
+    return shortened(deprecated(description)) if head.deprecated else description
 
 
-def _named(read: list[tuple[Parameter, Input]], body: ReadBody | None) -> _Arguments:
+def _title(wishes: ToolWishes, head: OperationObject, item: PathItem, method: str) -> str:
+    stated = shortened(wishes.title or head.summary or "", LONGEST_NAME)
+    derived = stated or shortened(as_title(cleaned(head.operation_id or "")), LONGEST_NAME)
+    return derived or _request_line(method, item.path)
+
+
+def _request_line(method: str, path: str) -> str:
+    return shortened(f"{method} {path}", LONGEST_NAME)
+
+
+def _named(path: str, read: list[Placed], body: ReadBody | None, kept: Mapping[Slot, str]) -> _Arguments:
     inputs = [each for _, each in read] + list(body.inputs if body is not None else ())
-    names = argument_names([(each.location, each.name) for each in inputs])
+    slots = [(each.location, each.name) for each in inputs]
+    names = [name for _, name in slots]
+    plain = len(set(names)) == len(names) and all(map(ARGUMENT.fullmatch, names))
+    if not plain or (kept and any(kept.get(slot, slot[1]) != slot[1] for slot in slots)):
+        names = argument_names(slots, kept)
+        ways = ways_of_sending(slots, names, whole=body is not None and body.body.argument is not None)
+        inputs = [_saying(way, each) for way, each in zip(ways, inputs, strict=True)]
+    inputs = [_saying(_ONCE_GIVEN, each) if each.once_given else each for each in inputs]
     parameters = tuple(replace(parameter, argument=name) for (parameter, _), name in zip(read, names, strict=False))
     return _Arguments(
+        path,
         parameters,
         None if body is None else _with_arguments(body.body, names[len(read) :]),
         dict(zip(names, inputs, strict=True)),
         () if body is None else body.examples,
     )
+
+
+def _saying(sentence: str, each: Input) -> Input:
+    return replace(each, schema=each.schema.opened(sentence)) if sentence else each
 
 
 def _with_arguments(body: Body, names: list[str]) -> Body:

@@ -13,6 +13,7 @@ _OBJECTS = ("x-mcp", "x-speakeasy-mcp")
 _NAMES = ("name", "tool-name")
 _HIDING = frozenset({"hidden", "exclude", "ignore", "disabled", "skip"})
 _SHOWING = "enabled"
+_INTERNAL = "x-internal"  # what several publishers of documents leave out
 _HINTS = {  # what MCP calls it, what we call it, and the only value that a document may give it
     "readOnlyHint": ("read_only", False),
     "destructiveHint": ("destructive", True),
@@ -28,9 +29,15 @@ def tool_wishes(node: Json) -> ToolWishes:
         name=_text(said, *_NAMES),
         title=_text(said, "title"),
         description=_text(said, "description"),
-        hidden=any(_hides(key, value) for key, value in said),
+        hidden=hides(node),
         hints={ours: value for theirs, (ours, value) in _HINTS.items() if hints.get(theirs) is value},
     )
+
+
+def hides(node: Json, below: Json | None = None) -> bool:
+    """Whether an Operation Object wants no tool, or a Path Item Object for one that is `below` it and may object."""
+    internal = node.get(_INTERNAL) is True and (below or {}).get(_INTERNAL) is not False
+    return internal or any(_hides(key, value) for key, value in _said(node))
 
 
 def _said(node: Json) -> Iterator[tuple[str, Value]]:

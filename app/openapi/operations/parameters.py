@@ -1,19 +1,20 @@
 """Parameter Objects (OAS 3.1.1 section 4.8.12) of a path and its operation: what is said, and where it goes."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
-from urllib.parse import unquote_plus
 
 from app.openapi.operations import swagger2
 from app.openapi.operations.headers import RESERVED, RESERVED_FAMILIES
 from app.openapi.operations.objects import ParameterObject
-from app.openapi.operations.parts import Input, Place, Unusable, examples_of, parse
-from app.openapi.schema.definitions import Definition, Shown
+from app.openapi.operations.parts import Place, Unusable, examples_of, parse
+from app.openapi.operations.path_parameters import PathParameters, Placed, not_empty
+from app.openapi.operations.templates import Template
+from app.openapi.schema.definitions import Definition, Shown, naming_values
 from app.openapi.schema.schemas import Schemas
 from app.operation.media_types import by_preference, is_media_type, kind_of
-from app.operation.operation import Location, Parameter, Style, Value, split_template
+from app.operation.operation import Location, Parameter, Style, Value
 from app.operation.pointers import Unresolvable, join, remark
 from app.operation.text import hides_something, short_examples, shortened
 
@@ -21,7 +22,7 @@ _STYLES: dict[Location, tuple[Style, ...]] = {
     "path": ("simple", "label", "matrix"),
     "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
     "header": ("simple",),
-    "cookie": ("form",),
+    "cookie": ("form", "cookie"),
     "querystring": ("form",),
 }
 _LOCATIONS: tuple[Location, ...] = get_args(Location)
@@ -41,92 +42,46 @@ class _Known:
     examples: tuple[Shown, ...] = ()
 
 
-class _Template:
-    """A path and the names in it. `taken` are those that a parameter stands for."""
-
-    def __init__(self, path: str) -> None:
-        self.names = split_template(path)[1]
-        self.taken: set[str] = set()
-        own_query = path.partition("#")[0].partition("?")[2]
-        pairs = [pair.partition("=") for pair in own_query.split("&")]
-        self._in_query = {unquote_plus(name): split_template(value)[1] for name, _, value in pairs}
-
-    def placed(self, known: _Known, pointer: str, notes: list[str]) -> tuple[Parameter, Definition] | None:
-        """Return the parameter where the path wants it; None if there is nothing to say. Raises Unusable."""
-        parameter = known.parameter
-        if known.unusable is not None:
-            raise Unusable(known.unusable, pointer)
-        if parameter is None:
-            return None
-        if parameter.location == "path" and parameter.name not in self.names:
-            parameter = self._of_another_case(parameter, pointer, notes)
-        elif parameter.location == "query" and (variables := self._in_query.get(parameter.name)):
-            if variables != (parameter.name,) or parameter.name in self.taken:
-                raise Unusable("the path has that name in its own query", pointer)
-            notes.append(remark(f"taken for {{{parameter.name}}} in the path's own query", pointer))
-            self.taken.add(parameter.name)
-            in_path = Parameter(
-                parameter.argument, parameter.name, "path", required=True, style="simple", explode=False
-            )
-            return in_path, _not_empty(known.definition)
-        return parameter, known.definition
-
-    def _of_another_case(self, parameter: Parameter, pointer: str, notes: list[str]) -> Parameter:
-        name = parameter.name
-        for meant in self.names:
-            if meant.lower() == name.lower() and meant not in self.taken:
-                notes.append(remark(f"taken for {{{meant}}}, whose case differs", pointer))
-                self.taken.add(meant)
-                return replace(parameter, argument=meant, name=meant)
-        raise Unusable(f"the path has no {{{name[:60]}}}", pointer)
-
-
 class Parameters:
     """The parameters of one document, each read once, no matter how many operations share it."""
 
     def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas
-        self._known: dict[str, _Known] = {}
+        self._known: dict[tuple[str, str], _Known] = {}  # by place and description
 
-    def read(self, places: Iterable[Place], path: str, notes: list[str]) -> list[tuple[Parameter, Input]]:
+    def read(self, places: Sequence[Place], template: Template, notes: list[str]) -> list[Placed]:
         """Return these parameters and one for each name in the path. The `argument` of each is still its name.
 
         No two of them write one name: nor does one write a name that the path itself has with another's value.
         """
-        template = _Template(path)
         known = [(place, self._read(place)) for place in places]
-        in_path = [each.parameter for _, each in known if each.parameter and each.parameter.location == "path"]
-        template.taken.update(parameter.name for parameter in in_path)
+        declared = {each.parameter.name for _, each in known if each.parameter and each.parameter.location == "path"}
+        in_path = PathParameters(template, declared, self._schemas.definition)
         found = []
         for place, each in known:
             notes += each.notes
             try:
-                placed = template.placed(each, place.pointer, notes)
+                if each.unusable is not None:
+                    raise Unusable(each.unusable, place.pointer)
+                if each.parameter is not None:
+                    required = place.raw.get("required") is True
+                    parameter, stated = in_path.placed(
+                        each.parameter, each.definition, place.pointer, notes, required=required
+                    )
+                    found.append((parameter, replace(stated, examples=each.examples)))
             except Unusable as error:
                 notes.append(remark(f"a parameter was left out: {error}", place.pointer))
-                continue
-            if placed is not None:
-                parameter, definition = placed
-                stated = Input(
-                    parameter.location, parameter.name, parameter.required, definition, examples=each.examples
-                )
-                found.append((parameter, stated))
         found = _one_query(found, notes)
-        declared = {parameter.name for parameter, _ in found if parameter.location == "path"}
-        for name in dict.fromkeys(template.names):
-            if name not in declared:
-                found.append(_undeclared(name))
-                notes.append(f"the path has {{{name}}}, which no parameter declares: taken as text")
+        found += in_path.undeclared(found, notes)
         return sorted(found, key=lambda each: _LOCATIONS.index(each[0].location))
 
     def merged(self, lists: Iterable[tuple[Value, str]], notes: list[str]) -> list[Place]:
         """Return the parameters of the lists; later ones replace earlier ones."""
         places: dict[tuple[str, str], Place] = {}
-        for raw_list, pointer in lists:
-            for number, raw in enumerate(raw_list if isinstance(raw_list, list) else ()):
-                where = join(pointer, number)
+        for stated, pointer in lists:
+            for raw, where in _listed(stated, pointer, notes):
                 try:
-                    node, place = self._schemas.references.follow(raw, where)
+                    node, place = self._schemas.references.described(raw, where)
                 except Unresolvable as error:
                     notes.append(remark(f"a parameter was left out: {error}", where))
                     continue
@@ -143,13 +98,14 @@ class Parameters:
         return list(places.values())
 
     def _read(self, place: Place) -> _Known:
-        if place.pointer not in self._known:
+        key = place.pointer, str(place.raw.get("description"))
+        if key not in self._known:
             notes: list[str] = []
             try:
-                self._known[place.pointer] = self._converted(place, notes)
+                self._known[key] = self._converted(place, notes)
             except Unusable as error:
-                self._known[place.pointer] = _Known(None, Definition({}), tuple(notes), str(error))
-        return self._known[place.pointer]
+                self._known[key] = _Known(None, Definition({}), tuple(notes), str(error))
+        return self._known[key]
 
     def _converted(self, stated: Place, notes: list[str]) -> _Known:
         place = stated
@@ -176,13 +132,31 @@ class Parameters:
             location=location,
             required=parsed.required or location == "path",
             style=style,
-            explode=parsed.explode if parsed.explode is not None else style == "form",
+            explode=parsed.explode if parsed.explode is not None else style in {"form", "cookie"},
             allow_reserved=location == "query" and parsed.allow_reserved,
             content_type=content_type,
         )
         shown = _annotated(definition, parsed, place, notes)
         examples = examples_of(place.raw, place.pointer, self._schemas.references)
-        return _Known(parameter, _not_empty(shown) if location == "path" else shown, tuple(notes), examples=examples)
+        if isinstance(raw_schema, dict) and "enum" in raw_schema:
+            shown = replace(shown, schema=naming_values(shown.schema, {**place.raw, **raw_schema}))
+        return _Known(parameter, not_empty(shown) if location == "path" else shown, tuple(notes), examples=examples)
+
+
+def _listed(stated: Value, pointer: str, notes: list[str]) -> Iterator[tuple[Value, str]]:
+    """Yield parameters and where they are, also of an object in place of the list, as some serializers write it."""
+    if isinstance(stated, list):
+        yield from ((raw, join(pointer, number)) for number, raw in enumerate(stated))
+    elif isinstance(stated, dict):
+        notes.append(remark("`parameters` is an object and was taken as the list of its members", pointer))
+        if "in" in stated or "$ref" in stated:
+            yield stated, pointer
+            return
+        for key, raw in stated.items():
+            is_named = not isinstance(raw, dict) or not raw.keys().isdisjoint(("name", "$ref")) or key.isdigit()
+            yield raw if is_named else {"name": key, **raw}, join(pointer, key)
+    elif stated is not None:
+        notes.append(remark("`parameters` is no list and was left out", pointer))
 
 
 def _value_of(place: Place, notes: list[str]) -> tuple[str | None, Value, str]:
@@ -205,7 +179,7 @@ def _require_whole_query(place: Place, content_type: str | None, notes: list[str
         notes.append(remark("`encoding` is ignored in a whole query", place.pointer))
 
 
-def _one_query(found: list[tuple[Parameter, Input]], notes: list[str]) -> list[tuple[Parameter, Input]]:
+def _one_query(found: list[Placed], notes: list[str]) -> list[Placed]:
     """OAS 3.2.0 section 4.12.1: at most one `querystring`, and none beside a `query`."""
     whole = [parameter for parameter, _ in found if parameter.location == "querystring"]
     beside = any(parameter.location == "query" for parameter, _ in found)
@@ -246,17 +220,3 @@ def _annotated(definition: Definition, parsed: ParameterObject, place: Place, no
         deprecated=True if parsed.deprecated else None,
         examples=examples if examples and "examples" not in definition.schema else None,
     )
-
-
-def _not_empty(definition: Definition) -> Definition:
-    """An empty value would make it a different path."""
-    types = definition.schema.get("type", "string")
-    if "string" not in types or "enum" in definition.schema:
-        return definition
-    return definition.described(minLength=max(definition.schema.get("minLength", 0), 1))
-
-
-def _undeclared(name: str) -> tuple[Parameter, Input]:
-    schema = {"type": "string", "minLength": 1, "description": f"Part of the path: {{{name}}}"}
-    parameter = Parameter(name, name, "path", required=True, style="simple", explode=False)
-    return parameter, Input("path", name, True, Definition(schema))

@@ -1,7 +1,7 @@
 """What the parts of an operation have in common: where they are, what is read from them, and how they are parsed.
 
-They are parsed one by one, so that a bad part costs only itself. Server Objects and security requirements are read here
-too.
+They are parsed one by one, so that a bad part costs only itself. Server Objects, security requirements and members of
+objects are read here too.
 """
 
 import re
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.openapi.operations.objects import ServerObject
 from app.openapi.schema.definitions import Definition, Shown
+from app.openapi.schema.meaning import CLOSING
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable, join, remark
 from app.operation.text import hides_something, shortened
@@ -24,6 +25,25 @@ _MOST_SERVERS = 50  # of one list; the longest of real documents have about thir
 _LONGEST_ADDRESS = 2_000  # characters
 _VALUES_OF_EXAMPLES = ("value", "dataValue")  # the latter in OAS 3.2
 _UNSENDABLE = re.compile(r"[\x00-\x20\x7f\\]")
+_MOST_SCHEMAS = 200  # that one body is put together from
+_MORE_THAN_MEMBERS = (
+    "anyOf",
+    "const",
+    "dependencies",
+    "dependentRequired",
+    "dependentSchemas",
+    "discriminator",
+    "else",
+    "enum",
+    "if",
+    "not",
+    "oneOf",
+    "patternProperties",
+    "propertyNames",
+    "then",
+    "$dynamicRef",
+    "$recursiveRef",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +79,18 @@ class ToolWishes:
     description: str | None = None
     hidden: bool = False
     hints: dict[str, bool] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Members:
+    """The members of an object by name, each with the schemas that apply to it and where they are.
+
+    `closed`: the document allows no others.
+    """
+
+    schemas: dict[str, list[tuple[Value, str]]] = field(default_factory=dict)
+    required: dict[str, None] = field(default_factory=dict)
+    closed: bool = False
 
 
 class Unusable(Exception):
@@ -104,7 +136,8 @@ def missing_credentials(
     components = document.get("components")
     described = components.get("securitySchemes") if isinstance(components, dict) else None
     schemes = described if isinstance(described, dict) else document.get("securityDefinitions")  # Swagger 2.0
-    alternatives = [each for each in requirements if isinstance(each, dict)] if isinstance(requirements, list) else []
+    listed = requirements if isinstance(requirements, list) else [requirements]
+    alternatives = [{each: []} if isinstance(each, str) else each for each in listed if isinstance(each, dict | str)]
     lacking = []
     for each in alternatives:
         raw = [schemes[name] for name in each if name in schemes] if isinstance(schemes, dict) else []
@@ -123,6 +156,8 @@ def _other_than_bearer(raw: Value, references: References, given: Collection[tup
     kind, where, name = (str(scheme.get(key, "")) for key in ("type", "in", "name"))
     if kind == "apiKey" and name.lower() != "authorization" and (where, name) not in given:
         return f"an API key ({where} `{shortened(name, _LONGEST_SHOWN)}`)"
+    if kind == "mutualTLS":
+        return "a certificate of the client"
     method = "basic" if kind == "basic" else str(scheme.get("scheme", "")).lower() if kind == "http" else "bearer"
     return "" if method == "bearer" else f"HTTP authentication by `{shortened(method, _LONGEST_SHOWN)}`"
 
@@ -187,3 +222,44 @@ def examples_of(raw: Json, pointer: str, references: References) -> tuple[Shown,
         keywords = _VALUES_OF_EXAMPLES if isinstance(example, dict) else ()
         found += [Shown(example[keyword], join(place, keyword)) for keyword in keywords if keyword in example][:1]
     return tuple(found)
+
+
+def members_of(raw: Value, pointer: str, references: References) -> Members | None:
+    """Return the members if the schema is an object with named members and no other constraint that matters."""
+    members = Members()
+    pending: list[tuple[Value, str]] = [(raw, pointer)]
+    for _ in range(_MOST_SCHEMAS):
+        if not pending:
+            return members if members.schemas else None
+        node, where = pending.pop(0)
+        if not isinstance(node, dict) or not _is_plain(node):
+            return None
+        parts = [(each, join(where, "allOf", number)) for number, each in enumerate(node.get("allOf") or ())]
+        if "$ref" in node:
+            try:
+                parts.insert(0, references.find(node["$ref"]))
+            except Unresolvable:
+                return None
+        pending[:0] = parts
+        _take(members, node, where)
+    return None
+
+
+def _take(members: Members, node: Json, where: str) -> None:
+    members.closed = members.closed or any(node.get(keyword) is False for keyword in CLOSING)
+    for name, schema in (node.get("properties") or {}).items():
+        members.schemas.setdefault(name, []).append((schema, join(where, "properties", name)))
+    names = node.get("required")
+    if isinstance(names, list):
+        members.required.update(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def _is_plain(node: Json) -> bool:
+    types = node.get("type", "object")
+    return (
+        (types == "object" or (isinstance(types, list) and "object" in types))
+        and not any(keyword in node for keyword in _MORE_THAN_MEMBERS)
+        and node.get("additionalProperties", False) is False  # true and {} say in so many words that there are others
+        and isinstance(node.get("properties") or {}, dict)
+        and isinstance(node.get("allOf") or [], list)
+    )

@@ -6,9 +6,10 @@ author wrote it. `definitions`, `parameters` and `responses` are found like anyt
 
 from collections.abc import Mapping, Sequence
 
-from app.openapi.operations.bodies import Media, Members, ReadBody, read_media
+from app.openapi.operations.bodies import read_media
+from app.openapi.operations.media import Media, ReadBody, best_of
 from app.openapi.operations.objects import RequestBodyObject
-from app.openapi.operations.parts import Place
+from app.openapi.operations.parts import Members, Place
 from app.openapi.schema.schemas import Schemas
 from app.operation.media_types import by_preference, is_media_type, kind_of
 from app.operation.operation import Json, Value
@@ -39,6 +40,7 @@ _WORDS = frozenset(
         "x-nullable",
     }
 )
+_NAMES_OF_VALUES = ("x-enum", "x-ms-enum")
 _LISTS = {  # Swagger 2.0, Parameter Object: `collectionFormat`; OAS 3.1.1 section 4.8.12.3 has the styles
     ("query", "csv"): ("form", False),
     ("query", "ssv"): ("spaceDelimited", False),
@@ -76,18 +78,20 @@ def body_of(places: Sequence[Place], consumes: Value, schemas: Schemas, notes: l
     used = whole[-1:] or list(places)  # an operation's own come after those of its path
     notes += (another_body(place) for place in places if place not in used)
     media_types = by_preference(_media_types(consumes))
-    parsed, media = _whole(used[0], media_types) if whole else _form(used, media_types, notes)
+    parsed, media = _whole(used[0], media_types, schemas) if whole else _form(used, media_types, notes)
     return read_media(parsed, media, schemas, notes)
 
 
-def _whole(place: Place, consumes: Sequence[str]) -> tuple[RequestBodyObject, Media]:
+def _whole(place: Place, consumes: Sequence[str], schemas: Schemas) -> tuple[RequestBodyObject, Media]:
     description = place.raw.get("description")
     parsed = RequestBodyObject(
         required=place.raw.get("required") is True,
         description=description if isinstance(description, str) else None,
     )
     schema = place.raw.get("schema"), join(place.pointer, "schema")
-    return parsed, Media((consumes or [_JSON])[0], schema, place.pointer)
+    media_type = best_of(dict.fromkeys(consumes or [_JSON], schema[0]), schemas.references)
+    others = tuple(name for name in consumes if name != media_type)
+    return parsed, Media(media_type, schema, place.pointer, others=others)
 
 
 def _form(places: Sequence[Place], consumes: Sequence[str], notes: list[str]) -> tuple[RequestBodyObject, Media]:
@@ -142,8 +146,8 @@ def with_schema(place: Place, kind: str, notes: list[str]) -> Json:
     raw = place.raw
     if "schema" in raw or not raw.keys() & _WORDS:
         return raw
-    parameter = {name: value for name, value in raw.items() if name not in _WORDS}
-    schema = {name: value for name, value in raw.items() if name in _WORDS}
+    schema = {name: value for name, value in raw.items() if name in _WORDS or name.startswith(_NAMES_OF_VALUES)}
+    parameter = {name: value for name, value in raw.items() if name not in schema}
     if schema.get("type") != "array" or (kind == "multipart" and _is_file(schema.get("items"))):
         return {**parameter, "schema": schema}
     stated = str(raw.get("collectionFormat"))

@@ -1,14 +1,23 @@
-"""Files in a form: which of its fields take them, and what a caller says for one."""
+"""Files: which fields of a form take them, which bodies are one, and what a caller says for it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from app.operation.media_types import kind_of
+from app.openapi.schema.definitions import Definition
+from app.operation.media_types import essence, is_range, kind_of
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable
 
+Shape = Literal["bytes", "text", "list", "object", "other"]
+
 _MOST_LEVELS = 6  # of combinations and references in which a file is looked for
 _COMBINATIONS = ("allOf", "anyOf", "oneOf")
+_FORMATS = frozenset({"base64", "base64url", "binary", "byte"})
+_SHAPES: dict[str, Shape] = {"string": "text", "array": "list", "object": "object"}
+_MOST_PARTS = 200  # of one schema
+BYTES_ONLY = frozenset({"contentEncoding", "contentMediaType", "format"})  # what a text has no use for
 _BASE64: Json = {"type": "string", "contentEncoding": "base64"}
 _FILE_MEMBERS: Json = {"content": _BASE64, "filename": {"type": "string"}, "content_type": {"type": "string"}}
 _NAMED: Json = {"type": "object", "properties": _FILE_MEMBERS, "required": ["content"], "additionalProperties": False}
@@ -76,6 +85,77 @@ def uploads_among(raw: Value, references: References, levels: int = _MOST_LEVELS
         named |= {name: named.get(name, Upload()) | upload for name, upload in inner.items()}
         further |= others
     return named, further
+
+
+def parts_of(raw: Value, references: References) -> Iterator[Json]:
+    """Yield a schema and those that it is put together from or that are its alternatives."""
+    pending, met = [raw], set[int]()
+    while pending and len(met) < _MOST_PARTS:
+        node = _followed(pending.pop(), references)
+        if isinstance(node, dict) and id(node) not in met:
+            met.add(id(node))
+            yield node
+            pending += (each for _, each in _branches(node))
+
+
+def shapes_of(raw: Value, references: References) -> set[Shape]:
+    """Return what values of a schema look like, as far as it says so; nothing: it does not."""
+    return {shape for part in parts_of(raw, references) for shape in _shapes(part)}
+
+
+def _shapes(schema: Json) -> Iterator[Shape]:
+    types = schema.get("type")
+    if (
+        types == "file"
+        or str(schema.get("format")) in _FORMATS
+        or schema.keys() & {"contentEncoding", "contentMediaType"}
+    ):
+        yield "bytes"
+    elif types is not None:
+        stated = types if isinstance(types, list) else [types]
+        yield from (_SHAPES.get(str(each), "other") for each in stated if each != "null")
+    elif schema.keys() & {"items", "prefixItems"}:
+        yield "list"
+    elif schema.keys() & {"properties", "additionalProperties"}:
+        yield "object"
+
+
+def is_of_bytes(shapes: set[Shape]) -> bool:
+    """Whether a whole body of these is a file."""
+    return "bytes" in shapes and not is_structured(shapes)
+
+
+def is_structured(shapes: set[Shape]) -> bool:
+    """Whether a value of these may have others in it."""
+    return bool(shapes & {"list", "object"})
+
+
+def bytes_in(media_type: str, stated: Sequence[str]) -> Json:
+    """Return the schema of a whole body of bytes, sent in that media type unless the caller states another one.
+
+    `stated` are those that the document has, and may be ranges.
+    """
+    description = f"The body ({media_type}) in base64."
+    alone = {**_BASE64, "contentMediaType": media_type, "description": description}
+    if len(stated) == 1 and not is_range(stated[0]):
+        return alone
+    kinds: Json = {"enum": [*stated]}
+    if any(map(is_range, stated)):
+        kinds = {"pattern": f"^({'|'.join(map(_pattern_of, stated))})"}
+    members = {"content": _BASE64, "content_type": {"type": "string", **kinds}}
+    named = {**_NAMED, "properties": members}
+    return {"description": f"{description[:-1]}, alone or with another media type.", "anyOf": [_BASE64, named]}
+
+
+def or_file(text: Definition) -> Definition:
+    """Return the schema of a text in whose place a file may be given."""
+    description = text.schema.get("description")
+    schema: Json = {"anyOf": [text.schema, {"description": "A file: its bytes in base64 as `content`.", **_NAMED}]}
+    return replace(text, schema={"description": description, **schema} if description else schema)
+
+
+def _pattern_of(media_type: str) -> str:
+    return re.escape(essence(media_type)).replace(r"\*", "[^/]+")
 
 
 def _branches(node: Json) -> Iterator[tuple[str, Value]]:

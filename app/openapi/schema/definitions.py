@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from app.openapi.schema.value_names import with_names
 from app.operation.keywords import (
     IN_PLACE,
     SUBSCHEMA_LISTS,
@@ -19,8 +20,10 @@ from app.operation.keywords import (
     objects_in,
 )
 from app.operation.operation import Json, Value, size_of
-from app.operation.text import shortened
+from app.operation.schemas import without_prose
+from app.operation.text import deprecated, sentences, shortened
 
+_NOT_SHOWN = "Not shown: too large."
 _SHORTENED = "Shortened."  # in schemas that have more optional members than they show
 _LEGEND = f"Schemas that say `{_SHORTENED}` have more optional members, which may be sent as well."
 _MOST_NAMED = 10  # parts that are not shown in full, in a note
@@ -29,7 +32,6 @@ _EVERYTHING = 1_000_000  # levels or members: more than any schema has
 # Levels of optional members, and how many of each object: only what is required, a glimpse, two levels, everything.
 _OUTLINES = ((0, 0), (1, 12), (2, _EVERYTHING), (_EVERYTHING, _EVERYTHING))
 _LEAST, _REQUIRED, _GLIMPSE, _NEAR, _FULL, _WITH_WORDS = range(6)  # of `Definition.versions`
-_PROSE = frozenset({"examples", "title"})
 _NOT_CUT = TURNING | {"contains", "dependentSchemas", "minContains"}
 _CLOSING = frozenset({"additionalProperties", "patternProperties"})
 _STUB = ("type", "required")
@@ -50,8 +52,8 @@ class Definition:
     """A converted schema, the names of the definitions that it refers to, and what had to be left out.
 
     `weight` is how many schemas are applied to one and the same value. `is_cut`: not all members are shown. `is_exact`:
-    it accepts no more than the document does. `pointer` is where the document has it, if at one place, and `examples`
-    are those of the whole.
+    it accepts no more than the document does. `lead` begins its description, and stays when words have to go. `pointer`
+    is where the document has it, if at one place, and `examples` are those of the whole.
     """
 
     schema: Json
@@ -60,6 +62,7 @@ class Definition:
     weight: int = 1
     is_cut: bool = False
     is_exact: bool = True
+    lead: str = ""
     pointer: str | None = None
     examples: tuple[Shown, ...] = ()
 
@@ -76,18 +79,19 @@ class Definition:
     @cached_property
     def terse(self) -> "Definition":
         """The same with short descriptions."""
-        return replace(self, schema=_without_prose(self.schema, _TERSE))
+        return replace(self, schema=without_prose(self.schema, _TERSE))
 
     @cached_property
     def bare(self) -> "Definition":
-        """The same without a word of prose."""
-        return replace(self, schema=_without_prose(self.schema, 0))
+        """The same without a word of prose but its lead."""
+        lead = {"description": self.lead} if self.lead else {}
+        return replace(self, schema={**lead, **without_prose(self.schema, 0)})
 
     @cached_property
     def versions(self) -> tuple["Definition", ...]:
         """What can be shown of it beside others that are cut, from the least to everything with short descriptions."""
         required, *others = [_outlined(self.bare, levels, most) for levels, most in _OUTLINES]
-        stub = Definition(_stub_of(self.schema), is_cut=True)
+        stub = Definition(_stub_of(self.schema, self.lead), is_cut=True)
         least = required if required.size <= stub.size and not required.references else stub
         return least, required, *others, _outlined(self.terse, *_OUTLINES[-1])
 
@@ -98,7 +102,12 @@ class Definition:
     def described(self, **annotations: Value) -> "Definition":
         """Return the definition with annotations of its own; None leaves what there is."""
         stated = {keyword: value for keyword, value in annotations.items() if value is not None}
-        return replace(self, schema={**self.schema, **stated}) if stated else self
+        return replace(self, schema=saying_deprecated({**self.schema, **stated})) if stated else self
+
+    def opened(self, sentence: str) -> "Definition":
+        """Return the definition with that sentence before its description."""
+        description = shortened(sentences(sentence, self.schema.get("description", "")))
+        return replace(self.described(description=description), lead=sentences(sentence, self.lead))
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +244,18 @@ class _Cut:
         return more
 
 
+def saying_deprecated(schema: Json) -> Json:
+    """Return the schema with words for `deprecated`, which few clients show; it may be changed."""
+    if schema.get("deprecated") is True:
+        schema["description"] = deprecated(schema.get("description", ""))
+    return schema
+
+
+def naming_values(schema: Json, raw: Json) -> Json:
+    """Return the schema, converted from `raw`, with what extensions of that call the values of its `enum`."""
+    return with_names(schema, raw) if any(keyword.startswith("x-") for keyword in raw) else schema
+
+
 def undescribed(closure: Closure, note: str) -> Closure:
     """Return it with only the types of the arguments."""
     arguments = {name: _stub_of(each) for name, each in closure.schema["properties"].items()}
@@ -253,33 +274,10 @@ def cost(key: Key, definition: Definition) -> int:
     return len(key[1]) + len('"":,') + definition.size
 
 
-def _without_prose(schema: Value, longest: int) -> Value:
-    """Return the schema without titles, examples and, but for as many characters, descriptions."""
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        keyword: _with_short_prose(keyword, value, longest)
-        for keyword, value in schema.items()
-        if keyword not in _PROSE and (longest or keyword != "description")
-    }
-
-
-def _with_short_prose(keyword: str, value: Value, longest: int) -> Value:
-    if keyword == "description":
-        return shortened(value, longest)
-    if keyword in SUBSCHEMAS:
-        return _without_prose(value, longest)
-    if keyword in SUBSCHEMA_LISTS:
-        return [_without_prose(each, longest) for each in value]
-    if keyword in SUBSCHEMA_MAPS:
-        return {name: _without_prose(each, longest) for name, each in value.items()}
-    return value
-
-
-def _stub_of(schema: Json) -> Json:
+def _stub_of(schema: Json, lead: str = "") -> Json:
     """Return the least: the type, and the names without which a value would be refused."""
     kept = {keyword: schema[keyword] for keyword in _STUB if keyword in schema}
-    return {"description": "Not shown: too large.", **kept}
+    return {"description": sentences(lead, _NOT_SHOWN), **kept}
 
 
 def _outlined(definition: Definition, levels: int, most: int) -> Definition:
@@ -303,7 +301,9 @@ class _Outline:
     def of(self, schema: Json) -> Json:
         """Return the outline; it says so where it leaves out members."""
         outline: Json = self._schema(schema, self.levels, frozenset())
-        return {"description": _SHORTENED, **outline} if self.is_cut else outline
+        if not self.is_cut:
+            return outline
+        return {**outline, "description": sentences(outline.get("description", ""), _SHORTENED)}
 
     def _schema(self, schema: Value, levels: int, needed: frozenset[str]) -> Value:
         if not isinstance(schema, dict):

@@ -107,7 +107,8 @@ def _enumeration(schema: Json, say: Say) -> None:
         values = []
     kinds = KINDS.get(str(schema.get("type")))
     stated = [*values, *(schema[keyword] for keyword in VALUES if keyword in schema)]
-    if len(set(map(repr, values))) < len(values) or (kinds and any(type(each) not in kinds for each in stated)):
+    doubtful = len(set(map(repr, values))) < len(values) or float in map(type, values)  # 1 and 1.0 are one value
+    if doubtful or (kinds and any(type(each) not in kinds for each in stated)):
         give_values_their_type(schema)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from app.openapi.schema import anchors, dialects, discriminators, exactness
-from app.openapi.schema.definitions import Definition, Shown
+from app.openapi.schema.definitions import Definition, Shown, naming_values, saying_deprecated
 from app.openapi.schema.meaning import ALONE, CLOSING, Meaning, View, without_need_of
 from app.operation.checking import is_pattern
 from app.operation.keywords import (
@@ -215,6 +215,8 @@ class _Reading:
             result = without_need_of(gone, result)
         if closes:
             result["unevaluatedProperties"] = False
+        if "deprecated" in result:
+            saying_deprecated(result)
         if not result.keys().isdisjoint(exactness.UNEVALUATED):
             result = exactness.without_unsure(result, self._schemas.complete)
         self._schemas.remember(result, modern, raw, at.pointer)
@@ -227,6 +229,7 @@ class _Reading:
             self.is_exact = self.is_exact and all(
                 modern.get(each) == raw.get(each) for each in ("const", "enum", "type")
             )
+            modern = naming_values(modern, raw)
         if "discriminator" in modern:
             self.is_exact = False
             modern = discriminators.told(modern, at.pointer, at.view, self._schemas.meaning)

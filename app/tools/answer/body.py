@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 import orjson
 
-from app.operation.media_types import STREAMS, is_media_type, kind_of
+from app.operation.media_types import BYTES, is_known_binary, is_media_type, kind_of
+from app.operation.media_types import is_stream as is_of_values
 from app.tools.answer.streams import values_of
 
 Kind = Literal["empty", "json", "text", "binary"]
@@ -111,6 +112,7 @@ class _ContentType:
     charset: str  # that Python knows; empty where none is stated
     json: bool
     text: bool
+    binary: bool  # whatever its bytes look like
     stream: bool
 
 
@@ -123,8 +125,7 @@ def read_body(content: bytes, content_type: str | None, *, truncated: bool, echo
     stated = _content_type(content_type or "")
     if not content and not (truncated and stated.stream):
         return AnswerBody("empty", None, b"", truncated)
-    if stated.text and (charset := _charset(content, stated)) != "utf-8":
-        content = _decoded(content, charset, truncated=truncated).encode()
+    content = _in_utf8(content, stated, truncated=truncated)
     parsable = content.count(b"[") + content.count(b"{") <= _MOST_CONTAINERS
     if stated.json and parsable and not truncated:
         try:
@@ -139,9 +140,19 @@ def read_body(content: bytes, content_type: str | None, *, truncated: bool, echo
     return stream or AnswerBody("text", text, content, truncated)
 
 
+def _in_utf8(content: bytes, stated: _ContentType, *, truncated: bool) -> bytes:
+    """Return a text in UTF-8; what may be one has to be one in the charset that is stated for it."""
+    if stated.binary or (charset := _charset(content, stated)) == "utf-8":
+        return content
+    try:
+        return _decoded(content, charset, truncated=truncated, strict=not stated.text).encode()
+    except UnicodeError:
+        return content
+
+
 def _charset(content: bytes, stated: _ContentType) -> str:
     """A byte order mark counts more than what is stated, and that more than an XML declaration (RFC 7303 section 3)."""
-    if not stated.media_type:
+    if not (stated.media_type and stated.text):
         return stated.charset or "utf-8"
     if content.startswith(codecs.BOM_UTF8):
         return "utf-8"
@@ -171,7 +182,7 @@ def is_stream(content_type: str | None) -> bool:
 
 
 def _described(content: bytes, media_type: str, *, whole: bool) -> dict[str, Any]:
-    described: dict[str, Any] = {"content_type": media_type or "application/octet-stream", "bytes": len(content)}
+    described: dict[str, Any] = {"content_type": media_type or BYTES, "bytes": len(content)}
     if whole:
         described["base64"] = base64.b64encode(content).decode()
     return described
@@ -180,20 +191,21 @@ def _described(content: bytes, media_type: str, *, whole: bool) -> dict[str, Any
 def _text(content: bytes, stated: _ContentType, *, truncated: bool) -> str | None:
     if stated.text and stated.media_type:
         return _decoded(content, "utf-8", truncated=truncated)
-    if stated.media_type not in {"", "application/octet-stream"} or b"\x00" in content:
+    if stated.binary or b"\x00" in content:
         return None
     try:
-        return codecs.getincrementaldecoder("utf-8")().decode(content, final=not truncated)
+        return _decoded(content, "utf-8", truncated=truncated, strict=True)
     except UnicodeDecodeError:
         return None
 
 
-def _decoded(content: bytes, charset: str, *, truncated: bool) -> str:
+def _decoded(content: bytes, charset: str, *, truncated: bool, strict: bool = False) -> str:
+    errors = "strict" if strict else "replace"
     if charset in _MARKS and not content.startswith(_MARKS[charset]):
         charset = f"{charset}-le"  # as browsers read it
     if not truncated:
-        return content.decode(charset, "replace")
-    return codecs.getincrementaldecoder(charset)("replace").decode(content, final=False)
+        return content.decode(charset, errors)
+    return codecs.getincrementaldecoder(charset)(errors).decode(content, final=False)
 
 
 def _content_type(header: str) -> _ContentType:
@@ -210,10 +222,11 @@ def _read_content_type(header: str) -> _ContentType:
         if name.strip() == "charset":
             charset = _codec(value.strip().strip('"'))
             break
-    stream = media_type in STREAMS
-    json = not media_type or kind_of(media_type) == "json"
-    text = json or kind_of(media_type) in {"form", "text"}
-    return _ContentType(media_type, charset, json, text, stream)
+    kind = kind_of(media_type) if media_type else "json"
+    text = kind in {"json", "form", "lines", "text"}
+    return _ContentType(
+        media_type, charset, kind == "json", text, is_known_binary(media_type), is_of_values(media_type)
+    )
 
 
 def _codec(charset: str) -> str:

@@ -8,12 +8,11 @@ from typing import Any
 
 import orjson
 
-from app.operation.media_types import EVENTS, SEQUENCE, essence
+from app.operation.media_types import EVENTS, essence, is_of_records
 
 _MOST_VALUES = 10_000  # in one answer
 _MOST_LINES = 100_000  # of one answer, with those that hold no value
-_ENDS = {EVENTS: re.compile(r"\r\n|\n|\r"), SEQUENCE: re.compile("\x1e")}
-_END = re.compile(r"\n")
+_ENDS_OF_EVENTS, _ENDS_OF_RECORDS, _ENDS_OF_LINES = re.compile(r"\r\n|\n|\r"), re.compile("\x1e"), re.compile(r"\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,8 @@ def _events(lines: Sequence[str], *, whole: bool) -> Iterator[bytes]:
 def _lines(text: str, name: str) -> Iterator[str]:
     """Yield what is between the ends of lines, or of records, and what follows the last; that may be nothing."""
     start = 0
-    for end in _ENDS.get(name, _END).finditer(text):
+    ends = _ENDS_OF_EVENTS if name == EVENTS else _ENDS_OF_RECORDS if is_of_records(name) else _ENDS_OF_LINES
+    for end in ends.finditer(text):
         yield text[start : end.start()]
         start = end.end()
     yield text[start:]

@@ -15,7 +15,8 @@ from urllib.parse import unquote_plus
 
 from app.errors import TooLarge
 from app.operation.operation import BodyField, Location, Operation, Parameter, Style
-from app.tools.request.styles import Room, Unencodable, pairs, percent_encoded
+from app.tools.request.styles import pairs
+from app.tools.request.writing import Room, Unencodable, percent_encoded
 
 Place = Location | Literal["body"]
 _Steps = tuple[str, ...]
@@ -24,7 +25,7 @@ _Steps = tuple[str, ...]
 # argument; a member that only answers have. No argument is called so.
 _FIXED, _VARIABLE, _READ_ONLY = "(fixed)", "(variable)", "(read-only)"
 _OF_ADDRESS = {_FIXED, _VARIABLE}
-_SPREADING = frozenset({"form", "matrix", "spaceDelimited", "pipeDelimited", "deepObject"})  # styles
+_SPREADING = frozenset({"form", "matrix", "spaceDelimited", "pipeDelimited", "deepObject", "cookie"})  # styles
 _MATRIX = re.compile(r";([^;/=?{}]+)")  # a name in a path
 _DIVIDERS = re.compile(r"[\[\].]+")
 _MOST_STEPS = 8  # of a name in brackets; names that differ further on count as one

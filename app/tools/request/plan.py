@@ -13,16 +13,12 @@ from app.errors import Violation
 from app.operation.media_types import kind_of
 from app.operation.operation import Location, Operation, Parameter, Value, split_template
 from app.operation.pointers import join
-from app.tools.request.content import Content, Writing, encode_body, form_pairs, in_header, in_media_type
+from app.tools.request.content import encode_body, form_pairs, in_header, in_media_type
+from app.tools.request.integers import names_integers, with_integers
 from app.tools.request.names import Claims, Names, Place
-from app.tools.request.styles import (
-    Room,
-    Unencodable,
-    pairs,
-    path_text,
-    percent_encoded,
-    text_of,
-)
+from app.tools.request.paths import path_text, put_together, require_below
+from app.tools.request.styles import pairs
+from app.tools.request.writing import Content, Room, Unencodable, Writing, has_whole_floats, percent_encoded, text_of
 from app.tools.violations import invalid_arguments
 
 MOST_BYTES = 8_388_608  # of a body, unless the operator says otherwise
@@ -34,7 +30,6 @@ _AROUND_COOKIES = len("cookie: \r\n") - len("; ")  # each is counted with one by
 _LONG_TARGET = "path and query would have more than {:,} bytes, which servers do not accept"
 _LONG_HEADERS = "headers and cookies would have more than {:,} bytes, which servers do not accept"
 _LONG_BODY = "the body would have more than {:,} bytes (UPSTREAM_REQUEST_BYTES)"
-_NO_SEGMENT = {"", ".", ".."}
 _ANY_ANSWER = "application/json, */*;q=0.5"
 
 
@@ -64,14 +59,15 @@ class RequestPlan:
     names: Names
     fixed: Mapping[str, str]  # what base and path say in the query, which is part of what is called
     target_bytes: int  # what base and path have of the target
+    has_integers: bool
 
 
 def plan_request(operation: Operation, base_url: str) -> RequestPlan:
     """Return the plan for calls of the operation at `base_url`, or at its own server."""
     base = urlsplit(urljoin(base_url, operation.server or base_url))
     base_path, base_query = quote(base.path.rstrip("/"), safe=_LITERAL), quote(base.query, safe=_LITERAL)
-    own_query = f"{base.query}&{operation.path.partition('#')[0].partition('?')[2]}"
-    literals, names = split_template(operation.path)
+    own_query = f"{base.query}&{operation.called.partition('#')[0].partition('?')[2]}"
+    literals, names = split_template(operation.called)
     beginning, *following = (quote(each, safe=_LITERAL) for each in literals)
     parameters: dict[Location, tuple[Parameter, ...]] = {}
     for parameter in operation.parameters:
@@ -87,9 +83,10 @@ def plan_request(operation: Operation, base_url: str) -> RequestPlan:
         _accept(operation.accept),
         parameters,
         in_body.union(parameter.argument for parameter in operation.parameters),
-        Names(operation, f"{base.path}{operation.path}", own_query),
+        Names(operation, f"{base.path}{operation.called}", own_query),
         {name: value for name, value in parse_qsl(own_query, keep_blank_values=True) if "{" not in value},
         len("".join((base_path, base_query and f"?{base_query}", beginning, *following))),
+        names_integers(operation.input_schema),
     )
 
 
@@ -98,6 +95,8 @@ def build_request(plan: RequestPlan, arguments: Mapping[str, Any], most_bytes: i
 
     Raises Invalid (`invalid_arguments`) with every violation, and TooLarge (`request_too_large`) as soon as it is.
     """
+    if plan.has_integers and has_whole_floats(arguments):
+        arguments = with_integers(arguments, plan.operation.input_schema)
     building = _Building(plan, arguments)
     building.check_names()
     url = f"{plan.origin}{building.target()}"
@@ -132,17 +131,16 @@ class _Building:
 
     def target(self) -> str:
         """Return path and query."""
-        room = Room(_MOST_OF_TARGET, _LONG_TARGET)
-        room.take(self._plan.target_bytes)
+        (room := Room(_MOST_OF_TARGET, _LONG_TARGET)).take(self._plan.target_bytes)
         values = {parameter.name: self._path_value(parameter, value) for parameter, value in self._given("path")}
-        target = self._plan.beginning
-        for name, literal in self._plan.pieces:
-            value = values.get(name, "")
-            room.take(len(value))
-            target = f"{target}{value}{literal}"
+        optional = {each.name for each in self._plan.parameters.get("path", ()) if not each.required}
+        room.take(sum(len(values.get(name, "")) for name, _ in self._plan.pieces))
+        target, gap = put_together(self._plan.beginning, self._plan.pieces, values, optional)
+        if gap is not None:
+            self.violations.append(Violation("", f"has {gap[1]!r}, and so must have {gap[0]!r}, which is before it"))
         path, _, own_query = target.partition("?")
         query = "&".join(filter(None, [self._plan.base_query, own_query, *self._query(room)]))
-        return f"{path}?{query}" if query else path
+        return f"{path or '/'}?{query}" if query else path or "/"
 
     def _path_value(self, parameter: Parameter, value: Value) -> str:
         writing = self._writing("path", Room(_MOST_OF_TARGET, _LONG_TARGET))
@@ -153,9 +151,8 @@ class _Building:
                 text = "".join(f";{each}" for each in self._parameter(parameter, value, writing))
                 text = text if isinstance(value, dict | list) and parameter.explode else text.removesuffix("=")
             else:
-                text = path_text(value, parameter.style, writing.room, explode=parameter.explode)
-            if text in _NO_SEGMENT:
-                raise Unencodable("must not be empty, `.` or `..`: it would change the path")
+                text = path_text(parameter, value, writing.room)
+            require_below(text, allow_slashes=parameter.allow_slashes)
             return text
         return ""
 

@@ -5,24 +5,19 @@ percent-encoded, and where a style has no encoding, what would be read as someth
 written takes its room first, names that are repeated or grow inside one another included.
 """
 
-import math
 import re
-import string
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
-import orjson
-
-from app.errors import TooLarge
 from app.operation.operation import Style, Value
+from app.tools.request.writing import Pair, Room, Unencodable, percent_encoded, text_of
 
-_UNRESERVED = f"{string.ascii_letters}{string.digits}-._~"  # RFC 3986 section 2.3
 _HARMLESS_IN_QUERY = ":/?@!$'()*"  # of RFC 6570's reserved characters; `&=+#;[]` and the comma end or split a value
 _HEADER_TEXT = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?|")
-_EXACT_FLOATS = 2**53
-_CHUNK = 16_384  # bytes
-_PERCENT = 0x25  # first, as it is in what the others become
+_IN_A_COOKIE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")  # RFC 6265 section 4.1.1: cookie-octet
+_Inside = Callable[[dict[str, Any] | list[Any], Room], Iterator[tuple[str, Value]]]
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 6265 section 4.1.1: cookie-name
 _DELIMITERS: Mapping[Style, tuple[str, str]] = {
     "form": ("", ","),
     "matrix": ("", ","),
@@ -30,119 +25,10 @@ _DELIMITERS: Mapping[Style, tuple[str, str]] = {
     "pipeDelimited": ("|", "%7C"),
 }
 
-Pair = tuple[str, str]  # an encoded name and an encoded value
-
-
-class Unencodable(Exception):
-    """A value that cannot be sent where it belongs; the text follows the argument's name: `must be …`."""
-
-
-class Room:
-    """How many bytes one part of a request may still have. Every writer takes what it is about to write.
-
-    Raises TooLarge (`request_too_large`) when there is no more; `too_long` says what of, with `{:,}` for how many.
-    """
-
-    __slots__ = ("_left", "_most", "_too_long")
-
-    def __init__(self, most: int, too_long: str) -> None:
-        self._left = self._most = most
-        self._too_long = too_long
-
-    def need(self, size: int) -> None:
-        """Refuse what is larger than all that is left, before it is made."""
-        if size > self._left:
-            said = self._too_long.format(self._most)
-            raise TooLarge("request_too_large", f"Nothing was sent: {said}. Send less, or send it in several calls.")
-
-    def take(self, size: int) -> None:
-        """Count what is written next."""
-        self.need(size)
-        self._left -= size
-
-    def encoded(self, text: str, safe: str = "") -> str:
-        """Return the text percent-encoded, and count it."""
-        if text.isalnum() and text.isascii():
-            self.take(len(text))
-            return text
-        data = utf8(text)
-        self.take(len(data))
-        self.take(2 * len(data.translate(None, _encoding(safe)[0])))
-        return _encoded(data, safe)
-
-
-def percent_encoded(text: str) -> str:
-    """Return the text with everything but unreserved characters (RFC 3986 section 2.3) encoded."""
-    return text if text.isalnum() and text.isascii() else _encoded(utf8(text), "")
-
-
-@cache
-def _encoding(safe: str) -> tuple[bytes, dict[int, str]]:
-    """Return the bytes that stay as they are, and what becomes of the others."""
-    kept = f"{_UNRESERVED}{safe}".encode()
-    return kept, {byte: f"%{byte:02X}" for byte in range(256) if byte not in kept}
-
-
-def _encoded(data: bytes, safe: str) -> str:
-    kept, table = _encoding(safe)
-    if len(data) <= _CHUNK:
-        return data.decode("latin-1").translate(table)
-    chunks = []  # byte by byte, megabytes would keep everybody waiting; most texts have few kinds that are encoded
-    for start in range(0, len(data), _CHUNK):
-        chunk = data[start : start + _CHUNK]
-        for byte in sorted(set(chunk.translate(None, kept)), key=lambda each: each != _PERCENT):
-            chunk = chunk.replace(bytes((byte,)), table[byte].encode())
-        chunks.append(chunk)
-    return b"".join(chunks).decode()
-
-
-def utf8(text: str) -> bytes:
-    """Return the text in UTF-8."""
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise Unencodable("must be Unicode text without lone surrogates") from None
-
-
-def text_of(value: Value) -> str:
-    """Return a scalar as text, and anything else as JSON: no standard defines a list in a list."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and not math.isfinite(value):
-        raise Unencodable("must be a finite number")
-    if isinstance(value, int | float):
-        return str(int(value) if value == int(value) and abs(value) < _EXACT_FLOATS else value)
-    return json_of(value).decode()
-
-
-def json_of(value: Value) -> bytes:
-    """Return the value as JSON."""
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, float) and not math.isfinite(item):
-            raise Unencodable("must hold finite numbers only")
-        if isinstance(item, dict | list):
-            pending.extend(item.values() if isinstance(item, dict) else item)
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        raise Unencodable(
-            "cannot be written as JSON: it has lone surrogates, integers over 64 bits or more than 250 levels"
-        ) from None
-
-
-def path_text(value: Value, style: Style, room: Room, *, explode: bool) -> str:
-    """Return the text for the path: styles simple and label. What divides its items is not counted here."""
-    between = "." if style == "label" and explode else ","
-    return ("." if style == "label" else "") + between.join(_words(value, room.encoded, explode=explode))
-
 
 def header_text(value: Value, *, explode: bool) -> str:
     """Return a header's value: style simple, where nothing is encoded, so nothing ambiguous is allowed."""
-    words = _words(value, str, explode=explode)
+    words = words_of(value, str, explode=explode)
     divider = re.compile("[,=]" if explode else ",")
     if isinstance(value, dict | list) and any(map(divider.search, _parts(value))):
         raise Unencodable("must not have commas in its items: they would be read as more items")
@@ -169,10 +55,13 @@ def pairs(
     Each pair is counted with its `=` and a byte that divides it from the one before. Exploded objects and deepObjects
     have names of their own, which are a caller's; any other name is `percent_encoded(name)`.
     """
+    if style == "cookie":
+        yield from _cookies(name, value, room, explode=explode)
+        return
     key = percent_encoded(name)
     safe = _HARMLESS_IN_QUERY if allow_reserved else ""
     if style == "deepObject":
-        yield from _deep(key, value, room)
+        yield from _nested(key, value, room, _bracketed)
     elif not isinstance(value, dict | list):
         room.take(len(key) + 2)
         yield key, room.encoded(text_of(value), f"{safe}," if safe else "")
@@ -180,7 +69,7 @@ def pairs(
         yield from _exploded(key, value, room, safe)
     else:
         delimiter, written = _DELIMITERS[style]
-        words = _words(value, partial(room.encoded, safe=safe), explode=False)
+        words = words_of(value, partial(room.encoded, safe=safe), explode=False)
         if delimiter and any(delimiter in part for part in _parts(value)):
             raise Unencodable(f"must not have {delimiter!r} in its items: it would be read as more items")
         if words or style == "matrix":
@@ -189,19 +78,45 @@ def pairs(
 
 
 def _exploded(key: str, value: dict[str, Any] | list[Any], room: Room, safe: str) -> Iterator[Pair]:
+    """Names of members, or the same name for each item. For what is nested OAS defines nothing; see `_dotted`.
+
+    A list of objects is only written so where its name says how: `a[]` stands for `a[0][b]`.
+    """
     if isinstance(value, dict):
         for name, item in value.items():
+            room.need(len(name))
+            yield from _nested(percent_encoded(name), item, room, _dotted, safe)
+    elif key.endswith("%5B%5D") and any(isinstance(item, dict) for item in value):
+        yield from _nested(key.removesuffix("%5B%5D"), value, room, _bracketed, safe)
+    else:
+        for item in value:
             if item is not None:
-                room.take(2)
-                yield room.encoded(name), room.encoded(text_of(item), safe)
-        return
-    for item in value:
-        if item is not None:
-            room.take(len(key) + 2)
-            yield key, room.encoded(text_of(item), safe)
+                room.take(len(key) + 2)
+                yield key, room.encoded(text_of(item), safe)
 
 
-def _words(value: Value, encode: Callable[[str], str], *, explode: bool) -> list[str]:
+def _cookies(name: str, value: Value, room: Room, *, explode: bool) -> Iterator[Pair]:
+    """The style `cookie` (OAS 3.2.0 section 4.12.2.3), in which nothing is encoded."""
+    if explode and isinstance(value, dict):
+        if not all(map(_TOKEN.fullmatch, value)):
+            raise Unencodable("must have names that cookies can have")
+        written = [(key, _cookie(text_of(each))) for key, each in value.items() if each is not None]
+    elif explode and isinstance(value, list):
+        written = [(name, _cookie(text_of(each))) for each in value if each is not None]
+    else:
+        written = [(name, ",".join(words_of(value, _cookie, explode=False)))]
+    for key, text in written:
+        room.take(len(key) + len(text) + 2)
+        yield key, text
+
+
+def _cookie(text: str) -> str:
+    if not _IN_A_COOKIE.fullmatch(text):
+        raise Unencodable("must be ASCII without spaces, quotes, commas, semicolons and backslashes, as cookies are")
+    return text
+
+
+def words_of(value: Value, encode: Callable[[str], str], *, explode: bool) -> list[str]:
     """Return the items of a list, or names and values of an object, which explode joins by `=`; null is not an item."""
     if isinstance(value, list):
         return [encode(text_of(item)) for item in value if item is not None]
@@ -213,8 +128,8 @@ def _words(value: Value, encode: Callable[[str], str], *, explode: bool) -> list
     return [word for member in members for word in member]
 
 
-def _deep(key: str, value: Value, room: Room) -> Iterator[Pair]:
-    """`a[b]=c`. OAS defines nothing deeper: nested objects add brackets, lists have empty ones.
+def _nested(key: str, value: Value, room: Room, inside: _Inside, safe: str = "") -> Iterator[Pair]:
+    """Yield a pair for each scalar in the value, named by the steps to it, which `inside` writes.
 
     The names of levels are put together where one of their values is written: deep ones would fill the memory.
     """
@@ -227,22 +142,39 @@ def _deep(key: str, value: Value, room: Room) -> Iterator[Pair]:
             continue
         last, item = found
         if isinstance(item, dict | list):
-            levels.append((last, _inside(item, room)))
+            levels.append((last, inside(item, room)))
             beginning = None
         elif item is not None:
             if beginning is None:
                 room.need(sum(len(step) for step, _ in levels))
                 beginning = "".join(step for step, _ in levels)
             room.take(len(beginning) + len(last) + 2)
-            yield f"{beginning}{last}", room.encoded(text_of(item))
+            yield f"{beginning}{last}", room.encoded(text_of(item), safe)
 
 
-def _inside(value: dict[str, Any] | list[Any], room: Room) -> Iterator[tuple[str, Value]]:
+def _bracketed(value: dict[str, Any] | list[Any], room: Room) -> Iterator[tuple[str, Value]]:
+    """`a[b]=c`; lists have empty brackets, and those of objects or lists a number, as readers cannot part them."""
     if isinstance(value, list):
-        yield from (("%5B%5D", each) for each in value)
-        return
-    for member, each in value.items():
-        if "[" in member or "]" in member:
-            raise Unencodable("must not have brackets in its names")
-        room.need(len(member))
-        yield f"%5B{percent_encoded(member)}%5D", each
+        return _numbered(value, "%5B%5D")
+    return ((f"%5B{name}%5D", each) for name, each in _members(value, room, "[]", "brackets"))
+
+
+def _dotted(value: dict[str, Any] | list[Any], room: Room) -> Iterator[tuple[str, Value]]:
+    """`a.b=c`, as the binders of Spring and ASP.NET read it; `a=b&a=c` for lists, `a[0].b=c` for those of objects."""
+    if isinstance(value, list):
+        return _numbered(value, "")
+    return ((f".{name}", each) for name, each in _members(value, room, "[].", "dots or brackets"))
+
+
+def _numbered(value: list[Any], otherwise: str) -> Iterator[tuple[str, Value]]:
+    items = [each for each in value if each is not None]
+    numbered = any(isinstance(each, dict | list) for each in items)
+    return ((f"%5B{number}%5D" if numbered else otherwise, each) for number, each in enumerate(items))
+
+
+def _members(value: dict[str, Any], room: Room, dividers: str, called: str) -> Iterator[tuple[str, Value]]:
+    for name, each in value.items():
+        if any(divider in name for divider in dividers):
+            raise Unencodable(f"must not have {called} in its names")
+        room.need(len(name))
+        yield percent_encoded(name), each

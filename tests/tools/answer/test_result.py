@@ -97,6 +97,15 @@ def test_json_in_many_dresses(content: bytes, content_type: str | None, body: ob
         (b"a=1", "application/x-www-form-urlencoded", "a=1"),
         (b"just text", None, "just text"),
         (b"just text", "application/octet-stream", "just text"),
+        ("a,b\n1,ü\n".encode(), "application/csv; charset=utf-8", "a,b\n1,ü\n"),
+        (b"\xfc", "application/csv; charset=latin-1", "ü"),
+        ("--- a/ü\n".encode(), "application/vnd.github.v3.diff; charset=utf-8", "--- a/ü\n"),
+        (b"-----BEGIN CERTIFICATE-----", "application/x-pem-file", "-----BEGIN CERTIFICATE-----"),
+        ("SELECT ?ü".encode(), "application/sparql-query", "SELECT ?ü"),
+        ("nobody knows it: ü".encode(), "application/vnd.acme.report", "nobody knows it: ü"),
+        (b"nobody knows it: \xfc", "application/vnd.acme.report; charset=iso-8859-1", "nobody knows it: ü"),
+        ("wide: ü".encode("utf-16-le"), "application/vnd.acme.report; charset=utf-16", "wide: ü"),
+        (b"ASCII after all", "application/vnd.acme.report; charset=utf-16", "ASCII after all"),
     ],
 )
 def test_what_is_no_json_is_text(content: bytes, content_type: str | None, text: str) -> None:
@@ -115,6 +124,31 @@ def test_binary_content_is_described_and_handed_on_in_base64(content_type: str |
         "bytes": 6,
         "base64": base64.b64encode(content).decode(),
     }
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "image/png; charset=utf-8",
+        "application/pdf; charset=utf-8",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document; charset=utf-8",
+        "application/x-protobuf",
+        "application/vnd.acme+cbor",
+    ],
+)
+def test_what_is_known_to_be_binary_stays_bytes_whatever_they_look_like(content_type: str) -> None:
+    result = result_of(b"%PDF-1.7", content_type)
+    assert (result.kind, result.body["base64"]) == ("binary", base64.b64encode(b"%PDF-1.7").decode())
+
+
+@pytest.mark.parametrize("content", [b"\x00text", b"\xff\xfe\x01"])
+@pytest.mark.parametrize("charset", ["", "; charset=utf-8"])
+def test_bytes_of_an_unknown_type_that_are_no_text_stay_bytes(content: bytes, charset: str) -> None:
+    assert result_of(content, f"application/vnd.acme.report{charset}").kind == "binary"
+
+
+def test_json_of_aws_is_json() -> None:
+    assert result_of(b'{"a": 1}', "application/x-amz-json-1.1").body == {"a": 1}
 
 
 @pytest.mark.parametrize("content_type", ["image/png", "audio/wav", "application/zip"])

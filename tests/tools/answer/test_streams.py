@@ -64,6 +64,19 @@ def test_a_json_text_sequence_becomes_a_list() -> None:
     assert values(of(sequence, "application/json-seq", truncated=True)) == [{"a": 1}, 2]
 
 
+@pytest.mark.parametrize(
+    ("text", "content_type"),
+    [
+        ('{"a":1}\n2\n', "application/vnd.elasticsearch+x-ndjson; compatible-with=8"),
+        ('{"a":1}\n2\n', "text/jsonl"),
+        ('\x1e{"a":1}\n\x1e2\n', "application/geo+json-seq"),
+    ],
+)
+def test_streams_are_known_by_their_suffix_too(text: str, content_type: str) -> None:
+    assert is_stream(content_type)
+    assert values(of(text, content_type)) == [{"a": 1}, 2]
+
+
 def test_what_is_nested_too_deep_to_be_written_again_is_kept() -> None:
     deep = "[" * 300 + "]" * 300
     assert of(f"data: {deep}\n\n").raw == f'[{{"data":{deep}}}]'.encode()

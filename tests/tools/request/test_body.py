@@ -172,7 +172,7 @@ def test_members_of_a_form_may_have_a_media_type() -> None:
     text = BodyField("b", "b", "text/plain")
     assert form_of(flat(FORM, json, text), {"a": [1, 2], "b": [1, 2]}) == "a=%5B1%2C2%5D&b=1&b=2"
     assert form_of(flat(FORM, json, text), {"a": True, "b": True}) == "a=true&b=true"
-    assert form_of(flat(FORM, json, text), {"a": "x", "b": "x"}) == "a=x&b=x"
+    assert form_of(flat(FORM, json, text), {"a": "x", "b": "x"}) == "a=%22x%22&b=x"
 
 
 def test_members_of_a_form_may_have_a_style() -> None:

@@ -341,5 +341,5 @@ def test_an_object_that_keeps_its_own_name_does_no_harm() -> None:
         assert request.url.startswith("http://api/things?v=1&page=1&filter")
     deep_list = operation_with([DEEP, a_parameter("filters")])
     assert query_of(sent(deep_list, {"query_filter": [1, [2]], "query_filters": 3})) == (
-        "filter[]=1&filter[][]=2&filters=3"
+        "filter[0]=1&filter[1][]=2&filters=3"
     )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from app.errors import Invalid
 from app.operation.operation import Parameter
 from app.tools.request.plan import UpstreamRequest, build_request, plan_request
+from tests.openapi.documents import a_document, a_get, only
 from tests.tools.builders import a_parameter, an_operation
 
 WORDS = ["blue", "black", "brown"]
@@ -115,6 +116,39 @@ def test_cookies_share_one_header() -> None:
 
 
 @pytest.mark.parametrize(
+    ("explode", "words", "members"),
+    [
+        (False, "color=blue,black,brown", "color=R,100,G,200,B,150"),
+        (True, "color=blue; color=black; color=brown", "R=100; G=200; B=150"),
+    ],
+)
+def test_a_cookie_in_its_own_style_is_not_encoded(explode: bool, words: str, members: str) -> None:
+    parameter = a_parameter("color", "cookie", "cookie", explode=explode)
+    for value, expected in (("a%20b/c=d:{e}", "color=a%20b/c=d:{e}"), (WORDS, words), (RGB, members), (5, "color=5")):
+        assert request_with("/", {parameter: value}).headers[1:] == (("cookie", expected),)
+
+
+@pytest.mark.parametrize("value", ["a b", "a;b", "a,b", 'a"b', "a\\b", "ü", "a\r\nb", ["x", "a,b"], {"a": "b; c"}])
+@pytest.mark.parametrize("explode", [True, False])
+def test_what_no_cookie_can_hold_is_refused(value: Any, explode: bool) -> None:
+    refusal = refusal_of(a_parameter("color", "cookie", "cookie", explode=explode), value)
+    assert refusal == "must be ASCII without spaces, quotes, commas, semicolons and backslashes, as cookies are"
+
+
+@pytest.mark.parametrize("name", ["a;", "a=b", "a b", "", "ü"])
+def test_a_cookie_has_no_name_that_goes_on_as_a_value(name: str) -> None:
+    parameter = a_parameter("color", "cookie", "cookie", explode=True)
+    assert refusal_of(parameter, {name: "x"}) == "must have names that cookies can have"
+
+
+def test_a_document_states_the_style_of_its_cookies() -> None:
+    parameter = {"name": "color", "in": "cookie", "style": "cookie", "schema": {"type": "array"}}
+    operation, item = only(a_document({"/": a_get(parameter)}, version="3.2.0"))
+    request = build_request(plan_request(operation, "http://api"), {"color": ["a%20b", "c"]})
+    assert (item.status, request.headers[1:]) == ("ready", (("cookie", "color=a%20b; color=c"),))
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [
         (True, "true"),
@@ -158,8 +192,30 @@ def test_an_empty_list_or_object_is_no_parameter(value: Any, explode: bool) -> N
 
 def test_deep_objects_go_on_in_brackets() -> None:
     value = {"a b": {"c": [1, {"d": ODD}]}, "z": ""}
-    expected = f"color%5Ba%20b%5D%5Bc%5D%5B%5D=1&color%5Ba%20b%5D%5Bc%5D%5B%5D%5Bd%5D={ODD_ENCODED}&color%5Bz%5D="
+    expected = f"color%5Ba%20b%5D%5Bc%5D%5B0%5D=1&color%5Ba%20b%5D%5Bc%5D%5B1%5D%5Bd%5D={ODD_ENCODED}&color%5Bz%5D="
     assert query_with(value, "deepObject", explode=True) == f"?{expected}"
+
+
+def test_members_of_an_exploded_object_go_on_in_dots_and_lists_repeat_their_name() -> None:
+    value = {
+        "n": 1,
+        "sort": ["a,desc", None, "b"],
+        "a b": {"c": {"d": ODD}, "e": [1, 2]},
+        "rows": [{"x": 1}, {"y": [2, 3]}],
+    }
+    expected = (
+        f"n=1&sort=a%2Cdesc&sort=b&a%20b.c.d={ODD_ENCODED}&a%20b.e=1&a%20b.e=2"
+        "&rows%5B0%5D.x=1&rows%5B1%5D.y=2&rows%5B1%5D.y=3"
+    )
+    assert query_with(value, explode=True) == f"?{expected}"
+    assert query_with({"a": {}, "b": [], "c": [None], "d": {"e": None}}, explode=True) == ""
+
+
+def test_objects_in_a_list_have_numbers_where_its_name_ends_in_brackets() -> None:
+    sent = request_with("/", {a_parameter("rows[]", explode=True): [{"x": 1, "y": [2]}, None, {"x": 3}]})
+    assert sent.url == "http://api/?rows%5B0%5D%5Bx%5D=1&rows%5B0%5D%5By%5D%5B%5D=2&rows%5B1%5D%5Bx%5D=3"
+    sent = request_with("/", {a_parameter("rows[]", explode=True): [1, 2]})
+    assert sent.url == "http://api/?rows%5B%5D=1&rows%5B%5D=2"
 
 
 @pytest.mark.parametrize("style", ["simple", "label", "matrix"])
@@ -210,6 +266,12 @@ def test_reserved_characters_stay_where_the_document_allows_them_but_for_those_t
 )
 def test_what_a_style_would_split_is_refused(style: Any, value: Any, reason: str) -> None:
     assert refusal_of(a_parameter("color", style=style), value) == reason
+
+
+@pytest.mark.parametrize("name", ["b.c", "b[", "]"])
+def test_dots_and_brackets_in_names_of_members_of_members_are_refused(name: str) -> None:
+    refusal = refusal_of(a_parameter("color", explode=True), {"a.x": 1, "a": {name: 1}})
+    assert refusal == "must not have dots or brackets in its names"
 
 
 @pytest.mark.parametrize("style", ["spaceDelimited", "pipeDelimited"])
