@@ -96,17 +96,20 @@ def _converted(
     schemas = Schemas(document)
     walk = _Walk(schemas, Drafting(document, schemas, servers, arguments), limits)
     drafts, skipped = walk.over(paths)
-    if schemas.has_presets:
-        presets = Presets(schemas)
-        drafts = [each.filling(presets.of(each.arguments)) for each in drafts]
-    examples, refused = _tried(drafts, schemas)
+    trial = Trial(drafts, schemas)  # reads all that they refer to
+    presets = Presets(schemas)
+    fillings = {each.pointer: presets.of(each.arguments) for each in drafts} if schemas.has_presets else {}
+    examples, refused = _tried(trial, drafts)
+    drafts = [each.filling(fillings.get(each.pointer, {})) for each in drafts]
     names = operation_names(
         {(draft.operation.method, draft.operation.path): draft.wanted_name for draft in drafts},
         slug=slug,
         assigned=assigned,
         longest=limits.tool_name_length,
     )
-    done = _within_budget([_Finishing(draft, schemas, names, refused.get(id(draft), ())) for draft in drafts], limits)
+    done = _within_budget(
+        [_Finishing(draft, schemas, names, refused.get(draft.pointer, ())) for draft in drafts], limits
+    )
     operations = tuple(operation for operation, _ in done if operation is not None)
     info = document.get("info")
     return Conversion(
@@ -118,12 +121,12 @@ def _converted(
     )
 
 
-def _tried(drafts: Sequence[Draft], schemas: Schemas) -> tuple[Examples, Mapping[int, Sequence[str]]]:
+def _tried(trial: Trial, drafts: Sequence[Draft]) -> tuple[Examples, Mapping[str, Sequence[str]]]:
     """Try the drafts, whose schemas may change; see `Trial.run`."""
     try:
-        return Trial(drafts, schemas).run()
+        return trial.run()
     except _MISTAKES as error:
-        return Examples(), {id(drafts[0]): [_unforeseen(error)]} if drafts else {}
+        return Examples(), {each.pointer: [_unforeseen(error)] for each in drafts[:1]}
 
 
 def _paths(document: Json) -> Json:

@@ -41,16 +41,17 @@ class Examining:
         self._reasons: dict[str, str | None] = {}  # why an example is refused, by where it is
         self._first: dict[str, Draft] = {}  # operation with it, where that is known
 
-    def tried(self) -> tuple[Examples, Mapping[int, Sequence[str]]]:
-        """Return how many examples there are, and which are refused and why, by the id of the first draft with it."""
+    def tried(self) -> tuple[Examples, Mapping[str, Sequence[str]]]:
+        """Return how many examples there are, and which are refused and why, by where the first operation with it is."""
         cases = [each for each in self._cases() if not surely_takes(each.schema, each.value)]
         if cases:
             self._judge(cases)
         refused = {pointer: reason for pointer, reason in self._reasons.items() if reason is not None}
         self._find(refused.keys() - self._first.keys())
-        told: dict[int, list[str]] = defaultdict(list)
+        told: dict[str, list[str]] = defaultdict(list)
         for pointer, reason in refused.items():
-            told[id(self._first.get(pointer))].append(remark(reason, pointer))
+            if pointer in self._first:
+                told[self._first[pointer].pointer].append(remark(reason, pointer))
         return Examples(len(self._reasons), len(self._reasons) - len(refused)), told
 
     def _find(self, pointers: AbstractSet[str]) -> None:

@@ -57,8 +57,8 @@ class Trial:
         for draft in drafts:
             self._own(draft)
 
-    def run(self) -> tuple[Examples, Mapping[int, Sequence[str]]]:
-        """Return how many examples there are, and which are refused and why, by the id of the first draft with it."""
+    def run(self) -> tuple[Examples, Mapping[str, Sequence[str]]]:
+        """Return how many examples there are, and which are refused and why, by where the first operation with it is."""
         subjects = {f"s{number}": each for number, each in enumerate(self._doubtful())}
         for _ in range(_MOST_REPAIRS):
             refusing = _Round(subjects, self._schemas).refusing() if subjects else {}

@@ -131,7 +131,7 @@ class Operation:
     hidden: bool = False
     stated_hints: dict[str, bool] = field(default_factory=dict)
     preset: Json = field(default_factory=dict)
-    filling: Json = field(default_factory=dict)
+    filling: Json = field(default_factory=dict, compare=False)
     portable_schema: Json | None = field(default=None, compare=False)
     template: str | None = None
 
