@@ -42,7 +42,7 @@ class Examining:
         self._first: dict[str, Draft] = {}  # operation with it, where that is known
 
     def tried(self) -> tuple[Examples, Mapping[str, Sequence[str]]]:
-        """Return how many examples there are, and which are refused and why, by where the first operation with it is."""
+        """Return how many examples there are, and which are refused and why, by where the first operation is."""
         cases = [each for each in self._cases() if not surely_takes(each.schema, each.value)]
         if cases:
             self._judge(cases)

@@ -58,7 +58,7 @@ class Trial:
             self._own(draft)
 
     def run(self) -> tuple[Examples, Mapping[str, Sequence[str]]]:
-        """Return how many examples there are, and which are refused and why, by where the first operation with it is."""
+        """Return how many examples there are, and which are refused and why, by where the first operation is."""
         subjects = {f"s{number}": each for number, each in enumerate(self._doubtful())}
         for _ in range(_MOST_REPAIRS):
             refusing = _Round(subjects, self._schemas).refusing() if subjects else {}

@@ -6,7 +6,7 @@ from functools import cached_property, reduce
 from operator import or_
 from types import NoneType
 
-from app.openapi.operations.examples import one_example, says_little
+from app.openapi.operations.examples import examples_of, one_example, says_little
 from app.openapi.operations.media import (
     JSON_PATCH,
     Media,
@@ -18,7 +18,7 @@ from app.openapi.operations.media import (
     with_operations,
 )
 from app.openapi.operations.objects import EncodingObject, RequestBodyObject
-from app.openapi.operations.parts import Input, Members, Unusable, examples_of, members_of, parse
+from app.openapi.operations.parts import Input, Members, Unusable, members_of, parse
 from app.openapi.operations.uploads import (
     BYTES_ONLY,
     Shape,

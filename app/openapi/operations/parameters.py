@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 from app.openapi.operations import swagger2
+from app.openapi.operations.examples import examples_of
 from app.openapi.operations.headers import RESERVED, RESERVED_FAMILIES
 from app.openapi.operations.objects import ParameterObject
-from app.openapi.operations.parts import Place, Unusable, examples_of, parse
+from app.openapi.operations.parts import Place, Unusable, parse
 from app.openapi.operations.path_parameters import PathParameters, Placed, not_empty
 from app.openapi.operations.templates import Template
 from app.openapi.schema.definitions import Definition, Shown, naming_values

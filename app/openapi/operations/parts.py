@@ -23,7 +23,6 @@ _VARIABLE = re.compile(r"\{([^{}]*)\}")
 _LONGEST_SHOWN = 60  # characters of a name
 _MOST_SERVERS = 50  # of one list; the longest of real documents have about thirty
 _LONGEST_ADDRESS = 2_000  # characters
-_VALUES_OF_EXAMPLES = ("value", "dataValue")  # the latter in OAS 3.2
 _UNSENDABLE = re.compile(r"[\x00-\x20\x7f\\]")
 _MOST_SCHEMAS = 200  # that one body is put together from
 _MORE_THAN_MEMBERS = (
@@ -208,20 +207,6 @@ def _expanded(server: ServerObject) -> str | None:
 def _value(variables: Json, match: re.Match[str]) -> str:
     variable = variables.get(match.group(1))
     return match.group(0) if variable is None else str(variable.default)
-
-
-def examples_of(raw: Json, pointer: str, references: References) -> tuple[Shown, ...]:
-    """Return the examples of a Media Type Object or Parameter Object (OAS 3.1.1 sections 4.8.12 and 4.8.14)."""
-    found = [Shown(raw["example"], join(pointer, "example"))] if "example" in raw else []
-    stated = raw.get("examples")
-    for name, each in stated.items() if isinstance(stated, dict) else ():
-        try:
-            example, place = references.follow(each, join(pointer, "examples", name))
-        except Unresolvable:
-            continue
-        keywords = _VALUES_OF_EXAMPLES if isinstance(example, dict) else ()
-        found += [Shown(example[keyword], join(place, keyword)) for keyword in keywords if keyword in example][:1]
-    return tuple(found)
 
 
 def members_of(raw: Value, pointer: str, references: References) -> Members | None:
