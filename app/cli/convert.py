@@ -67,7 +67,8 @@ def convert(
     if as_json:
         _write_json(_as_json(conversion, slug))
     else:
-        show(conversion.title or "The document", slug, conversion.report, len(conversion.operations), mcp_name)
+        title = conversion.title or "The document"
+        show(title, slug, conversion.report, len(conversion.operations), mcp_name, conversion.examples)
 
 
 def _listed(conversion: Conversion, listing: Listing) -> Conversion:
@@ -101,6 +102,7 @@ def _as_json(conversion: Conversion, slug: str) -> dict[str, Any]:
         "slug": slug,
         "servers": conversion.servers,
         "totals": totals(slug, conversion.report, len(conversion.operations)),
+        "examples": conversion.examples,
         "tools": [tool_json(operation, slug) for operation in conversion.operations],
         "report": conversion.report,
     }

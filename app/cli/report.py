@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.operation.naming import names_over
-from app.operation.operation import ReportItem
+from app.operation.operation import Examples, ReportItem
 from app.operation.text import cleaned
 
 _WORST = 10  # tools that are shown as the largest
@@ -35,8 +35,15 @@ def totals(slug: str, report: Sequence[ReportItem], tools: int) -> dict[str, Any
     }
 
 
-def show(title: str, slug: str, report: Sequence[ReportItem], tools: int, called: Callable[[str, str], str]) -> None:
-    """Print each operation with its tool, what was lost and why, the largest tools and the sums.
+def show(
+    title: str,
+    slug: str,
+    report: Sequence[ReportItem],
+    tools: int,
+    called: Callable[[str, str], str],
+    examples: Examples | None = None,
+) -> None:
+    """Print each operation with its tool, what was lost and why, refused examples, the largest tools and the sums.
 
     `called` turns slug and operation's name into what its tool is called where the reader continues.
     """
@@ -46,7 +53,11 @@ def show(title: str, slug: str, report: Sequence[ReportItem], tools: int, called
     losses = [item for item in report if item.reason is not None]
     if losses:
         console.print("\nWhat was lost, and why", style="bold")
-        console.print(_reasons(losses))
+        console.print(_reasons((item, f"{item.status}: {item.reason} (at {item.pointer})") for item in losses))
+    refused = [(item, item.refused_examples) for item in report if item.refused_examples is not None]
+    if refused:
+        console.print("\nExamples of the document that its tools refuse, and why", style="bold")
+        console.print(_reasons(refused))
     sums = totals(slug, report, tools)
     if sums["ready"] + sums["degraded"] >= _MANY:
         console.print("\nThe largest", style="bold")
@@ -59,6 +70,8 @@ def show(title: str, slug: str, report: Sequence[ReportItem], tools: int, called
         markup=False,
         highlight=False,
     )
+    if examples is not None and examples.tried:
+        console.print(f"examples: {examples.taken:,} of {examples.tried:,}", highlight=False)
 
 
 def _overlong(names: dict[str, int]) -> str:
@@ -84,14 +97,12 @@ def _table(items: Sequence[ReportItem], called: Callable[[str], str]) -> Table:
     return table
 
 
-def _reasons(items: Sequence[ReportItem]) -> Table:
+def _reasons(said: Iterable[tuple[ReportItem, str]]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(overflow="fold", ratio=1)
     table.add_column(overflow="fold", ratio=2)
-    for item in items:
-        table.add_row(
-            _operation(item), Text(f"{item.status}: {cleaned(item.reason or '')} (at {cleaned(item.pointer)})")
-        )
+    for item, text in said:
+        table.add_row(_operation(item), Text(cleaned(text)))
     return table
 
 

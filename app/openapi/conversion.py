@@ -1,8 +1,10 @@
 """A document's operations, one by one, and a report of what became of each."""
 
+import gc
 import re
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import orjson
@@ -12,12 +14,15 @@ from app.openapi.operations import swagger2
 from app.openapi.operations.drafts import Draft, Drafting, PathItem
 from app.openapi.operations.parts import Unusable, server_addresses
 from app.openapi.schema.definitions import InputSchema, undescribed
+from app.openapi.schema.presets import Presets
 from app.openapi.schema.schemas import HEAVIEST, Schemas
+from app.openapi.trial import Trial
 from app.operation import instructions
-from app.operation.keywords import is_laborious
+from app.operation.keywords import SIMPLE, is_laborious
 from app.operation.naming import operation_names
 from app.operation.operation import (
     Conversion,
+    Examples,
     Json,
     Operation,
     ReportItem,
@@ -59,7 +64,29 @@ def convert(
     arguments, by where they go. Raises Invalid("invalid_document") for any other document and for one that exceeds a
     limit.
     """
-    limits = limits or Limits()
+    with _without_collector():
+        return _converted(document, slug, assigned, arguments or {}, limits or Limits())
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Look for no reference cycles: there are few, and each search goes through all of the document."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _converted(
+    document: Json,
+    slug: str,
+    assigned: Mapping[Key, str] | None,
+    arguments: Mapping[Key, Mapping[Slot, str]],
+    limits: Limits,
+) -> Conversion:
     paths = _paths(document)
     notes: list[str] = []
     stated = document.get("servers")
@@ -67,15 +94,22 @@ def convert(
         stated = swagger2.stated_servers(document)
     servers = server_addresses(stated, "/servers", notes)
     schemas = Schemas(document)
-    walk = _Walk(schemas, Drafting(document, schemas, servers, arguments or {}), limits)
+    walk = _Walk(schemas, Drafting(document, schemas, servers, arguments), limits)
     drafts, skipped = walk.over(paths)
+    trial = Trial(drafts, schemas)  # reads all that they refer to
+    presets = Presets(schemas)
+    fillings = {each.pointer: presets.of(each.arguments) for each in drafts} if schemas.has_presets else {}
+    examples, refused = _tried(trial, drafts)
+    drafts = [each.filling(fillings.get(each.pointer, {})) for each in drafts]
     names = operation_names(
         {(draft.operation.method, draft.operation.path): draft.wanted_name for draft in drafts},
         slug=slug,
         assigned=assigned,
         longest=limits.tool_name_length,
     )
-    done = _within_budget([_Finishing(draft, schemas, names) for draft in drafts], limits)
+    done = _within_budget(
+        [_Finishing(draft, schemas, names, refused.get(draft.pointer, ())) for draft in drafts], limits
+    )
     operations = tuple(operation for operation, _ in done if operation is not None)
     info = document.get("info")
     return Conversion(
@@ -83,7 +117,16 @@ def convert(
         servers=servers,
         operations=operations,
         report=(*(item for _, item in done), *skipped, *_beside(document, walk)),
+        examples=examples,
     )
+
+
+def _tried(trial: Trial, drafts: Sequence[Draft]) -> tuple[Examples, Mapping[str, Sequence[str]]]:
+    """Try the drafts, whose schemas may change; see `Trial.run`."""
+    try:
+        return trial.run()
+    except _MISTAKES as error:
+        return Examples(), {each.pointer: [_unforeseen(error)] for each in drafts[:1]}
 
 
 def _paths(document: Json) -> Json:
@@ -219,7 +262,9 @@ def _unforeseen(error: Exception) -> str:
     """Say what is needed to fix it."""
     *_, (frame, line) = traceback.walk_tb(error.__traceback__)
     where = f"{frame.f_globals['__name__']}, line {line}"
-    return f"It could not be read. This is a fault of ours; please report it: {type(error).__name__} in {where}."
+    return (
+        f"It could not be read or tried. This is a fault of ours; please report it: {type(error).__name__} in {where}."
+    )
 
 
 def _operations(node: Json, place: str) -> Iterator[tuple[str, Value, str]]:
@@ -265,6 +310,7 @@ class _Finishing:
     draft: Draft
     schemas: Schemas
     names: Mapping[tuple[str, str], str]
+    refused: Sequence[str]
 
     def within(self, budget: int, *, outputs: bool) -> tuple[Operation | None, ReportItem]:
         try:
@@ -279,7 +325,8 @@ class _Finishing:
         rest = size_without_schemas(draft)
         parts = InputSchema(draft.input_schema, self.draft.arguments, self.schemas.definition)
         closure = parts.within(budget - rest)
-        if is_laborious(closure.schema, HEAVIEST):
+        complexity = sum(map(self.schemas.complexity, self.draft.arguments.values()))
+        if complexity > SIMPLE and is_laborious(closure.schema, HEAVIEST):
             closure = undescribed(closure, _LABORIOUS)
         output = draft.output_schema if outputs else None
         if closure.size + rest + size_of_output(output) > budget:
@@ -297,6 +344,7 @@ class _Finishing:
             name=draft.name,
             bytes=size,
             estimated_tokens=estimated_tokens(size),
+            refused_examples=_reason(self.refused),
         )
 
 

@@ -31,6 +31,13 @@ _MOST_STATES = 2_000
 
 _LEADING = SUBSCHEMAS | SUBSCHEMA_LISTS | SUBSCHEMA_MAPS | {"$ref"}
 
+SIMPLE = 290
+_COMPLEXITY_OF_A_WAY = 25
+_WAYS = frozenset({"allOf", "anyOf", "dependentSchemas", "oneOf", "patternProperties"})
+_SINGLE_WAYS = frozenset({"$ref", "contains", "else", "if", "not", "propertyNames", "then", "unevaluatedProperties"})
+_CHOOSING = _WAYS | _SINGLE_WAYS
+_MEMBERS_OR_ITEMS = frozenset({"additionalProperties", "items", "prefixItems", "properties"})
+
 _Key = tuple[int, int]  # a schema, by the rank of the definition that it stands in, and its id
 _State = Mapping[_Key, int]  # how often each is applied to one value
 
@@ -42,6 +49,19 @@ def is_usable(keyword: str, value: Value) -> bool:
     return is_presentable(value) and meta.is_valid({keyword: value})
 
 
+def complexity_at(schema: Json) -> int:
+    """Return what a schema adds to how many schemas one value may meet, without what is in it.
+
+    Where all that a schema leads to, as often as it does, adds up to no more than `SIMPLE`, one value meets fewer than
+    2,000: ways multiply, but the product of numbers is at most 3 to the power of a third of their sum.
+    """
+    if _CHOOSING.isdisjoint(schema):
+        return 0
+    ways = sum(len(schema[keyword]) for keyword in _WAYS & schema.keys() if isinstance(schema[keyword], list | dict))
+    ways += len(_SINGLE_WAYS & schema.keys()) + (not _MEMBERS_OR_ITEMS.isdisjoint(schema))
+    return ways * _COMPLEXITY_OF_A_WAY if ways > 1 else 1
+
+
 def is_laborious(root: Json, most: int) -> bool:
     """Whether a value may exist that has a part to which schemas are applied more than `most` times."""
     return _Levels(root, most).exceed()
@@ -49,16 +69,19 @@ def is_laborious(root: Json, most: int) -> bool:
 
 def words_of(schema: Value) -> set[str]:
     """Return the keywords of a schema and of all in it; names of members count as such."""
-    found: set[str] = set()
-    pending = [schema]
+    return {word for each in objects_in(schema) for word in each}
+
+
+def objects_in(value: Value) -> Iterator[Json]:
+    """Yield the objects in a value, and the value itself if it is one."""
+    pending = [value]
     while pending:
         each = pending.pop()
         if isinstance(each, dict):
-            found |= each.keys()
+            yield each
             pending += each.values()
         elif isinstance(each, list):
             pending += each
-    return found
 
 
 def recursive(root: Json) -> frozenset[str]:

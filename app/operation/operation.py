@@ -109,7 +109,7 @@ class Operation:
     `notes` say what was degraded and why. `hidden`: the document wants no tool for it. `stated_hints` correct what the
     method promises. `preset` holds values of arguments that are sent unless the caller gives others; those that are not
     in `input_schema` cannot be given. `portable_schema` is what lists show in place of `input_schema`, if anything; it
-    follows from that and is not stored.
+    follows from that and is not stored. `filling` says what is filled in below arguments (filling.py).
     """
 
     name: str
@@ -131,6 +131,7 @@ class Operation:
     hidden: bool = False
     stated_hints: dict[str, bool] = field(default_factory=dict)
     preset: Json = field(default_factory=dict)
+    filling: Json = field(default_factory=dict, compare=False)
     portable_schema: Json | None = field(default=None, compare=False)
     template: str | None = None
 
@@ -188,6 +189,17 @@ class ReportItem:
     ]
     bytes: Annotated[int, Field(description="The size of the tool in lists of tools.")]
     estimated_tokens: Annotated[int, Field(description="About how many tokens that is for a model.")]
+    refused_examples: Annotated[
+        str | None, Field(description="Examples in the document that the tool refuses, why, and where.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """How many examples of requests in a document were tried, and how many of them its tools take."""
+
+    tried: int = 0
+    taken: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +212,7 @@ class Conversion:
     servers: tuple[str, ...]
     operations: tuple[Operation, ...]
     report: tuple[ReportItem, ...]
+    examples: Examples = Examples()
 
 
 def operation_to_json(operation: Operation) -> bytes:

@@ -12,6 +12,7 @@ import structlog
 from app.errors import Violation
 from app.operation.checking import UnusableSchema, validator_of
 from app.operation.effort import Checker
+from app.operation.filling import filled
 from app.operation.operation import Json
 from app.operation.pointers import join
 from app.tools.violations import MOST_COMPARED, MOST_VIOLATIONS, all_wrong, invalid_arguments, nearest, unknown_names
@@ -46,19 +47,26 @@ Arguments = Mapping[str, Any] | Unusable
 class ArgumentRules:
     """What one tool accepts. The schema is compiled once, when it is first needed or by `compile`.
 
-    `preset` are arguments that are sent as they are, unless the caller may give them and does. `drop_unknown`: what the
+    `preset` are arguments that are sent as they are, unless the caller may give them and does; `filling` is what is
+    filled in below those that are given. `drop_unknown`: what the
     tool does not have is left out instead of refused, for hosts that add arguments of their own, unless it is nearly
     the name of an argument that is not given.
     """
 
-    __slots__ = ("_checker", "_drop_unknown", "_each", "_nullable", "_preset", "_properties", "_required", "_schema")
+    __slots__ = (
+        *("_checker", "_drop_unknown", "_each", "_filling", "_nullable", "_preset", "_properties", "_required"),
+        "_schema",
+    )
 
-    def __init__(self, schema: Json, preset: Json | None = None, *, drop_unknown: bool = False) -> None:
+    def __init__(
+        self, schema: Json, preset: Json | None = None, *, drop_unknown: bool = False, filling: Json | None = None
+    ) -> None:
         properties = schema.get("properties")
         required = schema.get("required")
         self._schema = schema
         self._preset = preset or {}
         self._drop_unknown = drop_unknown
+        self._filling = filling or {}
         self._properties: Json = properties if isinstance(properties, dict) else {}
         self._required = frozenset(required) if isinstance(required, list) else frozenset[str]()
         self._nullable: dict[str, bool] = {}
@@ -91,6 +99,7 @@ class ArgumentRules:
         if unusable:
             raise invalid_arguments(unusable)
         given = {name: value for name, value in arguments.items() if value is not None or not self._left_out(name)}
+        self._fill_in(given)
         light = checker.plain or (len(repr(given)) * checker.visits <= AT_ONCE and checker.strict)
         validator = light or checker.to_judge(given, most)
         if validator is None and most < _MOST_EFFORT:
@@ -100,6 +109,11 @@ class ArgumentRules:
         if not validator.is_valid(given):
             raise invalid_arguments(self._violations(given))
         return {**self._preset, **given} if self._preset else given
+
+    def _fill_in(self, given: dict[str, Any]) -> None:
+        for name, each in self._filling.get("properties", {}).items():
+            if name in given:
+                given[name] = filled(given[name], each, self._filling["definitions"])
 
     def _refuse_many_unknown(self, arguments: Mapping[str, Any]) -> None:
         """Raise Invalid where the names alone would be more than is told."""

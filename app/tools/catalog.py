@@ -38,7 +38,10 @@ class Tool:
     @cached_property
     def arguments(self) -> ArgumentRules:
         """What it accepts."""
-        return ArgumentRules(self.operation.input_schema, self.operation.preset, drop_unknown=self.drop_unknown)
+        operation = self.operation
+        return ArgumentRules(
+            operation.input_schema, operation.preset, drop_unknown=self.drop_unknown, filling=operation.filling
+        )
 
     @cached_property
     def request(self) -> RequestPlan:

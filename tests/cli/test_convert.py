@@ -82,7 +82,21 @@ def test_programs_get_the_tools_the_report_and_the_sums(convert: Callable[..., R
         "estimated_tokens": sum(item["estimated_tokens"] for item in answer["report"]),
         "names_over": {"46": 0, "60": 0, "64": 0},
     }
+    assert answer["examples"] == {"tried": 0, "taken": 0}
     assert min(sizes[:3]) > 50
+
+
+def test_examples_that_tools_refuse_are_told_and_counted(convert: Callable[..., Result]) -> None:
+    limit = {"name": "limit", "in": "query", "schema": {"type": "integer", "default": 10}, "example": "many"}
+    document = {**ORDERS, "paths": {"/orders": {"get": {"parameters": [limit], "responses": {}}}}}
+    printed = convert(document).stdout
+    assert "Examples of the document that its tools refuse, and why" in printed
+    assert 'the value is not of type "integer" (at /paths/~1orders/get/parameters/0/example)' in printed
+    assert "1 ready, 0 degraded" in printed
+    assert printed.endswith("examples: 1 of 2\n")
+    answer = json.loads(convert(document, "--json").stdout)
+    assert answer["examples"] == {"tried": 2, "taken": 1}
+    assert "not of type" in answer["report"][0]["refused_examples"]
 
 
 def test_schemas_are_shown_and_counted_in_the_profile_that_is_asked_for(convert: Callable[..., Result]) -> None:

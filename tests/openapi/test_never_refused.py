@@ -72,13 +72,16 @@ class Drawn:
         kind = self._one("string", "string", "integer", "number", "boolean")
         schema: Json = {"type": kind}
         if self._maybe(0.2):
-            return {**schema, "enum": [self.value(0) for _ in range(self._random.randrange(4))]}
+            return {**schema, "enum": self._listed(kind), **self._maybe_with(0.2, default=self.value(0))}
         if kind == "string":
             schema |= self._maybe_with(format=self._one("date", "date-time", "ipv4", "uuid", "email"))
             schema |= self._maybe_with(pattern=self._one(*PATTERNS), minLength=1, maxLength=3)
         elif kind != "boolean":
-            schema |= self._maybe_with(minimum=0, maximum=10)
+            schema |= self._maybe_with(minimum=self._one(0, 4), maximum=self._one(3, 10), multipleOf=self._one(1, 5))
         return schema
+
+    def _listed(self, _: str) -> list[Any]:
+        return [self.value(0) for _ in range(self._random.randrange(4))]
 
     def _reference(self, _: int) -> Json:
         return {"$ref": f"#/components/schemas/{self._one(*self._names, *self._names, 'Absent')}"}
@@ -101,7 +104,7 @@ class Drawn:
             "properties": members,
             **self._maybe_with(0.4, required=self._some(*NAMES)),
             **self._maybe_with(0.4, additionalProperties=self._one(False, False, True, self._below(0))),
-            **self._maybe_with(0.1, minProperties=2),
+            **self._maybe_with(0.1, minProperties=2, maxProperties=self._one(1, 3)),
         }
 
     def _combined(self, depth: int) -> Json:
@@ -119,10 +122,12 @@ class Drawn:
             named = {"dependentSchemas": {"a": inner}, "patternProperties": {self._one(*PATTERNS): inner}}
             found |= self._maybe_with(0.15, **{keyword: named.get(keyword, inner)})
         found |= self._maybe_with(0.1, unevaluatedProperties=self._one(False, self._below(0)))
-        return found | self._maybe_with(0.1, maxContains=1)
+        return found | self._maybe_with(0.1, maxContains=1, dependentRequired={"a": ["b"]}, const=self.value(1))
 
     def _list(self, depth: int) -> Json:
-        return {"type": "array", "items": self._below(depth), **self._maybe_with(0.3, minItems=1, maxItems=2)}
+        first = {"prefixItems": [self._below(0)]} if self._modern and self._maybe(0.3) else {}
+        counted = self._maybe_with(0.3, minItems=self._one(1, 2), maxItems=self._one(1, 2), uniqueItems=True)
+        return {"type": "array", "items": self._below(depth), **first, **counted}
 
     def _maybe(self, chance: float) -> bool:
         return self._random.random() < chance
@@ -135,6 +140,38 @@ class Drawn:
 
     def _some(self, *options: str) -> list[str]:
         return [each for each in options if self._maybe(0.5)]
+
+
+class Plain(Drawn):
+    """Draws of what is read without a loss only, where the tool is as strict as the document unless it reports more."""
+
+    def _scalar(self, _: int) -> Json:
+        schema = super()._scalar(0)
+        schema.pop("format", None)
+        return {keyword: value for keyword, value in schema.items() if value not in PATTERNS[1:]}
+
+    def schema(self, depth: int) -> Json:
+        return {keyword: value for keyword, value in super().schema(depth).items() if keyword != "nullable"}
+
+    def _listed(self, kind: str) -> list[Any]:
+        values: dict[str, list[Any]] = {"string": ["x", "ab"], "boolean": [True]}
+        return self._random.sample(values.get(kind, [0, 3, 12]), 1)
+
+    def _choice(self, depth: int) -> Json:
+        return {"anyOf": [self.schema(max(depth, 0)), self.schema(0)]}
+
+    def _object(self, depth: int) -> Json:
+        schema = super()._object(depth)
+        for name, member in schema["properties"].items():
+            schema["properties"][name] = {keyword: each for keyword, each in member.items() if keyword != "readOnly"}
+        return schema if schema.get("additionalProperties") is not False else schema | {"additionalProperties": True}
+
+    def _combined(self, depth: int) -> Json:
+        schema = super()._combined(depth)
+        schema.pop("unevaluatedProperties", None)
+        if "oneOf" in schema:
+            schema["oneOf"] = schema["oneOf"][:1]
+        return schema
 
 
 def refused(document: Json, allowed: list[Any]) -> Iterator[str]:
@@ -160,11 +197,39 @@ def judge(wanted: int, seed: int) -> None:
     assert min(wrong, key=len, default=None) is None, len(wrong)
 
 
+def judge_strictness(wanted: int, seed: int) -> None:
+    drawn = Plain(seed)
+    judged, exact, wrong = 0, 0, list[str]()
+    while judged < wanted:
+        document = drawn.document()
+        other = OtherJudge(document)
+        tried = [drawn.value() for _ in range(VALUES_A_DOCUMENT)]
+        operation, item = only(document)
+        rules = ArgumentRules(operation.input_schema)
+        for value in tried:
+            judged += 1
+            if other.allows(SCHEMA_AT, value):
+                continue
+            try:
+                rules.check({"body": [value]})
+            except Invalid:
+                exact += 1
+            else:
+                wrong += [] if item.reason else [f"{value} {json.dumps(document)} {json.dumps(operation.input_schema)}"]
+    assert min(wrong, key=len, default=None) is None, len(wrong)
+    assert exact > wanted / 5
+
+
 def test_what_a_document_allows_is_not_refused() -> None:
     judge(A_FEW, seed=26)
+
+
+def test_what_differs_from_a_plain_document_is_reported() -> None:
+    judge_strictness(A_FEW, seed=28)
 
 
 @pytest.mark.deep
 @pytest.mark.timeout(1_800)
 def test_much_more_of_what_documents_allow_is_not_refused() -> None:
     judge(MANY, seed=27)
+    judge_strictness(MANY, seed=29)

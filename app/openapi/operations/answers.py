@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import orjson
 
 from app.openapi.operations import swagger2
-from app.openapi.schema.schemas import modernised
+from app.openapi.schema.dialects import modernised
 from app.operation.media_types import by_preference, is_media_type, kind_of
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable

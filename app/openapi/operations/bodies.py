@@ -6,7 +6,7 @@ from functools import cached_property, reduce
 from operator import or_
 from types import NoneType
 
-from app.openapi.operations.examples import one_example, says_little
+from app.openapi.operations.examples import examples_of, one_example, says_little
 from app.openapi.operations.media import (
     JSON_PATCH,
     Media,
@@ -75,7 +75,7 @@ def read_media(parsed: RequestBodyObject, media: Media, schemas: Schemas, notes:
     """Return the body that is sent in that media type."""
     if essence(media.media_type) == JSON_PATCH:
         media = with_operations(media, schemas.references)
-    return _Reader(parsed, media, schemas, notes).read()
+    return replace(_Reader(parsed, media, schemas, notes).read(), examples=media.examples)
 
 
 def _chosen(content: Value, pointer: str, references: References, notes: list[str]) -> Media:
@@ -110,7 +110,7 @@ def _described(name: str, content: Json, pointer: str, references: References, n
     schema = raw.get("schema")
     if schema is None and "itemSchema" in raw:  # OAS 3.2.0 section 4.14
         schema = {"type": "array", "items": raw["itemSchema"]}
-    examples = _examples(raw, where, references)
+    examples = examples_of(raw, where, references)
     return Media(name, (schema, join(where, "schema")), where, raw.get("encoding"), examples=examples)
 
 
@@ -121,19 +121,6 @@ def _schema_of(media: Value, references: References) -> Value:
     except Unresolvable:
         return None
     return media.get("schema") if isinstance(media, dict) else None
-
-
-def _examples(media: Json, where: str, references: References) -> list[Value]:
-    """Return the examples of a Media Type Object."""
-    found = [media["example"]] if "example" in media else []
-    stated = media.get("examples")
-    for name, each in stated.items() if isinstance(stated, dict) else ():
-        try:
-            example, _ = references.follow(each, join(where, "examples", name))
-        except Unresolvable:
-            continue
-        found += [example["value"]] if isinstance(example, dict) and "value" in example else []
-    return found
 
 
 class _Reader:
@@ -222,7 +209,7 @@ class _Reader:
         schema = self._root
         own = [schema["example"]] if isinstance(schema, dict) and "example" in schema else []
         listed = schema.get("examples") if isinstance(schema, dict) else None
-        return [*self._media.examples, *own, *(listed if isinstance(listed, list) else [])]
+        return [*(each.value for each in self._media.examples), *own, *(listed if isinstance(listed, list) else [])]
 
     def _upload(self, schemas: Sequence[Value], encoding: EncodingObject | None) -> Upload | None:
         """Return what a field takes that takes files."""
@@ -364,4 +351,6 @@ def _together(definitions: list[Definition]) -> Definition:
         tuple(name for each in distinct for name in each.references),
         tuple(note for each in distinct for note in each.notes),
         sum(each.weight for each in distinct),
+        pointer=distinct[0].pointer,
+        examples=tuple(shown for each in distinct for shown in each.examples),
     )

@@ -21,7 +21,7 @@ from app.openapi.operations.parts import (
 )
 from app.openapi.operations.path_parameters import Placed, template_of
 from app.openapi.operations.templates import UnreadableTemplate
-from app.openapi.schema.definitions import Definition
+from app.openapi.schema.definitions import Definition, Shown
 from app.openapi.schema.schemas import Schemas
 from app.operation.checking import UnusableSchema, validator_of
 from app.operation.operation import Body, Json, Operation, Parameter, Slot, Value, split_template
@@ -50,13 +50,20 @@ _HEAD = ("operationId", "summary", "description", "tags", "deprecated")
 class Draft:
     """An operation without a name, with the frame of its input schema, which the arguments will fill.
 
-    `wanted_name` is what its name is made from, if the document says anything.
+    `wanted_name` is what its name is made from, if the document says anything. `examples` are values of the arguments
+    of these names, those of `of_body` of the body as a whole.
     """
 
     operation: Operation
     wanted_name: str | None
     arguments: dict[str, Definition]
     pointer: str
+    examples: tuple[tuple[str, Shown], ...] = ()
+    of_body: tuple[Shown, ...] = ()
+
+    def filling(self, filling: Json) -> "Draft":
+        """Return the draft of an operation that fills in that much below its arguments."""
+        return replace(self, operation=replace(self.operation, filling=filling)) if filling else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,7 @@ class _Arguments:
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
     inputs: dict[str, Input] = field(default_factory=dict)
+    of_body: tuple[Shown, ...] = ()
 
 
 class Drafting:
@@ -138,7 +146,8 @@ class Drafting:
             template=None if split_template(arguments.path) == split_template(item.path) else arguments.path,
         )
         schemas = {name: each.schema for name, each in arguments.inputs.items()}
-        return Draft(operation, wishes.name or head.operation_id, schemas, place)
+        examples = tuple((name, shown) for name, each in arguments.inputs.items() for shown in each.examples)
+        return Draft(operation, wishes.name or head.operation_id, schemas, place, examples, arguments.of_body)
 
     def _arguments(
         self, item: PathItem, node: Json, place: str, kept: Mapping[Slot, str], notes: list[str]
@@ -229,6 +238,7 @@ def _named(path: str, read: list[Placed], body: ReadBody | None, kept: Mapping[S
         parameters,
         None if body is None else _with_arguments(body.body, names[len(read) :]),
         dict(zip(names, inputs, strict=True)),
+        () if body is None else body.examples,
     )
 
 

@@ -1,4 +1,4 @@
-"""One example of a body of which a schema says little, as a model can read it."""
+"""The examples of an operation, and the one of a body of which a schema says little, as a model can read it."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -7,11 +7,14 @@ from itertools import islice
 
 import orjson
 
+from app.openapi.schema.definitions import Shown
 from app.operation.media_types import Kind
-from app.operation.operation import Value, size_of
+from app.operation.operation import Json, Value, size_of
+from app.operation.pointers import References, Unresolvable, join
 from app.operation.text import is_presentable, shortened
 
 _LARGEST = 1_500  # bytes
+_VALUES_OF_EXAMPLES = ("value", "dataValue")  # the latter in OAS 3.2
 _TELLING = ("$ref", "allOf", "anyOf", "const", "enum", "if", "oneOf", "patternProperties", "prefixItems", "properties")
 _EMPTY: tuple[Value, ...] = (None, "", {}, [])
 _NOTHING: tuple[Value, ...] = (None, True, False, {})
@@ -86,3 +89,17 @@ class _Showing:
             names = islice(filter(is_presentable, value), self._amount.members) if levels else ()
             return {name: self.of(value[name], levels - 1) for name in names}
         return value
+
+
+def examples_of(raw: Json, pointer: str, references: References) -> tuple[Shown, ...]:
+    """Return the examples of a Media Type Object or Parameter Object (OAS 3.1.1 sections 4.8.12 and 4.8.14)."""
+    found = [Shown(raw["example"], join(pointer, "example"))] if "example" in raw else []
+    stated = raw.get("examples")
+    for name, each in stated.items() if isinstance(stated, dict) else ():
+        try:
+            example, place = references.follow(each, join(pointer, "examples", name))
+        except Unresolvable:
+            continue
+        keywords = _VALUES_OF_EXAMPLES if isinstance(example, dict) else ()
+        found += [Shown(example[keyword], join(place, keyword)) for keyword in keywords if keyword in example][:1]
+    return tuple(found)

@@ -1,6 +1,6 @@
 """Which of several media types of a body is sent (OAS 3.1.1 section 4.8.14), and what of the others is kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from app.openapi.operations.parts import Input, Members
@@ -13,7 +13,7 @@ from app.openapi.operations.uploads import (
     shapes_of,
     uploads_among,
 )
-from app.openapi.schema.definitions import Definition
+from app.openapi.schema.definitions import Definition, Shown
 from app.operation.media_types import by_preference, concrete, essence, kind_of
 from app.operation.operation import Body, BodyField, Json, Value
 from app.operation.pointers import References, remark
@@ -49,17 +49,21 @@ class Media:
     pointer: str
     encoding: Value = None
     members: Members | None = None
-    examples: Sequence[Value] = ()
+    examples: tuple[Shown, ...] = ()
     others: tuple[str, ...] = ()
     files: "Media | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReadBody:
-    """The body and what a caller may say for it: one input for the whole, or one for each of `body.fields`."""
+    """The body and what a caller may say for it: one input for the whole, or one for each of `body.fields`.
+
+    `examples` are of the body as a whole.
+    """
 
     body: Body
     inputs: tuple[Input, ...]
+    examples: tuple[Shown, ...] = ()
 
 
 def best_of(offered: Mapping[str, Value], references: References) -> str:

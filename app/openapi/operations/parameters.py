@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 from app.openapi.operations import swagger2
+from app.openapi.operations.examples import examples_of
 from app.openapi.operations.headers import RESERVED, RESERVED_FAMILIES
 from app.openapi.operations.objects import ParameterObject
 from app.openapi.operations.parts import Place, Unusable, parse
 from app.openapi.operations.path_parameters import PathParameters, Placed, not_empty
 from app.openapi.operations.templates import Template
-from app.openapi.schema.definitions import Definition, naming_values
+from app.openapi.schema.definitions import Definition, Shown, naming_values
 from app.openapi.schema.schemas import Schemas
 from app.operation.media_types import by_preference, is_media_type, kind_of
 from app.operation.operation import Location, Parameter, Style, Value
@@ -39,6 +40,7 @@ class _Known:
     definition: Definition
     notes: tuple[str, ...]
     unusable: str | None = None
+    examples: tuple[Shown, ...] = ()
 
 
 class Parameters:
@@ -64,9 +66,10 @@ class Parameters:
                     raise Unusable(each.unusable, place.pointer)
                 if each.parameter is not None:
                     required = place.raw.get("required") is True
-                    found.append(
-                        in_path.placed(each.parameter, each.definition, place.pointer, notes, required=required)
+                    parameter, stated = in_path.placed(
+                        each.parameter, each.definition, place.pointer, notes, required=required
                     )
+                    found.append((parameter, replace(stated, examples=each.examples)))
             except Unusable as error:
                 notes.append(remark(f"a parameter was left out: {error}", place.pointer))
         found = _one_query(found, notes)
@@ -135,9 +138,10 @@ class Parameters:
             content_type=content_type,
         )
         shown = _annotated(definition, parsed, place, notes)
+        examples = examples_of(place.raw, place.pointer, self._schemas.references)
         if isinstance(raw_schema, dict) and "enum" in raw_schema:
             shown = replace(shown, schema=naming_values(shown.schema, {**place.raw, **raw_schema}))
-        return _Known(parameter, not_empty(shown) if location == "path" else shown, tuple(notes))
+        return _Known(parameter, not_empty(shown) if location == "path" else shown, tuple(notes), examples=examples)
 
 
 def _listed(stated: Value, pointer: str, notes: list[str]) -> Iterator[tuple[Value, str]]:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from app.openapi.operations.objects import ServerObject
-from app.openapi.schema.definitions import Definition
+from app.openapi.schema.definitions import Definition, Shown
 from app.openapi.schema.meaning import CLOSING
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable, join, remark
@@ -57,7 +57,8 @@ class Place:
 class Input:
     """One value for one place: a parameter, a field of the body, or the body as a whole (location `body`).
 
-    `once_given`: needed only if there is a body at all, that is, if any of its fields is given.
+    `once_given`: needed only if there is a body at all, that is, if any of its fields is given. `examples` are those
+    of the parameter, beside its schema.
     """
 
     location: str
@@ -65,6 +66,7 @@ class Input:
     required: bool
     schema: Definition
     once_given: bool = False
+    examples: tuple[Shown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,20 @@ members, from the root outwards, while there is room. No version refuses what th
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from app.openapi.schema.value_names import with_names
-from app.operation.keywords import IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, TURNING
+from app.operation.keywords import (
+    IN_PLACE,
+    SUBSCHEMA_LISTS,
+    SUBSCHEMA_MAPS,
+    SUBSCHEMAS,
+    TURNING,
+    complexity_at,
+    objects_in,
+)
 from app.operation.operation import Json, Value, size_of
 from app.operation.schemas import without_prose
 from app.operation.text import deprecated, sentences, shortened
@@ -31,12 +39,21 @@ _STUB = ("type", "required")
 Key = tuple[str, str]  # `properties` or `$defs`, and a name
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A value that the document shows, and where."""
+
+    value: Value
+    pointer: str
+
+
 @dataclass(frozen=True)
 class Definition:
     """A converted schema, the names of the definitions that it refers to, and what had to be left out.
 
     `weight` is how many schemas are applied to one and the same value. `is_cut`: not all members are shown. `is_exact`:
-    it accepts no more than the document does. `lead` begins its description, and stays when words have to go.
+    it accepts no more than the document does. `lead` begins its description, and stays when words have to go. `pointer`
+    is where the document has it, if at one place, and `examples` are those of the whole.
     """
 
     schema: Json
@@ -46,11 +63,18 @@ class Definition:
     is_cut: bool = False
     is_exact: bool = True
     lead: str = ""
+    pointer: str | None = None
+    examples: tuple[Shown, ...] = ()
 
     @cached_property
     def size(self) -> int:
         """Bytes as JSON."""
         return size_of(self.schema)
+
+    @cached_property
+    def complexity(self) -> int:
+        """What it adds to how many schemas one value may meet, without what it refers to; see `complexity_at`."""
+        return sum(map(complexity_at, objects_in(self.schema)))
 
     @cached_property
     def terse(self) -> "Definition":
@@ -70,6 +94,10 @@ class Definition:
         stub = Definition(_stub_of(self.schema, self.lead), is_cut=True)
         least = required if required.size <= stub.size and not required.references else stub
         return least, required, *others, _outlined(self.terse, *_OUTLINES[-1])
+
+    def noted(self, notes: Sequence[str]) -> "Definition":
+        """Return the definition with further notes, since it accepts more than the document does."""
+        return replace(self, notes=(*self.notes, *notes), is_exact=False)
 
     def described(self, **annotations: Value) -> "Definition":
         """Return the definition with annotations of its own; None leaves what there is."""

@@ -12,6 +12,7 @@ from app.operation.operation import Json, Value
 
 WORDS = frozenset({"example", "nullable", "x-nullable"})
 FORMS = (("examples", dict), ("exclusiveMaximum", bool), ("exclusiveMinimum", bool), ("items", list))
+_SUSPICIOUS = WORDS | {word for word, _ in FORMS}
 BASE64 = ("base64", "byte")
 FOREIGN_PATTERN = re.compile(r"^/.*/[a-z]*$|\[:\^?[a-z]+:\]|\\[AZz]", re.DOTALL)
 _DELIMITED = re.compile(r"/(\^.*|.*\$)/([a-z]*)", re.DOTALL)  # without an anchor it may be a path
@@ -45,8 +46,77 @@ _TYPES: dict[type, tuple[str, ...]] = {
     type(None): ("null",),
 }
 _BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
+_VALUED = frozenset({"enum", *VALUES})
+_KNOWN = ("array", "boolean", "integer", "null", "number", "object", "string")
+Say = Callable[[str], None]
 _COMBINATIONS = ("$ref", "allOf", "anyOf", "oneOf")
 _ANNOTATIONS = ("title", "description", "default", "deprecated", "examples")
+
+
+def modernised(raw: Json, say: Say) -> Json:
+    """Return a copy in 2020-12, without what is below it; `say` is called with what could not be kept."""
+    schema = dict(raw)
+    if schema.get("type") == "file" or schema.get("format") in BASE64:
+        say_it_is_bytes(schema)
+    for step in (_types, _required, _enumeration):
+        step(schema, say)
+    if "pattern" in schema and FOREIGN_PATTERN.search(str(schema["pattern"])):
+        translate_pattern(schema, say)
+    return schema if _is_2020_12(schema) else translated(schema)
+
+
+def _types(schema: Json, say: Say) -> None:
+    if "type" not in schema:
+        return
+    stated = schema.pop("type")
+    if isinstance(stated, str) and stated in _KNOWN:
+        schema["type"] = stated
+        return
+    names = [
+        name.lower() if isinstance(name, str) else name for name in (stated if isinstance(stated, list) else [stated])
+    ]
+    known = list(dict.fromkeys(name for name in names if name in _KNOWN))
+    if len(known) < len(names) and stated is not None:
+        say(f"the type {str(stated)[:40]!r} is not a JSON type")
+    if known:
+        schema["type"] = known[0] if len(known) == 1 else known
+
+
+def _required(schema: Json, say: Say) -> None:
+    names = schema.get("required")
+    if names is None:
+        return
+    if not isinstance(names, list):
+        del schema["required"]
+        say("`required` is not a list of names")
+        return
+    schema["required"] = list(dict.fromkeys(name for name in names if isinstance(name, str)))
+    if len(schema["required"]) < len(names):
+        say("`required` repeats a name or contains something that is not a name")
+    if not schema["required"]:
+        del schema["required"]
+
+
+def _enumeration(schema: Json, say: Say) -> None:
+    if _VALUED.isdisjoint(schema):
+        return
+    values = schema.get("enum")
+    if not isinstance(values, list) or not values:
+        if schema.pop("enum", None) is not None:
+            say("`enum` is empty and was left out" if values == [] else "`enum` is not a list of values")
+        values = []
+    kinds = KINDS.get(str(schema.get("type")))
+    stated = [*values, *(schema[keyword] for keyword in VALUES if keyword in schema)]
+    doubtful = len(set(map(repr, values))) < len(values) or float in map(type, values)  # 1 and 1.0 are one value
+    if doubtful or (kinds and any(type(each) not in kinds for each in stated)):
+        give_values_their_type(schema)
+
+
+def _is_2020_12(schema: Json) -> bool:
+    """Whether nothing in the schema has to be translated, but for values and patterns."""
+    if _SUSPICIOUS.isdisjoint(schema):
+        return True
+    return WORDS.isdisjoint(schema) and not any(isinstance(schema.get(word), kind) for word, kind in FORMS)
 
 
 def translated(schema: Json) -> Json:

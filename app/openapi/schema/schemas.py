@@ -5,16 +5,24 @@ they are and nothing is ever copied into something else. Constructs of Swagger 2
 taken as they were meant in any version, because documents mix them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from app.openapi.schema import anchors, dialects, discriminators, exactness
-from app.openapi.schema.definitions import Definition, naming_values, saying_deprecated
+from app.openapi.schema.definitions import Definition, Shown, naming_values, saying_deprecated
 from app.openapi.schema.meaning import ALONE, CLOSING, Meaning, View, without_need_of
 from app.operation.checking import is_pattern
-from app.operation.keywords import ALTERNATIVES, IN_PLACE, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, is_usable
+from app.operation.keywords import (
+    ALTERNATIVES,
+    IN_PLACE,
+    SIMPLE,
+    SUBSCHEMA_LISTS,
+    SUBSCHEMA_MAPS,
+    SUBSCHEMAS,
+    is_usable,
+)
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable, join, last_name, remark
 from app.operation.text import LONGEST_NAME, definition_name, hides_something, short_examples, shortened
@@ -36,10 +44,9 @@ _NOT_CHECKED = frozenset({"contentEncoding", "contentMediaType", "dependencies",
 _COMBINING = frozenset({"$ref", *ALTERNATIVES})
 _ABOUT_MEMBERS = frozenset({"patternProperties", "properties", "required", *CLOSING})
 _MOST_LEVELS = 6  # of `allOf` in `allOf` in which `readOnly` is looked for
+_MOST_MEASURED = 60  # references in a row
 _PART = ".part"  # ends the name of a definition that is read as a part of another
-_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
-Say = Callable[[str], None]
 _Key = tuple[str, View]  # where a schema is, and as what it is read
 
 
@@ -54,6 +61,9 @@ class Schemas:
         self._places: dict[str, tuple[Value, _Key]] = {}
         self._read: dict[_Key, Definition] = {}
         self._under_way: set[_Key] = set()
+        self._complexity: dict[str, int] = {}
+        self.has_presets = False  # required members with a default, anywhere
+        self._shown: dict[int, tuple[Json, tuple[Shown, ...]]] = {}  # by the id of a converted schema
 
     @cached_property
     def anchors(self) -> Mapping[str, Sequence[str]]:
@@ -82,11 +92,47 @@ class Schemas:
         if isinstance(schema, bool):
             schema = {} if schema else {"not": {}}
         references, notes = tuple(reading.references), tuple(reading.notes)
-        return Definition(schema, references, notes, reading.weight, is_exact=reading.is_exact)
+        examples = self._shown[id(schema)][1] if id(schema) in self._shown else ()
+        return Definition(
+            schema, references, notes, reading.weight, is_exact=reading.is_exact, pointer=pointer, examples=examples
+        )
 
     def definition(self, name: str) -> Definition:
         """Return the definition of that name in `$defs`."""
         return self._read_as(*self._places[name])
+
+    def complexity(self, definition: Definition, levels: int = _MOST_MEASURED) -> int:
+        """Return the complexity of a definition with all that it refers to; `SIMPLE` and one stands for any more."""
+        total = definition.complexity
+        for name in definition.references:
+            if total > SIMPLE or levels == 0:
+                return SIMPLE + 1
+            if name not in self._complexity:
+                self._complexity[name] = SIMPLE + 1  # of what leads back here
+                self._complexity[name] = self.complexity(self.definition(name), levels - 1)
+            total += self._complexity[name]
+        return min(total, SIMPLE + 1)
+
+    def note(self, name: str, notes: Sequence[str]) -> None:
+        """Add to what is noted of the definition of that name."""
+        self._read[self._places[name][1]] = self.definition(name).noted(notes)
+
+    def remember(self, schema: Json, modern: Json, raw: Json, pointer: str) -> None:
+        """Remember what the document shows as values of a schema that was converted, and of its required members."""
+        if "required" in schema and not self.has_presets:
+            self.has_presets = _has_presets(schema)
+        if "examples" not in modern and "default" not in modern:
+            return
+        shown = [Shown(modern["default"], join(pointer, "default"))] if modern.get("default") is not None else []
+        listed = modern.get("examples")
+        for number, value in enumerate(listed if isinstance(listed, list) else ()):
+            where = join(pointer, "examples", number) if "examples" in raw else join(pointer, "example")
+            shown.append(Shown(value, where))
+        self._shown[id(schema)] = schema, tuple(shown)
+
+    def shown(self) -> Iterable[tuple[Json, tuple[Shown, ...]]]:
+        """Return all converted schemas of which the document shows values, with these."""
+        return self._shown.values()
 
     def name_of(self, raw: Value, pointer: str, view: View) -> str:
         """Return the name in `$defs` for the schema at the pointer, read in that view."""
@@ -171,12 +217,14 @@ class _Reading:
             result["unevaluatedProperties"] = False
         if "deprecated" in result:
             saying_deprecated(result)
-        unsure = not result.keys().isdisjoint(exactness.UNEVALUATED)
-        return exactness.without_unsure(result, self._schemas.complete) if unsure else result
+        if not result.keys().isdisjoint(exactness.UNEVALUATED):
+            result = exactness.without_unsure(result, self._schemas.complete)
+        self._schemas.remember(result, modern, raw, at.pointer)
+        return result
 
     def _prepared(self, raw: Json, at: _At) -> Json:
         """Return the schema with what it means in keywords of 2020-12, before what is below it is read."""
-        modern = modernised(raw, lambda detail: self._say(detail, at))
+        modern = dialects.modernised(raw, lambda detail: self._say(detail, at))
         if "enum" in raw or "const" in raw:  # may have been made values of another type
             self.is_exact = self.is_exact and all(
                 modern.get(each) == raw.get(each) for each in ("const", "enum", "type")
@@ -320,6 +368,11 @@ class _Reading:
         self.notes.append(remark(detail, at.pointer))
 
 
+def _has_presets(schema: Json) -> bool:
+    members = schema.get("properties", {})
+    return any(isinstance(members.get(name), dict) and "default" in members[name] for name in schema["required"])
+
+
 def _taken_away(modern: Json, result: Json) -> AbstractSet[str]:
     """Return the members that are not part of the request: read-only ones, and those with names nobody may see."""
     properties, kept = modern.get("properties"), result.get("properties", {})
@@ -335,61 +388,6 @@ def _voices(schema: Json) -> int:
 
 def _is_whole(value: Value) -> bool:
     return isinstance(value, float) and value.is_integer() and abs(value) < _EXACT_FLOATS
-
-
-def modernised(raw: Json, say: Say) -> Json:
-    """Return a copy in 2020-12, without what is below it; `say` is called with what could not be kept."""
-    schema = dict(raw)
-    if schema.get("type") == "file" or schema.get("format") in dialects.BASE64:
-        dialects.say_it_is_bytes(schema)
-    for step in (_types, _required, _enumeration):
-        step(schema, say)
-    if dialects.FOREIGN_PATTERN.search(str(schema.get("pattern", ""))):
-        dialects.translate_pattern(schema, say)
-    other = dialects.WORDS & schema.keys() or any(isinstance(schema.get(word), kind) for word, kind in dialects.FORMS)
-    return dialects.translated(schema) if other else schema
-
-
-def _types(schema: Json, say: Say) -> None:
-    if "type" not in schema:
-        return
-    stated = schema.pop("type")
-    names = [
-        name.lower() if isinstance(name, str) else name for name in (stated if isinstance(stated, list) else [stated])
-    ]
-    known = list(dict.fromkeys(name for name in names if name in _TYPES))
-    if len(known) < len(names) and stated is not None:
-        say(f"the type {str(stated)[:40]!r} is not a JSON type")
-    if known:
-        schema["type"] = known[0] if len(known) == 1 else known
-
-
-def _required(schema: Json, say: Say) -> None:
-    names = schema.get("required")
-    if names is None:
-        return
-    if not isinstance(names, list):
-        del schema["required"]
-        say("`required` is not a list of names")
-        return
-    schema["required"] = list(dict.fromkeys(name for name in names if isinstance(name, str)))
-    if len(schema["required"]) < len(names):
-        say("`required` repeats a name or contains something that is not a name")
-    if not schema["required"]:
-        del schema["required"]
-
-
-def _enumeration(schema: Json, say: Say) -> None:
-    values = schema.get("enum")
-    if not isinstance(values, list) or not values:
-        if schema.pop("enum", None) is not None:
-            say("`enum` is empty and was left out" if values == [] else "`enum` is not a list of values")
-        values = []
-    kinds = dialects.KINDS.get(str(schema.get("type")))
-    stated = [*values, *(schema[keyword] for keyword in dialects.VALUES if keyword in schema)]
-    doubtful = len(set(map(repr, values))) < len(values) or float in map(type, values)  # 1 and 1.0 are one value
-    if doubtful or (kinds and any(type(each) not in kinds for each in stated)):
-        dialects.give_values_their_type(schema)
 
 
 def is_nothing(schema: Value) -> bool:

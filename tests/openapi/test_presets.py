@@ -1,0 +1,73 @@
+"""Required members with a default may be left out at any depth, and are sent, where the document leaves no doubt."""
+
+from typing import Any
+
+import pytest
+
+from app.errors import Invalid
+from app.operation.operation import Operation, operation_from_json, operation_to_json
+from app.tools.arguments import ArgumentRules
+from tests.openapi.documents import Json, a_document, a_post, only
+
+MONEY: Json = {
+    "type": "object",
+    "properties": {"amount": {"type": "integer"}, "currency": {"type": "string", "default": "EUR"}},
+    "required": ["amount", "currency"],
+}
+
+
+def a_tool(schema: Any, **schemas: Any) -> Operation:
+    operation, item = only(a_document({"/a": a_post({"type": "array", "items": schema})}, schemas=schemas))
+    assert item.reason is None
+    return operation_from_json(operation_to_json(operation))
+
+
+def sent(operation: Operation, value: Any) -> Any:
+    rules = ArgumentRules(operation.input_schema, operation.preset, filling=operation.filling)
+    (item,) = rules.check({"body": [value]})["body"]
+    return item
+
+
+MONEY_REF = {"$ref": "#/components/schemas/Money"}
+FULL = {"amount": 1, "currency": "EUR"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "expected"),
+    [
+        (MONEY, {"amount": 1}, FULL),
+        (MONEY_REF, {"amount": 1}, FULL),
+        ({"properties": {"price": MONEY_REF}}, {"price": {"amount": 1}}, {"price": FULL}),
+        ({"properties": {"price": MONEY_REF}}, {}, {}),
+        ({"type": "array", "items": MONEY_REF}, [{"amount": 1}, {"amount": 1, "currency": "CHF"}], None),
+        ({"allOf": [MONEY_REF, {"properties": {"n": {"type": "integer"}}}]}, {"amount": 1, "n": 2}, {**FULL, "n": 2}),
+        ({"anyOf": [MONEY_REF, {"type": "null"}]}, {"amount": 1}, FULL),
+        ({"anyOf": [MONEY_REF, {"type": "null"}]}, None, None),
+        (MONEY, {"amount": 1, "currency": "CHF"}, {"amount": 1, "currency": "CHF"}),
+    ],
+)
+def test_what_is_left_out_is_filled_in(schema: Json, value: Any, expected: Any) -> None:
+    given = {"kept": value}
+    result = sent(a_tool(schema, Money=MONEY), value)
+    assert result == (expected if not isinstance(value, list) else [FULL, {"amount": 1, "currency": "CHF"}])
+    assert given == {"kept": value}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"anyOf": [MONEY, {"type": "object", "properties": {"free": {"const": True}}, "required": ["free"]}]},
+        {**MONEY, "properties": {**MONEY["properties"], "currency": {"type": "integer", "default": "EUR"}}},
+        {**MONEY, "properties": {**MONEY["properties"], "currency": {"type": "string"}}},
+    ],
+    ids=["in one of several branches", "a default that is refused", "no default"],
+)
+def test_what_is_in_doubt_is_required(schema: Json) -> None:
+    operation = a_tool(schema)
+    with pytest.raises(Invalid):
+        sent(operation, {"amount": 1})
+
+
+def test_what_is_optional_is_not_filled_in() -> None:
+    schema = {"type": "object", "properties": {"currency": {"type": "string", "default": "EUR"}}}
+    assert sent(a_tool(schema), {}) == {}
