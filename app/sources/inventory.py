@@ -143,12 +143,9 @@ class Curator:
         self._turn = asyncio.Lock()
         self._comparing = asyncio.Lock()
 
-    async def curated(self, source: Source, operations: Sequence[Operation]) -> Curated:
-        """Return the operations as the source's admins chose and shaped them, in the profile of the source."""
-        return await self._curated(source, operations, source.profile)
-
-    async def _curated(self, source: Source, operations: Sequence[Operation], profile: Profile) -> Curated:
-        listing = partial(in_profile, profile=profile, most_bytes=self._tool_bytes)
+    async def curated(self, source: Source, operations: Sequence[Operation], profile: Profile | None = None) -> Curated:
+        """Return the operations as the source's admins chose and shaped them, in its profile unless one is stated."""
+        listing = partial(in_profile, profile=profile or source.profile, most_bytes=self._tool_bytes)
         async with self._turn:
             bound = {override.key: override for override in source.stated_overrides}
             pending = curating(operations, source.stated_selection, bound, listing)
@@ -186,7 +183,7 @@ class Curator:
 
     async def seen(self, inventory: Inventory, source: Source) -> tuple[Operation, ...]:
         """Return what agents see, with the server of each, so that another base URL is a difference."""
-        operations = (await self._curated(source, inventory.operations, "standard")).operations
+        operations = (await self.curated(source, inventory.operations, "standard")).operations
         return tuple(replace(operation, server=operation.server or inventory.base_url) for operation in operations)
 
 

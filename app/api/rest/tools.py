@@ -44,9 +44,7 @@ class ToolSummary(BaseModel):
 class ToolDetail(ToolSummary):
     """A tool with what it takes and gives."""
 
-    input_schema: dict[str, Any] = Field(
-        description="What `arguments` must be (JSON Schema 2020-12), in the `schema_profile` of the source."
-    )
+    input_schema: dict[str, Any] = Field(description="What `arguments` must be (JSON Schema), by `schema_profile`.")
     output_schema: dict[str, Any] | None = Field(
         description="What `result` is (JSON Schema 2020-12), where the document is clear and the API keeps to it."
     )
