@@ -22,7 +22,7 @@ MODULE_LINES_P90 = 250
 FUNCTION_LINES = 50
 FUNCTION_LINES_P90 = 20
 CALL_FILES, CALL_ROOMS = 30, 7
-REGISTRATION_FILES = 53  # five of them try what was made of the document
+REGISTRATION_FILES = 55  # five of them try what was made of the document
 
 
 def name_of(path: Path) -> str:

@@ -125,8 +125,7 @@ def base_url_of(url: str, stated: str | None, servers: Sequence[str], request: M
     corrected = orjson.dumps({**request, "base_url": absolute[0].url if absolute else "https://…"}).decode()
     origin = f"The document comes from {own}" if own else "The document was uploaded"
     if absolute:
-        first = absolute[0].url
-        why = f"but its server is {first}. Tokens go to another origin only if you say so. If that server is right"
+        why = f"but its server is {absolute[0].url}. Tokens go elsewhere only if you say so. If that server is right"
     else:
         why = "and it names no server with an http(s) address. To say where calls go"
     raise Invalid("base_url_refused", f"{origin}, {why}, send: {corrected}")
