@@ -190,7 +190,7 @@ def test_alternatives_that_multiply_are_not_tried_without_end() -> None:
     started = time.process_time()
     operation, _, _ = a_tool({"$ref": "#/components/schemas/L0"}, **schemas)
     assert operation.input_schema
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 4
 
 
 def test_a_document_is_tried_the_same_way_each_time() -> None:
