@@ -40,14 +40,15 @@ check: $(VENV)/.installed-dev ## style, types, import order
 # `make test test-all` runs nothing twice, since make makes `test` once; `make test-all` alone runs it, too.
 # What must be covered whole is covered by the tests beside it; measuring that takes all tests 2.5 times as long.
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadscope
+CORE := $(PYTEST) -m "not extended and not deep"
 COVERING := tests/audit tests/credentials tests/identity tests/memory tests/tools
 COVERED := app/identity/*,app/memory/*,app/credentials/*,app/audit/outcome.py,app/tools/access.py,app/tools/request/plan.py,app/tools/executor.py
 test: export COVERAGE_FILE = .cache/coverage.$(shell echo $$PPID)
 test: check ## the core of everything, and the contract on a real Keycloak: at most 8 minutes on two cores
-	$(PYTEST) -m "not extended and not deep" --cov --cov-report= $(COVERING)
+	$(CORE) --cov --cov-report= $(COVERING)
 	$(BIN)/coverage report --include="$(COVERED)" --fail-under=100
 	@rm $(COVERAGE_FILE)
-	$(PYTEST) -m "not extended and not deep" $(COVERING:%=--ignore=%)
+	$(CORE) $(COVERING:%=--ignore=%)
 
 test-all: test ## … and everything else but the long proofs: at most 40 minutes
 	$(PYTEST) -m "extended and not deep"
