@@ -260,7 +260,7 @@ def _writing(
         upstream.remove(slug)
 
     return Writing(
-        repository, rules, audit=outcomes, on_changed=catalog.put_beside, on_removed=forget, tool_bytes=tool_bytes
+        repository, rules, audit=outcomes, on_changed=catalog.put_in_pieces, on_removed=forget, tool_bytes=tool_bytes
     )
 
 

@@ -59,8 +59,12 @@ class Curated:
 
     def report(self, items: Iterable[ReportItem]) -> tuple[ReportItem, ...]:
         """Return what became of each operation, from what the document alone would have made of it."""
+        return tuple(self.reporting(items))
+
+    def reporting(self, items: Iterable[ReportItem]) -> Iterator[ReportItem]:
+        """Report one item at a time."""
         tools = {(tool.document.method, tool.document.path): tool for tool in self.tools}
-        return tuple(_reported(item, tools.get((item.method, item.path))) for item in items)
+        return (_reported(item, tools.get((item.method, item.path))) for item in items)
 
 
 Listing = Callable[[Operation], Operation]  # gives a tool the form in which it is listed

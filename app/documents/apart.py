@@ -15,10 +15,10 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import IO, Any, TypeVar, cast
+from typing import IO, Any, cast
 
 import orjson
 
@@ -28,14 +28,13 @@ from app.openapi.document.bundling import read_bundled
 from app.openapi.document.reading import File, Limits
 from app.operation.operation import Conversion, Operation, ReportItem, Slot, operation_from_json, operation_to_json
 from app.operation.text import Key
+from app.pieces import in_pieces
 
 if sys.platform != "win32":
     import resource
 
 _LENGTH = 8  # bytes
 _CARRIED = 3  # times the bytes of all tools: an operation carries more than is listed of it
-_ITEMS_A_TURN = 100  # operations, or items of a report, taken over between two turns of the event loop
-_Read = TypeVar("_Read")
 
 # For each address the file, or why it is not available.
 LoadFiles = Callable[[Sequence[str]], Awaitable[Sequence[File | str]]]
@@ -149,20 +148,10 @@ async def _taken_over(answer: bytes, limits: ReadingLimits) -> Conversion:
         raise _out_of_memory(limits)
     if (failure := result.get("failure")) is not None:
         raise Invalid(failure["code"], failure["detail"], [Violation(**item) for item in failure["violations"]])
-    operations = await _in_turns(lines, operation_from_json)
-    report = await _in_turns(result.pop("report"), lambda item: ReportItem(**item))
+    operations = tuple(await in_pieces(map(operation_from_json, lines)))
+    report = tuple(await in_pieces(ReportItem(**item) for item in result.pop("report")))
     servers = tuple(result.pop("servers"))
     return Conversion(**result, servers=servers, operations=operations, report=report)
-
-
-async def _in_turns(items: Iterable[Any], read: Callable[[Any], _Read]) -> tuple[_Read, ...]:
-    """Read them so that others have their turn."""
-    found = []
-    for number, item in enumerate(items):
-        found.append(read(item))
-        if number % _ITEMS_A_TURN == 0:
-            await asyncio.sleep(0)
-    return tuple(found)
 
 
 def _lines(answer: bytes) -> Iterator[memoryview]:

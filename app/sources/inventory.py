@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 
 import orjson
 
-from app.curation.curation import Curated, CuratedTool, curating, reserved_names
+from app.curation.curation import Curated, curating, reserved_names
 from app.differences.operations import Changes, changes_between
 from app.documents.fetching import Documents, Fingerprint, Found
 from app.errors import Invalid, ToolsProviderError
@@ -23,11 +23,11 @@ from app.operation.operation import Operation, ReportItem
 from app.operation.portable import Profile, in_profile
 from app.operation.text import Key, shortened
 from app.outbound import AddressRefused, origin_of
+from app.pieces import in_pieces
 from app.sources.tables import Source
 
 _LONGEST_DETAIL = 1_000  # characters of a failure that is kept
 _LONGEST_REQUEST = 500  # characters
-_PIECE = 0.002  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,20 +145,8 @@ class Curator:
     async def curated(self, source: Source, operations: Sequence[Operation], profile: Profile | None = None) -> Curated:
         """Return the operations as the source's admins chose and shaped them, in its profile unless one is stated."""
         listing = partial(in_profile, profile=profile or source.profile, most_bytes=self._tool_bytes)
-        async with self._turn:
-            bound = {override.key: override for override in source.stated_overrides}
-            pending = curating(operations, source.stated_selection, bound, listing)
-            await asyncio.sleep(0)
-        clock = asyncio.get_running_loop().time
-        made: list[CuratedTool] = []
-        while len(made) < len(operations):
-            async with self._turn:
-                end = clock() + _PIECE
-                for tool in pending:
-                    made.append(tool)
-                    if clock() >= end:
-                        break
-                await asyncio.sleep(0)
+        bound = {override.key: override for override in source.stated_overrides}
+        made = await in_pieces(curating(operations, source.stated_selection, bound, listing), self._turn)
         return Curated.of(made, bound)
 
     async def changes(self, before: Sequence[Operation], after: Sequence[Operation], now: datetime) -> Changes:
@@ -167,8 +155,8 @@ class Curator:
             return await asyncio.to_thread(changes_between, before, after, now)
 
     async def reported(self, curated: Curated, items: Sequence[ReportItem]) -> tuple[ReportItem, ...]:
-        """Return what became of each operation, made beside the event loop (see `Curated.report`)."""
-        return await asyncio.to_thread(curated.report, items)
+        """Return what became of each operation (see `Curated.report`)."""
+        return tuple(await in_pieces(curated.reporting(items), self._turn))
 
     async def enter(self, inventory: Inventory, source: Source) -> Curated:
         """Note in the source what it offers, and return what agents see of it."""

@@ -1,6 +1,5 @@
 """Every query on sources. One `Sources` lives in one transaction."""
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain, islice
@@ -18,6 +17,7 @@ from app.differences.operations import Changes
 from app.errors import Conflict, NotFound, PreconditionFailed
 from app.operation.operation import Operation, ReportItem, operation_from_json, operation_to_json
 from app.operation.text import Key, is_slug
+from app.pieces import in_pieces
 from app.sources.inventory import Inventory
 from app.sources.tables import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport
 
@@ -111,12 +111,7 @@ class Sources:
             .order_by(col(OperationRow.position))
         )
         contents = (await self._session.exec(query)).all()
-        found = []
-        for number, content in enumerate(filter(None, contents)):
-            found.append(operation_from_json(content))
-            if number % _ROWS_AT_ONCE == 0:
-                await asyncio.sleep(0)
-        return tuple(found)
+        return tuple(await in_pieces(map(operation_from_json, filter(None, contents))))
 
     async def names(self, source_id: str) -> dict[Key, str]:
         """Return every name that was given and is kept, by method and path; of those gone, the last ones first."""

@@ -1,7 +1,6 @@
 """The tools in memory: built at registration, found in constant time, never read from the database during a call."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -11,6 +10,7 @@ from app.identity.agent_token import AgentToken
 from app.operation.operation import Hints, Operation, size_of_tool
 from app.operation.text import SEPARATOR, mcp_name, tool_id
 from app.outbound import origin_of
+from app.pieces import in_pieces
 from app.sources.source import Authority, RegisteredSource
 from app.tools.arguments import ArgumentRules
 from app.tools.output import OutputRules
@@ -101,24 +101,24 @@ class Catalog:
 
         An operation at an origin that the source does not call is not shown, whoever has stored it.
         """
-        self._show(self._entry(source, operations))
+        self._show(source, self._tools(source, operations))
 
-    async def put_beside(self, source: RegisteredSource, operations: Sequence[Operation]) -> None:
-        """Do what `put` does; thousands of tools are made beside the event loop."""
-        self._show(await asyncio.to_thread(self._entry, source, operations))
+    async def put_in_pieces(self, source: RegisteredSource, operations: Sequence[Operation]) -> None:
+        """Do what `put` does; while thousands of tools are made, others have their turns."""
+        self._show(source, await in_pieces(self._tools(source, operations)))
 
-    def _entry(self, source: RegisteredSource, operations: Sequence[Operation]) -> _Entry:
+    def _tools(self, source: RegisteredSource, operations: Sequence[Operation]) -> Iterator[Tool]:
         authorities = {each.origin: (each, self._credential(each)) for each in source.authorities}
         origin = cache(origin_of)  # thousands of operations have one address
-        tools = {
-            operation.name: self._tool(source, operation, *authority)
-            for operation in operations
-            if (authority := authorities.get(origin(operation.server or source.base_url))) is not None
-        }
-        return _Entry(source, tools, tuple(tools[name] for name in sorted(tools)))
+        for operation in operations:
+            authority = authorities.get(origin(operation.server or source.base_url))
+            if authority is not None:
+                yield self._tool(source, operation, *authority)
 
-    def _show(self, entry: _Entry) -> None:
-        self._replace({**self._entries, entry.source.slug: entry})
+    def _show(self, source: RegisteredSource, made: Iterable[Tool]) -> None:
+        tools = {tool.operation.name: tool for tool in made}
+        listed = tuple(tools[name] for name in sorted(tools))
+        self._replace({**self._entries, source.slug: _Entry(source, tools, listed)})
 
     def remove(self, slug: str) -> None:
         """Forget the source; its tools are unknown from now on."""

@@ -1,6 +1,5 @@
 """`/api/v1/sources`: admins register, change, refresh and remove sources."""
 
-import asyncio
 import re
 from typing import Annotated, Any
 
@@ -38,6 +37,7 @@ from app.api.rest.source_answers import (
 from app.curation.overrides import ToolUpdate
 from app.operation.naming import names_over
 from app.operation.text import is_slug, tool_id
+from app.pieces import in_pieces
 from app.sources.forms import Offering, SourceCreate, SourceRead, SourceUpdate
 
 router = APIRouter(prefix="/api/v1/sources", tags=["sources"], dependencies=[KNOWN_PARAMETERS])
@@ -97,7 +97,7 @@ async def registered(offering: Offering, response: Response) -> RegisteredAnswer
     source = offering.source
     response.headers["Location"] = f"{router.prefix}/{source.id}"
     response.headers["ETag"] = etag(source)
-    tools = await asyncio.to_thread(lambda: [offered_tool(source, operation) for operation in offering.operations])
+    tools = await in_pieces(offered_tool(source, operation) for operation in offering.operations)
     return RegisteredAnswer(**source.model_dump(), report=list(offering.report), tools=tools)
 
 
