@@ -53,7 +53,7 @@ def show(
     losses = [item for item in report if item.reason is not None]
     if losses:
         console.print("\nWhat was lost, and why", style="bold")
-        console.print(_reasons((item, f"{item.status}: {item.reason} (at {item.pointer})") for item in losses))
+        console.print(_reasons((item, f"{item.status}: {_placed(item)}") for item in losses))
     refused = [(item, item.refused_examples) for item in report if item.refused_examples is not None]
     if refused:
         console.print("\nExamples of the document that its tools refuse, and why", style="bold")
@@ -72,6 +72,12 @@ def show(
     )
     if examples is not None and examples.tried:
         console.print(f"examples: {examples.taken:,} of {examples.tried:,}", highlight=False)
+
+
+def _placed(item: ReportItem) -> str:
+    """Return its reason with a place: its own, unless the reason names one below."""
+    reason = item.reason or ""
+    return reason if f"(at {item.pointer}" in reason else f"{reason} (at {item.pointer})"
 
 
 def _overlong(names: dict[str, int]) -> str:

@@ -279,3 +279,10 @@ def test_what_the_terminal_cannot_show_does_not_keep_the_rest_from_being_shown(t
     run = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
     assert (run.returncode, run.stderr) == (0, "")
     assert "Caf? ?: 4 operations" in run.stdout
+
+
+def test_a_place_is_told_once(convert: Callable[..., Result]) -> None:
+    paths = {"/a": {"get": {"parameters": {"q": {"in": "query"}}, "responses": {}}}, "/b": {"get": "none"}}
+    printed = convert({"openapi": "3.0.3", "info": {"title": "A", "version": "1"}, "paths": paths}).stdout
+    assert printed.count("(at /paths/~1a/get") == 1
+    assert printed.count("(at /paths/~1b/get") == 1
