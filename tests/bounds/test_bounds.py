@@ -21,14 +21,16 @@ def stage() -> Iterator[tuple[Stage, Healthy]]:
 
 # What does not hold yet, with the reason.
 OPEN = {
-    "document's operations: many operations": "of 9,900, some steps are not taken in pieces: a call waits some 0.3 s",
+    "document's operations: many operations": "of 9,900, a call waits 0.2 to 0.4 s, though no step takes 0.04 s",
 }
 
 
 def rows() -> Iterator[Any]:
     for row in ROWS:
         reason = OPEN.get(row.title)
-        yield pytest.param(row, id=row.title, marks=() if reason is None else pytest.mark.xfail(reason=reason))
+        yield pytest.param(
+            row, id=row.title, marks=() if reason is None else pytest.mark.xfail(reason=reason, strict=False)
+        )
 
 
 @pytest.mark.parametrize("row", tuple(rows()))
