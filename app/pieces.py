@@ -1,6 +1,6 @@
 """Long work on the event loop: a short piece of it between two turns of everybody else.
 
-A thread would not do: for the interpreter's lock each step of a call waits 5 ms for it, and a call has some twenty.
+A thread holds the interpreter's lock for 5 ms at a time, which every step of a call would wait for.
 """
 
 import asyncio

@@ -138,7 +138,7 @@ def test_a_call_may_have_4_mib(provider: RunningProvider, agent: Headers) -> Non
     assert fits.status_code == 404
 
 
-HEAVY_SECONDS = 4  # of this process, with what measures coverage; most take 0.1
+HEAVY_SECONDS = 2  # of this process; most take 0.1
 HEAVY: dict[str, bytes] = {
     "numbers": b"[" + b"0," * 1_900_000 + b"0]",
     "objects": b"[" + b"{}," * 1_300_000 + b"0]",
