@@ -7,6 +7,7 @@ import pytest
 
 from app.errors import Invalid
 from app.openapi.document.reading import File, Limits, read_root
+from tests.effort import at_most
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 9)
@@ -236,7 +237,6 @@ def test_commas_and_brackets_in_texts_are_no_values() -> None:
 
 
 def test_counting_does_not_build_what_it_refuses() -> None:
-    before = time.process_time()
-    refusal(b'{"a":[' + b"{}," * 5_000_000 + b"{}]}")
-    refusal(b'{"a":[' + b'"\\"",' * 3_000_000 + b'""]}')
-    assert time.process_time() - before < 10
+    with at_most(4):
+        refusal(b'{"a":[' + b"{}," * 5_000_000 + b"{}]}")
+        refusal(b'{"a":[' + b'"\\"",' * 3_000_000 + b'""]}')

@@ -1,6 +1,5 @@
 """What is made of a document is tried: schemas that accept nothing are loosened, examples that are refused are told."""
 
-import time
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ from app.errors import Invalid
 from app.openapi.conversion import convert
 from app.operation.operation import Examples, Operation
 from app.tools.arguments import ArgumentRules
+from tests.effort import at_most
 from tests.openapi.documents import Json, a_document, a_get, a_post, converted, only
 
 AT = "/paths/~1a/post/requestBody/content/application~1json/schema/items"
@@ -174,10 +174,9 @@ def nested(levels: int) -> Any:
 def test_hostile_examples_cost_little_and_no_tool(example: Any) -> None:
     schema = {"type": "array", "items": {"type": "array"}, "example": example, "default": example}
     paths = {"/a": a_post(schema, example=example), "/b": a_get({"name": "q", "in": "query", "example": example})}
-    started = time.process_time()
-    conversion = converted(a_document(paths))
+    with at_most(1):
+        conversion = converted(a_document(paths))
     assert len(conversion.operations) == 2
-    assert time.process_time() - started < 1
 
 
 def test_alternatives_that_multiply_are_not_tried_without_end() -> None:
@@ -187,10 +186,9 @@ def test_alternatives_that_multiply_are_not_tried_without_end() -> None:
         below = {"properties": {"a": {"$ref": f"#/components/schemas/L{level + 1}"}}, "required": ["a"]}
         schemas[f"L{level}"] = {"allOf": [{"type": "object"}], "anyOf": [below, {**below, "type": "object"}]}
     schemas["L0"]["example"] = {"a": {"a": {"a": {"a": {}}}}}
-    started = time.process_time()
-    operation, _, _ = a_tool({"$ref": "#/components/schemas/L0"}, **schemas)
+    with at_most(4):
+        operation, _, _ = a_tool({"$ref": "#/components/schemas/L0"}, **schemas)
     assert operation.input_schema
-    assert time.process_time() - started < 4
 
 
 def test_a_document_is_tried_the_same_way_each_time() -> None:

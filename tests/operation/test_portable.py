@@ -1,7 +1,6 @@
 """Schemas in the form that every model API takes and every host shows, and what arguments are checked against."""
 
 import json
-import time
 from typing import Any
 
 import orjson
@@ -12,6 +11,7 @@ from app.operation.checking import validator_of
 from app.operation.operation import Operation, size_of, size_of_tool
 from app.operation.portable import in_profile, portable, portable_input
 from app.tools.arguments import ArgumentRules
+from tests.effort import at_most
 from tests.openapi.documents import Json, a_document, a_get, a_post, only
 from tests.openapi.test_never_refused import Drawn
 
@@ -264,9 +264,8 @@ def test_definitions_that_multiply_stay_definitions_where_there_is_no_room() -> 
         for name, after in zip(names, [*names[1:], "Leaf"], strict=True)
     } | {"Leaf": {"type": "string", "description": "x" * 200}}
     operation, _ = only(a_document({"/a": a_post(members(root={"$ref": "#/components/schemas/N0"}))}, schemas=schemas))
-    before = time.process_time()
-    form = in_profile(operation, "portable", ROOM)
-    assert time.process_time() - before < 0.2
+    with at_most(0.2):
+        form = in_profile(operation, "portable", ROOM)
     assert size_of_tool(form) <= max(4_096 + 1_000, 2 * size_of_tool(operation))
     assert "$defs" in form.listed_schema
     validator_of(form.listed_schema)

@@ -2,7 +2,6 @@
 
 import resource
 import string
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
@@ -13,11 +12,12 @@ import pytest
 from app.errors import Invalid
 from app.operation.schemas import loosened
 from app.tools.arguments import AT_ONCE, ArgumentRules, TakesLonger
+from tests.effort import at_most
 from tests.tools.test_arguments import violations
 
 Json = dict[str, Any]
 
-SECONDS = 8.0  # of this process, with what measures coverage; without it, most take half a second
+SECONDS = 4.0  # with what measures coverage; without it, most take half a second
 MEBIBYTES = 300
 
 
@@ -31,9 +31,9 @@ def listed(items: Json) -> Json:
 
 @contextmanager
 def bounded() -> Iterator[None]:
-    begun, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    yield
-    assert time.process_time() - begun < SECONDS
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with at_most(SECONDS):
+        yield
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEBIBYTES * 1024
 
 
