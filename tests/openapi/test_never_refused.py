@@ -27,6 +27,7 @@ NAMES = ("a", "b", "id", "kind")
 DEFINED = ("A", "B", "C")
 WORDS = ("", "x", "ab", "cat", "dog", "C", "12", "true", "2026-03-01", "2026-03-01T10:00:00Z", "10.0.0.1")
 PATTERNS = ("^[a-z]+$", "^(?=.*x)", "/^x$/i", "^[0-9]+$")
+COMBINING = ("$ref", "allOf", "anyOf", "oneOf")
 SCHEMA_AT = join("/paths", "/a", "post", "requestBody", "content", JSON, "schema", "items")
 
 
@@ -43,7 +44,11 @@ class Drawn:
         defined = {name: self._defined(DEFINED[number + 1 :]) for number, name in enumerate(DEFINED)}
         self._names = DEFINED
         schema = self.schema(3)
-        parameter = {"name": "q", "in": "query", **self._one({"schema": schema}, {"content": {JSON: {"schema": schema}}})}
+        parameter = {
+            "name": "q",
+            "in": "query",
+            **self._one({"schema": schema}, {"content": {JSON: {"schema": schema}}}),
+        }
         paths = {"/a": a_post({"type": "array", "items": schema}), "/b": a_post(schema), "/c": a_get(parameter)}
         return a_document(paths, schemas=defined, version="3.1.0" if self._modern else "3.0.3")
 
@@ -87,7 +92,9 @@ class Drawn:
             schema |= self._maybe_with(format=self._one("date", "date-time", "ipv4", "uuid", "email"))
             schema |= self._maybe_with(pattern=self._one(*PATTERNS), minLength=1, maxLength=3)
         elif kind != "boolean":
-            schema |= self._maybe_with(minimum=self._one(0, 4), maximum=self._one(3, 10), multipleOf=self._one(1, 5, 0.5))
+            schema |= self._maybe_with(
+                minimum=self._one(0, 4), maximum=self._one(3, 10), multipleOf=self._one(1, 5, 0.5)
+            )
             schema |= self._maybe_with(0.1, exclusiveMinimum=0 if self._modern else True, default=self.value(0))
         return schema
 
@@ -135,7 +142,9 @@ class Drawn:
             found |= self._maybe_with(0.15, **{keyword: named.get(keyword, inner)})
         for keyword in ("unevaluatedItems", "unevaluatedProperties"):
             found |= self._maybe_with(0.1, **{keyword: self._one(False, self._below(0))})
-        return found | self._maybe_with(0.1, minContains=0, maxContains=1, dependentRequired={"a": ["b"]}, const=self.value(1))
+        return found | self._maybe_with(
+            0.1, minContains=0, maxContains=1, dependentRequired={"a": ["b"]}, const=self.value(1)
+        )
 
     def _list(self, depth: int) -> Json:
         first = {"prefixItems": [self._below(0)]} if self._modern and self._maybe(0.3) else {}
@@ -156,15 +165,25 @@ class Drawn:
 
 
 class Plain(Drawn):
-    """Draws of what is read without a loss only, where the tool is as strict as the document unless it reports more."""
+    """Draws of what is read without a loss only, where the tool is as strict as the document unless it reports more.
+
+    The reference of documents says of all else that more is accepted on purpose and without a line: formats, several
+    branches of a `oneOf`, discriminators, closed and read-only members, required ones with a default, listed values of
+    another type, `nullable` beside a combination, or beside listed values without null.
+    """
 
     def _scalar(self, _: int) -> Json:
         schema = super()._scalar(0)
-        schema.pop("format", None)
-        return {keyword: value for keyword, value in schema.items() if value not in PATTERNS[1:]}
+        for keyword in ("default", "format"):
+            schema.pop(keyword, None)
+        return schema
 
     def schema(self, depth: int) -> Json:
-        return {keyword: value for keyword, value in super().schema(depth).items() if keyword != "nullable"}
+        schema = super().schema(depth)
+        if not (nullable := schema.pop("nullable", False)) or not schema.keys().isdisjoint(COMBINING):
+            return schema
+        listed = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+        return schema | listed | {"nullable": nullable}
 
     def _listed(self, kind: str) -> list[Any]:
         values: dict[str, list[Any]] = {"string": ["x", "ab"], "boolean": [True]}
@@ -175,6 +194,7 @@ class Plain(Drawn):
 
     def _object(self, depth: int) -> Json:
         schema = super()._object(depth)
+        schema.pop("discriminator", None)
         for name, member in schema["properties"].items():
             schema["properties"][name] = {keyword: each for keyword, each in member.items() if keyword != "readOnly"}
         return schema if schema.get("additionalProperties") is not False else schema | {"additionalProperties": True}
