@@ -1,8 +1,8 @@
 """Whatever its document allows, a request may say: schemas of every construct, against a judge that knows only them.
 
 What is refused on purpose although a document allows it literally is not made here: a value of a discriminator that no
-`mapping` states, which the judge of OpenAPI 3.1 does not look at, and unknown arguments. What the judge cannot read in a
-document is not, either: `$id`, `$anchor`, `$dynamicRef`, `$defs` in a schema, and keywords of older drafts.
+`mapping` states, which the judge of OpenAPI 3.1 does not look at, and unknown arguments. Neither is what the judge
+cannot read in a document: `$id`, `$anchor`, `$dynamicRef`, `$defs` in a schema, and keywords of older drafts.
 """
 
 import json
