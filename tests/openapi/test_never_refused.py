@@ -43,13 +43,7 @@ class Drawn:
         self._modern = self._maybe(0.5)
         defined = {name: self._defined(DEFINED[number + 1 :]) for number, name in enumerate(DEFINED)}
         self._names = DEFINED
-        schema = self.schema(3)
-        parameter = {
-            "name": "q",
-            "in": "query",
-            **self._one({"schema": schema}, {"content": {JSON: {"schema": schema}}}),
-        }
-        paths = {"/a": a_post({"type": "array", "items": schema}), "/b": a_post(schema), "/c": a_get(parameter)}
+        paths = {"/a": a_post({"type": "array", "items": self.schema(3)})}
         return a_document(paths, schemas=defined, version="3.1.0" if self._modern else "3.0.3")
 
     def _defined(self, names: tuple[str, ...]) -> Json:
@@ -207,6 +201,14 @@ class Plain(Drawn):
         return schema
 
 
+def in_all_places(document: Json) -> Json:
+    """The same with other operations, which take such a value as their body, and as a parameter of each kind."""
+    schema = document["paths"]["/a"]["post"]["requestBody"]["content"][JSON]["schema"]["items"]
+    kinds = {"/c": {"schema": schema}, "/d": {"content": {JSON: {"schema": schema}}}}
+    parameters = {path: a_get({"name": "q", "in": "query", **kind}) for path, kind in kinds.items()}
+    return {**document, "paths": {**document["paths"], "/b": a_post(schema), **parameters}}
+
+
 def in_swagger2(document: Json) -> Json:
     """The same in Swagger 2.0, where a discriminator is a name and has no mapping."""
     words = json.dumps({"paths": document["paths"]["/a"], "definitions": document["components"]["schemas"]})
@@ -222,9 +224,8 @@ def in_swagger2(document: Json) -> Json:
 
 def said(operation: Operation, value: Any) -> Json | None:
     """The arguments of a value, None where the tool has none for it."""
-    if operation.path == "/c":
+    if operation.body is None:
         return {"q": value}
-    assert operation.body is not None
     if operation.body.argument is not None:
         return {operation.body.argument: [value] if operation.path == "/a" else value}
     names: dict[str, str] = {field.name: field.argument for field in operation.body.fields}
@@ -255,7 +256,7 @@ def judge(wanted: int, seed: int) -> None:
         tried = [drawn.value() for _ in range(VALUES_A_DOCUMENT)]
         allowed = [value for value in tried if other.allows(SCHEMA_AT, value)]
         if allowed:
-            wrong += refused(document, allowed)
+            wrong += refused(in_all_places(document), allowed)
         if allowed and document["openapi"] < "3.1":
             wrong += refused(in_swagger2(document), allowed)
         judged += len(allowed)
@@ -269,7 +270,7 @@ def judge_strictness(wanted: int, seed: int) -> None:
         document = drawn.document()
         other = OtherJudge(document)
         tried = [drawn.value() for _ in range(VALUES_A_DOCUMENT)]
-        operation, item = only({**document, "paths": {"/a": document["paths"]["/a"]}})
+        operation, item = only(document)
         rules = ArgumentRules(operation.input_schema)
         for value in tried:
             judged += 1
