@@ -10,6 +10,7 @@ from functools import cache
 import orjson
 
 from app.errors import TooLarge, Violation
+from app.operation.media_types import charset_of, codec_of
 from app.operation.operation import Value
 from app.operation.pointers import join
 
@@ -91,6 +92,17 @@ def utf8(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         raise Unencodable("must be Unicode text without lone surrogates") from None
+
+
+def in_charset(text: str, media_type: str) -> bytes:
+    """Return the text in the charset that is stated with the media type, else in UTF-8."""
+    charset = charset_of(media_type)
+    if not charset or (codec := codec_of(charset)) == "utf-8":
+        return utf8(text)
+    try:
+        return text.encode(codec)
+    except UnicodeEncodeError:
+        raise Unencodable(f"must be text in {charset}, as its media type says") from None
 
 
 def text_of(value: Value) -> str:
