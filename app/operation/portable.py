@@ -7,7 +7,6 @@ accepts, against which arguments are checked. Which API demands what: docs/decis
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from operator import is_
@@ -36,7 +35,6 @@ _GROWTH = 2  # times that a schema may become larger
 _ALWAYS = 4_096  # bytes that it may have in any case
 _MOST_LEVELS = 20  # of definitions in definitions
 _DEEPEST = 100  # levels of JSON that this may make; what writes it ends at 254
-_MOST_NAMED = 20  # arguments in one sentence
 _TERSE = 80  # characters of a description, where there is little room
 
 
@@ -55,12 +53,15 @@ def in_profile(operation: Operation, profile: Profile, most_bytes: int) -> Opera
 def portable_input(schema: Json, room: int) -> Json:
     """Return the portable form of an input schema, in at most `room` bytes if the full one fits.
 
-    What may not stand at its top is said in words.
+    What may not stand at its top is left out: which arguments an optional body needs, these say themselves.
     """
     definitions: Json = schema.get("$defs", {})
     rest = {keyword: value for keyword, value in schema.items() if keyword != "$defs"} if definitions else schema
     forms = _Form(definitions, _Lines(rest, definitions, room).kept if definitions else frozenset())
-    form = forms.complete(_worded(forms.of(rest)))
+    top = forms.of(rest)
+    if not top.keys().isdisjoint(_NOT_AT_THE_TOP):
+        top = {keyword: value for keyword, value in top.items() if keyword not in _NOT_AT_THE_TOP}
+    form = forms.complete(top)
     for longest in (_TERSE, 0):
         if form is schema or size_of(form) <= room:
             return form
@@ -325,33 +326,8 @@ def _with_items(form: Json) -> Json:
     return result
 
 
-def _worded(root: Json) -> Json:
-    """Return it with words in place of what may not stand at the top."""
-    if root.keys().isdisjoint(_NOT_AT_THE_TOP):
-        return root
-    result = {keyword: value for keyword, value in root.items() if keyword not in _NOT_AT_THE_TOP}
-    words = [*([root["description"]] if "description" in root else ()), *_needs(root.get("dependentRequired", {}))]
-    return {**result, "description": " ".join(words)} if words else result
-
-
-def _needs(dependent: Mapping[str, list[str]]) -> list[str]:
-    """Say which arguments need which others."""
-    needed = list(dict.fromkeys(other for others in dependent.values() for other in others))
-    givers: dict[tuple[str, ...], list[str]] = {}
-    for name, others in dependent.items():
-        givers.setdefault(tuple(each for each in needed if each in others or each == name), []).append(name)
-    return [f"With {_listed(names, 'or')}, {_listed(others, 'and')} must be given." for others, names in givers.items()]
-
-
 def _types_only(form: Json) -> Json:
     arguments = {
         name: {key: each[key] for key in ("type", "items") if key in each} for name, each in form["properties"].items()
     }
     return {key: value for key, value in form.items() if key != "$defs"} | {"properties": arguments}
-
-
-def _listed(names: Sequence[str], last: str) -> str:
-    shown = [f"`{name}`" for name in names[:_MOST_NAMED]]
-    if len(names) > _MOST_NAMED:
-        shown.append(f"{len(names) - _MOST_NAMED} more")
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {last} {shown[-1]}"

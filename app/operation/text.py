@@ -14,6 +14,7 @@ from app.operation.operation import Value
 
 LONGEST_DESCRIPTION = 2_000  # characters
 LONGEST_NAME = 200  # of titles and tags
+ONCE_GIVEN = "Required if there is a body."  # of a member that an optional body needs
 LONGEST_SLUG = 32
 LONGEST_TOOL_NAME = 64  # characters of `slug__operation`
 SLUG = r"^[a-z0-9-]{1,32}$"
