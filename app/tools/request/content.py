@@ -97,6 +97,8 @@ def _encode_whole(body: Body, argument: str, value: Value, writing: Writing) -> 
         return _counted(Content(body.media_type, json_of(value)), writing.room)
     if isinstance(value, str) and kind in {"lines", "text", "binary"}:
         return _counted(_text(body.media_type, value), writing.room)
+    if kind == "text" and isinstance(value, bool | int | float):
+        return _counted(_text(body.media_type, text_of(value)), writing.room)
     if kind == "text":
         raise Unencodable("must be text")
     if not isinstance(value, dict):
