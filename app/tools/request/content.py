@@ -95,12 +95,8 @@ def _encode_whole(body: Body, argument: str, value: Value, writing: Writing) -> 
         return Content(body.media_type, _lines(body.media_type, value, writing.room))
     if kind == "json" or (kind == "binary" and not isinstance(value, str)):
         return _counted(Content(body.media_type, json_of(value)), writing.room)
-    if isinstance(value, str) and kind in {"lines", "text", "binary"}:
+    if kind in {"lines", "text", "binary"}:
         return _counted(_text(body.media_type, value), writing.room)
-    if kind == "text" and isinstance(value, bool | int | float):
-        return _counted(_text(body.media_type, text_of(value)), writing.room)
-    if kind == "text":
-        raise Unencodable("must be text")
     if not isinstance(value, dict):
         raise Unencodable("must be an object: it is sent as a form")
     known = {field.name: replace(field, argument=argument) for field in body.fields}
@@ -158,9 +154,11 @@ def _form_pairs(field: BodyField, value: Value, room: Room) -> Iterator[Pair]:
     return pairs(field.name, items, "form", room, explode=True)
 
 
-def _text(media_type: str, text: str) -> Content:
-    """Return a text in the charset that the document states, else in UTF-8."""
-    charset = charset_of(media_type)
+def _text(media_type: str, value: Value) -> Content:
+    """Return a scalar as a text in the charset that the document states, else in UTF-8."""
+    if not isinstance(value, str | bool | int | float):
+        raise Unencodable("must be text")
+    text, charset = text_of(value), charset_of(media_type)
     if _OTHER_CHARSET.fullmatch(charset):
         try:
             return Content(media_type, text.encode(charset))
