@@ -88,6 +88,7 @@ class _Telling:
     def __init__(self, schema: Json) -> None:
         self._schema = schema
         self._pins: dict[int, _Pins] = {}  # by the id of a schema below it
+        self._members: dict[int, set[str]] = {}  # likewise
 
     def told(self, error: ValidationError) -> Iterator[Violation]:
         pointer = join("", *error.instance_path)
@@ -96,6 +97,10 @@ class _Telling:
             yield Violation(join(pointer, error.kind.as_dict()["property"]), "is required")
         elif kind == "additionalProperties" and not error.instance_path:
             yield from unknown_names(error.kind.as_dict()["unexpected"], list(self._schema.get("properties", {})))
+        elif kind == "unevaluatedProperties":
+            known = self._members_of(self._at(error.schema_path[:-1]))
+            if names := [name for name in error.kind.as_dict()["unexpected"] if name not in known]:
+                yield Violation(pointer, _short(f"has members that are unknown: {_listed(names)}"))
         elif kind == "enum":
             yield Violation(pointer, _not_one_of(error.kind.as_dict()["options"]))
         elif kind in ALTERNATIVES:
@@ -118,16 +123,36 @@ class _Telling:
             yield Violation(pointer, _short(f"the value has none of these types: {', '.join(types)}"))
 
     def _branches(self, error: ValidationError) -> list[_Branch]:
-        schemas: Any = self._schema
-        for step in error.schema_path:
-            schemas = schemas[step]
-        refused = zip(error.kind.as_dict()["context"], schemas, strict=True)
+        refused = zip(error.kind.as_dict()["context"], self._at(error.schema_path), strict=True)
         place = error.instance_path
         is_object = isinstance(error.instance, dict)
         return [
             _Branch(errors, _other_types(errors, place), self._pins_of(schema) if is_object else {})
             for errors, schema in refused
         ]
+
+    def _at(self, path: Sequence[str | int]) -> Any:  # noqa: ANN401 - a schema, or a list of them
+        found: Any = self._schema
+        for step in path:
+            found = found[step]
+        return found
+
+    def _members_of(self, schema: Json) -> set[str]:
+        """Return the members that the schema and its parts declare: the validator forgets those of one that fails."""
+        if id(schema) in self._members:
+            return self._members[id(schema)]
+        members, pending, met = set[str](), [schema], set[int]()
+        while pending:
+            each = pending.pop()
+            if not isinstance(each, dict) or id(each) in met:
+                continue
+            met.add(id(each))
+            members |= each.get("properties", {}).keys()
+            pending += each.get("allOf", ())
+            if "$ref" in each:
+                pending.append(self._schema["$defs"][definition_of(each)])
+        self._members[id(schema)] = members
+        return members
 
     def _pins_of(self, branch: Value) -> _Pins:
         if isinstance(branch, dict) and "$ref" in branch:

@@ -130,6 +130,18 @@ def test_a_member_that_tells_alternatives_apart_may_be_optional() -> None:
     assert "any of the schemas" in violations(schema, {"x": {"owner": {"lives": 9}}})["/x"]
 
 
+def test_a_member_that_is_wrong_is_not_called_unknown() -> None:
+    part = {"properties": {"count": {"type": "integer"}}, "required": ["name"]}
+    pet = {"allOf": [{"$ref": "#/$defs/Pet"}], "properties": {"kind": {}}, "unevaluatedProperties": False}
+    properties = {"a/b~c": {"anyOf": [pet, {"type": "null"}]}}
+    schema = {"type": "object", "properties": properties, "$defs": {"Pet": part}}
+    value = {"kind": "cat", "count": "many"}
+    wrong = {"/a~1b~0c/count": 'the value is not of type "integer"', "/a~1b~0c/name": "is required"}
+    assert violations(schema, {"a/b~c": value}) == wrong
+    unknown = {"/a~1b~0c": 'has members that are unknown: "bark"'}
+    assert violations(schema, {"a/b~c": {**value, "bark": 1}}) == wrong | unknown
+
+
 def test_the_values_are_not_repeated() -> None:
     with pytest.raises(Invalid) as refused:
         ArgumentRules(MENU).check({"size": "my-secret-value", "count": "my-secret-value", "any": 1})
