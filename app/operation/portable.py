@@ -7,13 +7,14 @@ accepts, against which arguments are checked. Which API demands what: docs/decis
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from operator import is_
 from typing import Literal
 
 from app.operation.keywords import ALTERNATIVES, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, definition_of, references
+from app.operation.one_type import apart, of_one_type, stands_alone, with_items
 from app.operation.operation import Json, Operation, Value, size_of, size_of_output, size_without_schemas
 from app.operation.schemas import ANNOTATIONS, both, without_prose
 
@@ -22,13 +23,7 @@ Profile = Literal["portable", "standard"]
 _BESIDE_A_REF = frozenset({"$ref", "default", "description"})
 _SEEN_THROUGH = frozenset({"$ref", "allOf", "dependentSchemas", "else", "if", "then", *ALTERNATIVES})
 _NOT_AT_THE_TOP = (_SEEN_THROUGH - {"$ref"}) | {"const", "dependentRequired", "enum", "not"}
-_ONLY_OF = {
-    "array": frozenset({"contains", "items", "maxContains", "maxItems", "minContains", "minItems", "prefixItems"})
-    | {"unevaluatedItems", "uniqueItems"},
-    "object": frozenset({"additionalProperties", "dependentRequired", "dependentSchemas", "maxProperties"})
-    | {"minProperties", "patternProperties", "properties", "propertyNames", "required", "unevaluatedProperties"},
-}
-_LOOKED_AT = SUBSCHEMAS | SUBSCHEMA_LISTS | SUBSCHEMA_MAPS | {"$ref", "const", "pattern"}
+_LOOKED_AT = SUBSCHEMAS | SUBSCHEMA_LISTS | SUBSCHEMA_MAPS | {"$ref", "const", "pattern", "required"}
 _NOT_EVERYWHERE = frozenset({"const", "pattern", "patternProperties", "properties"})
 _TURNING = {"contains": {"maxContains"}, "if": {"else", "then"}, "not": {"not"}}  # … and what refuses because of it
 _SMALL = (2_048, 512, 128, 0)  # bytes of a definition that is put in line where there is no room for all
@@ -36,7 +31,6 @@ _GROWTH = 2  # times that a schema may become larger
 _ALWAYS = 4_096  # bytes that it may have in any case
 _MOST_LEVELS = 20  # of definitions in definitions
 _DEEPEST = 100  # levels of JSON that this may make; what writes it ends at 254
-_MOST_NAMED = 20  # arguments in one sentence
 _TERSE = 80  # characters of a description, where there is little room
 
 
@@ -55,12 +49,15 @@ def in_profile(operation: Operation, profile: Profile, most_bytes: int) -> Opera
 def portable_input(schema: Json, room: int) -> Json:
     """Return the portable form of an input schema, in at most `room` bytes if the full one fits.
 
-    What may not stand at its top is said in words.
+    What may not stand at its top is left out: which arguments an optional body needs, these say themselves.
     """
     definitions: Json = schema.get("$defs", {})
     rest = {keyword: value for keyword, value in schema.items() if keyword != "$defs"} if definitions else schema
-    forms = _Form(definitions, _Lines(rest, definitions, room).kept if definitions else frozenset())
-    form = forms.complete(_worded(forms.of(rest)))
+    forms = _Form(definitions, _Lines(rest, definitions, room).kept if definitions else frozenset(), for_models=True)
+    top = forms.of(rest)
+    if not top.keys().isdisjoint(_NOT_AT_THE_TOP):
+        top = {keyword: value for keyword, value in top.items() if keyword not in _NOT_AT_THE_TOP}
+    form = forms.complete(top)
     for longest in (_TERSE, 0):
         if form is schema or size_of(form) <= room:
             return form
@@ -69,8 +66,8 @@ def portable_input(schema: Json, room: int) -> Json:
 
 
 def portable(schema: Json) -> Json:
-    """Return the portable form of a schema without definitions."""
-    form: Json = _Form({}, frozenset()).of(schema)
+    """Return the portable form of the schema of an answer, which has no definitions."""
+    form: Json = _Form({}, frozenset(), for_models=False).of(schema)
     return form
 
 
@@ -165,9 +162,10 @@ class _Form:
     `_looser`: what was made last may accept more. It is left out where a value would be refused because of that.
     """
 
-    def __init__(self, definitions: Json, kept: frozenset[str]) -> None:
+    def __init__(self, definitions: Json, kept: frozenset[str], *, for_models: bool) -> None:
         self._definitions = definitions
         self._kept = kept
+        self._for_models = for_models
         self._made: dict[str, tuple[Value, bool]] = {}
         self._looser = False
 
@@ -178,7 +176,7 @@ class _Form:
         while pending:
             for name in references(pending.pop()):
                 if name in self._kept and name not in reached:
-                    reached[name] = self.of(self._definitions[name])
+                    reached[name] = self._placed(self._definitions[name])
                     pending.append(reached[name])
         return {**root, "$defs": reached} if reached else root
 
@@ -198,7 +196,7 @@ class _Form:
         if "unevaluatedProperties" in form and form.keys().isdisjoint(_SEEN_THROUGH):
             form = dict(form)
             form.setdefault("additionalProperties", form.pop("unevaluatedProperties"))
-        return _apart(form) if form.get("type").__class__ is list else _with_items(form)
+        return apart(form) if form.get("type").__class__ is list else with_items(form)
 
     def _inside(self, schema: Json) -> Json:
         """Return it with the forms of what is in it, and without what refuses because of one that accepts more."""
@@ -206,7 +204,7 @@ class _Form:
         gone: set[str] = set()
         for keyword in schema.keys() & _LOOKED_AT:
             before, self._looser = self._looser, False
-            value = self._value(keyword, schema[keyword])
+            value = self._value(keyword, schema[keyword], self._placed if stands_alone(keyword, schema) else self.of)
             gone |= _TURNING.get(keyword, set()) if self._looser else set()
             self._looser = self._looser or before
             if value is not schema[keyword]:
@@ -214,15 +212,24 @@ class _Form:
                 form[keyword] = value
         return {keyword: value for keyword, value in form.items() if keyword not in gone} if gone else form
 
-    def _value(self, keyword: str, value: Value) -> Value:
+    def _value(self, keyword: str, value: Value, form_of: Callable[[Value], Value]) -> Value:
         """Return what a keyword has in the portable form: the value itself where that is the same."""
         if keyword in SUBSCHEMA_LISTS:
-            forms = [self.of(each) for each in value]
+            forms = [form_of(each) for each in value]
             return value if all(map(is_, forms, value)) else forms
         if keyword in SUBSCHEMA_MAPS:
-            members = {name: self.of(each) for name, each in value.items()}
+            members = {name: form_of(each) for name, each in value.items()}
             return value if all(map(is_, members.values(), value.values())) else members
-        return self.of(value) if keyword in SUBSCHEMAS and not isinstance(value, bool) else value
+        return form_of(value) if keyword in SUBSCHEMAS and not isinstance(value, bool) else value
+
+    def _placed(self, schema: Value) -> Value:
+        """Return the form of a schema that is no part of another: about members or items, where it has that type."""
+        form = self.of(schema)
+        if not self._for_models or not isinstance(form, dict):
+            return form
+        form, looser = of_one_type(form)
+        self._looser = self._looser or looser
+        return form
 
     def _together(self, form: Json) -> Json:
         """Take in what a `$ref` and `allOf` lead to, as far as that can stand beside what there is."""
@@ -289,69 +296,8 @@ def _is_pythonic(pattern: str) -> bool:
     return True
 
 
-def _apart(form: Json) -> Json:
-    """Return one alternative for each type whose keywords say something about its members or items."""
-    types = form["type"]
-    own = [name for name in types if name == "array" or not form.keys().isdisjoint(_ONLY_OF.get(name, ()))]
-    if not own:
-        return form
-    said = {keyword: value for keyword, value in form.items() if keyword in ANNOTATIONS}
-    rest = {keyword: value for keyword, value in form.items() if keyword not in {*ANNOTATIONS, "type"}}
-    plain = {
-        keyword: value for keyword, value in rest.items() if not any(keyword in each for each in _ONLY_OF.values())
-    }
-    branches = [
-        _with_items(
-            {"type": name, **{key: value for key, value in rest.items() if key in _ONLY_OF[name] or key in plain}}
-        )
-        for name in own
-    ]
-    if others := [name for name in types if name not in {*own, "null"}]:
-        branches.append({"type": others[0] if len(others) == 1 else others, **plain})
-    if "null" in types:
-        branches.append({"type": "null", **plain})
-    return {**said, "anyOf": branches} if len(branches) > 1 else {**said, **branches[0]}
-
-
-def _with_items(form: Json) -> Json:
-    """Return it with `items` that are an object, if it is about an array."""
-    items = form.get("items")
-    if isinstance(items, dict) or (form.get("type") != "array" and form.keys().isdisjoint({"items", "prefixItems"})):
-        return form
-    result = {**form, "items": {}}
-    if items is False:
-        first = len(form.get("prefixItems", ()))
-        result["maxItems"] = min(first, form.get("maxItems", first))
-    return result
-
-
-def _worded(root: Json) -> Json:
-    """Return it with words in place of what may not stand at the top."""
-    if root.keys().isdisjoint(_NOT_AT_THE_TOP):
-        return root
-    result = {keyword: value for keyword, value in root.items() if keyword not in _NOT_AT_THE_TOP}
-    words = [*([root["description"]] if "description" in root else ()), *_needs(root.get("dependentRequired", {}))]
-    return {**result, "description": " ".join(words)} if words else result
-
-
-def _needs(dependent: Mapping[str, list[str]]) -> list[str]:
-    """Say which arguments need which others."""
-    needed = list(dict.fromkeys(other for others in dependent.values() for other in others))
-    givers: dict[tuple[str, ...], list[str]] = {}
-    for name, others in dependent.items():
-        givers.setdefault(tuple(each for each in needed if each in others or each == name), []).append(name)
-    return [f"With {_listed(names, 'or')}, {_listed(others, 'and')} must be given." for others, names in givers.items()]
-
-
 def _types_only(form: Json) -> Json:
     arguments = {
         name: {key: each[key] for key in ("type", "items") if key in each} for name, each in form["properties"].items()
     }
     return {key: value for key, value in form.items() if key != "$defs"} | {"properties": arguments}
-
-
-def _listed(names: Sequence[str], last: str) -> str:
-    shown = [f"`{name}`" for name in names[:_MOST_NAMED]]
-    if len(names) > _MOST_NAMED:
-        shown.append(f"{len(names) - _MOST_NAMED} more")
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {last} {shown[-1]}"

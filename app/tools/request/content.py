@@ -92,10 +92,8 @@ def _encode_whole(body: Body, argument: str, value: Value, writing: Writing) -> 
         return Content(body.media_type, _lines(body.media_type, value, writing.room))
     if kind == "json" or (kind == "binary" and not isinstance(value, str)):
         return _counted(Content(body.media_type, json_of(value)), writing.room)
-    if isinstance(value, str) and kind in {"lines", "text", "binary"}:
+    if kind in {"lines", "text", "binary"}:
         return _counted(_text(body.media_type, value), writing.room)
-    if kind == "text":
-        raise Unencodable("must be text")
     if not isinstance(value, dict):
         raise Unencodable("must be an object: it is sent as a form")
     known = {field.name: replace(field, argument=argument) for field in body.fields}
@@ -153,7 +151,10 @@ def _form_pairs(field: BodyField, value: Value, room: Room) -> Iterator[Pair]:
     return pairs(field.name, items, "form", room, explode=True)
 
 
-def _text(media_type: str, text: str) -> Content:
-    """Return a text in the charset that the document states, else in UTF-8."""
+def _text(media_type: str, value: Value) -> Content:
+    """Return a scalar as a text in the charset that the document states, else in UTF-8."""
+    if not isinstance(value, str | bool | int | float):
+        raise Unencodable("must be text")
+    text = text_of(value)
     named = text.isascii() or ";" in media_type or not media_type.lower().startswith("text/")
     return Content(media_type if named else f"{media_type}; charset=utf-8", in_charset(text, media_type))

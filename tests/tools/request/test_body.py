@@ -131,7 +131,7 @@ def test_what_is_no_base64_is_refused(value: Any) -> None:
     ("media_type", "value", "reason"),
     [
         ("text/plain", {"a": 1}, "must be text"),
-        ("text/plain", 1, "must be text"),
+        ("text/plain", [1], "must be text"),
         (FORM, "a=b", "must be an object: it is sent as a form"),
         (MULTIPART, ["a"], "must be an object: it is sent as a form"),
         ("text/plain", "\ud800", NO_SURROGATES),
