@@ -116,28 +116,34 @@ class _Telling:
         elif meant := _meant(near, error.instance):
             for each in meant:
                 yield from self.told(each)
-        elif near:
+        elif near or not branches:
             yield Violation(pointer, _short(error.message))
         else:
             types = dict.fromkeys(chain.from_iterable(each.types for each in branches))
             yield Violation(pointer, _short(f"the value has none of these types: {', '.join(types)}"))
 
     def _branches(self, error: ValidationError) -> list[_Branch]:
-        refused = zip(error.kind.as_dict()["context"], self._at(error.schema_path), strict=True)
+        context, schemas = error.kind.as_dict()["context"], self._at(error.schema_path)
+        if not isinstance(schemas, list) or len(schemas) != len(context):
+            return []
         place = error.instance_path
         is_object = isinstance(error.instance, dict)
         return [
             _Branch(errors, _other_types(errors, place), self._pins_of(schema) if is_object else {})
-            for errors, schema in refused
+            for errors, schema in zip(context, schemas, strict=True)
         ]
 
-    def _at(self, path: Sequence[str | int]) -> Any:  # noqa: ANN401 - a schema, or a list of them
-        found: Any = self._schema
+    def _at(self, path: Sequence[str | int]) -> Value:
+        """Return the schema, or the list of them; None where the path leads nowhere: it has no empty names."""
+        found: Value = self._schema
         for step in path:
-            found = found[step]
+            try:
+                found = found[step]
+            except (KeyError, IndexError, TypeError):
+                return None
         return found
 
-    def _members_of(self, schema: Json) -> set[str]:
+    def _members_of(self, schema: Value) -> set[str]:
         """Return the members that the schema and its parts declare: the validator forgets those of one that fails."""
         if id(schema) in self._members:
             return self._members[id(schema)]

@@ -142,6 +142,15 @@ def test_a_member_that_is_wrong_is_not_called_unknown() -> None:
     assert violations(schema, {"a/b~c": {**value, "bark": 1}}) == wrong | unknown
 
 
+@pytest.mark.parametrize("further", [{}, {"anyOf": {"type": "integer"}}, {"anyOf": {"anyOf": [True]}}])
+def test_a_member_without_a_name_can_be_wrong_too(further: dict[str, Any]) -> None:
+    inside = {"anyOf": [{"properties": {"kind": {"const": each}}, "required": ["kind"]} for each in "ab"]}
+    closed = {"unevaluatedProperties": False}
+    schema = {"type": "object", "properties": {"": {"anyOf": [inside, closed]}, **further}}
+    assert "any of the schemas" in " ".join(violations(schema, {"": {"x": 1}}).values())
+    assert violations({"type": "object", "properties": {"": closed}}, {"": {"x": 1}})
+
+
 def test_the_values_are_not_repeated() -> None:
     with pytest.raises(Invalid) as refused:
         ArgumentRules(MENU).check({"size": "my-secret-value", "count": "my-secret-value", "any": 1})
