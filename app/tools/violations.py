@@ -135,19 +135,21 @@ class _Telling:
             yield tag
         elif meant := _meant(near, error.instance):
             yield from self.all_told(meant[:MOST_VIOLATIONS])
-        elif near:
+        elif near or not branches:
             yield Violation(pointer, _short(error.message))
         else:
             types = dict.fromkeys(chain.from_iterable(each.types for each in branches))
             yield Violation(pointer, _short(f"the value has none of these types: {', '.join(types)}"))
 
     def _branches(self, error: ValidationError) -> list[_Branch]:
-        refused = zip(error.kind.as_dict()["context"], self._at(error.schema_path), strict=True)
+        context, schemas = error.kind.as_dict()["context"], self._at(error.schema_path)
+        if not isinstance(schemas, list) or len(schemas) != len(context):
+            return []
         place = error.instance_path
         is_object = isinstance(error.instance, dict)
         return [
             _Branch(errors, _other_types(errors, place), self._pins_of(schema) if is_object else {})
-            for errors, schema in refused
+            for errors, schema in zip(context, schemas, strict=True)
         ]
 
     def _pins_of(self, branch: Value) -> _Pins:
@@ -159,11 +161,15 @@ class _Telling:
             self._pins[id(branch)] = {name: each for name, each in values.items() if each}
         return self._pins[id(branch)]
 
-    def _at(self, path: Sequence[str | int]) -> Any:  # noqa: ANN401 - a schema or a list of them
-        schema: Any = self._schema
+    def _at(self, path: Sequence[str | int]) -> Value:
+        """Return the schema, or the list of them; None where the path leads nowhere: it has no empty names."""
+        found: Value = self._schema
         for step in path:
-            schema = schema[step]
-        return schema
+            try:
+                found = found[step]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return found
 
     def _referred(self, schema: Json) -> Value:
         return self._schema["$defs"][definition_of(schema)]

@@ -163,6 +163,27 @@ def test_a_member_that_tells_alternatives_apart_may_be_optional() -> None:
     assert "any of the schemas" in violations(schema, {"x": {"owner": {"lives": 9}}})["/x"]
 
 
+def test_a_member_that_is_wrong_is_not_called_unknown() -> None:
+    part = {"properties": {"count": {"type": "integer"}}, "required": ["name"]}
+    pet = {"allOf": [{"$ref": "#/$defs/Pet"}], "properties": {"kind": {}}, "unevaluatedProperties": False}
+    properties = {"a/b~c": {"anyOf": [pet, {"type": "null"}]}}
+    schema = {"type": "object", "properties": properties, "$defs": {"Pet": part}}
+    value = {"kind": "cat", "count": "many"}
+    wrong = {"/a~1b~0c/count": 'the value is not of type "integer"', "/a~1b~0c/name": "is required"}
+    assert violations(schema, {"a/b~c": value}) == wrong
+    unknown = {"/a~1b~0c": "has unknown members: bark"}
+    assert violations(schema, {"a/b~c": {**value, "bark": 1}}) == wrong | unknown
+
+
+@pytest.mark.parametrize("further", [{}, {"anyOf": {"type": "integer"}}, {"anyOf": {"anyOf": [True]}}])
+def test_a_member_without_a_name_can_be_wrong_too(further: dict[str, Any]) -> None:
+    inside = {"anyOf": [{"properties": {"kind": {"const": each}}, "required": ["kind"]} for each in "ab"]}
+    closed = {"unevaluatedProperties": False}
+    schema = {"type": "object", "properties": {"": {"anyOf": [inside, closed]}, **further}}
+    assert "any of the schemas" in " ".join(violations(schema, {"": {"x": 1}}).values())
+    assert violations({"type": "object", "properties": {"": closed}}, {"": {"x": 1}})
+
+
 def test_the_values_are_not_repeated() -> None:
     with pytest.raises(Invalid) as refused:
         ArgumentRules(MENU).check({"size": "my-secret-value", "count": "my-secret-value", "any": 1})
