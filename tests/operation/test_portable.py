@@ -397,7 +397,7 @@ def test_where_there_is_no_room_at_all_the_types_of_arguments_are_listed() -> No
 
 def with_types(schema: Json) -> Json:
     """The schema where what is about members or items alone is about objects or arrays, as everybody means it."""
-    stated = json.loads(json.dumps(schema))
+    stated: Json = json.loads(json.dumps(schema))
     for each in schemas(stated):
         kinds = [kind for kind, keywords in ONLY_OF.items() if each.keys() & keywords]
         if "type" not in each and len(kinds) == 1:
