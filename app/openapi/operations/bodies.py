@@ -46,7 +46,7 @@ from app.operation.media_types import (
 )
 from app.operation.operation import Body, BodyField, Json, Style, Value
 from app.operation.pointers import References, Unresolvable, join, remark
-from app.operation.text import hides_something, named, shortened
+from app.operation.text import hides_something, named, shortened, written_out
 
 _STYLES: tuple[Style, ...] = ("form", "spaceDelimited", "pipeDelimited", "deepObject")
 _WHOLE = "body"
@@ -55,6 +55,7 @@ _NO_FORMS = ("array", "boolean", "integer", "number", "string")
 _SHOWN_ONLY = "Not described: the document only has an example with it."
 _REQUIRED_ONLY = "Not described: the document only says that it is required."
 _MOST_SHOWN_ONLY = 20  # such members
+_LONGEST_SHOWN = 60  # characters of a name in the report
 
 
 def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> ReadBody | None:
@@ -210,7 +211,8 @@ class _Reader:
         """Return the members that are required and not declared: optional here, because it may be another's name."""
         names = [name for name in members.required if name not in members.schemas]
         if names:
-            self._notes.append(remark(f"required and not described: {named(names, 'and')}", self._media.schema[1]))
+            listed = named([written_out(name)[:_LONGEST_SHOWN] for name in names], "and")
+            self._notes.append(remark(f"required and not described: {listed}", self._media.schema[1]))
         where, declared = join(self._media.schema[1], "required"), {name.lower() for name in members.schemas}
         return {name: [({"description": _REQUIRED_ONLY}, where)] for name in names if name.lower() not in declared}
 
