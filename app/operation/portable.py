@@ -7,7 +7,7 @@ accepts, against which arguments are checked. Which API demands what: docs/decis
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from operator import is_
@@ -16,7 +16,6 @@ from typing import Literal
 from app.operation.keywords import ALTERNATIVES, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, definition_of, references
 from app.operation.operation import Json, Operation, Value, size_of, size_of_output, size_without_schemas
 from app.operation.schemas import ANNOTATIONS, both, without_prose
-from app.operation.text import named
 
 Profile = Literal["portable", "standard"]
 
@@ -57,12 +56,15 @@ def in_profile(operation: Operation, profile: Profile, most_bytes: int) -> Opera
 def portable_input(schema: Json, room: int) -> Json:
     """Return the portable form of an input schema, in at most `room` bytes if the full one fits.
 
-    What may not stand at its top is said in words.
+    What may not stand at its top is left out: which arguments an optional body needs, these say themselves.
     """
     definitions: Json = schema.get("$defs", {})
     rest = {keyword: value for keyword, value in schema.items() if keyword != "$defs"} if definitions else schema
     forms = _Form(definitions, _Lines(rest, definitions, room).kept if definitions else frozenset(), for_models=True)
-    form = forms.complete(_worded(forms.of(rest)))
+    top = forms.of(rest)
+    if not top.keys().isdisjoint(_NOT_AT_THE_TOP):
+        top = {keyword: value for keyword, value in top.items() if keyword not in _NOT_AT_THE_TOP}
+    form = forms.complete(top)
     for longest in (_TERSE, 0):
         if form is schema or size_of(form) <= room:
             return form
@@ -230,9 +232,10 @@ class _Form:
     def _placed(self, schema: Value) -> Value:
         """Return the form of a schema that is no part of another: about members or items, where it has that type."""
         form = self.of(schema)
-        if self._for_models and isinstance(form, dict):
-            form, looser = _of_one_type(form)
-            self._looser = self._looser or looser
+        if not self._for_models or not isinstance(form, dict):
+            return form
+        form, looser = _of_one_type(form)
+        self._looser = self._looser or looser
         return form
 
     def _together(self, form: Json) -> Json:
@@ -372,24 +375,6 @@ def _with_items(form: Json) -> Json:
         first = len(form.get("prefixItems", ()))
         result["maxItems"] = min(first, form.get("maxItems", first))
     return result
-
-
-def _worded(root: Json) -> Json:
-    """Return it with words in place of what may not stand at the top."""
-    if root.keys().isdisjoint(_NOT_AT_THE_TOP):
-        return root
-    result = {keyword: value for keyword, value in root.items() if keyword not in _NOT_AT_THE_TOP}
-    words = [*([root["description"]] if "description" in root else ()), *_needs(root.get("dependentRequired", {}))]
-    return {**result, "description": " ".join(words)} if words else result
-
-
-def _needs(dependent: Mapping[str, list[str]]) -> list[str]:
-    """Say which arguments need which others."""
-    needed = list(dict.fromkeys(other for others in dependent.values() for other in others))
-    givers: dict[tuple[str, ...], list[str]] = {}
-    for name, others in dependent.items():
-        givers.setdefault(tuple(each for each in needed if each in others or each == name), []).append(name)
-    return [f"With {named(names, 'or')}, {named(others, 'and')} must be given." for others, names in givers.items()]
 
 
 def _types_only(form: Json) -> Json:

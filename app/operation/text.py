@@ -14,6 +14,7 @@ from app.operation.operation import Value
 
 LONGEST_DESCRIPTION = 2_000  # characters
 LONGEST_NAME = 200  # of titles and tags
+ONCE_GIVEN = "Required if there is a body."  # of a member that an optional body needs
 LONGEST_SLUG = 32
 LONGEST_TOOL_NAME = 64  # characters of `slug__operation`
 SLUG = r"^[a-z0-9-]{1,32}$"
@@ -21,10 +22,19 @@ OPERATION_NAME = r"^[A-Za-z0-9_-]{1,64}$"
 SEPARATOR = "__"  # a slug has no underscore, so the first pair ends it
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
+_SYMBOLS = (  # that emoji begin with: UTS #51
+    "\xa9\xae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u27bf\u2934\u2935\u2b05-\u2b55\u3030\u303d\u3297\u3299"
+    "\U0001f000-\U0001faff"
+)
+_JOINING = "\u0620-\u06ff\u0750-\u077f\u08a0-\u0dff"  # Arabic, and the scripts of India: RFC 5892 A.1 and A.2
 _HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001bca0-\U0001bca3"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    # What parts of an emoji and letters that join need between them, and nobody else:
+    f"|[\ufe0e\ufe0f](?<![{_SYMBOLS}].)(?!(?<=[#*0-9].)\u20e3)"
+    f"|\u200c(?:(?![{_JOINING}])|(?<![{_JOINING}].))"
+    f"|\u200d(?:(?![{_SYMBOLS}{_JOINING}])|(?<![{_SYMBOLS}{_JOINING}].)(?<![{_SYMBOLS}]\ufe0f.))"
 )
 # What a browser does not show (HTML, section 13.1.6), to the end where nothing closes it; and what is no reference in
 # Markdown, which nobody sees either.

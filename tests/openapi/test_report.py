@@ -45,10 +45,21 @@ def test_what_could_be_meant_for_a_method_has_a_line(key: str) -> None:
     assert lines_of(conversion) == [(key, "/a", f"/paths/~1a/{key}")]
 
 
-@pytest.mark.parametrize("key", ["x-gateway", "description", "summary", "servers", "tags"])
+@pytest.mark.parametrize("key", ["x-gateway", "description", "summary", "servers", "note"])
 def test_what_is_no_operation_has_none(key: str) -> None:
     value: Any = {"a": 1} if key.startswith("x-") else "text"
     assert lines_of(converted(a_document({"/a": {"get": OPERATION, key: value}}))) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("tags", ["a"]), ("security", []), ("operationId", "a"), ("requestBody", {}), ("consumes", [])]
+)
+def test_what_belongs_to_operations_counts_for_none_of_them_and_has_a_line(key: str, value: Any) -> None:
+    conversion = converted(a_document({"/a": {"get": OPERATION, key: value}}))
+    assert called(conversion) == [("GET", "/a")]
+    assert (conversion.operations[0].tags, conversion.operations[0].body) == ((), None)
+    assert lines_of(conversion) == [(key, "/a", f"/paths/~1a/{key}")]
+    assert "belongs to operations" in str(conversion.report[-1].reason)
 
 
 @pytest.mark.parametrize("item", [{}, None, [], {"parameters": []}, {"x-note": {}}, {"additionalOperations": {}}])

@@ -7,7 +7,7 @@ import pytest
 
 from app.openapi.document.reading import Limits
 from app.operation.operation import size_of
-from app.operation.text import as_title, shortened, summed_up
+from app.operation.text import as_title, cleaned, hides_something, shortened, summed_up
 from tests.openapi.documents import a_document, a_get, a_post, converted, only
 
 Json = dict[str, Any]
@@ -339,6 +339,44 @@ def test_a_tool_whose_text_reads_like_instructions_to_a_model_is_named(text: str
 )
 def test_what_apis_say_is_no_instruction(text: str) -> None:
     assert only(a_document({"/o": {"get": {"description": text}}}))[1].status == "ready"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u26a0\ufe0f Slow",
+        "\u2764\ufe0e",
+        "1\ufe0f\u20e3",
+        "\U0001f469\U0001f3fd\u200d\U0001f4bb",  # a technologist: a woman, a colour of skin, a computer
+        "\U0001f3f3\ufe0f\u200d\U0001f308",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian
+        "\u0915\u094d\u200d\u0937",  # Devanagari
+    ],
+)
+def test_what_joins_letters_and_emoji_is_part_of_them(text: str) -> None:
+    assert (cleaned(text), hides_something(text)) == (text, False)
+    parameter = {"name": "mood", "in": "query", "description": text, "schema": {"type": "string", "enum": [text]}}
+    operation, item = only(a_document({"/o": a_get(parameter)}))
+    assert operation.input_schema["properties"]["mood"]["enum"] == [text]
+    assert operation.input_schema["properties"]["mood"]["description"] == text
+    assert item.status == "ready"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("a\ufe0f", "a"),
+        ("1\ufe0f2", "12"),
+        ("\u2764\ufe0f\ufe0f\ufe01", "\u2764\ufe0f"),
+        ("\u2764\u200b\ufe0f", "\u2764"),
+        ("a\u200db\u200cc", "abc"),
+        ("\u0645\u200c\u200c\u062e", "\u0645\u062e"),
+        ("x\ufe0f\u200d\U0001f4bb", "x\U0001f4bb"),
+        ("\u200d\u0645\u200c", "\u0645"),
+    ],
+)
+def test_what_joins_nothing_is_hidden(text: str, read: str) -> None:
+    assert (cleaned(text), hides_something(text)) == (read, True)
 
 
 def test_examples_that_hide_something_are_not_shown() -> None:

@@ -300,10 +300,11 @@ class _Reader:
 
     def _text(self) -> Definition:
         definition = self._any()
-        if definition.schema.get("type") != "string":
-            return Definition(_TEXT, notes=definition.notes)
-        as_text = {keyword: value for keyword, value in definition.schema.items() if keyword not in BYTES_ONLY}
-        return replace(definition, schema=as_text)
+        if definition.schema.get("type") == "string":
+            as_text = {keyword: value for keyword, value in definition.schema.items() if keyword not in BYTES_ONLY}
+            return replace(definition, schema=as_text)
+        is_scalar = self._shapes and self._shapes <= {"text", "other"}
+        return definition if is_scalar else Definition(_TEXT, notes=definition.notes)
 
     def _lines(self) -> Definition:
         """A list of what the lines hold; a schema that is no list is taken for that of one line, or of all."""

@@ -28,6 +28,7 @@ from app.operation.operation import Body, Json, Operation, Parameter, Slot, Valu
 from app.operation.pointers import Unresolvable, join, remark
 from app.operation.text import (
     LONGEST_NAME,
+    ONCE_GIVEN,
     Key,
     as_title,
     cleaned,
@@ -39,7 +40,6 @@ from app.operation.text import (
 )
 
 _BODY = "body"
-_ONCE_GIVEN = "Required if there is a body."
 _OF_BODY = frozenset({"body", "formData"})  # what `in` of a parameter may say in Swagger 2.0 besides a location
 _MOST_DEPENDENCIES = 400  # names in `dependentRequired`, which grow with the square of the number of fields
 _MOST_TAGS = 20  # of one operation: they select tools, and real operations have one or two
@@ -231,7 +231,7 @@ def _named(path: str, read: list[Placed], body: ReadBody | None, kept: Mapping[S
         names = argument_names(slots, kept)
         ways = ways_of_sending(slots, names, whole=body is not None and body.body.argument is not None)
         inputs = [_saying(way, each) for way, each in zip(ways, inputs, strict=True)]
-    inputs = [_saying(_ONCE_GIVEN, each) if each.once_given else each for each in inputs]
+    inputs = [_saying(ONCE_GIVEN, each) if each.once_given else each for each in inputs]
     parameters = tuple(replace(parameter, argument=name) for (parameter, _), name in zip(read, names, strict=False))
     return _Arguments(
         path,

@@ -236,7 +236,7 @@ def _tuples(schema: Json) -> None:
 
 
 def _examples(schema: Json) -> None:
-    if "example" in schema and "examples" not in schema:
+    if schema.get("example") is not None and "examples" not in schema:
         schema["examples"] = [schema["example"]]
     elif isinstance(schema.get("examples"), dict):
         schema["examples"] = list(schema["examples"].values())

@@ -5,18 +5,15 @@ The secret that the call carried is taken out of it: that is for the upstream, n
 
 import base64
 import codecs
-import encodings
 import json
-import pkgutil
 import re
 from dataclasses import dataclass
-from encodings.aliases import aliases
 from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
 
-from app.operation.media_types import BYTES, is_known_binary, is_media_type, kind_of
+from app.operation.media_types import BYTES, codec_of, is_known_binary, is_media_type, kind_of
 from app.operation.media_types import is_stream as is_of_values
 from app.tools.answer.streams import values_of
 
@@ -24,9 +21,6 @@ Kind = Literal["empty", "json", "text", "binary"]
 
 _SENT = "[the token that was sent]"
 _SHORTEST = 16  # characters of a token's beginning that a cut answer may end with
-_CODECS = ("utf-8", "utf-16", "utf-32", "ascii", "iso8859", "cp", "gb", "big5", "euc", "shift_jis", "koi8")
-# Python remembers each spelling of a codec that it was ever asked for, so it is asked for these alone.
-_CHARSETS = aliases.keys() | {module.name for module in pkgutil.iter_modules(encodings.__path__)}
 _MOST_CONTAINERS = 50_000  # lists and objects, each a hundred bytes in memory and microseconds at the doors
 _LONGEST_CONTENT_TYPE = 1_000  # characters that are looked at, and remembered
 _DIGITS = bytes(ord("0" if byte in b"0123456789" else " ") for byte in range(256))
@@ -230,13 +224,6 @@ def _read_content_type(header: str) -> _ContentType:
 
 
 def _codec(charset: str) -> str:
-    known = encodings.normalize_encoding(charset).lower()
-    if known not in _CHARSETS:
-        return "utf-8"
-    try:
-        name = codecs.lookup(known).name
-    except LookupError:  # one of another system
-        return "utf-8"
-    if name == "ascii" or not name.startswith(_CODECS):
-        return "utf-8"
-    return name
+    """What is called ASCII is read as UTF-8, which it is a part of."""
+    codec = codec_of(charset)
+    return "utf-8" if codec == "ascii" else codec
