@@ -47,6 +47,7 @@ _EVERY_METHOD = "*"
 _METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,40}")  # RFC 9110 section 9.1
 _LONGEST_METHOD = 40  # characters
 _LONGEST_PATH = 8_000  # characters; common servers accept no longer address
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _PATH_SHOWN = 200  # of a longer one
 _SMALLEST_BUDGET = 2_048  # bytes of a tool, below which shortening makes nothing usable
 _LABORIOUS = f"more than {HEAVIEST:,} schemas for one value; only the types of its arguments are shown"
@@ -192,8 +193,8 @@ class _Walk:
     def _path(self, path: str, raw: Value, pointer: str) -> None:
         if path == "$ref":  # all paths in another file, which could not be had
             raw = {path: raw}
-        elif not path.startswith("/"):
-            self._skip(_EVERY_METHOD, path, pointer, "A path must begin with a slash.")
+        elif not path or _SCHEME.match(path):
+            self._skip(_EVERY_METHOD, path, pointer, "It is no path; where an API is belongs into `servers`.")
             return
         raw = {} if raw is None or raw == [] else raw
         before = len(self._drafts) + len(self._skipped)
