@@ -37,7 +37,7 @@ _ALWAYS = 4_096  # bytes that it may have in any case
 _MOST_LEVELS = 20  # of definitions in definitions
 _DEEPEST = 100  # levels of JSON that this may make; what writes it ends at 254
 _MOST_NAMED = 20  # arguments in one sentence
-_TERSE = 80  # characters of a description, where there is little room
+_TERSE = (640, 320, 160, 80, 0)  # characters of a description, where there is little room
 
 
 def in_profile(operation: Operation, profile: Profile, most_bytes: int) -> Operation:
@@ -61,7 +61,7 @@ def portable_input(schema: Json, room: int) -> Json:
     rest = {keyword: value for keyword, value in schema.items() if keyword != "$defs"} if definitions else schema
     forms = _Form(definitions, _Lines(rest, definitions, room).kept if definitions else frozenset())
     form = forms.complete(_worded(forms.of(rest)))
-    for longest in (_TERSE, 0):
+    for longest in _TERSE:
         if form is schema or size_of(form) <= room:
             return form
         form = without_prose(form, longest)
