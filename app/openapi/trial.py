@@ -25,7 +25,7 @@ from app.operation.pointers import join, remark
 _MOST_SAMPLES = 16  # of one schema
 _MORE_SAMPLES = 6  # … of one that accepts none of them
 _MOST_REPAIRS = 4  # times that what refuses is left out
-_ALL_VALUES = 200_000  # in the samples of a round, some seconds; real documents need a tenth of it
+_ALL_VALUES = 20_000  # in the samples of a round; real documents need some hundred
 _OF_ARGUMENT = "#"  # begins the name of what is no definition
 
 

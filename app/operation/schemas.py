@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
-from jsonschema_rs import Draft202012Validator
+from jsonschema_rs import Draft202012Validator, meta
 
 from app.operation.checking import ALL_AUTOMATA, LARGEST_PATTERN, UnusableSchema, validator_of
 from app.operation.keywords import (
@@ -32,7 +32,7 @@ _PLAIN = frozenset(
 _FEW_NAMES = 100
 
 NO_BOUND = 10**9  # visits
-MOST_SEEN_THROUGH = 2_000  # of one tool
+_MOST_SEEN_THROUGH = 2_000  # of one tool
 _UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
 _VISITS_PER_MULTIPLE = 400
 _VISITS_PER_NAME = 10
@@ -46,7 +46,9 @@ _NOT_LOOSENED = TURNING | {"pattern", "patternProperties"}
 
 def with_patterns(schema: Json, all_automata: int = ALL_AUTOMATA) -> tuple[Draft202012Validator | None, int]:
     """Return what checks the patterns too, if anything does, and the visits that a character takes at worst."""
-    for size in _AUTOMATA if seen_through(schema) <= MOST_SEEN_THROUGH else ():
+    if meta.is_valid(schema) and seen_through(schema) > _MOST_SEEN_THROUGH:
+        return None, 0
+    for size in _AUTOMATA:
         with suppress(UnusableSchema):
             return validator_of(schema, size, all_automata), _VISITS_PER_CHARACTER * size // _AUTOMATA[0]
     return None, 0

@@ -17,7 +17,7 @@ from app.operation.pointers import FILES, References, Unresolvable, join
 
 _MOST_SCHEMAS = 2_000  # about one object
 _MOST_STEPS = 20_000  # from schema to schema in one document; real ones take some hundred
-_MOST_EXTENDING = 20_000  # schemas that extend others, for all bases of one document
+_MOST_EXTENDING = 10_000  # schemas that extend others, for all bases of one document
 _MOST_LEVELS = 20  # of branches in branches
 _NULL = {"type": "null"}
 _CONDITIONS = ("else", "then")

@@ -17,7 +17,7 @@ from app.operation.pointers import join
 from app.operation.schemas import loosened, seen_through
 
 _MOST_VISITS = 3_000  # to try one value
-_ALL_VISITS = 300_000  # … to find out what is too much, some seconds; real documents need a tenth of it
+_ALL_VISITS = 150_000  # … to find out what is too much; real documents need a fifth of it
 _MOST_SEEN_THROUGH = 20_000  # of a document
 _LONGEST = 200  # characters of what a refusal says
 
