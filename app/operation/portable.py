@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from operator import is_
+from re import _parser  # type: ignore[attr-defined]
 from typing import Literal
 
 from app.operation.keywords import ALTERNATIVES, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, definition_of, references
@@ -39,6 +40,7 @@ _ALWAYS = 4_096  # bytes that it may have in any case
 _MOST_LEVELS = 20  # of definitions in definitions
 _DEEPEST = 100  # levels of JSON that this may make; what writes it ends at 254
 _TERSE = (640, 320, 160, 80, 0)  # characters of a description, where there is little room
+_LONGEST_PATTERN = 2_000  # characters that a model is shown
 
 
 def in_profile(operation: Operation, profile: Profile, most_bytes: int) -> Operation:
@@ -293,11 +295,16 @@ def _plainer(form: Json) -> tuple[Json, bool]:
     return {**left, **other}, bool(gone - {"const"}) or "properties" in other
 
 
-@lru_cache(maxsize=4_096)
 def _is_pythonic(pattern: str) -> bool:
+    return len(pattern) <= _LONGEST_PATTERN and _is_parsed(pattern)
+
+
+@lru_cache(maxsize=4_096)
+def _is_parsed(pattern: str) -> bool:
+    """Whether Python reads it. It is not compiled: that goes through all characters of each class, for 10 ms each."""
     try:
         with warnings.catch_warnings(action="ignore"):
-            re.compile(pattern)
+            _parser.parse(pattern)
     except (re.error, OverflowError, RecursionError):
         return False
     return True

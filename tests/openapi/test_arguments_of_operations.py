@@ -590,3 +590,21 @@ def test_parameters_are_told_apart_from_what_the_parser_cannot_take() -> None:
     assert operation.parameters == (Parameter("p", "p", "query", required=False, style="form", explode=True),)
     assert (report.reason or "").count("was left out") == 3
     assert "/paths/~1a/get/parameters/0/deprecated" in (report.reason or "")
+
+
+def test_an_operation_of_more_than_a_thousand_parameters_is_no_tool() -> None:
+    (item,) = converted(a_document({"/a": a_get(*(parameter(f"q{number}") for number in range(1_001)))})).report
+    assert item.status == "skipped"
+    assert item.reason == "It cannot be called: it has 1,001 parameters; a tool has at most 1,000 arguments."
+    assert only(a_document({"/a": a_get(*(parameter(f"q{number}") for number in range(1_000)))}))[1].status != "skipped"
+
+
+def test_a_body_of_more_than_a_thousand_members_stays_whole() -> None:
+    def members(number: int, schema: dict[str, Any]) -> dict[str, Any]:
+        return {"type": "object", "properties": {f"m{each}": schema for each in range(number)}}
+
+    assert len(body_of(a_document({"/a": a_post(members(1_000, TEXT))})).fields) == 1_000
+    assert body_of(a_document({"/a": a_post(members(1_001, TEXT))})).argument == "body"
+    files = members(1_001, {"type": "string", "format": "binary"})
+    (item,) = converted(a_document({"/a": a_post(files, "multipart/form-data")})).report
+    assert item.reason == "It cannot be called: its form has 1,001 files; a tool has at most 1,000 arguments."

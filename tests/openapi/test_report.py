@@ -197,3 +197,11 @@ def test_what_is_there_twice_at_the_top_is_put_together(make: Any) -> None:
 
 def test_a_document_cannot_say_itself_what_it_has_twice() -> None:
     assert lines_of(read('{"openapi": "3.0.0", "paths": {"/a": {"get": {}}}, "x-tools-provider-twice": ["/b"]}')) == []
+
+
+def test_of_many_notes_an_operation_has_the_first_and_their_number() -> None:
+    unusable = {f"a{number}": {"pattern": "("} for number in range(50)}
+    operation, item = only(a_document({"/a": a_post({"type": "object", "properties": unusable})}))
+    assert len(operation.notes) == 11
+    assert operation.notes[-1] == "and 40 more"
+    assert item.reason == "; ".join(operation.notes)

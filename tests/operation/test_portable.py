@@ -331,6 +331,13 @@ def test_definitions_that_multiply_stay_definitions_where_there_is_no_room() -> 
     validator_of(form.listed_schema)
 
 
+@pytest.mark.parametrize("pattern", ["[a-\uffff]" * 390, "[a-\uffff]" * 5_000])
+def test_whether_python_reads_a_pattern_is_found_without_compiling_it(pattern: str) -> None:
+    operation, _ = only(a_document({"/a": a_post(members(a={"type": "string", "pattern": pattern}))}))
+    with at_most(0.2):
+        in_profile(operation, "portable", ROOM)
+
+
 @pytest.mark.parametrize(("uses", "in_line"), [(1, True), (2, False)])
 def test_a_large_definition_stands_in_line_unless_the_schema_more_than_doubles(uses: int, in_line: bool) -> None:
     large = members(**{f"member{number}": {"type": "string", "description": "x" * 80} for number in range(50)})
