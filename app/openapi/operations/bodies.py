@@ -54,6 +54,7 @@ _TEXT: Json = {"type": "string"}
 _NO_FORMS = ("array", "boolean", "integer", "number", "string")
 _SHOWN_ONLY = "Not described: the document only has an example with it."
 _MOST_SHOWN_ONLY = 20  # such members
+_MOST_TOLD = 30  # members in one sentence
 
 
 def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> ReadBody | None:
@@ -144,7 +145,7 @@ class _Reader:
         if self._kind == "json":
             return self._whole(self._any())
         if self._kind == "text":
-            return self._whole(self._text())
+            return self._whole(self._text(), said=self._to_write())
         if self._kind == "lines":
             return self._whole(self._lines() if is_structured(self._shapes) or not self._shapes else self._text())
         if self._kind == "binary":
@@ -279,7 +280,8 @@ class _Reader:
         if said:
             description = f"{description or definition.schema['description']} {said}"
         definition = definition.described(description=description or None)
-        if (examples := self._examples()) and says_little(self._followed(self._media.schema[0])):
+        is_written = self._kind == "text" and is_structured(self._shapes)
+        if (examples := self._examples()) and (is_written or says_little(self._followed(self._media.schema[0]))):
             definition = definition.described(examples=one_example(examples, self._kind))
         return ReadBody(body, (Input(_WHOLE, _WHOLE, body.required, definition),))
 
@@ -293,6 +295,13 @@ class _Reader:
             return replace(definition, schema=as_text)
         is_scalar = self._shapes and self._shapes <= {"text", "other"}
         return definition if is_scalar else Definition(_TEXT, notes=definition.notes)
+
+    def _to_write(self) -> str:
+        """Return what is in an object that a caller has to write, in XML or YAML, of which no schema tells then."""
+        members = members_of(*self._media.schema, self._schemas.references)
+        names = [f"`{name}`" for name in (members.schemas if members is not None else ()) if not hides_something(name)]
+        more = ["…"] if len(names) > _MOST_TOLD else []
+        return shortened(f"What is in it: {', '.join([*names[:_MOST_TOLD], *more])}.") if names else ""
 
     def _lines(self) -> Definition:
         """A list of what the lines hold; a schema that is no list is taken for that of one line, or of all."""
