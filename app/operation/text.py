@@ -8,12 +8,13 @@ source is known as `slug/operation` over REST and as `slug__operation` over MCP.
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from app.operation.operation import Value
 
 LONGEST_DESCRIPTION = 2_000  # characters
 LONGEST_NAME = 200  # of titles and tags
+ONCE_GIVEN = "Required if there is a body."  # of a member that an optional body needs
 LONGEST_SLUG = 32
 LONGEST_TOOL_NAME = 64  # characters of `slug__operation`
 SLUG = r"^[a-z0-9-]{1,32}$"
@@ -52,6 +53,7 @@ _DEEPEST_VALUE = 64  # nested containers; real defaults and enums have under ten
 _LARGEST_EXAMPLE = 200  # characters, for texts; longer ones cost more than they tell
 _LONGEST_DEFINITION = 64  # characters of a name in `$defs`
 _DIGITS = 8  # of the hash
+_MOST_NAMED = 20  # names in one phrase
 _NOT_IN_DEFINITIONS = re.compile(r"[^A-Za-z0-9_.-]+")
 Key = tuple[str, str]  # method and path
 
@@ -91,12 +93,13 @@ def summed_up(summary: str, description: str) -> str:
     """Return the description with the summary before it, unless one says what the other does, word for word."""
     if not summary or not description:
         return summary or description
-    if _has_words(description, summary):
+    if has_words(description, summary):
         return description
-    return summary if _has_words(summary, description) else f"{summary}\n\n{description}"
+    return summary if has_words(summary, description) else f"{summary}\n\n{description}"
 
 
-def _has_words(text: str, phrase: str) -> bool:
+def has_words(text: str, phrase: str) -> bool:
+    """Whether the text says the phrase, word for word."""
     text, phrase = text.casefold(), phrase.casefold()
     if not all(word[0] in text for word in _WORD.finditer(phrase)):
         return False
@@ -197,3 +200,11 @@ def definition_name(name: str, pointer: str, taken: Iterable[str]) -> str:
     if name in taken or name.isdigit() or len(name) > _LONGEST_DEFINITION:
         name = f"{name[:48]}_{hashlib.sha256(pointer.encode(errors='replace')).hexdigest()[:_DIGITS]}"
     return name
+
+
+def named(names: Sequence[str], last: str) -> str:
+    """Return the names in one phrase, the first of very many; `last` is the word before the last one."""
+    shown = [f"`{name}`" for name in names[:_MOST_NAMED]]
+    if len(names) > _MOST_NAMED:
+        shown.append(f"{len(names) - _MOST_NAMED} more")
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {last} {shown[-1]}"

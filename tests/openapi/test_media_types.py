@@ -360,6 +360,10 @@ def test_a_part_of_xml_is_written_by_the_caller() -> None:
         ('application/csv;charset="Windows-1252"', TEXT, "€", b"\x80"),
         ("text/plain; charset=UTF-16LE", TEXT, "ü", b"\xfc\x00"),
         ("text/plain; charset=utf-8", TEXT, "ü", b"\xc3\xbc"),
+        ("text/plain; charset=latin1", TEXT, "ü", b"\xfc"),
+        ("text/plain; charset=Shift_JIS", TEXT, "日", b"\x93\xfa"),
+        ("text/plain; charset=koi8-r", TEXT, "Ж", b"\xf6"),
+        ("text/plain; charset=utf-32be", TEXT, "ü", b"\0\0\0\xfc"),
         ("text/plain; charset=idna", TEXT, "ü", b"\xc3\xbc"),
         ("application/vnd.acme; charset=utf-8", {}, "ü", b"\xc3\xbc"),
     ],
@@ -394,7 +398,7 @@ def test_what_a_charset_cannot_hold_is_refused() -> None:
     with pytest.raises(Invalid) as refused:
         sent(a_patch({"text/csv; charset=iso-8859-1": {"schema": TEXT}}), body="€")
     (violation,) = refused.value.violations
-    assert violation.detail == "must be text in iso-8859-1, as the operation's media type says"
+    assert violation.detail == "must be text in iso-8859-1, as its media type says"
 
 
 @pytest.mark.parametrize(
