@@ -146,7 +146,7 @@ class _Reader:
         if self._kind == "json":
             return self._whole(self._any())
         if self._kind == "text":
-            return self._whole(self._text())
+            return self._whole(self._text(), said=self._members_in_words())
         if self._kind == "lines":
             return self._whole(self._lines() if is_structured(self._shapes) or not self._shapes else self._text())
         if self._kind == "binary":
@@ -291,7 +291,8 @@ class _Reader:
         if said:
             description = f"{description or definition.schema['description']} {said}"
         definition = definition.described(description=description or None)
-        if (examples := self._examples()) and says_little(self._followed(self._media.schema[0])):
+        shown = self._followed(self._media.schema[0]) if not self._is_object_in_text else None
+        if (examples := self._examples()) and says_little(shown):
             definition = definition.described(examples=one_example(examples, self._kind))
         return ReadBody(body, (Input(_WHOLE, _WHOLE, body.required, definition),))
 
@@ -305,6 +306,22 @@ class _Reader:
             return replace(definition, schema=as_text)
         is_scalar = self._shapes and self._shapes <= {"text", "other"}
         return definition if is_scalar else Definition(_TEXT, notes=definition.notes)
+
+    @property
+    def _is_object_in_text(self) -> bool:
+        """Whether a caller writes an object as a text, such as XML, so that the schema is not shown."""
+        return self._kind == "text" and "object" in self._shapes
+
+    def _members_in_words(self) -> str:
+        members = members_of(*self._media.schema, self._schemas.references) if self._is_object_in_text else None
+        if members is None:
+            return ""
+        sent = {
+            name: places
+            for name, places in members.schemas.items()
+            if not hides_something(name) and not any(self._schemas.is_read_only(raw) for raw, _ in places)
+        }
+        return f"Its members: {named(list(sent), 'and')}." if sent else ""
 
     def _lines(self) -> Definition:
         """A list of what the lines hold; a schema that is no list is taken for that of one line, or of all."""
