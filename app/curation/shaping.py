@@ -37,6 +37,7 @@ def shaped(operation: Operation, override: ToolUpdate) -> tuple[Operation, tuple
     """Return the operation under the override, and the parts of the override that had to be left out."""
     overrides = override.arguments or {}
     arguments = _Arguments(operation.input_schema, overrides)
+    preset = {**operation.preset, **arguments.preset}
     slashes = {name for name, each in overrides.items() if each.allow_slashes}
     stated = override.annotations.stated() if override.annotations is not None else {}
     result = replace(
@@ -46,7 +47,7 @@ def shaped(operation: Operation, override: ToolUpdate) -> tuple[Operation, tuple
         description=override.description or operation.description,
         input_schema=arguments.schema(),
         stated_hints={**operation.stated_hints, **stated},
-        preset=dict(with_integers({**operation.preset, **arguments.preset}, operation.input_schema)),
+        preset=preset and dict(with_integers(preset, operation.input_schema)),
         parameters=tuple(
             replace(each, allow_slashes=True) if each.argument in slashes and _takes_slashes(each) else each
             for each in operation.parameters

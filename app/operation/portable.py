@@ -38,7 +38,7 @@ _GROWTH = 2  # times that a schema may become larger
 _ALWAYS = 4_096  # bytes that it may have in any case
 _MOST_LEVELS = 20  # of definitions in definitions
 _DEEPEST = 100  # levels of JSON that this may make; what writes it ends at 254
-_TERSE = 80  # characters of a description, where there is little room
+_TERSE = (640, 320, 160, 80, 0)  # characters of a description, where there is little room
 
 
 def in_profile(operation: Operation, profile: Profile, most_bytes: int) -> Operation:
@@ -65,7 +65,7 @@ def portable_input(schema: Json, room: int) -> Json:
     if not top.keys().isdisjoint(_NOT_AT_THE_TOP):
         top = {keyword: value for keyword, value in top.items() if keyword not in _NOT_AT_THE_TOP}
     form = forms.complete(top)
-    for longest in (_TERSE, 0):
+    for longest in _TERSE:
         if form is schema or size_of(form) <= room:
             return form
         form = without_prose(form, longest)

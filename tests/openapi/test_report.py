@@ -101,6 +101,18 @@ def test_parameters_in_an_object_are_those_of_a_list(parameters: Json) -> None:
     assert "`parameters` is an object" in str(report.reason)
 
 
+def test_a_parameter_that_is_twice_in_a_list_is_told() -> None:
+    number = {"name": "filter", "in": "query", "required": True, "schema": {"type": "integer"}}
+    text = {"name": "filter", "in": "query", "schema": {"type": "string"}}
+    operation, item = only(a_document({"/a": a_get(number, text)}))
+    assert operation.input_schema["properties"] == {"filter": {"type": "string"}}
+    assert item.reason == (
+        "of two parameters of one name in one list this one is taken (at /paths/~1a/get/parameters/1)"
+    )
+    for declared in ({"/a": a_get(text, text)}, {"/a": {**a_get(text), "parameters": [number]}}):
+        assert only(a_document(declared))[1].status == "ready"
+
+
 def test_a_single_parameter_may_stand_for_the_list() -> None:
     operation, _ = only(a_document({"/a": {"get": {"parameters": {"name": "q", "in": "query"}}}}))
     assert [each.name for each in operation.parameters] == ["q"]

@@ -385,7 +385,16 @@ def test_long_descriptions_make_room_first() -> None:
     room = size_of(schema)
     form = portable_input(schema, room)
     assert size_of(form) <= room
-    assert form["properties"]["a8"] == {"type": "array", "items": {}, "description": f"{'x' * 79}…"}
+    assert form["properties"]["a8"] == {"type": "array", "items": {}, "description": f"{'x' * 319}…"}
+
+
+def test_no_more_of_the_descriptions_is_left_out_than_there_is_no_room_for() -> None:
+    """A little too much, and the descriptions of all arguments would be short ones."""
+    said = {f"a{number}": {"type": "array", "description": "word " * 50} for number in range(20)}
+    said["long"] = {"type": "array", "description": "x" * 2_000}
+    form = portable_input(members(**said), size_of(members(**said)))
+    assert form["properties"]["a7"]["description"] == ("word " * 50).strip()
+    assert form["properties"]["long"]["description"] == f"{'x' * 639}…"
 
 
 def test_where_there_is_no_room_at_all_the_types_of_arguments_are_listed() -> None:

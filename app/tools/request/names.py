@@ -31,6 +31,7 @@ _MATRIX = re.compile(r";([^;/=?{}]+)")  # a name in a path
 _EXPRESSION = re.compile(r"\{[^{}]*\}")  # what a parameter writes, with its name too in `{;name}`
 _DIVIDERS = re.compile(r"[\[\].]+")
 _MOST_STEPS = 8  # of a name in brackets; names that differ further on count as one
+_LONGEST_COMPARED = 8_192  # bytes of a name as it is written: to decode megabytes keeps everybody waiting
 _LONGEST_SHOWN = 60  # characters of a name
 _MOST_PINNED = 1_048_576  # bytes of a pinned value whose names are looked at
 
@@ -155,6 +156,10 @@ class Claims:
 
     def claim(self, place: Place, name: str, argument: str) -> None:
         """Note the name, as it is written. Raises Unencodable where something else has it."""
+        if len(name) > _LONGEST_COMPARED:
+            raise Unencodable(
+                f"must not have {_shown(name)}… in it: that name has more than {_LONGEST_COMPARED:,} bytes"
+            )
         rivals = self._names.rivals[argument]
         for steps in _readings(place, name):
             others = rivals.others(steps, argument)
@@ -242,4 +247,4 @@ def _steps(text: str) -> _Steps:
 
 def _shown(name: str) -> str:
     """Return a name as it is read, for a message."""
-    return repr(unquote_plus(name)[:_LONGEST_SHOWN])
+    return repr(unquote_plus(name[: 12 * _LONGEST_SHOWN])[:_LONGEST_SHOWN])
