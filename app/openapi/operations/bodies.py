@@ -30,7 +30,7 @@ from app.openapi.operations.uploads import (
     upload_of,
     uploads_among,
 )
-from app.openapi.schema.definitions import Definition
+from app.openapi.schema.definitions import Definition, together
 from app.openapi.schema.schemas import Schemas
 from app.operation.media_types import (
     BYTES,
@@ -179,7 +179,7 @@ class _Reader:
             schemas, encoding = [raw for raw, _ in places], self._encoding(name)
             upload = self._upload(schemas, encoding)
             field = _field(name, upload, encoding, self._kind)
-            definition = _together([self._schemas.read(raw, where) for raw, where in places])
+            definition = together([self._schemas.read(raw, where) for raw, where in places])
             if upload is not None or self._is_written(field, schemas):
                 said = Definition(_TEXT if upload is None else upload.schema, notes=definition.notes)
                 definition = said.described(description=definition.schema.get("description"))
@@ -383,21 +383,3 @@ def _types_of(encoding: EncodingObject) -> list[str]:
 def _is_for_bytes(encoding: EncodingObject | None) -> bool:
     stated = [] if encoding is None else _types_of(encoding)
     return bool(stated) and all(is_known_binary(each) or essence(each) == BYTES for each in stated)
-
-
-def _together(definitions: list[Definition]) -> Definition:
-    if len(definitions) == 1:
-        return definitions[0]
-    distinct = [
-        each for number, each in enumerate(definitions) if each.schema not in [d.schema for d in definitions[:number]]
-    ]
-    if len(distinct) == 1:
-        return distinct[0]
-    return Definition(
-        {"allOf": [each.schema for each in distinct]},
-        tuple(name for each in distinct for name in each.references),
-        tuple(note for each in distinct for note in each.notes),
-        sum(each.weight for each in distinct),
-        pointer=distinct[0].pointer,
-        examples=tuple(shown for each in distinct for shown in each.examples),
-    )
