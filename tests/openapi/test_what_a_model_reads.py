@@ -205,19 +205,6 @@ def test_there_is_no_example_where_the_schema_says_enough_or_the_example_too_lit
     assert "examples" not in arguments(document)["body"]
 
 
-def test_a_caller_who_has_to_write_an_object_learns_what_is_in_it() -> None:
-    order = {"type": "object", "properties": {"id": {"type": "integer"}, "total": {"type": "number"}}}
-    document = a_document({"/a": a_post({"$ref": "#/components/schemas/Order"}, "application/xml")})
-    document["components"]["schemas"]["Order"] = order
-    body = only(document)[0].input_schema["properties"]["body"]
-    assert body == {"type": "string", "description": "The body (application/xml). What is in it: `id`, `total`."}
-    shown = "<Order><id>1</id></Order>"
-    body = only(a_document({"/a": a_post(order, "application/xml", example=shown)}))[0].input_schema["properties"][
-        "body"
-    ]
-    assert body["examples"] == [shown]
-
-
 def test_a_large_example_is_shown_in_part() -> None:
     large = {"rows": [{"text": "x" * 5000, "n": number} for number in range(50)], "size": 10}
     document = a_document({"/a": a_post({"type": "object"}, example=large)})
