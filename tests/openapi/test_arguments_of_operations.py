@@ -532,6 +532,18 @@ def test_texts_are_texts_whatever_they_mean(media_type: str) -> None:
     assert operation.body == Body(media_type, True, argument="body")
 
 
+def test_what_a_text_for_an_object_is_about_is_told() -> None:
+    made = {"type": "string", "readOnly": True}
+    schema = {"type": "object", "properties": {"id": {"type": "integer"}, "name": TEXT, "made": made}}
+    shown = "<pet><id>1</id></pet>"
+    operation, _ = only(a_document({"/a": a_post(schema, "application/xml", example=shown)}))
+    body = properties(operation)["body"]
+    assert body["description"] == "The body (application/xml). Its members: `id` and `name`."
+    assert body["examples"] == [shown]
+    operation, _ = only(a_document({"/a": a_post({"type": "string"}, "text/plain")}))
+    assert properties(operation)["body"]["description"] == "The body (text/plain)."
+
+
 @pytest.mark.parametrize("raw", [{}, {"content": {}}, {"content": []}, {"$ref": "x.json"}, {"required": True}])
 def test_a_body_that_cannot_be_read_is_any_json_and_reported(raw: Any) -> None:
     operation, report = only(a_document({"/a": {"post": {"requestBody": raw}}}))

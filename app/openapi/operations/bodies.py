@@ -30,7 +30,7 @@ from app.openapi.operations.uploads import (
     upload_of,
     uploads_among,
 )
-from app.openapi.schema.definitions import Definition
+from app.openapi.schema.definitions import Definition, together
 from app.openapi.schema.schemas import Schemas
 from app.operation.media_types import (
     BYTES,
@@ -147,7 +147,7 @@ class _Reader:
         if self._kind == "json":
             return self._whole(self._any())
         if self._kind == "text":
-            return self._whole(self._text())
+            return self._whole(self._text(), said=self._members_in_words())
         if self._kind == "lines":
             return self._whole(self._lines() if is_structured(self._shapes) or not self._shapes else self._text())
         if self._kind == "binary":
@@ -179,7 +179,7 @@ class _Reader:
             schemas, encoding = [raw for raw, _ in places], self._encoding(name)
             upload = self._upload(schemas, encoding)
             field = _field(name, upload, encoding, self._kind)
-            definition = _together([self._schemas.read(raw, where) for raw, where in places])
+            definition = together([self._schemas.read(raw, where) for raw, where in places])
             if upload is not None or self._is_written(field, schemas):
                 said = Definition(_TEXT if upload is None else upload.schema, notes=definition.notes)
                 definition = said.described(description=definition.schema.get("description"))
@@ -308,7 +308,8 @@ class _Reader:
         if said:
             description = f"{description or definition.schema['description']} {said}"
         definition = definition.described(description=description or None)
-        if (examples := self._examples()) and says_little(self._followed(self._media.schema[0])):
+        shown = self._followed(self._media.schema[0]) if not self._is_object_in_text else None
+        if (examples := self._examples()) and says_little(shown):
             definition = definition.described(examples=one_example(examples, self._kind))
         return ReadBody(body, (Input(_WHOLE, _WHOLE, body.required, definition),))
 
@@ -322,6 +323,22 @@ class _Reader:
             return replace(definition, schema=as_text)
         is_scalar = self._shapes and self._shapes <= {"text", "other"}
         return definition if is_scalar else Definition(_TEXT, notes=definition.notes)
+
+    @property
+    def _is_object_in_text(self) -> bool:
+        """Whether a caller writes an object as a text, such as XML, so that the schema is not shown."""
+        return self._kind == "text" and "object" in self._shapes
+
+    def _members_in_words(self) -> str:
+        members = members_of(*self._media.schema, self._schemas.references) if self._is_object_in_text else None
+        if members is None:
+            return ""
+        sent = {
+            name: places
+            for name, places in members.schemas.items()
+            if not hides_something(name) and not any(self._schemas.is_read_only(raw) for raw, _ in places)
+        }
+        return f"Its members: {named(list(sent), 'and')}." if sent else ""
 
     def _lines(self) -> Definition:
         """A list of what the lines hold; a schema that is no list is taken for that of one line, or of all."""
@@ -366,21 +383,3 @@ def _types_of(encoding: EncodingObject) -> list[str]:
 def _is_for_bytes(encoding: EncodingObject | None) -> bool:
     stated = [] if encoding is None else _types_of(encoding)
     return bool(stated) and all(is_known_binary(each) or essence(each) == BYTES for each in stated)
-
-
-def _together(definitions: list[Definition]) -> Definition:
-    if len(definitions) == 1:
-        return definitions[0]
-    distinct = [
-        each for number, each in enumerate(definitions) if each.schema not in [d.schema for d in definitions[:number]]
-    ]
-    if len(distinct) == 1:
-        return distinct[0]
-    return Definition(
-        {"allOf": [each.schema for each in distinct]},
-        tuple(name for each in distinct for name in each.references),
-        tuple(note for each in distinct for note in each.notes),
-        sum(each.weight for each in distinct),
-        pointer=distinct[0].pointer,
-        examples=tuple(shown for each in distinct for shown in each.examples),
-    )

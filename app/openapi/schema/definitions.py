@@ -345,3 +345,22 @@ class _Outline:
 def _required(schema: Value) -> list[str]:
     names = schema.get("required") if isinstance(schema, dict) else None
     return names if isinstance(names, list) else []
+
+
+def together(definitions: list[Definition]) -> Definition:
+    """Return one definition of what has to fit all of them."""
+    if len(definitions) == 1:
+        return definitions[0]
+    distinct = [
+        each for number, each in enumerate(definitions) if each.schema not in [d.schema for d in definitions[:number]]
+    ]
+    if len(distinct) == 1:
+        return distinct[0]
+    return Definition(
+        {"allOf": [each.schema for each in distinct]},
+        tuple(name for each in distinct for name in each.references),
+        tuple(note for each in distinct for note in each.notes),
+        sum(each.weight for each in distinct),
+        pointer=distinct[0].pointer,
+        examples=tuple(shown for each in distinct for shown in each.examples),
+    )

@@ -48,15 +48,9 @@ _TYPES: dict[type, tuple[str, ...]] = {
 _BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 _VALUED = frozenset({"enum", *VALUES})
 _KNOWN = ("array", "boolean", "integer", "null", "number", "object", "string")
-_MEANT = {  # names of types in programming languages, and of formats
-    **dict.fromkeys(("int", "int32", "int64", "long"), "integer"),
-    **dict.fromkeys(("decimal", "double", "float"), "number"),
-    **dict.fromkeys(("date", "date-time", "datetime", "str", "text", "uuid"), "string"),
-    "bool": "boolean",
-    "dict": "object",
-    "list": "array",
-    "map": "object",
-}
+_MEANT = {"bool": "boolean", "dict": "object", "list": "array", "map": "object"}  # types of languages, and formats
+_MEANT |= dict.fromkeys(("int", "int32", "int64", "long"), "integer") | dict.fromkeys(("decimal", "double"), "number")
+_MEANT |= dict.fromkeys(("date", "date-time", "datetime", "str", "text", "uuid"), "string") | {"float": "number"}
 Say = Callable[[str], None]
 _COMBINATIONS = ("$ref", "allOf", "anyOf", "oneOf")
 _ANNOTATIONS = ("title", "description", "default", "deprecated", "examples")
@@ -75,20 +69,19 @@ def modernised(raw: Json, say: Say) -> Json:
 
 
 def _types(schema: Json, say: Say) -> None:
-    if "type" not in schema:
-        return
-    stated = schema.pop("type")
+    stated = schema.pop("type", None)
     if isinstance(stated, str) and stated in _KNOWN:
         schema["type"] = stated
+    if stated is None or "type" in schema:
         return
     lower = [name.lower() for name in (stated if isinstance(stated, list) else [stated]) if isinstance(name, str)]
     names = [_MEANT.get(name, name) for name in lower]
     known = list(dict.fromkeys(name for name in names if name in _KNOWN))
     told = f"the type {str(stated)[:40]!r} is not a JSON type"
-    if names != lower and all(name in _KNOWN for name in names):
-        say(f"{told} and is taken for {' or '.join(known)}")
-    elif len(known) < (len(stated) if isinstance(stated, list) else 1) and stated is not None:
+    if len(known) < (len(stated) if isinstance(stated, list) else 1):
         say(told)
+    elif names != lower:
+        say(f"{told} and is taken for {' or '.join(known)}")
     if known:
         schema["type"] = known[0] if len(known) == 1 else known
 
