@@ -41,6 +41,7 @@ def shaped(operation: Operation, override: ToolUpdate) -> tuple[Operation, tuple
     arguments = _Arguments(operation.input_schema, overrides)
     instead = [name for name in _instead_of(operation, arguments.preset) if name not in overrides]
     arguments.leave_out(instead)
+    preset = {**operation.preset, **arguments.preset}
     slashes = {name for name, each in overrides.items() if each.allow_slashes}
     stated = override.annotations.stated() if override.annotations is not None else {}
     result = replace(
@@ -50,7 +51,7 @@ def shaped(operation: Operation, override: ToolUpdate) -> tuple[Operation, tuple
         description=override.description or operation.description,
         input_schema=arguments.schema(),
         stated_hints={**operation.stated_hints, **stated},
-        preset=dict(with_integers({**operation.preset, **arguments.preset}, operation.input_schema)),
+        preset=preset and dict(with_integers(preset, operation.input_schema)),
         parameters=tuple(
             replace(each, allow_slashes=True) if each.argument in slashes and _takes_slashes(each) else each
             for each in operation.parameters

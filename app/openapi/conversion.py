@@ -106,8 +106,8 @@ def _converted(
     walk = _Walk(schemas, Drafting(document, schemas, servers, arguments), limits)
     drafts, skipped = walk.over(paths)
     trial = Trial(drafts, schemas)  # reads all that they refer to
-    presets = Presets(schemas)
-    fillings = {each.pointer: presets.of(each.arguments) for each in drafts} if schemas.has_presets else {}
+    presets = Presets(schemas) if schemas.has_presets else None
+    fillings = {each.pointer: presets.of(each.arguments) for each in drafts} if presets is not None else {}
     examples, refused = _tried(trial, drafts)
     drafts = [each.filling(fillings.get(each.pointer, {})) for each in drafts]
     names = operation_names(

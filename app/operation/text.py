@@ -92,12 +92,13 @@ def summed_up(summary: str, description: str) -> str:
     """Return the description with the summary before it, unless one says what the other does, word for word."""
     if not summary or not description:
         return summary or description
-    if _has_words(description, summary):
+    if has_words(description, summary):
         return description
-    return summary if _has_words(summary, description) else f"{summary}\n\n{description}"
+    return summary if has_words(summary, description) else f"{summary}\n\n{description}"
 
 
-def _has_words(text: str, phrase: str) -> bool:
+def has_words(text: str, phrase: str) -> bool:
+    """Whether the text says the phrase, word for word."""
     text, phrase = text.casefold(), phrase.casefold()
     if not all(word[0] in text for word in _WORD.finditer(phrase)):
         return False

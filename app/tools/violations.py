@@ -14,7 +14,7 @@ from typing import Any
 from jsonschema_rs import Draft202012Validator, ValidationError
 
 from app.errors import Invalid, Violation
-from app.operation.keywords import ALTERNATIVES, definition_of
+from app.operation.keywords import ALTERNATIVES, definition_of, in_place
 from app.operation.operation import Json, Value
 from app.operation.pointers import join
 
@@ -26,6 +26,8 @@ _LONGEST_COMPARED = 40  # characters
 _ALIKE = 0.6  # likeness of a name that may be meant
 _MOST_LISTED = 40  # names or values that one message lists
 _LONGEST_DETAIL = 300  # characters
+_ITEMS = "unevaluatedItems"
+_UNEVALUATED = (_ITEMS, "unevaluatedProperties")
 
 _Pins = Mapping[str, Sequence[Value]]  # the members of which a schema allows only some values, with these
 
@@ -42,9 +44,8 @@ def invalid_arguments(violations: Sequence[Violation]) -> Invalid:
 
 def all_wrong(validator: Draft202012Validator, schema: Json, given: Json) -> list[Violation]:
     """Return what the validator of the schema finds wrong, as far as it is told."""
-    telling = _Telling(schema)
-    told = chain.from_iterable(telling.told(error) for error in validator.iter_errors(given))
-    return list(islice(told, MOST_VIOLATIONS))
+    errors = list(islice(validator.iter_errors(given), MOST_VIOLATIONS))
+    return list(islice(_Telling(schema).all_told(errors), MOST_VIOLATIONS))
 
 
 def unknown_names(names: Iterable[str], known: Sequence[str]) -> list[Violation]:
@@ -88,19 +89,38 @@ class _Telling:
     def __init__(self, schema: Json) -> None:
         self._schema = schema
         self._pins: dict[int, _Pins] = {}  # by the id of a schema below it
-        self._members: dict[int, set[str]] = {}  # likewise
 
-    def told(self, error: ValidationError) -> Iterator[Violation]:
+    def all_told(self, errors: Sequence[ValidationError]) -> Iterator[Violation]:
+        """Tell errors of one value. What is wrong in an object makes members unevaluated that it may well have."""
+        wrong = {tuple(each.instance_path) for each in errors if each.kind.name not in _UNEVALUATED}
+        around = {place[:length] for place in wrong for length in range(len(place) + 1)}
+        for error in errors:
+            if error.kind.name not in _UNEVALUATED or tuple(error.instance_path) not in around:
+                yield from self._told(error)
+            elif unknown := self._unknown_in(error):
+                yield Violation(join("", *error.instance_path), _short(f"has unknown members: {', '.join(unknown)}"))
+
+    def _unknown_in(self, error: ValidationError) -> list[str]:
+        """Return the members of an object that nothing names which may apply to it."""
+        if error.kind.name == _ITEMS:
+            return []
+        pending, met, named = [self._at(error.schema_path[:-1])], set[int](), set[str]()
+        while pending:
+            each = pending.pop()
+            if isinstance(each, dict) and id(each) not in met:
+                met.add(id(each))
+                named |= each.get("properties", {}).keys()
+                pending += [*in_place(each), *([self._referred(each)] if "$ref" in each else [])]
+        unexpected: list[str] = error.kind.as_dict()["unexpected"]
+        return list(islice((name for name in unexpected if name not in named), _MOST_LISTED))
+
+    def _told(self, error: ValidationError) -> Iterator[Violation]:
         pointer = join("", *error.instance_path)
         kind = error.kind.name
         if kind == "required":
             yield Violation(join(pointer, error.kind.as_dict()["property"]), "is required")
         elif kind == "additionalProperties" and not error.instance_path:
             yield from unknown_names(error.kind.as_dict()["unexpected"], list(self._schema.get("properties", {})))
-        elif kind == "unevaluatedProperties":
-            known = self._members_of(self._at(error.schema_path[:-1]))
-            if names := [name for name in error.kind.as_dict()["unexpected"] if name not in known]:
-                yield Violation(pointer, _short(f"has members that are unknown: {_listed(names)}"))
         elif kind == "enum":
             yield Violation(pointer, _not_one_of(error.kind.as_dict()["options"]))
         elif kind in ALTERNATIVES:
@@ -114,8 +134,7 @@ class _Telling:
         if (tag := _wrong_tag(near, error)) is not None:
             yield tag
         elif meant := _meant(near, error.instance):
-            for each in meant:
-                yield from self.told(each)
+            yield from self.all_told(meant[:MOST_VIOLATIONS])
         elif near or not branches:
             yield Violation(pointer, _short(error.message))
         else:
@@ -133,6 +152,15 @@ class _Telling:
             for errors, schema in zip(context, schemas, strict=True)
         ]
 
+    def _pins_of(self, branch: Value) -> _Pins:
+        if isinstance(branch, dict) and "$ref" in branch:
+            branch = self._referred(branch)
+        if id(branch) not in self._pins:
+            members: Json = branch.get("properties", {}) if isinstance(branch, dict) else {}
+            values = {name: _values(each) for name, each in members.items() if isinstance(each, dict)}
+            self._pins[id(branch)] = {name: each for name, each in values.items() if each}
+        return self._pins[id(branch)]
+
     def _at(self, path: Sequence[str | int]) -> Value:
         """Return the schema, or the list of them; None where the path leads nowhere: it has no empty names."""
         found: Value = self._schema
@@ -143,31 +171,8 @@ class _Telling:
                 return None
         return found
 
-    def _members_of(self, schema: Value) -> set[str]:
-        """Return the members that the schema and its parts declare: the validator forgets those of one that fails."""
-        if id(schema) in self._members:
-            return self._members[id(schema)]
-        members, pending, met = set[str](), [schema], set[int]()
-        while pending:
-            each = pending.pop()
-            if not isinstance(each, dict) or id(each) in met:
-                continue
-            met.add(id(each))
-            members |= each.get("properties", {}).keys()
-            pending += each.get("allOf", ())
-            if "$ref" in each:
-                pending.append(self._schema["$defs"][definition_of(each)])
-        self._members[id(schema)] = members
-        return members
-
-    def _pins_of(self, branch: Value) -> _Pins:
-        if isinstance(branch, dict) and "$ref" in branch:
-            branch = self._schema["$defs"][definition_of(branch)]
-        if id(branch) not in self._pins:
-            members: Json = branch.get("properties", {}) if isinstance(branch, dict) else {}
-            values = {name: _values(each) for name, each in members.items() if isinstance(each, dict)}
-            self._pins[id(branch)] = {name: each for name, each in values.items() if each}
-        return self._pins[id(branch)]
+    def _referred(self, schema: Json) -> Value:
+        return self._schema["$defs"][definition_of(schema)]
 
 
 def _values(schema: Json) -> Sequence[Value]:

@@ -232,6 +232,47 @@ def test_members_that_an_optional_body_needs_say_so(names: list[str]) -> None:
     assert {each["description"] for each in operation.input_schema["properties"].values()} == {"Its text."}
 
 
+A_PET: Json = {"description": "A pet for sale."}
+SPREAD: Json = {"type": "object", "properties": {"name": {"type": "string"}}}
+
+
+def description_with(post: Json, **said: Any) -> str:
+    """The description of a tool whose operation takes that body, and says so much of itself."""
+    document = a_document({"/a": {"post": {"requestBody": post, **said}}}, schemas={"Pet": {**SPREAD, **A_PET}})
+    return only(document)[0].description
+
+
+@pytest.mark.parametrize(
+    ("body", "schema", "said"),
+    [
+        ({"description": "What to add."}, SPREAD, "Add it.\n\nThe body: What to add."),
+        ({}, SPREAD | A_PET, "Add it.\n\nThe body: A pet for sale."),
+        ({}, {"$ref": "#/components/schemas/Pet"}, "Add it.\n\nThe body: A pet for sale."),
+        ({}, {"$ref": "#/components/schemas/Pet", "description": "New."}, "Add it.\n\nThe body: New."),
+        ({"description": "What to add."}, SPREAD | A_PET, "Add it.\n\nThe body: What to add.\n\nA pet for sale."),
+        ({"description": "Add: a pet for sale"}, SPREAD | A_PET, "Add it.\n\nThe body: Add: a pet for sale"),
+        ({"description": "Add it"}, SPREAD, "Add it."),
+        ({"description": " <!-- x -->"}, SPREAD, "Add it."),
+        ({"description": 5}, SPREAD | {"description": ["x"]}, "Add it."),
+        ({"description": "What to add."}, {**SPREAD, "additionalProperties": True}, "Add it."),
+    ],
+)
+def test_what_is_said_of_a_body_whose_members_are_arguments_ends_the_description(
+    body: Json, schema: Json, said: str
+) -> None:
+    assert description_with({**body, "content": {"application/json": {"schema": schema}}}, summary="Add it.") == said
+
+
+def test_what_is_said_of_a_body_is_cut_and_leaves_an_authors_words_for_the_tool_alone() -> None:
+    body = {"description": "x" * 1000, "content": {"application/json": {"schema": SPREAD}}}
+    assert description_with(body) == f"POST /a\n\nThe body: {'x' * 399}…"
+    assert description_with(body, **{"x-mcp-description": "Adds it."}) == "Adds it."
+    hidden = {**body, "description": "a\u200bb"}
+    operation, item = only(a_document({"/a": {"post": {"requestBody": hidden}}}))
+    assert operation.description.endswith("The body: ab")
+    assert "invisible" in str(item.reason)
+
+
 def test_a_reference_may_say_something_else_than_what_it_refers_to() -> None:
     shared = {"name": "limit", "in": "query", "schema": {"type": "integer"}, "description": "Limit."}
     chained = {"$ref": "#/components/parameters/Limit", "description": "How many pets."}

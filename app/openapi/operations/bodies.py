@@ -46,13 +46,14 @@ from app.operation.media_types import (
 )
 from app.operation.operation import Body, BodyField, Json, Style, Value
 from app.operation.pointers import References, Unresolvable, join, remark
-from app.operation.text import hides_something, shortened
+from app.operation.text import hides_something, shortened, summed_up
 
 _STYLES: tuple[Style, ...] = ("form", "spaceDelimited", "pipeDelimited", "deepObject")
 _WHOLE = "body"
 _TEXT: Json = {"type": "string"}
 _NO_FORMS = ("array", "boolean", "integer", "number", "string")
 _SHOWN_ONLY = "Not described: the document only has an example with it."
+_LONGEST_SAID = 400  # characters of each description of a body whose members are arguments
 _MOST_SHOWN_ONLY = 20  # such members
 
 
@@ -184,7 +185,23 @@ class _Reader:
             fields.append(field)
             inputs.append(Input(_WHOLE, name, always, definition, once_given=needed and not always))
         kept = tuple(read_only) if self._kind == "form" else ()
-        return ReadBody(replace(self._body, fields=tuple(fields), read_only=kept), tuple(inputs))
+        body = replace(self._body, fields=tuple(fields), read_only=kept)
+        return ReadBody(body, tuple(inputs), said=self._said())
+
+    def _said(self) -> str:
+        """Return what the document says of the body as a whole: of it, and of its schema."""
+        texts = (self._parsed.description, self._described_by_schema())
+        if any(hides_something(each or "") for each in texts):
+            self._notes.append(remark("invisible or control characters were taken out", self._media.pointer))
+        return summed_up(*(shortened(each or "", _LONGEST_SAID) for each in texts))
+
+    def _described_by_schema(self) -> str | None:
+        try:
+            schema, _ = self._schemas.references.described(*self._media.schema)
+        except Unresolvable:
+            return None
+        said = schema.get("description") if isinstance(schema, dict) else None
+        return said if isinstance(said, str) else None
 
     def _with_files(self, flat: ReadBody, own: Members, media: Media) -> ReadBody:
         """Take the files of what is offered beside the JSON; see `with_files`."""

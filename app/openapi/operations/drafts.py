@@ -33,6 +33,7 @@ from app.operation.text import (
     as_title,
     cleaned,
     deprecated,
+    has_words,
     hides_something,
     shortened,
     summed_up,
@@ -84,6 +85,7 @@ class _Arguments:
     body: Body | None = None
     inputs: dict[str, Input] = field(default_factory=dict)
     of_body: tuple[Shown, ...] = ()
+    said: str = ""  # of the body
 
 
 class Drafting:
@@ -129,7 +131,7 @@ class Drafting:
             path=item.path,
             operation_id=cleaned(head.operation_id) if head.operation_id is not None else None,
             title=_title(wishes, head, item, method),
-            description=_description(wishes, head, item, method, place, notes),
+            description=_description(wishes, head, item, method, place, arguments.said, notes),
             tags=tuple(shortened(tag, LONGEST_NAME) for tag in (head.tags or [])[:_MOST_TAGS]),
             deprecated=head.deprecated,
             input_schema=_frame(arguments, preset),
@@ -201,14 +203,17 @@ def _head(node: Json) -> Json:
 
 
 def _description(
-    wishes: ToolWishes, head: OperationObject, item: PathItem, method: str, place: str, notes: list[str]
+    wishes: ToolWishes, head: OperationObject, item: PathItem, method: str, place: str, of_body: str, notes: list[str]
 ) -> str:
+    """What the author says of the body comes last, unless it is said already, or the tool has words of its own."""
     if hides_something(f"{wishes.title}{wishes.description}{head.summary}{head.description}"):
         notes.append(remark("invisible or control characters were taken out of its description", place))
     own = summed_up(shortened(head.summary or ""), shortened(head.description or ""))
     of_path = (item.raw.get("description"), item.raw.get("summary"))
     texts = (shortened(text) for text in (wishes.description, own, *of_path) if isinstance(text, str))
     description = next((text for text in texts if text), _request_line(method, item.path))
+    if of_body and not wishes.description and not has_words(description, of_body):
+        description = shortened(f"{description}\n\nThe body: {of_body}")
     return shortened(deprecated(description)) if head.deprecated else description
 
 
@@ -239,6 +244,7 @@ def _named(path: str, read: list[Placed], body: ReadBody | None, kept: Mapping[S
         None if body is None else _with_arguments(body.body, names[len(read) :]),
         dict(zip(names, inputs, strict=True)),
         () if body is None else body.examples,
+        "" if body is None else body.said,
     )
 
 
