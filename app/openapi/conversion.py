@@ -47,10 +47,11 @@ _EVERY_METHOD = "*"
 _METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,40}")  # RFC 9110 section 9.1
 _LONGEST_METHOD = 40  # characters
 _LONGEST_PATH = 8_000  # characters; common servers accept no longer address
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _PATH_SHOWN = 200  # of a longer one
 _SMALLEST_BUDGET = 2_048  # bytes of a tool, below which shortening makes nothing usable
 _LABORIOUS = f"more than {HEAVIEST:,} schemas for one value; only the types of its arguments are shown"
-_MOST_NOTES = 10  # that the report shows of one operation
+_MOST_NOTES = 10  # that the report shows of one operation, or places of one kind
 _PLACES = (
     (TWICE, "Keys must be unique. Of these, the last counts, and of paths and components what is in both"),
     (BORROWED, "These are not in their files and were taken for places in the document itself"),
@@ -192,8 +193,8 @@ class _Walk:
     def _path(self, path: str, raw: Value, pointer: str) -> None:
         if path == "$ref":  # all paths in another file, which could not be had
             raw = {path: raw}
-        elif not path.startswith("/"):
-            self._skip(_EVERY_METHOD, path, pointer, "A path must begin with a slash.")
+        elif not path or _SCHEME.match(path):
+            self._skip(_EVERY_METHOD, path, pointer, "It is no path; where an API is belongs into `servers`.")
             return
         raw = {} if raw is None or raw == [] else raw
         before = len(self._drafts) + len(self._skipped)
@@ -341,19 +342,18 @@ class _Finishing:
         if closure.size + rest + size_of_output(output) > budget:
             output = None
         size = closure.size + rest + size_of_output(output)
-        notes = (*_alarms(draft, closure.schema), *draft.notes, *closure.notes)
+        notes = _counted((*_alarms(draft, closure.schema), *draft.notes, *closure.notes))
         operation = replace(draft, input_schema=closure.schema, output_schema=output, notes=notes)
-        reason = _reason(notes)
         return operation, ReportItem(
             method=draft.method,
             path=draft.path,
             pointer=shown(self.draft.pointer),
             status="degraded" if notes else "ready",
-            reason=reason,
+            reason="; ".join(notes) or None,
             name=draft.name,
             bytes=size,
             estimated_tokens=estimated_tokens(size),
-            refused_examples=_reason(self.refused),
+            refused_examples="; ".join(_counted(self.refused)) or None,
         )
 
 
@@ -365,11 +365,10 @@ def _alarms(draft: Operation, schema: Json) -> Iterator[str]:
         yield from (f"its text reads like instructions to a model: {words!r}" for words in found)
 
 
-def _reason(notes: Sequence[str]) -> str | None:
-    if not notes:
-        return None
+def _counted(notes: Sequence[str]) -> tuple[str, ...]:
+    """Return the first ones, and how many more there are: each operation that shares a schema has its notes."""
     more = [f"and {len(notes) - _MOST_NOTES} more"] if len(notes) > _MOST_NOTES else []
-    return "; ".join([*notes[:_MOST_NOTES], *more])
+    return (*notes[:_MOST_NOTES], *more)
 
 
 def _within_budget(work: Sequence[_Finishing], limits: Limits) -> list[tuple[Operation | None, ReportItem]]:

@@ -4,7 +4,7 @@ An example may be its author's mistake, so that nothing is changed because of it
 """
 
 import math
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -115,17 +115,18 @@ class Examining:
         for case in cases:
             names.setdefault(id(case.schema), f"e{len(names)}")
         judge = Judge({names[id(case.schema)]: case.schema for case in cases}, self._schemas)
-        waiting = list(cases)
+        waiting: dict[str, deque[_Case]] = defaultdict(deque)
+        for case in cases:
+            waiting[names[id(case.schema)]].append(case)
         while waiting:
-            batch: dict[str, _Case] = {}
-            later = [each for each in waiting if batch.setdefault(names[id(each.schema)], each) is not each]
+            batch = {name: left.popleft() for name, left in waiting.items()}
+            waiting = {name: left for name, left in waiting.items() if left}
             found = judge.refusals({name: case.value for name, case in batch.items()})
             for name, case in batch.items():
                 if name not in found:  # too much to try
                     self._reasons.pop(case.pointer, None)
                 elif found[name] and self._reasons.get(case.pointer, "") is None:
                     self._reasons[case.pointer] = found[name][0].said(*([case.name] if case.name is not None else []))
-            waiting = later
 
 
 def _prefixes(pointer: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ from app.openapi.schema import exactness
 from app.openapi.schema.definitions import Definition
 from app.openapi.schema.doubts import Tokens, doubtful, endless
 from app.openapi.schema.refusals import Judge, Refusal
-from app.openapi.schema.samples import Beyond, Group, Sample, Samples
+from app.openapi.schema.samples import FAR_TOO_MANY, Beyond, Group, Sample, Samples
 from app.openapi.schema.schemas import Schemas
 from app.operation.keywords import objects_in, references
 from app.operation.operation import Examples, Json
@@ -25,6 +25,7 @@ from app.operation.pointers import join, remark
 _MOST_SAMPLES = 16  # of one schema
 _MORE_SAMPLES = 6  # … of one that accepts none of them
 _MOST_REPAIRS = 4  # times that what refuses is left out
+_ALL_VALUES = 20_000  # in the samples of a round; real documents need some hundred
 _OF_ARGUMENT = "#"  # begins the name of what is no definition
 
 
@@ -137,6 +138,7 @@ class _Round:
     schemas: Schemas
     passed: set[Group] = field(default_factory=set)
     refused: dict[Group, dict[object, Refusal]] = field(default_factory=lambda: defaultdict(dict))
+    values: int = 0  # that were made
 
     def refusing(self) -> dict[Group, dict[object, Refusal]]:
         """Return what refuses all samples of a group, by the groups of which that is so."""
@@ -155,11 +157,15 @@ class _Round:
         samples = Samples(lambda name: self.schemas.definition(name).schema)
         made: dict[str, Sample] = {}
         for name in names:
+            if self.values > _ALL_VALUES:
+                break
             subject = self.subjects[name]
             try:
                 made[name] = sample = samples.of(subject.schema, number, full=full)
             except Beyond:
+                self.values += FAR_TOO_MANY
                 continue
+            self.values += len(sample.groups)
             subject.samples = max(subject.samples, sample.branches)
             subject.groups.update(sample.groups.values())
         whole = {name: sample.value for name, sample in made.items() if not sample.endless}

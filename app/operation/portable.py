@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from operator import is_
+from re import _parser  # type: ignore[attr-defined]
 from typing import Literal
 
 from app.operation.keywords import ALTERNATIVES, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, definition_of, references
-from app.operation.one_type import apart, of_one_type, stands_alone, with_items
 from app.operation.operation import Json, Operation, Value, size_of, size_of_output, size_without_schemas
 from app.operation.schemas import ANNOTATIONS, both, without_prose
 
@@ -23,6 +23,14 @@ Profile = Literal["portable", "standard"]
 _BESIDE_A_REF = frozenset({"$ref", "default", "description"})
 _SEEN_THROUGH = frozenset({"$ref", "allOf", "dependentSchemas", "else", "if", "then", *ALTERNATIVES})
 _NOT_AT_THE_TOP = (_SEEN_THROUGH - {"$ref"}) | {"const", "dependentRequired", "enum", "not"}
+_ONLY_OF = {
+    "array": frozenset({"contains", "items", "maxContains", "maxItems", "minContains", "minItems", "prefixItems"})
+    | {"unevaluatedItems", "uniqueItems"},
+    "object": frozenset({"additionalProperties", "dependentRequired", "dependentSchemas", "maxProperties"})
+    | {"minProperties", "patternProperties", "properties", "propertyNames", "required", "unevaluatedProperties"},
+}
+_CONTAINERS = _ONLY_OF["array"] | _ONLY_OF["object"]
+_OF_OTHERS = {"$ref", "const", "else", "enum", "if", "maximum", "maxLength", "minimum", "minLength", "pattern", "then"}
 _LOOKED_AT = SUBSCHEMAS | SUBSCHEMA_LISTS | SUBSCHEMA_MAPS | {"$ref", "const", "pattern", "required"}
 _NOT_EVERYWHERE = frozenset({"const", "pattern", "patternProperties", "properties"})
 _TURNING = {"contains": {"maxContains"}, "if": {"else", "then"}, "not": {"not"}}  # … and what refuses because of it
@@ -31,7 +39,8 @@ _GROWTH = 2  # times that a schema may become larger
 _ALWAYS = 4_096  # bytes that it may have in any case
 _MOST_LEVELS = 20  # of definitions in definitions
 _DEEPEST = 100  # levels of JSON that this may make; what writes it ends at 254
-_TERSE = 80  # characters of a description, where there is little room
+_TERSE = (640, 320, 160, 80, 0)  # characters of a description, where there is little room
+_LONGEST_PATTERN = 2_000  # characters that a model is shown
 
 
 def in_profile(operation: Operation, profile: Profile, most_bytes: int) -> Operation:
@@ -58,7 +67,7 @@ def portable_input(schema: Json, room: int) -> Json:
     if not top.keys().isdisjoint(_NOT_AT_THE_TOP):
         top = {keyword: value for keyword, value in top.items() if keyword not in _NOT_AT_THE_TOP}
     form = forms.complete(top)
-    for longest in (_TERSE, 0):
+    for longest in _TERSE:
         if form is schema or size_of(form) <= room:
             return form
         form = without_prose(form, longest)
@@ -196,7 +205,7 @@ class _Form:
         if "unevaluatedProperties" in form and form.keys().isdisjoint(_SEEN_THROUGH):
             form = dict(form)
             form.setdefault("additionalProperties", form.pop("unevaluatedProperties"))
-        return apart(form) if form.get("type").__class__ is list else with_items(form)
+        return _apart(form) if form.get("type").__class__ is list else _with_items(form)
 
     def _inside(self, schema: Json) -> Json:
         """Return it with the forms of what is in it, and without what refuses because of one that accepts more."""
@@ -204,7 +213,7 @@ class _Form:
         gone: set[str] = set()
         for keyword in schema.keys() & _LOOKED_AT:
             before, self._looser = self._looser, False
-            value = self._value(keyword, schema[keyword], self._placed if stands_alone(keyword, schema) else self.of)
+            value = self._value(keyword, schema[keyword], self._placed if _stands_alone(keyword, schema) else self.of)
             gone |= _TURNING.get(keyword, set()) if self._looser else set()
             self._looser = self._looser or before
             if value is not schema[keyword]:
@@ -227,7 +236,7 @@ class _Form:
         form = self.of(schema)
         if not self._for_models or not isinstance(form, dict):
             return form
-        form, looser = of_one_type(form)
+        form, looser = _of_one_type(form)
         self._looser = self._looser or looser
         return form
 
@@ -286,14 +295,93 @@ def _plainer(form: Json) -> tuple[Json, bool]:
     return {**left, **other}, bool(gone - {"const"}) or "properties" in other
 
 
-@lru_cache(maxsize=4_096)
 def _is_pythonic(pattern: str) -> bool:
+    return len(pattern) <= _LONGEST_PATTERN and _is_parsed(pattern)
+
+
+@lru_cache(maxsize=4_096)
+def _is_parsed(pattern: str) -> bool:
+    """Whether Python reads it. It is not compiled: that goes through all characters of each class, for 10 ms each."""
     try:
         with warnings.catch_warnings(action="ignore"):
-            re.compile(pattern)
+            _parser.parse(pattern)
     except (re.error, OverflowError, RecursionError):
         return False
     return True
+
+
+def _stands_alone(keyword: str, schema: Json) -> bool:
+    """Whether what the keyword holds has a type of its own, or that of the schema if this is one type."""
+    return keyword != "allOf" and (keyword not in ALTERNATIVES or schema.get("type").__class__ is not list)
+
+
+def _of_one_type(form: Json) -> tuple[Json, bool]:
+    """Return it with the type that it is about, and what it requires among its members; and whether it accepts more.
+
+    Model APIs demand it (docs/decisions/0024). What states no type is taken for what its keywords are about; literally
+    it accepts texts and numbers too, which nobody means.
+    """
+    form = form if form.keys().isdisjoint(_CONTAINERS) else _of_one_kind(form)
+    known = form.get("properties", {})
+    missing = [name for name in form.get("required", ()) if name not in known]
+    if form.get("type") != "object" or not missing:
+        return form, False
+    further = form.get("additionalProperties")
+    added = dict.fromkeys(missing, further if isinstance(further, dict) else {})
+    return {**form, "properties": {**known, **added}}, further is False or "unevaluatedProperties" in form
+
+
+def _of_one_kind(form: Json) -> Json:
+    """Return it without what is about members or items of other types; what is about these alone has their type."""
+    stated = form.get("type")
+    if isinstance(stated, str) or not any(isinstance(each, dict | list) for each in form.get("enum", ({},))):
+        other = _CONTAINERS - _ONLY_OF.get(str(stated), frozenset())
+        return form if form.keys().isdisjoint(other) else {key: each for key, each in form.items() if key not in other}
+    kinds = [kind for kind, keywords in _ONLY_OF.items() if not form.keys().isdisjoint(keywords)]
+    if stated is not None or len(kinds) > 1 or not form.keys().isdisjoint(_OF_OTHERS):
+        return form
+    (kind,), parts = kinds, form.get("allOf", ())
+    branches = [each for keyword in ALTERNATIVES for each in form.get(keyword, ())]
+    if any(_type_of(each) != kind for each in branches) or any(_type_of(each, kind) != kind for each in parts):
+        return form
+    return {**form, "type": kind, **({"allOf": [{**each, "type": kind} for each in parts]} if parts else {})}
+
+
+def _type_of(part: Value, otherwise: str | None = None) -> Value:
+    """Return the type that a part states; `otherwise` for one that may be about any."""
+    if not isinstance(part, dict) or not part.keys().isdisjoint({*_OF_OTHERS, *ALTERNATIVES, "allOf"}):
+        return None
+    return part.get("type", otherwise)
+
+
+def _apart(form: Json) -> Json:
+    """Return one alternative for each type whose keywords say something about its members or items."""
+    types = form["type"]
+    own = [name for name in types if name == "array" or not form.keys().isdisjoint(_ONLY_OF.get(name, ()))]
+    if not own:
+        return form
+    said = {keyword: value for keyword, value in form.items() if keyword in ANNOTATIONS}
+    rest = {keyword: value for keyword, value in form.items() if keyword not in {*ANNOTATIONS, "type"}}
+    plain = {keyword: value for keyword, value in rest.items() if keyword not in _CONTAINERS}
+    of_own = [{key: value for key, value in rest.items() if key in _ONLY_OF[name] or key in plain} for name in own]
+    branches = [_with_items({"type": name, **said_of}) for name, said_of in zip(own, of_own, strict=True)]
+    if others := [name for name in types if name not in {*own, "null"}]:
+        branches.append({"type": others[0] if len(others) == 1 else others, **plain})
+    if "null" in types:
+        branches.append({"type": "null", **plain})
+    return {**said, "anyOf": branches} if len(branches) > 1 else {**said, **branches[0]}
+
+
+def _with_items(form: Json) -> Json:
+    """Return it with `items` that are an object, if it is about an array."""
+    items = form.get("items")
+    if isinstance(items, dict) or (form.get("type") != "array" and form.keys().isdisjoint({"items", "prefixItems"})):
+        return form
+    result = {**form, "items": {}}
+    if items is False:
+        first = len(form.get("prefixItems", ()))
+        result["maxItems"] = min(first, form.get("maxItems", first))
+    return result
 
 
 def _types_only(form: Json) -> Json:

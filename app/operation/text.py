@@ -8,7 +8,7 @@ source is known as `slug/operation` over REST and as `slug__operation` over MCP.
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from app.operation.operation import Value
 
@@ -53,6 +53,7 @@ _DEEPEST_VALUE = 64  # nested containers; real defaults and enums have under ten
 _LARGEST_EXAMPLE = 200  # characters, for texts; longer ones cost more than they tell
 _LONGEST_DEFINITION = 64  # characters of a name in `$defs`
 _DIGITS = 8  # of the hash
+_MOST_NAMED = 20  # names in one phrase
 _NOT_IN_DEFINITIONS = re.compile(r"[^A-Za-z0-9_.-]+")
 Key = tuple[str, str]  # method and path
 
@@ -199,3 +200,11 @@ def definition_name(name: str, pointer: str, taken: Iterable[str]) -> str:
     if name in taken or name.isdigit() or len(name) > _LONGEST_DEFINITION:
         name = f"{name[:48]}_{hashlib.sha256(pointer.encode(errors='replace')).hexdigest()[:_DIGITS]}"
     return name
+
+
+def named(names: Sequence[str], last: str) -> str:
+    """Return the names in one phrase, the first of very many; `last` is the word before the last one."""
+    shown = [f"`{name}`" for name in names[:_MOST_NAMED]]
+    if len(names) > _MOST_NAMED:
+        shown.append(f"{len(names) - _MOST_NAMED} more")
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {last} {shown[-1]}"

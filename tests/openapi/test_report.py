@@ -101,6 +101,18 @@ def test_parameters_in_an_object_are_those_of_a_list(parameters: Json) -> None:
     assert "`parameters` is an object" in str(report.reason)
 
 
+def test_a_parameter_that_is_twice_in_a_list_is_told() -> None:
+    number = {"name": "filter", "in": "query", "required": True, "schema": {"type": "integer"}}
+    text = {"name": "filter", "in": "query", "schema": {"type": "string"}}
+    operation, item = only(a_document({"/a": a_get(number, text)}))
+    assert operation.input_schema["properties"] == {"filter": {"type": "string"}}
+    assert item.reason == (
+        "of two parameters of one name in one list this one is taken (at /paths/~1a/get/parameters/1)"
+    )
+    for declared in ({"/a": a_get(text, text)}, {"/a": {**a_get(text), "parameters": [number]}}):
+        assert only(a_document(declared))[1].status == "ready"
+
+
 def test_a_single_parameter_may_stand_for_the_list() -> None:
     operation, _ = only(a_document({"/a": {"get": {"parameters": {"name": "q", "in": "query"}}}}))
     assert [each.name for each in operation.parameters] == ["q"]
@@ -185,3 +197,11 @@ def test_what_is_there_twice_at_the_top_is_put_together(make: Any) -> None:
 
 def test_a_document_cannot_say_itself_what_it_has_twice() -> None:
     assert lines_of(read('{"openapi": "3.0.0", "paths": {"/a": {"get": {}}}, "x-tools-provider-twice": ["/b"]}')) == []
+
+
+def test_of_many_notes_an_operation_has_the_first_and_their_number() -> None:
+    unusable = {f"a{number}": {"pattern": "("} for number in range(50)}
+    operation, item = only(a_document({"/a": a_post({"type": "object", "properties": unusable})}))
+    assert len(operation.notes) == 11
+    assert operation.notes[-1] == "and 40 more"
+    assert item.reason == "; ".join(operation.notes)

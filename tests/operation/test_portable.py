@@ -331,6 +331,13 @@ def test_definitions_that_multiply_stay_definitions_where_there_is_no_room() -> 
     validator_of(form.listed_schema)
 
 
+@pytest.mark.parametrize("pattern", ["[a-\uffff]" * 390, "[a-\uffff]" * 5_000])
+def test_whether_python_reads_a_pattern_is_found_without_compiling_it(pattern: str) -> None:
+    operation, _ = only(a_document({"/a": a_post(members(a={"type": "string", "pattern": pattern}))}))
+    with at_most(0.2):
+        in_profile(operation, "portable", ROOM)
+
+
 @pytest.mark.parametrize(("uses", "in_line"), [(1, True), (2, False)])
 def test_a_large_definition_stands_in_line_unless_the_schema_more_than_doubles(uses: int, in_line: bool) -> None:
     large = members(**{f"member{number}": {"type": "string", "description": "x" * 80} for number in range(50)})
@@ -385,7 +392,16 @@ def test_long_descriptions_make_room_first() -> None:
     room = size_of(schema)
     form = portable_input(schema, room)
     assert size_of(form) <= room
-    assert form["properties"]["a8"] == {"type": "array", "items": {}, "description": f"{'x' * 79}…"}
+    assert form["properties"]["a8"] == {"type": "array", "items": {}, "description": f"{'x' * 319}…"}
+
+
+def test_no_more_of_the_descriptions_is_left_out_than_there_is_no_room_for() -> None:
+    """A little too much, and the descriptions of all arguments would be short ones."""
+    said = {f"a{number}": {"type": "array", "description": "word " * 50} for number in range(20)}
+    said["long"] = {"type": "array", "description": "x" * 2_000}
+    form = portable_input(members(**said), size_of(members(**said)))
+    assert form["properties"]["a7"]["description"] == ("word " * 50).strip()
+    assert form["properties"]["long"]["description"] == f"{'x' * 639}…"
 
 
 def test_where_there_is_no_room_at_all_the_types_of_arguments_are_listed() -> None:

@@ -17,6 +17,10 @@ from app.operation.operation import Json, Value
 from app.operation.pointers import BORROWED, FILES, LONGEST_CHAIN, TWICE, join, step
 from app.operation.text import cleaned
 
+_ROOTS = {  # of named things in a document, as references to them are written; serializers of PHP escape slashes
+    root: (f"#/{root}/".encode(), f"#\\/{root}\\/".encode()) for root in ("components", "definitions", "parameters")
+}
+
 # For each address what is there, or the end of a sentence that says why it is not available.
 Load = Callable[[Sequence[str]], Sequence[File | str]]
 
@@ -172,8 +176,9 @@ class _Bundle:
         if base and base != address:
             self._own.setdefault(base, address)
             self._stated[address] = base
-        pasted = b"#/definitions/" in file.data and not (isinstance(tree, dict) and "definitions" in tree)
-        if pasted or b"$id" in file.data or b"$defs" in file.data:
+        known = tree if isinstance(tree, dict) else {}
+        astray = any(root not in known and any(way in file.data for way in ways) for root, ways in _ROOTS.items())
+        if astray or b"$id" in file.data or b"$defs" in file.data:
             with_own_references(tree, base or address)
 
     def _follow(self) -> None:

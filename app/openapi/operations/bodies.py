@@ -46,7 +46,7 @@ from app.operation.media_types import (
 )
 from app.operation.operation import Body, BodyField, Json, Style, Value
 from app.operation.pointers import References, Unresolvable, join, remark
-from app.operation.text import hides_something, shortened, summed_up
+from app.operation.text import hides_something, named, shortened, summed_up, written_out
 
 _STYLES: tuple[Style, ...] = ("form", "spaceDelimited", "pipeDelimited", "deepObject")
 _WHOLE = "body"
@@ -54,7 +54,9 @@ _TEXT: Json = {"type": "string"}
 _NO_FORMS = ("array", "boolean", "integer", "number", "string")
 _SHOWN_ONLY = "Not described: the document only has an example with it."
 _LONGEST_SAID = 400  # characters of each description of a body whose members are arguments
+_REQUIRED_ONLY = "Not described: the document only says that it is required."
 _MOST_SHOWN_ONLY = 20  # such members
+_LONGEST_SHOWN = 60  # characters of a name in the report
 
 
 def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> ReadBody | None:
@@ -166,7 +168,8 @@ class _Reader:
 
     def _fields(self, members: Members) -> ReadBody:
         fields, inputs, read_only = [], [], []
-        for name, places in {**members.schemas, **self._shown_only(members)}.items():
+        undescribed = {} if members.closed else {**self._shown_only(members), **self._required_only(members)}
+        for name, places in {**members.schemas, **undescribed}.items():
             if any(self._schemas.is_read_only(raw) for raw, _ in places):
                 read_only.append(name)
                 continue
@@ -180,7 +183,7 @@ class _Reader:
             if upload is not None or self._is_written(field, schemas):
                 said = Definition(_TEXT if upload is None else upload.schema, notes=definition.notes)
                 definition = said.described(description=definition.schema.get("description"))
-            needed = name in members.required
+            needed = name in members.required and name in members.schemas
             always = needed and self._body.required
             fields.append(field)
             inputs.append(Input(_WHOLE, name, always, definition, once_given=needed and not always))
@@ -216,10 +219,19 @@ class _Reader:
         pointer = self._media.schema[1]
         found: dict[str, list[tuple[Value, str]]] = {}
         for example in self._examples():
-            for name, value in example.items() if isinstance(example, dict) and not members.closed else ():
+            for name, value in example.items() if isinstance(example, dict) else ():
                 if name not in members.schemas and len(found) < _MOST_SHOWN_ONLY:
                     found[name] = [({"description": _SHOWN_ONLY, "example": value}, join(pointer, "properties", name))]
         return found
+
+    def _required_only(self, members: Members) -> dict[str, list[tuple[Value, str]]]:
+        """Return the members that are required and not declared: optional here, because it may be another's name."""
+        names = [name for name in members.required if name not in members.schemas]
+        if names:
+            listed = named([written_out(name)[:_LONGEST_SHOWN] for name in names], "and")
+            self._notes.append(remark(f"required and not described: {listed}", self._media.schema[1]))
+        where, declared = join(self._media.schema[1], "required"), {name.lower() for name in members.schemas}
+        return {name: [({"description": _REQUIRED_ONLY}, where)] for name in names if name.lower() not in declared}
 
     def _examples(self) -> list[Value]:
         """Return the document's own examples: of the media type, then of its schema."""

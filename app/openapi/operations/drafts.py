@@ -11,6 +11,7 @@ from app.openapi.operations.media import ReadBody
 from app.openapi.operations.objects import OperationObject
 from app.openapi.operations.parameters import Parameters
 from app.openapi.operations.parts import (
+    MOST_ARGUMENTS,
     Input,
     Place,
     ToolWishes,
@@ -43,6 +44,7 @@ from app.operation.text import (
 _BODY = "body"
 _OF_BODY = frozenset({"body", "formData"})  # what `in` of a parameter may say in Swagger 2.0 besides a location
 _MOST_DEPENDENCIES = 400  # names in `dependentRequired`, which grow with the square of the number of fields
+_TOO_MANY = f"a tool has at most {MOST_ARGUMENTS:,} arguments"
 _MOST_TAGS = 20  # of one operation: they select tools, and real operations have one or two
 _HEAD = ("operationId", "summary", "description", "tags", "deprecated")
 
@@ -159,13 +161,18 @@ class Drafting:
             for raw, where in ((item.raw, item.pointer), (node, place))
         ]
         places = self._parameters.merged(lists, notes)
+        if len(places) > MOST_ARGUMENTS:
+            raise Unusable(f"it has {len(places):,} parameters; {_TOO_MANY}", place)
         of_body = [each for each in places if str(each.raw.get("in")) in _OF_BODY]
         try:
             template = template_of(item.path, [each.raw["name"] for each in places if each.raw.get("in") == "path"])
         except UnreadableTemplate as error:
             raise Unusable(str(error), item.pointer) from None
         read = self._parameters.read([each for each in places if each not in of_body], template, notes)
-        return _named(template.path, read, self._body(node, place, of_body, notes), kept)
+        body = self._body(node, place, of_body, notes)
+        if body is not None and len(body.body.fields) > MOST_ARGUMENTS:
+            raise Unusable(f"its form has {len(body.body.fields):,} files; {_TOO_MANY}", place)
+        return _named(template.path, read, body, kept)
 
     def _credentials(self, node: Json, place: str, arguments: _Arguments) -> list[str]:
         requirements = node.get("security", self._document.get("security"))

@@ -14,9 +14,11 @@ from app.operation.effort import Effort
 from app.operation.keywords import ALTERNATIVES, SIMPLE, references
 from app.operation.operation import Json, Value
 from app.operation.pointers import join
-from app.operation.schemas import loosened
+from app.operation.schemas import loosened, seen_through
 
 _MOST_VISITS = 3_000  # to try one value
+_ALL_VISITS = 150_000  # … to find out what is too much; real documents need a fifth of it
+_MOST_SEEN_THROUGH = 20_000  # of a document
 _LONGEST = 200  # characters of what a refusal says
 
 Path = tuple[str, ...]  # of a value in another: names and numbers
@@ -58,8 +60,10 @@ class Judge:
         parts = {name: Definition(each, tuple(references(each))) for name, each in judged.items()}
         self._light = {name for name, each in parts.items() if schemas.complexity(each) <= SIMPLE}
         self._root: Json = {"properties": dict(judged), "$defs": _reached(parts.values(), schemas.definition)}
+        self._visits = 0
         try:
-            self._validator = validator_of(self._root)
+            heavy = seen_through(self._root) > _MOST_SEEN_THROUGH
+            self._validator = validator_of(loosened(self._root) if heavy else self._root)
         except UnusableSchema:  # patterns that are too large together
             self._validator = validator_of(loosened(self._root))
 
@@ -81,7 +85,11 @@ class Judge:
     def _is_light(self, name: str, value: Value) -> bool:
         if name in self._light:
             return True
-        return self._effort.of({name: value}, _MOST_VISITS, telling=True) <= _MOST_VISITS
+        if self._visits > _ALL_VISITS:
+            return False
+        visits = self._effort.of({name: value}, _MOST_VISITS, telling=True)
+        self._visits += visits
+        return visits <= _MOST_VISITS
 
     @cached_property
     def _effort(self) -> Effort:

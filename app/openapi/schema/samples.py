@@ -11,7 +11,7 @@ from app.operation.keywords import definition_of
 from app.operation.operation import Json, Value
 
 _MOST_VALUES = 300  # of a sample, after which it has only what is required
-_FAR_TOO_MANY = 2_000
+FAR_TOO_MANY = 2_000
 _DEEPEST = 40
 _DEEPEST_OPTIONAL = 6  # levels of members that are not required
 _LONGEST = 5_000  # characters, items or members that must be there
@@ -76,7 +76,7 @@ class _Making:
     def value(self, seeds: Sequence[Value], path: Path, above: tuple[Group, ...]) -> Value:
         """Return a value for all of these schemas; `above` are those of the values that need this one."""
         self.made += 1
-        if len(path) > _DEEPEST or self.made > _FAR_TOO_MANY:
+        if len(path) > _DEEPEST or self.made > FAR_TOO_MANY:
             raise Beyond
         nodes = self._applied(seeds)
         self.sample.groups[path] = group = self.samples.group(seeds)

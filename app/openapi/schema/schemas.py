@@ -224,7 +224,11 @@ class _Reading:
 
     def _prepared(self, raw: Json, at: _At) -> Json:
         """Return the schema with what it means in keywords of 2020-12, before what is below it is read."""
-        modern = dialects.modernised(raw, lambda detail: self._say(detail, at))
+
+        def say(detail: str) -> None:
+            self._say(detail, at)
+
+        modern = dialects.modernised(raw, say)
         if "enum" in raw or "const" in raw:  # may have been made values of another type
             self.is_exact = self.is_exact and all(
                 modern.get(each) == raw.get(each) for each in ("const", "enum", "type")
@@ -232,7 +236,7 @@ class _Reading:
             modern = naming_values(modern, raw)
         if "discriminator" in modern:
             self.is_exact = False
-            modern = discriminators.told(modern, at.pointer, at.view, self._schemas.meaning)
+            modern = discriminators.told(modern, at.pointer, at.view, self._schemas.meaning, say)
         if not modern.keys().isdisjoint(exactness.UNEVALUATED):
             modern = exactness.without_idle(modern, at.pointer, self._schemas.meaning)
         return modern
