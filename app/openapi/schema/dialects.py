@@ -19,15 +19,8 @@ _DELIMITED = re.compile(r"/(\^.*|.*\$)/([a-z]*)", re.DOTALL)  # without an ancho
 _LONGEST_SHOWN = 80  # characters of a pattern
 _NO_MATTER = frozenset("dgu")  # flags that change nothing about whether a text fits
 _POSIX = {
-    "alnum": "a-zA-Z0-9",
-    "alpha": "a-zA-Z",
-    "blank": " \\t",
-    "digit": "0-9",
-    "lower": "a-z",
-    "space": "\\s",
-    "upper": "A-Z",
-    "word": "\\w",
-    "xdigit": "0-9a-fA-F",
+    **{"alnum": "a-zA-Z0-9", "alpha": "a-zA-Z", "digit": "0-9", "xdigit": "0-9a-fA-F", "lower": "a-z", "upper": "A-Z"},
+    **{"blank": " \\t", "space": "\\s", "word": "\\w"},
 }
 _POSIX_CLASS = re.compile(r"\[:([a-z]+):\]")
 _ENDS = re.compile(r"(?<!\\)((?:\\\\)*)\\([AZz])")
