@@ -18,17 +18,8 @@ FOREIGN_PATTERN = re.compile(r"^/.*/[a-z]*$|\[:\^?[a-z]+:\]|\\[AZz]", re.DOTALL)
 _DELIMITED = re.compile(r"/(\^.*|.*\$)/([a-z]*)", re.DOTALL)  # without an anchor it may be a path
 _LONGEST_SHOWN = 80  # characters of a pattern
 _NO_MATTER = frozenset("dgu")  # flags that change nothing about whether a text fits
-_POSIX = {
-    "alnum": "a-zA-Z0-9",
-    "alpha": "a-zA-Z",
-    "blank": " \\t",
-    "digit": "0-9",
-    "lower": "a-z",
-    "space": "\\s",
-    "upper": "A-Z",
-    "word": "\\w",
-    "xdigit": "0-9a-fA-F",
-}
+_POSIX = {"alnum": "a-zA-Z0-9", "alpha": "a-zA-Z", "digit": "0-9", "lower": "a-z", "upper": "A-Z"}
+_POSIX |= {"blank": " \\t", "space": "\\s", "word": "\\w", "xdigit": "0-9a-fA-F"}
 _POSIX_CLASS = re.compile(r"\[:([a-z]+):\]")
 _ENDS = re.compile(r"(?<!\\)((?:\\\\)*)\\([AZz])")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")

@@ -146,19 +146,16 @@ def _in_utf8(content: bytes, stated: _ContentType, *, truncated: bool) -> bytes:
 
 
 def _charset(content: bytes, stated: _ContentType) -> str:
-    """A byte order mark counts more than what is stated, and that more than an XML declaration (RFC 7303 section 3).
-
-    What is plainly UTF-8 is that, whatever UTF-16 or, of JSON (RFC 8259 section 8.1), charset of single bytes it is
-    said to be in: frameworks state what the text had before it was written.
-    """
+    """What is plainly UTF-8 is that, whatever UTF-16 or, of JSON, charset of single bytes it is said to be in."""
     charset = _said_charset(content, stated)
     doubtful = _NOT_IF_UTF_8 if stated.json else (*_MARKS,)
-    if charset.startswith(doubtful) and not _is_marked(content) and _is_utf_8(content):
+    if charset.startswith(doubtful) and _is_utf_8(content):
         return "utf-8"
     return charset
 
 
 def _said_charset(content: bytes, stated: _ContentType) -> str:
+    """A byte order mark counts more than what is stated, and that more than an XML declaration (RFC 7303 section 3)."""
     if not (stated.media_type and stated.text):
         return stated.charset or "utf-8"
     if content.startswith(codecs.BOM_UTF8):
@@ -166,10 +163,6 @@ def _said_charset(content: bytes, stated: _ContentType) -> str:
     marked = next((charset for charset, marks in _MARKS.items() if content.startswith(marks)), "")
     declared = _XML_DECLARATION.match(content) if not stated.charset else None
     return marked or stated.charset or (_codec(declared[1].decode()) if declared is not None else "utf-8")
-
-
-def _is_marked(content: bytes) -> bool:
-    return any(map(content.startswith, _MARKS.values()))
 
 
 def _is_utf_8(content: bytes) -> bool:
