@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import orjson
 
-from app.operation.media_types import BYTES, codec_of, is_known_binary, is_media_type, is_range, kind_of
+from app.operation.media_types import BYTES, codec_of, is_known_binary, is_media_type, is_range, is_utf_8, kind_of
 from app.operation.media_types import is_stream as is_of_values
 from app.tools.answer.streams import values_of
 
@@ -153,7 +153,7 @@ def _charset(content: bytes, stated: _ContentType) -> str:
     """
     charset = _said_charset(content, stated)
     doubtful = _NOT_IF_UTF_8 if stated.json else (*_MARKS,)
-    if charset.startswith(doubtful) and not _is_marked(content) and _is_utf_8(content):
+    if charset.startswith(doubtful) and not _is_marked(content) and is_utf_8(content):
         return "utf-8"
     return charset
 
@@ -170,17 +170,6 @@ def _said_charset(content: bytes, stated: _ContentType) -> str:
 
 def _is_marked(content: bytes) -> bool:
     return any(map(content.startswith, _MARKS.values()))
-
-
-def _is_utf_8(content: bytes) -> bool:
-    """Whether this is UTF-8 without NUL, which UTF-16 has in nearly all texts; half a character may be at its end."""
-    if b"\0" in content:
-        return False
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(content)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _stream(text: str, stated: _ContentType, truncated: bool, echo: Echo) -> AnswerBody | None:
