@@ -1,6 +1,6 @@
 """One operation as its override makes it. Pure; whatever does not fit is returned, never ignored."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -8,6 +8,7 @@ from app.curation.overrides import ArgumentOverride, ToolUpdate
 from app.operation.checking import UnusableSchema
 from app.operation.effort import Checker
 from app.operation.integers import with_integers
+from app.operation.media_types import kind_of
 from app.operation.operation import Json, Operation, Parameter, Value
 from app.operation.pointers import join
 from app.operation.text import ONCE_GIVEN, sentences
@@ -18,6 +19,7 @@ _MOST_EFFORT = 10_000  # visits for all values of an override (see effort.py); c
 _ALL_AUTOMATA = 1_000_000  # bytes for all patterns of an operation; some 5 ms to make
 _TOO_LABORIOUS = "takes too long to check against the schema of the document: state a simpler value"
 _NOT_IN_PATH = "is for arguments that are a part of the path"
+_NOTHING_BESIDE_IT = "it would be all of the body, and the override sends other members of it with every call"
 _DOES_NOT_FIT = "does not fit the schema of the document"
 
 
@@ -37,6 +39,8 @@ def shaped(operation: Operation, override: ToolUpdate) -> tuple[Operation, tuple
     """Return the operation under the override, and the parts of the override that had to be left out."""
     overrides = override.arguments or {}
     arguments = _Arguments(operation.input_schema, overrides)
+    instead = [name for name in _instead_of(operation, arguments.preset) if name not in overrides]
+    arguments.leave_out(instead)
     preset = {**operation.preset, **arguments.preset}
     slashes = {name for name, each in overrides.items() if each.allow_slashes}
     stated = override.annotations.stated() if override.annotations is not None else {}
@@ -52,12 +56,22 @@ def shaped(operation: Operation, override: ToolUpdate) -> tuple[Operation, tuple
             replace(each, allow_slashes=True) if each.argument in slashes and _takes_slashes(each) else each
             for each in operation.parameters
         ),
+        notes=(*operation.notes, *(f"`{name}` was left out: {_NOTHING_BESIDE_IT}" for name in instead)),
     )
     elsewhere = slashes & operation.input_schema.get("properties", {}).keys() - {
         each.argument for each in operation.parameters if _takes_slashes(each)
     }
     misplaced = (Misfit(join("/arguments", name, "allow_slashes"), _NOT_IN_PATH, False) for name in sorted(elsewhere))
     return result, (*arguments.misfits, *misplaced)
+
+
+def _instead_of(operation: Operation, preset: Json) -> list[str]:
+    """Return the arguments that are sent in place of the whole body, where any of it is sent with every call."""
+    body = operation.body
+    if body is None or body.with_files is None or kind_of(body.with_files) == "multipart":
+        return []
+    always = any(field.argument in preset for field in body.fields if not field.binary)
+    return [field.argument for field in body.fields if field.binary] if always else []
 
 
 def _takes_slashes(parameter: Parameter) -> bool:
@@ -112,6 +126,11 @@ class _Arguments:
         if name in self._required or beside:
             where = f" beside {beside[0]!r}" if name not in self._required else ""
             self._misfit(name, "hide", f"is required{where}: state a `default` too, or a `pin` instead", grave=True)
+
+    def leave_out(self, names: Iterable[str]) -> None:
+        """Show these no more; none of them is required."""
+        for name in names:
+            del self._properties[name]
 
     def _misfit(self, name: str, field: str | None, detail: str, *, grave: bool) -> None:
         pointer = join("/arguments", name) if field is None else join("/arguments", name, field)

@@ -18,7 +18,7 @@ _RANK: dict[Kind, int] = {"json": 0, "form": 1, "multipart": 2, "lines": 3, "tex
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 _SPACE = r"[ \t]*"
 _PARAMETER = rf"{_SPACE};{_SPACE}{_TOKEN}=(?:{_TOKEN}|\"[ !#-\[\]-~]*\")"
-_WELL_FORMED = re.compile(rf"{_TOKEN}/{_TOKEN}(?:{_PARAMETER})*(?:{_SPACE};)?")
+_WELL_FORMED = re.compile(rf"{_TOKEN}/{_TOKEN}(?:{_PARAMETER})*{_SPACE};?")
 _JSON = re.compile(
     r"(?:application|text)/(?:x-)?json|application/x-amz-json-[\d.]+|[^/]+/[^/]+\+json|application/\*|\*/\*"
 )

@@ -193,6 +193,22 @@ def test_what_is_sent_with_every_call_needs_what_the_body_requires_beside_it() -
     assert arguments_of(operation).check({"tenant": "a", "count": 2}) == {"tenant": "a", "count": 2, "dish": "x"}
 
 
+@pytest.mark.parametrize("stated", [{"pin": "acme"}, {"default": "acme"}])
+def test_bytes_cannot_be_sent_in_place_of_what_is_sent_with_every_call(stated: dict[str, Any]) -> None:
+    content = {
+        "application/json": {"schema": {"type": "object", "properties": {"tenant": {"type": "string"}, "note": {}}}},
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+    }
+    document, _ = only(a_document({"/a": {"post": {"requestBody": {"content": content}, "responses": {}}}}))
+    assert "file" in document.input_schema["properties"]
+    operation, misfits = shaped(document, override(arguments={"tenant": stated}))
+    assert misfits == ()
+    assert "file" not in operation.input_schema["properties"]
+    assert operation.notes[-1].startswith("`file` was left out")
+    hidden, _ = shaped(document, override(arguments={"tenant": {"hide": True}}))
+    assert hidden.input_schema["properties"].keys() == {"file", "note"}
+
+
 def test_a_whole_group_of_fields_can_be_hidden_together() -> None:
     together = {name: {"hide": True} for name in ("count", "dish", "note")}
     operation, misfits = shaped(an_order(body_required=False), override(arguments=together))

@@ -20,7 +20,8 @@ ROOM = 32_768
 A_FEW, MANY = 500, 10_000
 ANY: Json = {}
 ONLY_OF = {
-    "array": {"contains", "items", "maxContains", "maxItems", "minContains", "minItems", "prefixItems", "uniqueItems"},
+    "array": {"contains", "items", "maxContains", "maxItems", "minContains", "minItems", "prefixItems"}
+    | {"unevaluatedItems", "uniqueItems"},
     "object": {"additionalProperties", "dependentRequired", "dependentSchemas", "maxProperties", "minProperties"}
     | {"patternProperties", "properties", "propertyNames", "required", "unevaluatedProperties"},
 }

@@ -102,7 +102,7 @@ def stated_type(stated: Mapping[str, Any], otherwise: str | None) -> str:
     media_type = stated.get("content_type") or otherwise
     if not isinstance(media_type, str) or not is_media_type(media_type) or is_range(media_type):
         raise Unencodable("must have a media type like image/png in `content_type`")
-    return media_type
+    return media_type.strip()
 
 
 def decoded(value: Value, room: Room) -> bytes:

@@ -327,6 +327,7 @@ def test_no_part_has_a_name_with_control_characters() -> None:
 def test_bytes_are_sent_in_a_media_type_that_is_one_line() -> None:
     body = whole("image/*", binary=True)
     assert sent(body, {"body": {"content": "YQ==", "content_type": "image/x ; a=b"}}) == ("image/x ; a=b", b"a")
+    assert sent(body, {"body": {"content": "YQ==", "content_type": "image/x "}}) == ("image/x", b"a")
     for media_type in ("image/x\n", "image/x\r\n;a=b", "image/x;\x0ba=b"):
         (violation,) = refusals_of(body, {"body": {"content": "YQ==", "content_type": media_type}})
         assert violation.detail == "must have a media type like image/png in `content_type`"
