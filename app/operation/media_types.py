@@ -120,6 +120,17 @@ def charset_of(media_type: str) -> str:
 
 
 @lru_cache(maxsize=256)
+def is_utf_8(content: bytes) -> bool:
+    """Whether this is UTF-8 without NUL, which UTF-16 has in nearly all texts; half a character may be at its end."""
+    if b"\0" in content:
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(content)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def codec_of(charset: str) -> str:
     """Return the codec of a charset as Python calls it; UTF-8 for what is no charset of texts that are sent."""
     known = encodings.normalize_encoding(charset).lower()

@@ -26,10 +26,9 @@ _LONGEST_ADDRESS = 2_000  # characters
 _UNSENDABLE = re.compile(r"[\x00-\x20\x7f\\]")
 _MOST_SCHEMAS = 200  # that one body is put together from
 MOST_ARGUMENTS = 1_000  # of an operation: no model reads more, and each takes part in all that is done with it
-_MORE_THAN_MEMBERS = (
-    *("anyOf", "const", "dependencies", "dependentRequired", "dependentSchemas", "discriminator"),
-    *("else", "enum", "if", "not", "oneOf", "patternProperties", "propertyNames", "then"),
-    *("$dynamicRef", "$recursiveRef"),
+_MORE_THAN_MEMBERS = frozenset(
+    {"anyOf", "const", "dependencies", "dependentRequired", "dependentSchemas", "discriminator", "else", "enum", "if"}
+    | {"not", "oneOf", "patternProperties", "propertyNames", "then", "$dynamicRef", "$recursiveRef"}
 )
 
 
@@ -236,7 +235,7 @@ def _is_plain(node: Json) -> bool:
     types = node.get("type", "object")
     return (
         (types == "object" or (isinstance(types, list) and "object" in types))
-        and not any(keyword in node for keyword in _MORE_THAN_MEMBERS)
+        and _MORE_THAN_MEMBERS.isdisjoint(node)
         and node.get("additionalProperties", False) is False  # true and {} say in so many words that there are others
         and isinstance(node.get("properties") or {}, dict)
         and isinstance(node.get("allOf") or [], list)

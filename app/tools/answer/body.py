@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import orjson
 
-from app.operation.media_types import BYTES, codec_of, is_known_binary, is_media_type, is_range, kind_of
+from app.operation.media_types import BYTES, codec_of, is_known_binary, is_media_type, is_range, is_utf_8, kind_of
 from app.operation.media_types import is_stream as is_of_values
 from app.tools.answer.streams import values_of
 
@@ -149,7 +149,7 @@ def _charset(content: bytes, stated: _ContentType) -> str:
     """What is plainly UTF-8 is that, whatever UTF-16 or, of JSON, charset of single bytes it is said to be in."""
     charset = _said_charset(content, stated)
     doubtful = _NOT_IF_UTF_8 if stated.json else (*_MARKS,)
-    if charset.startswith(doubtful) and _is_utf_8(content):
+    if charset.startswith(doubtful) and not _is_marked(content) and is_utf_8(content):
         return "utf-8"
     return charset
 
@@ -165,15 +165,8 @@ def _said_charset(content: bytes, stated: _ContentType) -> str:
     return marked or stated.charset or (_codec(declared[1].decode()) if declared is not None else "utf-8")
 
 
-def _is_utf_8(content: bytes) -> bool:
-    """Whether this is UTF-8 without NUL, which UTF-16 has in nearly all texts; half a character may be at its end."""
-    if b"\0" in content:
-        return False
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(content)
-    except UnicodeDecodeError:
-        return False
-    return True
+def _is_marked(content: bytes) -> bool:
+    return any(map(content.startswith, _MARKS.values()))
 
 
 def _stream(text: str, stated: _ContentType, truncated: bool, echo: Echo) -> AnswerBody | None:
