@@ -32,20 +32,30 @@ from app.operation.operation import (
     size_of_output,
     size_without_schemas,
 )
-from app.operation.pointers import TWICE, Unresolvable, join, shown
+from app.operation.pointers import BORROWED, TWICE, Unresolvable, join, shown
 from app.operation.text import LONGEST_NAME, Key, shortened, written_out
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 _PATH_ITEM = frozenset({"$ref", "summary", "description", "servers", "parameters", "additionalOperations"})
+_OF_OPERATIONS = frozenset(
+    {"consumes", "deprecated", "operationId", "produces", "requestBody", "responses", "schemes", "security", "tags"}
+)
+_MISPLACED = "It belongs to operations, not to their path, and counts for none of them."
+_UNKNOWN = "It is neither a method nor an extension (`x-…`)."
 _ADDITIONAL = "additionalOperations"  # OAS 3.2
 _EVERY_METHOD = "*"
 _METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,40}")  # RFC 9110 section 9.1
 _LONGEST_METHOD = 40  # characters
 _LONGEST_PATH = 8_000  # characters; common servers accept no longer address
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _PATH_SHOWN = 200  # of a longer one
 _SMALLEST_BUDGET = 2_048  # bytes of a tool, below which shortening makes nothing usable
 _LABORIOUS = f"more than {HEAVIEST:,} schemas for one value; only the types of its arguments are shown"
-_MOST_NOTES = 10  # of one operation
+_MOST_NOTES = 10  # that the report shows of one operation, or places of one kind
+_PLACES = (
+    (TWICE, "Keys must be unique. Of these, the last counts, and of paths and components what is in both"),
+    (BORROWED, "These are not in their files and were taken for places in the document itself"),
+)
 # What an unforeseen kind of value leads to: it costs its own operation, and the others are kept.
 _MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
@@ -97,8 +107,8 @@ def _converted(
     walk = _Walk(schemas, Drafting(document, schemas, servers, arguments), limits)
     drafts, skipped = walk.over(paths)
     trial = Trial(drafts, schemas)  # reads all that they refer to
-    presets = Presets(schemas)
-    fillings = {each.pointer: presets.of(each.arguments) for each in drafts} if schemas.has_presets else {}
+    presets = Presets(schemas) if schemas.has_presets else None
+    fillings = {each.pointer: presets.of(each.arguments) for each in drafts} if presets is not None else {}
     examples, refused = _tried(trial, drafts)
     drafts = [each.filling(fillings.get(each.pointer, {})) for each in drafts]
     names = operation_names(
@@ -183,8 +193,8 @@ class _Walk:
     def _path(self, path: str, raw: Value, pointer: str) -> None:
         if path == "$ref":  # all paths in another file, which could not be had
             raw = {path: raw}
-        elif not path.startswith("/"):
-            self._skip(_EVERY_METHOD, path, pointer, "A path must begin with a slash.")
+        elif not path or _SCHEME.match(path):
+            self._skip(_EVERY_METHOD, path, pointer, "It is no path; where an API is belongs into `servers`.")
             return
         raw = {} if raw is None or raw == [] else raw
         before = len(self._drafts) + len(self._skipped)
@@ -217,7 +227,7 @@ class _Walk:
                 self._operation(item, method, operation, where)
             own.add(method)
         for key, where in _strays(item.raw, item.pointer):
-            self._skip(key[:_LONGEST_METHOD], item.path, where, "It is neither a method nor an extension (`x-…`).")
+            self._skip(key[:_LONGEST_METHOD], item.path, where, _MISPLACED if key in _OF_OPERATIONS else _UNKNOWN)
         return met | own
 
     def _operation(self, item: PathItem, method: str, raw: Value, pointer: str) -> None:
@@ -251,11 +261,10 @@ def _beside(document: Json, walk: _Walk) -> Iterator[ReportItem]:
     if walk.callbacks:
         what = f"Its operations have callbacks ({len(walk.callbacks):,}), which the API calls; they are no tools."
         yield _line(what, walk.callbacks[0])
-    if twice := document.get(TWICE):
-        more = f" and {len(twice) - _MOST_NOTES:,} more" if len(twice) > _MOST_NOTES else ""
-        named = ", ".join(map(shown, twice[:_MOST_NOTES]))
-        what = "Keys must be unique. Of these, the last counts, and of paths and components what is in both"
-        yield _line(f"{what}: {named}{more}.", twice[0])
+    for key, what in _PLACES:
+        if places := document.get(key):
+            more = f" and {len(places) - _MOST_NOTES:,} more" if len(places) > _MOST_NOTES else ""
+            yield _line(f"{what}: {', '.join(map(shown, places[:_MOST_NOTES]))}{more}.", places[0])
 
 
 def _unforeseen(error: Exception) -> str:
@@ -282,9 +291,10 @@ def _operations(node: Json, place: str) -> Iterator[tuple[str, Value, str]]:
 
 
 def _strays(node: Json, place: str) -> Iterator[tuple[str, str]]:
-    """Yield names that could be meant for methods, and where they are."""
+    """Yield names that could be meant for methods or operations, and where they are."""
     for key, raw in node.items():
-        if isinstance(raw, dict) and not (_is_standard(key) or key in _PATH_ITEM or key.startswith("x-")):
+        is_meant = isinstance(raw, dict) or key in _OF_OPERATIONS
+        if is_meant and not (_is_standard(key) or key in _PATH_ITEM or key.startswith("x-")):
             yield key, join(place, key)
     additional = node.get(_ADDITIONAL)
     if additional is not None and not isinstance(additional, dict):

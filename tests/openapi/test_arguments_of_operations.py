@@ -375,6 +375,20 @@ def test_a_member_described_twice_has_to_fit_both() -> None:
     assert properties(operation) == {"a": {"allOf": [TEXT, {"maxLength": 3}]}, "b": TEXT}
 
 
+def test_what_a_body_requires_and_does_not_describe_may_be_sent_and_is_reported() -> None:
+    schema = {"type": "object", "properties": {"Name": TEXT}, "required": ["Name", "name", "kind"]}
+    operation, report = only(a_document({"/a": a_post(schema)}))
+    assert operation.input_schema["required"] == ["Name"]
+    assert properties(operation).keys() == {"Name", "kind"}
+    assert "only says that it is required" in properties(operation)["kind"]["description"]
+    request = build_request(plan_request(operation, "http://api"), {"Name": "A", "kind": ["x"]})
+    assert request.content == b'{"Name":"A","kind":["x"]}'
+    assert report.status == "degraded"
+    assert "required and not described: `name` and `kind`" in str(report.reason)
+    closed, report = only(a_document({"/a": a_post({**schema, "additionalProperties": False})}))
+    assert properties(closed).keys() == {"Name"}
+
+
 def test_an_optional_body_needs_its_required_members_once_there_is_one() -> None:
     schema = {"type": "object", "required": ["a"], "properties": {"a": TEXT, "b": TEXT}}
     operation, _ = only(a_document({"/a": a_post(schema, required=False)}))

@@ -14,7 +14,8 @@ Shape = Literal["bytes", "text", "list", "object", "other"]
 
 _MOST_LEVELS = 6  # of combinations and references in which a file is looked for
 _COMBINATIONS = ("allOf", "anyOf", "oneOf")
-_FORMATS = frozenset({"base64", "base64url", "binary", "byte"})
+_BINARY = "binary"  # a format of OAS 3.0, and the encoding of RFC 2045 section 6.2 that is none
+_FORMATS = frozenset({"base64", "base64url", _BINARY, "byte"})
 _SHAPES: dict[str, Shape] = {"string": "text", "array": "list", "object": "object"}
 _MOST_PARTS = 200  # of one schema
 BYTES_ONLY = frozenset({"contentEncoding", "contentMediaType", "format"})  # what a text has no use for
@@ -70,7 +71,7 @@ class _Search:
         self.left -= 1
         if not isinstance(node, dict) or levels == 0 or self.left < 0:
             return Upload()
-        if node.get("format") == "binary" or node.get("type") == "file":
+        if node.get("type") == "file" or _BINARY in (node.get("format"), node.get("contentEncoding")):
             return Upload(one=True)
         if "contentMediaType" in node and "contentEncoding" not in node:
             return Upload(one=kind_of(str(node["contentMediaType"])) != "json")  # JSON is written as a text
