@@ -26,23 +26,9 @@ _LONGEST_ADDRESS = 2_000  # characters
 _UNSENDABLE = re.compile(r"[\x00-\x20\x7f\\]")
 _MOST_SCHEMAS = 200  # that one body is put together from
 MOST_ARGUMENTS = 1_000  # of an operation: no model reads more, and each takes part in all that is done with it
-_MORE_THAN_MEMBERS = (
-    "anyOf",
-    "const",
-    "dependencies",
-    "dependentRequired",
-    "dependentSchemas",
-    "discriminator",
-    "else",
-    "enum",
-    "if",
-    "not",
-    "oneOf",
-    "patternProperties",
-    "propertyNames",
-    "then",
-    "$dynamicRef",
-    "$recursiveRef",
+_MORE_THAN_MEMBERS = frozenset(
+    {"anyOf", "const", "dependencies", "dependentRequired", "dependentSchemas", "discriminator", "else", "enum"}
+    | {"if", "not", "oneOf", "patternProperties", "propertyNames", "then", "$dynamicRef", "$recursiveRef"}
 )
 
 

@@ -18,12 +18,7 @@ FOREIGN_PATTERN = re.compile(r"^/.*/[a-z]*$|\[:\^?[a-z]+:\]|\\[AZz]", re.DOTALL)
 _DELIMITED = re.compile(r"/(\^.*|.*\$)/([a-z]*)", re.DOTALL)  # without an anchor it may be a path
 _LONGEST_SHOWN = 80  # characters of a pattern
 _NO_MATTER = frozenset("dgu")  # flags that change nothing about whether a text fits
-_POSIX = {
-    "alnum": "a-zA-Z0-9",
-    "alpha": "a-zA-Z",
-    "blank": " \\t",
-    "digit": "0-9",
-    "lower": "a-z",
+_POSIX = {"alnum": "a-zA-Z0-9", "alpha": "a-zA-Z", "blank": " \\t", "digit": "0-9", "lower": "a-z"} | {
     "space": "\\s",
     "upper": "A-Z",
     "word": "\\w",
@@ -37,13 +32,8 @@ _BOOLEANS = {"true": True, "false": False}
 VALUES = ("const", "default", "example")
 KINDS = {"boolean": (bool,), "integer": (int,), "number": (float, int), "string": (str,), "array": (list,)}
 _TYPES: dict[type, tuple[str, ...]] = {
-    bool: ("boolean",),
-    dict: ("object",),
-    float: ("number", "integer"),
-    int: ("integer", "number"),
-    list: ("array",),
-    str: ("string",),
-    type(None): ("null",),
+    **{bool: ("boolean",), dict: ("object",), list: ("array",), str: ("string",), type(None): ("null",)},
+    **{float: ("number", "integer"), int: ("integer", "number")},
 }
 _BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 _VALUED = frozenset({"enum", *VALUES})
