@@ -172,6 +172,9 @@ OPERATIONS: Answers = {
             components={"securitySchemes": {f"s{i}": {"type": "http", "scheme": "bearer"} for i in range(300 * n)}},
         )
     ),
+    "keys that are no methods, in a long path": _of(
+        lambda n: _document({"/" + "a" * 7_000: {f"k{i}": {} for i in range(25 * n)}})
+    ),
     "links and callbacks": _of(
         lambda n: _document({"/a": _item(callbacks={f"c{i}": {"{$url}": _item()} for i in range(300 * n)})})
     ),
@@ -237,6 +240,52 @@ SCHEMAS: Answers = {
     "required names": _of(lambda n: _with_schema({"type": "object", "required": [f"r{i}" for i in range(2_000 * n)]})),
     "examples and defaults": _of(
         lambda n: _with_schema({"type": "string", "default": "d" * 50_000 * n, "examples": ["e" * 50_000 * n]})
+    ),
+    "bases that extend each other": _of(
+        lambda n: _with_schema(
+            _ref(0),
+            **{
+                f"s{i}": {
+                    "allOf": [_ref(i - 1)] * min(i, 1),
+                    "properties": {"k": {"type": "string"}},
+                    "discriminator": {"propertyName": "k"},
+                }
+                for i in range(5 * n)
+            },
+        )
+    ),
+    "a form of alternatives that all refer to each other": _of(
+        lambda n: _document(
+            {"/a": {"post": {"requestBody": {"content": {"multipart/form-data": {"schema": _ref(0)}}}}}},
+            components={"schemas": {f"s{i}": {"anyOf": [_ref(j) for j in range(2 * n)]} for i in range(2 * n)}},
+        )
+    ),
+    "examples of one schema": _of(
+        lambda n: _with_schema(
+            {"type": "object", "properties": {"a": {"type": "integer", "examples": ["x"] * 300 * n}}}
+        )
+    ),
+    "enumerations without a common value": _of(
+        lambda n: _with_schema({"allOf": [{"enum": [f"{x}{i}" for i in range(100 * n)]} for x in "ab"]})
+    ),
+    "members that no other branch knows": _of(
+        lambda n: _with_schema(
+            {
+                "type": "object",
+                "properties": {
+                    f"a{i}": {"$ref": _ref(0)["$ref"], "unevaluatedProperties": False} for i in range(5 * n)
+                },
+            },
+            s0={"anyOf": [{"properties": {f"p{i}": {"type": "string"}}} for i in range(5 * n)]},
+        )
+    ),
+    "patterns of large classes": _of(
+        lambda n: _document(
+            {
+                f"/p{i}": _item(parameters=[_query({"type": "string", "pattern": "[a-\uffff]" * 390 + str(i)})])
+                for i in range(n)
+            }
+        )
     ),
     "pointers of many steps": _of(lambda n: _with_schema({"$ref": "#" + "/a" * 20_000 * n})),
 }

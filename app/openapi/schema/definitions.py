@@ -6,6 +6,7 @@ members, from the root outwards, while there is room. No version refuses what th
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -249,6 +250,20 @@ def saying_deprecated(schema: Json) -> Json:
     if schema.get("deprecated") is True:
         schema["description"] = deprecated(schema.get("description", ""))
     return schema
+
+
+def without_need_of(names: AbstractSet[str], schema: Json) -> Json:
+    """Return a converted schema that requires none of these members, and counts none of them."""
+    result = dict(schema)
+    if required := [name for name in result.pop("required", ()) if name not in names]:
+        result["required"] = required
+    dependent = result.pop("dependentRequired", {})
+    left = {name: [each for each in others if each not in names] for name, others in dependent.items()}
+    if left := {name: others for name, others in left.items() if others}:
+        result["dependentRequired"] = left
+    if "minProperties" in result:
+        result["minProperties"] = max(result["minProperties"] - len(names), 0)
+    return result
 
 
 def naming_values(schema: Json, raw: Json) -> Json:

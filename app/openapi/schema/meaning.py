@@ -234,20 +234,6 @@ class Meaning:
                         yield each, join(pointer, name)
 
 
-def without_need_of(names: AbstractSet[str], schema: Json) -> Json:
-    """Return a converted schema that requires none of these members, and counts none of them."""
-    result = dict(schema)
-    if required := [name for name in result.pop("required", ()) if name not in names]:
-        result["required"] = required
-    dependent = result.pop("dependentRequired", {})
-    left = {name: [each for each in others if each not in names] for name, others in dependent.items()}
-    if left := {name: others for name, others in left.items() if others}:
-        result["dependentRequired"] = left
-    if "minProperties" in result:
-        result["minProperties"] = max(result["minProperties"] - len(names), 0)
-    return result
-
-
 def _listed(raw: Json, pointer: str, keyword: str) -> Iterator[Place]:
     listed = raw.get(keyword)
     stated = listed if isinstance(listed, list) else ()

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from app.openapi.schema import anchors, dialects, discriminators, exactness
-from app.openapi.schema.definitions import Definition, Shown, naming_values, saying_deprecated
-from app.openapi.schema.meaning import ALONE, CLOSING, Meaning, View, without_need_of
+from app.openapi.schema.definitions import Definition, Shown, naming_values, saying_deprecated, without_need_of
+from app.openapi.schema.meaning import ALONE, CLOSING, Meaning, View
 from app.operation.checking import is_pattern
 from app.operation.keywords import (
     ALTERNATIVES,
