@@ -13,7 +13,7 @@ from app.openapi.document.reading import Limits, refused
 from app.openapi.operations import swagger2
 from app.openapi.operations.drafts import Draft, Drafting, PathItem
 from app.openapi.operations.parts import Unusable, server_addresses
-from app.openapi.schema.definitions import InputSchema, undescribed
+from app.openapi.schema.definitions import Closure, InputSchema, undescribed
 from app.openapi.schema.presets import Presets
 from app.openapi.schema.schemas import HEAVIEST, Schemas
 from app.openapi.trial import Trial
@@ -321,8 +321,8 @@ class _Finishing:
 
     def _finished(self, budget: int, *, outputs: bool) -> tuple[Operation, ReportItem]:
         draft = self.draft.operation
-        draft = replace(draft, name=self.names[draft.method, draft.path])
-        rest = size_without_schemas(draft)
+        name = self.names[draft.method, draft.path]
+        rest = size_without_schemas(draft, name)
         parts = InputSchema(draft.input_schema, self.draft.arguments, self.schemas.definition)
         closure = parts.within(budget - rest)
         complexity = sum(map(self.schemas.complexity, self.draft.arguments.values()))
@@ -332,8 +332,8 @@ class _Finishing:
         if closure.size + rest + size_of_output(output) > budget:
             output = None
         size = closure.size + rest + size_of_output(output)
-        notes = (*_alarms(draft, closure.schema), *draft.notes, *closure.notes)
-        operation = replace(draft, input_schema=closure.schema, output_schema=output, notes=notes)
+        notes = (*_alarms(draft, closure), *draft.notes, *closure.notes)
+        operation = replace(draft, name=name, input_schema=closure.schema, output_schema=output, notes=notes)
         reason = _reason(notes)
         return operation, ReportItem(
             method=draft.method,
@@ -341,18 +341,18 @@ class _Finishing:
             pointer=shown(self.draft.pointer),
             status="degraded" if notes else "ready",
             reason=reason,
-            name=draft.name,
+            name=name,
             bytes=size,
             estimated_tokens=estimated_tokens(size),
             refused_examples=_reason(self.refused),
         )
 
 
-def _alarms(draft: Operation, schema: Json) -> Iterator[str]:
+def _alarms(draft: Operation, closure: Closure) -> Iterator[str]:
     """Yield what an admin should read before a model does."""
-    text = orjson.dumps([draft.title, draft.description, schema]).lower()
-    if any(hint in text for hint in instructions.HINTS):
-        found = instructions.quotes(text.decode())
+    own = [draft.title, draft.description]
+    if closure.may_have_quotes or instructions.may_have_quotes(orjson.dumps(own)):
+        found = instructions.quotes(orjson.dumps([*own, closure.schema]).lower().decode())
         yield from (f"its text reads like instructions to a model: {words!r}" for words in found)
 
 

@@ -113,6 +113,8 @@ def as_title(identifier: str) -> str:
 
 def hides_something(text: str) -> bool:
     """Whether cleaning would remove more than another system's line ends."""
+    if text.isascii() and text.isprintable():
+        return False
     return cleaned(text) != text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -134,7 +136,9 @@ def _as_escape(hidden: re.Match[str]) -> str:
 
 def is_presentable(value: Value) -> bool:
     """Whether a JSON value may be shown as it is: nothing hidden in its texts, and not nested too deeply."""
-    pending = [(value, 1)]
+    if isinstance(value, str):
+        return not hides_something(value)
+    pending = [(value, 1)] if isinstance(value, dict | list) else []
     while pending:
         item, depth = pending.pop()
         if isinstance(item, str):
