@@ -140,7 +140,7 @@ class Schemas:
         key = pointer, ALONE if view == ALONE else self.meaning.fitting(raw, pointer, view)
         if key not in self._names:
             part = "" if key[1] == ALONE else _PART
-            name = definition_name(f"{last_name(pointer)}{part}", "".join(map(str, key)), self._places)
+            name = definition_name(f"{last_name(pointer)}{part}", key, self._places)
             self._names[key] = name
             self._places[name] = (raw, key)
         return self._names[key]
