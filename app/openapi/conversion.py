@@ -116,7 +116,7 @@ def _converted(
         *_about(info if isinstance(info, dict) else {}),
         servers=servers,
         operations=operations,
-        report=(*(item for _, item in done), *skipped, *_beside(document, walk)),
+        report=(*(item for _, item in done), *skipped, *_beside(document, walk, trial)),
         examples=examples,
     )
 
@@ -243,8 +243,8 @@ def _line(reason: str, pointer: str, method: str = _EVERY_METHOD, path: str = ""
     return ReportItem(written_out(method), written_out(path), shown(pointer), "skipped", reason, None, 0, 0)
 
 
-def _beside(document: Json, walk: _Walk) -> Iterator[ReportItem]:
-    """Yield lines about what the document has beside operations that can be called."""
+def _beside(document: Json, walk: _Walk, trial: Trial) -> Iterator[ReportItem]:
+    """Yield lines about what the document has beside operations that can be called, and about the whole."""
     webhooks = document.get("webhooks")
     if isinstance(webhooks, dict) and webhooks and document.get("paths"):
         yield _line(f"It describes webhooks ({len(webhooks):,}), which the API calls; they are no tools.", "/webhooks")
@@ -256,6 +256,8 @@ def _beside(document: Json, walk: _Walk) -> Iterator[ReportItem]:
         named = ", ".join(map(shown, twice[:_MOST_NOTES]))
         what = "Keys must be unique. Of these, the last counts, and of paths and components what is in both"
         yield _line(f"{what}: {named}{more}.", twice[0])
+    if trial.ended_early:
+        yield _line("Not all that was made of it was tried: it has more to try than a trial may take.", "")
 
 
 def _unforeseen(error: Exception) -> str:

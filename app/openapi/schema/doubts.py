@@ -45,15 +45,16 @@ def doubtful(schema: Json) -> Iterator[tuple[Tokens, Json]]:
     """Yield the schemas in this one that may accept nothing although what is in them does, and where they are."""
     pending: list[tuple[Tokens, Value]] = [((), schema)]
     for place, each in pending:
-        if isinstance(each, dict):
+        if isinstance(each, dict) and not each.keys() <= _LISTED:
             pending += _inside(each, place)
             if not _is_plain(each):
                 yield place, each
 
 
 def _inside(schema: Json, at: Tokens) -> Iterator[tuple[Tokens, Value]]:
-    for keyword in schema.keys() & _HOLDING:
-        value = schema[keyword]
+    for keyword, value in schema.items():
+        if keyword not in _HOLDING:
+            continue
         if keyword in SUBSCHEMA_MAPS:
             yield from (((*at, keyword, name), each) for name, each in value.items())
         elif keyword in SUBSCHEMA_LISTS:

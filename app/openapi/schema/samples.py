@@ -25,7 +25,26 @@ Group = tuple[int, ...]  # the ids of the schemas that one value is an instance 
 
 
 class Beyond(Exception):
-    """No sample of a reasonable size."""
+    """No sample of a reasonable size, or in the steps that are left."""
+
+
+@dataclass(slots=True)
+class Allowance:
+    """The steps that a trial may still take: a schema looked at for a value, a value judged, a refusal told.
+
+    They are counted and not timed, so that a document always becomes the same tools.
+    """
+
+    left: int
+
+    def take(self, steps: int) -> None:
+        """Count steps, which are taken in any case."""
+        self.left -= steps
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether nothing more is to be tried."""
+        return self.left < 0
 
 
 @dataclass(slots=True)
@@ -49,6 +68,7 @@ class Samples:
     """Makes samples of schemas that refer to these definitions."""
 
     definition: Callable[[str], Json]
+    allowance: Allowance
 
     def of(self, schema: Json, variant: int, *, full: bool = True) -> Sample:
         """Return the sample of that number, with what is optional or without. Raises Beyond."""
@@ -122,7 +142,13 @@ class _Making:
                 choices += 1
             if "if" in node:
                 pending += [node["if"], node.get("then")] if self.variant % 2 == 0 else [node.get("else")]
+        self._take(len(found))
         return found
+
+    def _take(self, steps: int) -> None:
+        self.samples.allowance.take(steps)
+        if self.samples.allowance.is_used_up:
+            raise Beyond
 
     def _text(self, nodes: list[Json], path: Path) -> str:
         if any("pattern" in node for node in nodes):
@@ -183,6 +209,7 @@ class _Making:
             *(name for name in named if name not in required),
             *map("member{}".format, range(least)),
         ):
+            self._take(len(nodes))
             seeds = _seeds_of_member(nodes, name)
             needed = name in required or (len(made) < least and False not in seeds)
             if needed and self.samples.group(seeds) in above:

@@ -56,6 +56,7 @@ class Schemas:
     def __init__(self, document: Json) -> None:
         self.references = References(document)
         self.depth = 0
+        self.read_so_far = 0  # schemas
         self._document = document
         self._names: dict[_Key, str] = {}
         self._places: dict[str, tuple[Value, _Key]] = {}
@@ -201,6 +202,7 @@ class _Reading:
             self._schemas.depth -= 1
 
     def _object(self, raw: Json, at: _At) -> Json:
+        self._schemas.read_so_far += 1
         modern = self._prepared(raw, at)
         at, closes = self._combined(modern, at)
         result: Json = {}
