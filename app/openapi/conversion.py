@@ -18,7 +18,7 @@ from app.openapi.schema.presets import Presets
 from app.openapi.schema.schemas import HEAVIEST, Schemas
 from app.openapi.trial import Trial
 from app.operation import instructions
-from app.operation.keywords import SIMPLE, is_laborious
+from app.operation.keywords import SIMPLE, has_ways, is_laborious
 from app.operation.naming import operation_names
 from app.operation.operation import (
     Conversion,
@@ -327,8 +327,7 @@ class _Finishing:
         rest = size_without_schemas(draft, name)
         parts = InputSchema(draft.input_schema, self.draft.arguments, self.schemas.definition)
         closure = parts.within(budget - rest)
-        complexity = sum(map(self.schemas.complexity, self.draft.arguments.values()))
-        if complexity > SIMPLE and is_laborious(closure.schema, HEAVIEST):
+        if self._may_multiply() and is_laborious(closure.schema, HEAVIEST):
             closure = undescribed(closure, _LABORIOUS)
         output = draft.output_schema if outputs else None
         if closure.size + rest + size_of_output(output) > budget:
@@ -347,6 +346,14 @@ class _Finishing:
             bytes=size,
             estimated_tokens=estimated_tokens(size),
             refused_examples=_reason(self.refused),
+        )
+
+    def _may_multiply(self) -> bool:
+        arguments = self.draft.arguments.values()
+        if sum(map(self.schemas.complexity, arguments)) <= SIMPLE:
+            return False
+        return any(
+            has_ways(each.schema) or not self.schemas.with_ways.isdisjoint(each.references) for each in arguments
         )
 
 

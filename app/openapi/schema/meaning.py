@@ -21,6 +21,8 @@ _MOST_LEVELS = 20  # of branches in branches
 _NULL = {"type": "null"}
 _CONDITIONS = ("else", "then")
 CLOSING = ("additionalProperties", "unevaluatedProperties")
+_COMBINING = frozenset({"$ref", *ALTERNATIVES})
+_ABOUT_MEMBERS = frozenset({"patternProperties", "properties", "required", *CLOSING})
 _LIBRARIES = ("components/schemas", "definitions")  # where schemas have names
 
 Place = tuple[Value, str]  # a schema and the pointer to it
@@ -219,6 +221,13 @@ class Meaning:
                 for name, each in node.items() if isinstance(node, dict) else ():
                     if isinstance(each, dict):
                         yield each, join(pointer, name)
+
+
+def voices_at_most(schema: Json) -> int:
+    """Return how many parts of the schema may say what members there are, at most."""
+    parts = schema.get("allOf")
+    several = len(parts) if isinstance(parts, list) else 0
+    return several + len(_COMBINING & schema.keys()) + (not _ABOUT_MEMBERS.isdisjoint(schema))
 
 
 def without_need_of(names: AbstractSet[str], schema: Json) -> Json:
