@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from app.curation.overrides import ArgumentOverride, ToolUpdate
 from app.operation.checking import UnusableSchema
 from app.operation.effort import Checker
+from app.operation.integers import with_integers
 from app.operation.operation import Json, Operation, Parameter, Value
 from app.operation.pointers import join
+from app.operation.text import ONCE_GIVEN, sentences
 
 _DEFINITIONS = "#/$defs/"
 _LONGEST_DETAIL = 300  # characters
@@ -35,6 +37,7 @@ def shaped(operation: Operation, override: ToolUpdate) -> tuple[Operation, tuple
     """Return the operation under the override, and the parts of the override that had to be left out."""
     overrides = override.arguments or {}
     arguments = _Arguments(operation.input_schema, overrides)
+    preset = {**operation.preset, **arguments.preset}
     slashes = {name for name, each in overrides.items() if each.allow_slashes}
     stated = override.annotations.stated() if override.annotations is not None else {}
     result = replace(
@@ -44,7 +47,7 @@ def shaped(operation: Operation, override: ToolUpdate) -> tuple[Operation, tuple
         description=override.description or operation.description,
         input_schema=arguments.schema(),
         stated_hints={**operation.stated_hints, **stated},
-        preset={**operation.preset, **arguments.preset},
+        preset=preset and dict(with_integers(preset, operation.input_schema)),
         parameters=tuple(
             replace(each, allow_slashes=True) if each.argument in slashes and _takes_slashes(each) else each
             for each in operation.parameters
@@ -95,9 +98,14 @@ class _Arguments:
                 self.preset[name] = value
             else:
                 self._misfit(name, kind, reason, grave=not override.shown)
-        shown = {} if override.description is None else {"description": override.description}
+        shown = {} if override.description is None else {"description": self._described(name, override.description)}
         default = {"default": self.preset[name]} if name in self.preset else {}
         self._properties[name] = {**self._properties[name], **shown, **default}
+
+    def _described(self, name: str, description: str) -> str:
+        """An admin's words replace the document's, not what an optional body needs, which nothing else may say."""
+        needed = self._properties[name].get("description", "").startswith(ONCE_GIVEN)
+        return sentences(ONCE_GIVEN, description) if needed else description
 
     def _check_left_out(self, name: str) -> None:
         beside = [other for other in self._properties if name in self._dependent.get(other, ())]

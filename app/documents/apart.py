@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain
 from typing import IO, Any, cast
 
 import orjson
@@ -233,14 +234,13 @@ def _result(asked: dict[str, Any]) -> bytes:
 def _written(conversion: Conversion, most: int) -> bytes:
     """Return the result. Raises Invalid: what many operations refer to is in each of them, and one may be large."""
     rest = {name: getattr(conversion, name) for name in ("title", "description", "version", "servers", "report")}
-    lines = [orjson.dumps(rest)]
-    total = len(lines[0])
-    for operation in conversion.operations:
-        lines.append(operation_to_json(operation))
-        total += len(lines[-1])
+    lines, total = [], 0
+    for line in chain([orjson.dumps(rest)], map(operation_to_json, conversion.operations)):
+        lines.append(line)
+        total += len(line)
         if total > most:
             raise _too_complex(
-                f"makes operations of more than {most:,} bytes (SOURCE_MAX_LIST_BYTES, {_CARRIED} times)"
+                f"makes operations and a report of more than {most:,} bytes (SOURCE_MAX_LIST_BYTES, {_CARRIED} times)"
             )
     return b"\n".join(lines)
 

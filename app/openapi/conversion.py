@@ -18,7 +18,7 @@ from app.openapi.schema.presets import Presets
 from app.openapi.schema.schemas import HEAVIEST, Schemas
 from app.openapi.trial import Trial
 from app.operation import instructions
-from app.operation.keywords import SIMPLE, has_ways, is_laborious
+from app.operation.keywords import SIMPLE, is_laborious
 from app.operation.naming import operation_names
 from app.operation.operation import (
     Conversion,
@@ -32,20 +32,30 @@ from app.operation.operation import (
     size_of_output,
     size_without_schemas,
 )
-from app.operation.pointers import TWICE, Unresolvable, join, shown
+from app.operation.pointers import BORROWED, TWICE, Unresolvable, join, shown
 from app.operation.text import LONGEST_NAME, Key, shortened, written_out
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 _PATH_ITEM = frozenset({"$ref", "summary", "description", "servers", "parameters", "additionalOperations"})
+_OF_OPERATIONS = frozenset(
+    {"consumes", "deprecated", "operationId", "produces", "requestBody", "responses", "schemes", "security", "tags"}
+)
+_MISPLACED = "It belongs to operations, not to their path, and counts for none of them."
+_UNKNOWN = "It is neither a method nor an extension (`x-…`)."
 _ADDITIONAL = "additionalOperations"  # OAS 3.2
 _EVERY_METHOD = "*"
 _METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,40}")  # RFC 9110 section 9.1
 _LONGEST_METHOD = 40  # characters
 _LONGEST_PATH = 8_000  # characters; common servers accept no longer address
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _PATH_SHOWN = 200  # of a longer one
 _SMALLEST_BUDGET = 2_048  # bytes of a tool, below which shortening makes nothing usable
 _LABORIOUS = f"more than {HEAVIEST:,} schemas for one value; only the types of its arguments are shown"
-_MOST_NOTES = 10  # that the report shows of one operation
+_MOST_NOTES = 10  # that the report shows of one operation, or places of one kind
+_PLACES = (
+    (TWICE, "Keys must be unique. Of these, the last counts, and of paths and components what is in both"),
+    (BORROWED, "These are not in their files and were taken for places in the document itself"),
+)
 # What an unforeseen kind of value leads to: it costs its own operation, and the others are kept.
 _MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
@@ -97,8 +107,8 @@ def _converted(
     walk = _Walk(schemas, Drafting(document, schemas, servers, arguments), limits)
     drafts, skipped = walk.over(paths)
     trial = Trial(drafts, schemas)  # reads all that they refer to
-    presets = Presets(schemas)
-    fillings = {each.pointer: presets.of(each.arguments) for each in drafts} if schemas.has_presets else {}
+    presets = Presets(schemas) if schemas.has_presets else None
+    fillings = {each.pointer: presets.of(each.arguments) for each in drafts} if presets is not None else {}
     examples, refused = _tried(trial, drafts)
     drafts = [each.filling(fillings.get(each.pointer, {})) for each in drafts]
     names = operation_names(
@@ -183,8 +193,8 @@ class _Walk:
     def _path(self, path: str, raw: Value, pointer: str) -> None:
         if path == "$ref":  # all paths in another file, which could not be had
             raw = {path: raw}
-        elif not path.startswith("/"):
-            self._skip(_EVERY_METHOD, path, pointer, "A path must begin with a slash.")
+        elif not path or _SCHEME.match(path):
+            self._skip(_EVERY_METHOD, path, pointer, "It is no path; where an API is belongs into `servers`.")
             return
         raw = {} if raw is None or raw == [] else raw
         before = len(self._drafts) + len(self._skipped)
@@ -217,7 +227,7 @@ class _Walk:
                 self._operation(item, method, operation, where)
             own.add(method)
         for key, where in _strays(item.raw, item.pointer):
-            self._skip(key[:_LONGEST_METHOD], item.path, where, "It is neither a method nor an extension (`x-…`).")
+            self._skip(key[:_LONGEST_METHOD], item.path, where, _MISPLACED if key in _OF_OPERATIONS else _UNKNOWN)
         return met | own
 
     def _operation(self, item: PathItem, method: str, raw: Value, pointer: str) -> None:
@@ -251,11 +261,10 @@ def _beside(document: Json, walk: _Walk, trial: Trial) -> Iterator[ReportItem]:
     if walk.callbacks:
         what = f"Its operations have callbacks ({len(walk.callbacks):,}), which the API calls; they are no tools."
         yield _line(what, walk.callbacks[0])
-    if twice := document.get(TWICE):
-        more = f" and {len(twice) - _MOST_NOTES:,} more" if len(twice) > _MOST_NOTES else ""
-        named = ", ".join(map(shown, twice[:_MOST_NOTES]))
-        what = "Keys must be unique. Of these, the last counts, and of paths and components what is in both"
-        yield _line(f"{what}: {named}{more}.", twice[0])
+    for key, what in _PLACES:
+        if places := document.get(key):
+            more = f" and {len(places) - _MOST_NOTES:,} more" if len(places) > _MOST_NOTES else ""
+            yield _line(f"{what}: {', '.join(map(shown, places[:_MOST_NOTES]))}{more}.", places[0])
     if trial.ended_early:
         yield _line("Not all that was made of it was tried: it has more to try than a trial may take.", "")
 
@@ -284,9 +293,10 @@ def _operations(node: Json, place: str) -> Iterator[tuple[str, Value, str]]:
 
 
 def _strays(node: Json, place: str) -> Iterator[tuple[str, str]]:
-    """Yield names that could be meant for methods, and where they are."""
+    """Yield names that could be meant for methods or operations, and where they are."""
     for key, raw in node.items():
-        if isinstance(raw, dict) and not (_is_standard(key) or key in _PATH_ITEM or key.startswith("x-")):
+        is_meant = isinstance(raw, dict) or key in _OF_OPERATIONS
+        if is_meant and not (_is_standard(key) or key in _PATH_ITEM or key.startswith("x-")):
             yield key, join(place, key)
     additional = node.get(_ADDITIONAL)
     if additional is not None and not isinstance(additional, dict):
@@ -327,49 +337,41 @@ class _Finishing:
         rest = size_without_schemas(draft, name)
         parts = InputSchema(draft.input_schema, self.draft.arguments, self.schemas.definition)
         closure = parts.within(budget - rest)
-        if self._may_multiply() and is_laborious(closure.schema, HEAVIEST):
+        complexity = sum(map(self.schemas.complexity, self.draft.arguments.values()))
+        if complexity > SIMPLE and is_laborious(closure.schema, HEAVIEST):
             closure = undescribed(closure, _LABORIOUS)
         output = draft.output_schema if outputs else None
         if closure.size + rest + size_of_output(output) > budget:
             output = None
         size = closure.size + rest + size_of_output(output)
-        notes = (*_alarms(draft, closure), *draft.notes, *closure.notes)
+        notes = _counted((*_alarms(draft, closure), *draft.notes, *closure.notes))
         operation = replace(draft, name=name, input_schema=closure.schema, output_schema=output, notes=notes)
-        reason = _reason(notes)
         return operation, ReportItem(
             method=draft.method,
             path=draft.path,
             pointer=shown(self.draft.pointer),
             status="degraded" if notes else "ready",
-            reason=reason,
+            reason="; ".join(notes) or None,
             name=name,
             bytes=size,
             estimated_tokens=estimated_tokens(size),
-            refused_examples=_reason(self.refused),
-        )
-
-    def _may_multiply(self) -> bool:
-        arguments = self.draft.arguments.values()
-        if sum(map(self.schemas.complexity, arguments)) <= SIMPLE:
-            return False
-        return any(
-            has_ways(each.schema) or not self.schemas.with_ways.isdisjoint(each.references) for each in arguments
+            refused_examples="; ".join(_counted(self.refused)) or None,
         )
 
 
 def _alarms(draft: Operation, closure: Closure) -> Iterator[str]:
     """Yield what an admin should read before a model does."""
     own = [draft.title, draft.description]
-    if closure.may_have_quotes or instructions.may_have_quotes(orjson.dumps(own)):
+    text = orjson.dumps(own).lower()
+    if closure.may_have_quotes or any(hint in text for hint in instructions.HINTS):
         found = instructions.quotes(orjson.dumps([*own, closure.schema]).lower().decode())
         yield from (f"its text reads like instructions to a model: {words!r}" for words in found)
 
 
-def _reason(notes: Sequence[str]) -> str | None:
-    if not notes:
-        return None
+def _counted(notes: Sequence[str]) -> tuple[str, ...]:
+    """Return the first ones, and how many more there are: each operation that shares a schema has its notes."""
     more = [f"and {len(notes) - _MOST_NOTES} more"] if len(notes) > _MOST_NOTES else []
-    return "; ".join([*notes[:_MOST_NOTES], *more])
+    return (*notes[:_MOST_NOTES], *more)
 
 
 def _within_budget(work: Sequence[_Finishing], limits: Limits) -> list[tuple[Operation | None, ReportItem]]:

@@ -4,16 +4,15 @@ An example may be its author's mistake, so that nothing is changed because of it
 """
 
 import math
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from app.openapi.operations.drafts import Draft
 from app.openapi.schema.definitions import Shown
-from app.openapi.schema.doubts import surely_takes
+from app.openapi.schema.doubts import Allowance, surely_takes
 from app.openapi.schema.refusals import Judge
-from app.openapi.schema.samples import Allowance
 from app.openapi.schema.schemas import Schemas
 from app.operation.operation import Examples, Json, Value
 from app.operation.pointers import join, remark
@@ -118,18 +117,18 @@ class Examining:
         for case in cases:
             names.setdefault(id(case.schema), f"e{len(names)}")
         judge = Judge({names[id(case.schema)]: case.schema for case in cases}, self._schemas, self._allowance)
-        waiting: dict[str, list[_Case]] = {name: [] for name in names.values()}
-        for case in reversed(cases):
+        waiting: dict[str, deque[_Case]] = defaultdict(deque)
+        for case in cases:
             waiting[names[id(case.schema)]].append(case)
         while waiting:
-            batch = {name: each.pop() for name, each in waiting.items()}
+            batch = {name: left.popleft() for name, left in waiting.items()}
+            waiting = {name: left for name, left in waiting.items() if left}
             found = judge.refusals({name: case.value for name, case in batch.items()})
             for name, case in batch.items():
                 if name not in found:  # too much to try
                     self._reasons.pop(case.pointer, None)
                 elif found[name] and self._reasons.get(case.pointer, "") is None:
                     self._reasons[case.pointer] = found[name][0].said(*([case.name] if case.name is not None else []))
-            waiting = {name: each for name, each in waiting.items() if each}
 
 
 def _prefixes(pointer: str) -> Iterator[str]:

@@ -16,9 +16,9 @@ from app.openapi.examining import Examining
 from app.openapi.operations.drafts import Draft
 from app.openapi.schema import exactness
 from app.openapi.schema.definitions import Definition
-from app.openapi.schema.doubts import Tokens, doubtful, endless
+from app.openapi.schema.doubts import Allowance, Tokens, doubtful, endless
 from app.openapi.schema.refusals import Judge, Refusal
-from app.openapi.schema.samples import Allowance, Beyond, Group, Sample, Samples
+from app.openapi.schema.samples import Beyond, Group, Sample, Samples
 from app.openapi.schema.schemas import Schemas
 from app.operation.keywords import objects_in, references
 from app.operation.operation import Examples, Json

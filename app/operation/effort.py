@@ -30,7 +30,8 @@ _PRICE_WITHIN = 3
 class Checker:
     """Checks values against one schema, as far as that takes no more visits than the caller allows.
 
-    Patterns go first: where they alone take too much or cannot be used, the rest is checked without them. `plain` is
+    Patterns go first, and what refuses because a schema accepts: where they alone take too much or cannot be used, the
+    rest is checked without them. `plain` is
     what checks any value, if that takes little for every schema in it; `visits` are those that a check takes at most
     for each character of the value. `all_automata` are the bytes that may be made of all patterns.
     Raises UnusableSchema.
@@ -41,10 +42,11 @@ class Checker:
     def __init__(self, schema: Json, all_automata: int = ALL_AUTOMATA) -> None:
         self._schema = schema
         self.strict, per_character = with_patterns(schema, all_automata)
-        self._loose_schema: Value = loosened(schema) if number_of_patterns(schema) else None
+        loose = self.strict is None or number_of_patterns(schema) > 0
+        self._loose_schema: Value = loosened(schema) if loose else None
         self._loose: Draft202012Validator | None = None
         if self.strict is None:
-            self._loose = validator_of(schema if self._loose_schema is None else self._loose_schema)
+            self._loose = validator_of(self._loose_schema)
         again = recursive(schema)
         self._strict_effort = Effort(schema, again, per_character)
         self._loose_effort = None if self._loose_schema is None else Effort(self._loose_schema, again)

@@ -50,16 +50,7 @@ _KINDS = (
         ),
     ),
 )
-_HINTS = tuple(map(str.encode, dict.fromkeys(chain.from_iterable(map(itemgetter(0), _KINDS)))))  # of any kind
-
-
-def may_have_quotes(text: bytes) -> bool:
-    """Whether a text is worth looking at: no quote is in one, or in several together, of which this is not so."""
-    text = text.lower()
-    for hint in _HINTS:  # noqa: SIM110 - for every schema of a document
-        if hint in text:
-            return True
-    return False
+HINTS = tuple(map(str.encode, dict.fromkeys(chain.from_iterable(map(itemgetter(0), _KINDS)))))  # of any kind
 
 
 def quotes(text: str) -> Iterator[str]:

@@ -62,26 +62,6 @@ def complexity_at(schema: Json) -> int:
     return ways * _COMPLEXITY_OF_A_WAY if ways > 1 else 1
 
 
-def has_ways(schema: Value) -> bool:
-    """Whether a schema in this one applies in several ways to one value."""
-    return any(complexity_at(each) > 1 for each in objects_in(schema))
-
-
-def with_ways(definitions: Mapping[str, Json]) -> set[str]:
-    """Return the definitions that have ways, or lead to one that has; nothing multiplies in the others."""
-    leading: dict[str, list[str]] = defaultdict(list)
-    for name, schema in definitions.items():
-        for each in references(schema):
-            leading[each].append(name)
-    pending = [name for name, schema in definitions.items() if has_ways(schema)]
-    found = set(pending)
-    while pending:
-        new = set(leading[pending.pop()]) - found
-        found |= new
-        pending += new
-    return found
-
-
 def is_laborious(root: Json, most: int) -> bool:
     """Whether a value may exist that has a part to which schemas are applied more than `most` times."""
     return _Levels(root, most).exceed()

@@ -1,7 +1,11 @@
 """What a media type means for the bytes on the wire."""
 
+import codecs
+import encodings
+import pkgutil
 import re
 from collections.abc import Iterable
+from encodings.aliases import aliases
 from functools import lru_cache
 from typing import Literal
 
@@ -12,7 +16,9 @@ BYTES = "application/octet-stream"
 
 _RANK: dict[Kind, int] = {"json": 0, "form": 1, "multipart": 2, "lines": 3, "text": 3, "binary": 4}
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
-_WELL_FORMED = re.compile(rf"{_TOKEN}/{_TOKEN}(?:\s*;\s*{_TOKEN}=(?:{_TOKEN}|\"[^\"\\\x00-\x1f\x7f-\uffff]*\"))*\s*;?")
+_SPACE = r"[ \t]*"
+_PARAMETER = rf"{_SPACE};{_SPACE}{_TOKEN}=(?:{_TOKEN}|\"[ !#-\[\]-~]*\")"
+_WELL_FORMED = re.compile(rf"{_TOKEN}/{_TOKEN}(?:{_PARAMETER})*(?:{_SPACE};)?")
 _JSON = re.compile(
     r"(?:application|text)/(?:x-)?json|application/x-amz-json-[\d.]+|[^/]+/[^/]+\+json|application/\*|\*/\*"
 )
@@ -29,6 +35,9 @@ _BINARY = re.compile(
     r"|pkcs\d+|pkix-cert|proto|protobuf|rar|smile|sqlite3|tar|thrift|wasm|zip|zstd)"
 )
 _CHARSET = re.compile(r";\s*charset=\"?([a-z0-9._-]+)")
+_CODECS = ("utf-8", "utf-16", "utf-32", "ascii", "iso8859", "cp", "gb", "big5", "euc", "shift_jis", "koi8")
+# Python remembers each spelling of a codec that it was ever asked for, so it is asked for these alone.
+_CHARSETS = aliases.keys() | {module.name for module in pkgutil.iter_modules(encodings.__path__)}
 _ANY = {"*/*": "application/json", "application/*": "application/json"}
 _RANGES = {**_ANY, "text/*": "text/plain", "multipart/*": "multipart/form-data"}
 _BEGINNINGS = (  # of files: MIME Sniffing standard, section 6
@@ -108,6 +117,19 @@ def charset_of(media_type: str) -> str:
     """Return the charset that is stated with it, in lower case; empty where none is."""
     found = _CHARSET.search(media_type.lower())
     return found[1] if found is not None else ""
+
+
+@lru_cache(maxsize=256)
+def codec_of(charset: str) -> str:
+    """Return the codec of a charset as Python calls it; UTF-8 for what is no charset of texts that are sent."""
+    known = encodings.normalize_encoding(charset).lower()
+    if known not in _CHARSETS:
+        return "utf-8"
+    try:
+        name = codecs.lookup(known).name
+    except LookupError:  # one of another system
+        return "utf-8"
+    return name if name.startswith(_CODECS) else "utf-8"
 
 
 def recognised(data: bytes, media_range: str) -> str | None:

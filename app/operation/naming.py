@@ -25,6 +25,7 @@ _FRAME_OF_PATHS = frozenset({"api", "apis", "rest"})
 _VERSION_IN_A_PATH = re.compile(r"v?[0-9]+(?:\.[0-9]+)*", re.IGNORECASE)
 _LEAST_OF_A_WORD = 4  # characters, of one that is cut
 _ADDENDUM = re.compile(r"\s*[(\[+]| with ")
+_BEFORE_A_DIGIT = "api"  # Gemini refuses a whole list for one name that begins with a digit
 _GENITIVE = re.compile(r"'s\b")
 _OF_A_TITLE = re.compile(r"[a-z0-9]+")
 _VERSION = re.compile(r"v?[0-9]{1,2}|v[0-9][a-z0-9]{0,7}|20[0-9]{2}")
@@ -149,9 +150,11 @@ def _telling(words: Sequence[str]) -> list[str]:
 
 
 def _joined(words: Iterable[str], most: int) -> str:
-    """Join the words as far as there is room, the last one perhaps in part."""
+    """Join the words as far as there is room, the last one perhaps in part; names of tools begin with a letter."""
     slug = ""
     for word in words:
+        if not slug and word[0].isdigit():
+            slug = _BEFORE_A_DIGIT
         room = most - len(slug) - bool(slug)
         if len(word) > room and (room < _LEAST_OF_A_WORD):
             break

@@ -13,6 +13,7 @@ from app.operation.text import written_out
 
 FILES = "x-tools-provider-files"
 TWICE = "x-tools-provider-twice"  # at the root of a document: pointers to the keys that it has twice
+BORROWED = "x-tools-provider-borrowed"  # … : pointers into files that stand for places in the document itself
 LONGEST_CHAIN = 30  # references to references
 
 

@@ -7,10 +7,11 @@ accepts, against which arguments are checked. Which API demands what: docs/decis
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from operator import is_
+from re import _parser  # type: ignore[attr-defined]
 from typing import Literal
 
 from app.operation.keywords import ALTERNATIVES, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, definition_of, references
@@ -28,7 +29,9 @@ _ONLY_OF = {
     "object": frozenset({"additionalProperties", "dependentRequired", "dependentSchemas", "maxProperties"})
     | {"minProperties", "patternProperties", "properties", "propertyNames", "required", "unevaluatedProperties"},
 }
-_LOOKED_AT = SUBSCHEMAS | SUBSCHEMA_LISTS | SUBSCHEMA_MAPS | {"$ref", "const", "pattern"}
+_CONTAINERS = _ONLY_OF["array"] | _ONLY_OF["object"]
+_OF_OTHERS = {"$ref", "const", "else", "enum", "if", "maximum", "maxLength", "minimum", "minLength", "pattern", "then"}
+_LOOKED_AT = SUBSCHEMAS | SUBSCHEMA_LISTS | SUBSCHEMA_MAPS | {"$ref", "const", "pattern", "required"}
 _NOT_EVERYWHERE = frozenset({"const", "pattern", "patternProperties", "properties"})
 _TURNING = {"contains": {"maxContains"}, "if": {"else", "then"}, "not": {"not"}}  # … and what refuses because of it
 _SMALL = (2_048, 512, 128, 0)  # bytes of a definition that is put in line where there is no room for all
@@ -36,8 +39,8 @@ _GROWTH = 2  # times that a schema may become larger
 _ALWAYS = 4_096  # bytes that it may have in any case
 _MOST_LEVELS = 20  # of definitions in definitions
 _DEEPEST = 100  # levels of JSON that this may make; what writes it ends at 254
-_MOST_NAMED = 20  # arguments in one sentence
-_TERSE = 80  # characters of a description, where there is little room
+_TERSE = (640, 320, 160, 80, 0)  # characters of a description, where there is little room
+_LONGEST_PATTERN = 2_000  # characters that a model is shown
 
 
 def in_profile(operation: Operation, profile: Profile, most_bytes: int) -> Operation:
@@ -55,13 +58,16 @@ def in_profile(operation: Operation, profile: Profile, most_bytes: int) -> Opera
 def portable_input(schema: Json, room: int) -> Json:
     """Return the portable form of an input schema, in at most `room` bytes if the full one fits.
 
-    What may not stand at its top is said in words.
+    What may not stand at its top is left out: which arguments an optional body needs, these say themselves.
     """
     definitions: Json = schema.get("$defs", {})
     rest = {keyword: value for keyword, value in schema.items() if keyword != "$defs"} if definitions else schema
-    forms = _Form(definitions, _Lines(rest, definitions, room).kept if definitions else frozenset())
-    form = forms.complete(_worded(forms.of(rest)))
-    for longest in (_TERSE, 0):
+    forms = _Form(definitions, _Lines(rest, definitions, room).kept if definitions else frozenset(), for_models=True)
+    top = forms.of(rest)
+    if not top.keys().isdisjoint(_NOT_AT_THE_TOP):
+        top = {keyword: value for keyword, value in top.items() if keyword not in _NOT_AT_THE_TOP}
+    form = forms.complete(top)
+    for longest in _TERSE:
         if form is schema or size_of(form) <= room:
             return form
         form = without_prose(form, longest)
@@ -69,8 +75,8 @@ def portable_input(schema: Json, room: int) -> Json:
 
 
 def portable(schema: Json) -> Json:
-    """Return the portable form of a schema without definitions."""
-    form: Json = _Form({}, frozenset()).of(schema)
+    """Return the portable form of the schema of an answer, which has no definitions."""
+    form: Json = _Form({}, frozenset(), for_models=False).of(schema)
     return form
 
 
@@ -165,9 +171,10 @@ class _Form:
     `_looser`: what was made last may accept more. It is left out where a value would be refused because of that.
     """
 
-    def __init__(self, definitions: Json, kept: frozenset[str]) -> None:
+    def __init__(self, definitions: Json, kept: frozenset[str], *, for_models: bool) -> None:
         self._definitions = definitions
         self._kept = kept
+        self._for_models = for_models
         self._made: dict[str, tuple[Value, bool]] = {}
         self._looser = False
 
@@ -178,7 +185,7 @@ class _Form:
         while pending:
             for name in references(pending.pop()):
                 if name in self._kept and name not in reached:
-                    reached[name] = self.of(self._definitions[name])
+                    reached[name] = self._placed(self._definitions[name])
                     pending.append(reached[name])
         return {**root, "$defs": reached} if reached else root
 
@@ -206,7 +213,7 @@ class _Form:
         gone: set[str] = set()
         for keyword in schema.keys() & _LOOKED_AT:
             before, self._looser = self._looser, False
-            value = self._value(keyword, schema[keyword])
+            value = self._value(keyword, schema[keyword], self._placed if _stands_alone(keyword, schema) else self.of)
             gone |= _TURNING.get(keyword, set()) if self._looser else set()
             self._looser = self._looser or before
             if value is not schema[keyword]:
@@ -214,15 +221,24 @@ class _Form:
                 form[keyword] = value
         return {keyword: value for keyword, value in form.items() if keyword not in gone} if gone else form
 
-    def _value(self, keyword: str, value: Value) -> Value:
+    def _value(self, keyword: str, value: Value, form_of: Callable[[Value], Value]) -> Value:
         """Return what a keyword has in the portable form: the value itself where that is the same."""
         if keyword in SUBSCHEMA_LISTS:
-            forms = [self.of(each) for each in value]
+            forms = [form_of(each) for each in value]
             return value if all(map(is_, forms, value)) else forms
         if keyword in SUBSCHEMA_MAPS:
-            members = {name: self.of(each) for name, each in value.items()}
+            members = {name: form_of(each) for name, each in value.items()}
             return value if all(map(is_, members.values(), value.values())) else members
-        return self.of(value) if keyword in SUBSCHEMAS and not isinstance(value, bool) else value
+        return form_of(value) if keyword in SUBSCHEMAS and not isinstance(value, bool) else value
+
+    def _placed(self, schema: Value) -> Value:
+        """Return the form of a schema that is no part of another: about members or items, where it has that type."""
+        form = self.of(schema)
+        if not self._for_models or not isinstance(form, dict):
+            return form
+        form, looser = _of_one_type(form)
+        self._looser = self._looser or looser
+        return form
 
     def _together(self, form: Json) -> Json:
         """Take in what a `$ref` and `allOf` lead to, as far as that can stand beside what there is."""
@@ -279,14 +295,63 @@ def _plainer(form: Json) -> tuple[Json, bool]:
     return {**left, **other}, bool(gone - {"const"}) or "properties" in other
 
 
-@lru_cache(maxsize=4_096)
 def _is_pythonic(pattern: str) -> bool:
+    return len(pattern) <= _LONGEST_PATTERN and _is_parsed(pattern)
+
+
+@lru_cache(maxsize=4_096)
+def _is_parsed(pattern: str) -> bool:
+    """Whether Python reads it. It is not compiled: that goes through all characters of each class, for 10 ms each."""
     try:
         with warnings.catch_warnings(action="ignore"):
-            re.compile(pattern)
+            _parser.parse(pattern)
     except (re.error, OverflowError, RecursionError):
         return False
     return True
+
+
+def _stands_alone(keyword: str, schema: Json) -> bool:
+    """Whether what the keyword holds has a type of its own, or that of the schema if this is one type."""
+    return keyword != "allOf" and (keyword not in ALTERNATIVES or schema.get("type").__class__ is not list)
+
+
+def _of_one_type(form: Json) -> tuple[Json, bool]:
+    """Return it with the type that it is about, and what it requires among its members; and whether it accepts more.
+
+    Model APIs demand it (docs/decisions/0024). What states no type is taken for what its keywords are about; literally
+    it accepts texts and numbers too, which nobody means.
+    """
+    form = form if form.keys().isdisjoint(_CONTAINERS) else _of_one_kind(form)
+    known = form.get("properties", {})
+    missing = [name for name in form.get("required", ()) if name not in known]
+    if form.get("type") != "object" or not missing:
+        return form, False
+    further = form.get("additionalProperties")
+    added = dict.fromkeys(missing, further if isinstance(further, dict) else {})
+    return {**form, "properties": {**known, **added}}, further is False or "unevaluatedProperties" in form
+
+
+def _of_one_kind(form: Json) -> Json:
+    """Return it without what is about members or items of other types; what is about these alone has their type."""
+    stated = form.get("type")
+    if isinstance(stated, str) or not any(isinstance(each, dict | list) for each in form.get("enum", ({},))):
+        other = _CONTAINERS - _ONLY_OF.get(str(stated), frozenset())
+        return form if form.keys().isdisjoint(other) else {key: each for key, each in form.items() if key not in other}
+    kinds = [kind for kind, keywords in _ONLY_OF.items() if not form.keys().isdisjoint(keywords)]
+    if stated is not None or len(kinds) > 1 or not form.keys().isdisjoint(_OF_OTHERS):
+        return form
+    (kind,), parts = kinds, form.get("allOf", ())
+    branches = [each for keyword in ALTERNATIVES for each in form.get(keyword, ())]
+    if any(_type_of(each) != kind for each in branches) or any(_type_of(each, kind) != kind for each in parts):
+        return form
+    return {**form, "type": kind, **({"allOf": [{**each, "type": kind} for each in parts]} if parts else {})}
+
+
+def _type_of(part: Value, otherwise: str | None = None) -> Value:
+    """Return the type that a part states; `otherwise` for one that may be about any."""
+    if not isinstance(part, dict) or not part.keys().isdisjoint({*_OF_OTHERS, *ALTERNATIVES, "allOf"}):
+        return None
+    return part.get("type", otherwise)
 
 
 def _apart(form: Json) -> Json:
@@ -297,15 +362,9 @@ def _apart(form: Json) -> Json:
         return form
     said = {keyword: value for keyword, value in form.items() if keyword in ANNOTATIONS}
     rest = {keyword: value for keyword, value in form.items() if keyword not in {*ANNOTATIONS, "type"}}
-    plain = {
-        keyword: value for keyword, value in rest.items() if not any(keyword in each for each in _ONLY_OF.values())
-    }
-    branches = [
-        _with_items(
-            {"type": name, **{key: value for key, value in rest.items() if key in _ONLY_OF[name] or key in plain}}
-        )
-        for name in own
-    ]
+    plain = {keyword: value for keyword, value in rest.items() if keyword not in _CONTAINERS}
+    of_own = [{key: value for key, value in rest.items() if key in _ONLY_OF[name] or key in plain} for name in own]
+    branches = [_with_items({"type": name, **said_of}) for name, said_of in zip(own, of_own, strict=True)]
     if others := [name for name in types if name not in {*own, "null"}]:
         branches.append({"type": others[0] if len(others) == 1 else others, **plain})
     if "null" in types:
@@ -325,33 +384,8 @@ def _with_items(form: Json) -> Json:
     return result
 
 
-def _worded(root: Json) -> Json:
-    """Return it with words in place of what may not stand at the top."""
-    if root.keys().isdisjoint(_NOT_AT_THE_TOP):
-        return root
-    result = {keyword: value for keyword, value in root.items() if keyword not in _NOT_AT_THE_TOP}
-    words = [*([root["description"]] if "description" in root else ()), *_needs(root.get("dependentRequired", {}))]
-    return {**result, "description": " ".join(words)} if words else result
-
-
-def _needs(dependent: Mapping[str, list[str]]) -> list[str]:
-    """Say which arguments need which others."""
-    needed = list(dict.fromkeys(other for others in dependent.values() for other in others))
-    givers: dict[tuple[str, ...], list[str]] = {}
-    for name, others in dependent.items():
-        givers.setdefault(tuple(each for each in needed if each in others or each == name), []).append(name)
-    return [f"With {_listed(names, 'or')}, {_listed(others, 'and')} must be given." for others, names in givers.items()]
-
-
 def _types_only(form: Json) -> Json:
     arguments = {
         name: {key: each[key] for key in ("type", "items") if key in each} for name, each in form["properties"].items()
     }
     return {key: value for key, value in form.items() if key != "$defs"} | {"properties": arguments}
-
-
-def _listed(names: Sequence[str], last: str) -> str:
-    shown = [f"`{name}`" for name in names[:_MOST_NAMED]]
-    if len(names) > _MOST_NAMED:
-        shown.append(f"{len(names) - _MOST_NAMED} more")
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {last} {shown[-1]}"

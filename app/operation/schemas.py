@@ -1,10 +1,10 @@
 """What can be known of a schema before anything is checked against it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
-from jsonschema_rs import Draft202012Validator
+from jsonschema_rs import Draft202012Validator, meta
 
 from app.operation.checking import ALL_AUTOMATA, LARGEST_PATTERN, UnusableSchema, validator_of
 from app.operation.keywords import (
@@ -32,6 +32,8 @@ _PLAIN = frozenset(
 _FEW_NAMES = 100
 
 NO_BOUND = 10**9  # visits
+_MOST_SEEN_THROUGH = 2_000  # of one tool
+_UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
 _VISITS_PER_MULTIPLE = 400
 _VISITS_PER_NAME = 10
 
@@ -44,10 +46,41 @@ _NOT_LOOSENED = TURNING | {"pattern", "patternProperties"}
 
 def with_patterns(schema: Json, all_automata: int = ALL_AUTOMATA) -> tuple[Draft202012Validator | None, int]:
     """Return what checks the patterns too, if anything does, and the visits that a character takes at worst."""
+    if meta.is_valid(schema) and seen_through(schema) > _MOST_SEEN_THROUGH:
+        return None, 0
     for size in _AUTOMATA:
         with suppress(UnusableSchema):
             return validator_of(schema, size, all_automata), _VISITS_PER_CHARACTER * size // _AUTOMATA[0]
     return None, 0
+
+
+def seen_through(root: Json) -> int:
+    """Return how many schemas the engine reads for `unevaluated…`: each time all that is applied to the same value.
+
+    It does so when it compiles them, for up to 0.1 ms each.
+    """
+    definitions: Json = root.get("$defs", {})
+    known: dict[str, int] = {}
+
+    def applied(schema: Value) -> int:
+        if not isinstance(schema, dict):
+            return 1
+        number = 1 + sum(map(applied, in_place(schema)))
+        if "$ref" in schema:
+            name = definition_of(schema)
+            if name not in known:
+                known[name] = 0  # for what leads back here
+                known[name] = applied(definitions.get(name))
+            number += known[name]
+        return min(number, NO_BOUND)
+
+    number, pending = 0, [root, *definitions.values()]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, dict):
+            pending += _inside(each)
+            number += 0 if _UNEVALUATED.isdisjoint(each) else applied(each)
+    return number
 
 
 def is_plain(schema: Value) -> bool:
@@ -95,15 +128,7 @@ def most_visits(root: Json, per_character: int) -> int:
         visits = 1 + sum(len(schema.get(keyword, ())) for keyword in ("enum", "properties", "required"))
         visits += _VISITS_PER_MULTIPLE * ("multipleOf" in schema) + per_character * ("pattern" in schema)
         visits += (_VISITS_PER_NAME + per_character) * len(schema.get("patternProperties", ()))
-        inner = (
-            *in_place(schema),
-            *schema.get("properties", {}).values(),
-            *other_members(schema),
-            *schema.get("prefixItems", ()),
-            *other_items(schema),
-            schema.get("propertyNames"),
-        )
-        visits += sum(of(each) for each in inner)
+        visits += sum(map(of, _inside(schema)))
         if "$ref" in schema:
             name = definition_of(schema)
             if name not in known:
@@ -112,6 +137,16 @@ def most_visits(root: Json, per_character: int) -> int:
         return min(visits, NO_BOUND)
 
     return NO_BOUND if recursive(root) else of(root)
+
+
+def _inside(schema: Json) -> Iterator[Value]:
+    """Yield the schemas in a schema."""
+    yield from in_place(schema)
+    yield from schema.get("properties", {}).values()
+    yield from other_members(schema)
+    yield from schema.get("prefixItems", ())
+    yield from other_items(schema)
+    yield schema.get("propertyNames")
 
 
 def without_prose(schema: Value, longest: int) -> Value:

@@ -8,12 +8,13 @@ source is known as `slug/operation` over REST and as `slug__operation` over MCP.
 
 import hashlib
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 
 from app.operation.operation import Value
 
 LONGEST_DESCRIPTION = 2_000  # characters
 LONGEST_NAME = 200  # of titles and tags
+ONCE_GIVEN = "Required if there is a body."  # of a member that an optional body needs
 LONGEST_SLUG = 32
 LONGEST_TOOL_NAME = 64  # characters of `slug__operation`
 SLUG = r"^[a-z0-9-]{1,32}$"
@@ -21,10 +22,19 @@ OPERATION_NAME = r"^[A-Za-z0-9_-]{1,64}$"
 SEPARATOR = "__"  # a slug has no underscore, so the first pair ends it
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
+_SYMBOLS = (  # that emoji begin with: UTS #51
+    "\xa9\xae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u27bf\u2934\u2935\u2b05-\u2b55\u3030\u303d\u3297\u3299"
+    "\U0001f000-\U0001faff"
+)
+_JOINING = "\u0620-\u06ff\u0750-\u077f\u08a0-\u0dff"  # Arabic, and the scripts of India: RFC 5892 A.1 and A.2
 _HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001bca0-\U0001bca3"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    # What parts of an emoji and letters that join need between them, and nobody else:
+    f"|[\ufe0e\ufe0f](?<![{_SYMBOLS}].)(?!(?<=[#*0-9].)\u20e3)"
+    f"|\u200c(?:(?![{_JOINING}])|(?<![{_JOINING}].))"
+    f"|\u200d(?:(?![{_SYMBOLS}{_JOINING}])|(?<![{_SYMBOLS}{_JOINING}].)(?<![{_SYMBOLS}]\ufe0f.))"
 )
 # What a browser does not show (HTML, section 13.1.6), to the end where nothing closes it; and what is no reference in
 # Markdown, which nobody sees either.
@@ -43,6 +53,7 @@ _DEEPEST_VALUE = 64  # nested containers; real defaults and enums have under ten
 _LARGEST_EXAMPLE = 200  # characters, for texts; longer ones cost more than they tell
 _LONGEST_DEFINITION = 64  # characters of a name in `$defs`
 _DIGITS = 8  # of the hash
+_MOST_NAMED = 20  # names in one phrase
 _NOT_IN_DEFINITIONS = re.compile(r"[^A-Za-z0-9_.-]+")
 Key = tuple[str, str]  # method and path
 
@@ -87,12 +98,13 @@ def summed_up(summary: str, description: str) -> str:
     """Return the description with the summary before it, unless one says what the other does, word for word."""
     if not summary or not description:
         return summary or description
-    if _has_words(description, summary):
+    if has_words(description, summary):
         return description
-    return summary if _has_words(summary, description) else f"{summary}\n\n{description}"
+    return summary if has_words(summary, description) else f"{summary}\n\n{description}"
 
 
-def _has_words(text: str, phrase: str) -> bool:
+def has_words(text: str, phrase: str) -> bool:
+    """Whether the text says the phrase, word for word."""
     text, phrase = text.casefold(), phrase.casefold()
     if not all(word[0] in text for word in _WORD.finditer(phrase)):
         return False
@@ -198,3 +210,11 @@ def definition_name(name: str, place: Iterable[object], taken: Container[str]) -
         identity = "".join(map(str, place)).encode(errors="replace")
         name = f"{name[:48]}_{hashlib.sha256(identity).hexdigest()[:_DIGITS]}"
     return name
+
+
+def named(names: Sequence[str], last: str) -> str:
+    """Return the names in one phrase, the first of very many; `last` is the word before the last one."""
+    shown = [f"`{name}`" for name in names[:_MOST_NAMED]]
+    if len(names) > _MOST_NAMED:
+        shown.append(f"{len(names) - _MOST_NAMED} more")
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {last} {shown[-1]}"

@@ -74,18 +74,19 @@ class Refresh:
         changes = await curator.changes(before, after, self._writing.now())
         async with self._writing.edit() as edit:
             source = await _unaltered(edit.sources, known)
-            await edit.sources.replace_operations(source.id, inventory.operations, inventory.report, changes)
             note_reading(source, inventory.fingerprint, self._writing.now())
             edit.show(source, (await curator.enter(inventory, source)).operations)
+            await edit.sources.replace_operations(source.id, inventory.operations, inventory.report, changes)
             await edit.sources.save(source)
         return _refreshed(source, changes, known, outcome)
 
     async def _store_unchanged(self, known: Source, fingerprint: Fingerprint, outcome: Outcome) -> Refreshed:
         async with self._writing.edit() as edit:
             source = await _unaltered(edit.sources, known)
+            stored = await edit.sources.inventory(source) if known.status == "stale" else None
             note_reading(source, fingerprint, self._writing.now())
-            if known.status == "stale":
-                await self._writing.curator.enter(await edit.sources.inventory(source), source)
+            if stored is not None:
+                await self._writing.curator.enter(stored, source)
                 await edit.sources.save(source)
             else:
                 await edit.sources.note(source)

@@ -48,10 +48,9 @@ class Register:
         curated = await self._writing.curator.enter(inventory, source)
         check_overrides(source.slug, source.stated_overrides, curated, inventory.names)
         async with self._writing.edit() as edit:
-            await self._writing.bind_audiences(edit.sources, source, admin)
-            await edit.sources.add(source)
-            await edit.sources.replace_operations(source.id, inventory.operations, inventory.report)
+            await edit.sources.add(source, inventory.operations, inventory.report)
             await edit.sources.replace_document(source.id, create.document)
+            await self._writing.bind_audiences(edit.sources, source, admin)
             edit.show(source, curated.operations)
         report = await self._writing.curator.reported(curated, inventory.report)
         return Offering(SourceRead.of(source), curated.operations, report)

@@ -1,6 +1,6 @@
 """Every query on sources. One `Sources` lives in one transaction."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain, islice
 
@@ -66,13 +66,15 @@ class Sources:
         """Return every source."""
         return (await self._session.exec(select(Source).order_by(col(Source.slug)))).all()
 
-    async def add(self, source: Source) -> None:
-        """Store a new source. Raises Conflict when its slug is taken."""
+    async def add(self, source: Source, operations: Sequence[Operation], report: Sequence[ReportItem]) -> None:
+        """Store a new source and what its document says. Raises Conflict when its slug is taken."""
+        contents = await _contents(operations)
         self._session.add(source)
         try:
             await self._session.flush()
         except IntegrityError as error:
             raise slug_taken(source.slug) from error
+        await self._write(source.id, _rows(source.id, operations, contents), report, None)
 
     async def save(self, source: Source) -> None:
         """Store a change to a source that this transaction found."""
@@ -135,21 +137,27 @@ class Sources:
 
         `changes` without any leave those that are stored.
         """
+        contents = await _contents(operations)
         there = {(operation.method, operation.path) for operation in operations}
         names = await self.names(source_id)
         gone = islice(((key, name) for key, name in names.items() if key not in there), _MOST_GONE)
-        rows = chain(
-            (_row(source_id, position, operation) for position, operation in enumerate(operations)),
-            (_row_of_gone(source_id, -number, key, name) for number, (key, name) in enumerate(gone, 1)),
-        )
         kept = orjson.dumps(changes) if changes else (await self._changes(source_id))
         await self._session.exec(delete(OperationRow).where(col(OperationRow.source_id) == source_id))
         await self._session.exec(delete(SourceReport).where(col(SourceReport.source_id) == source_id))
+        rows = chain(
+            _rows(source_id, operations, contents),
+            (_row_of_gone(source_id, -number, key, name) for number, (key, name) in enumerate(gone, 1)),
+        )
+        await self._write(source_id, rows, report, kept)
+
+    async def _write(
+        self, source_id: str, rows: Iterator[dict[str, object]], report: Sequence[ReportItem], changes: bytes | None
+    ) -> None:
         while batch := list(islice(rows, _ROWS_AT_ONCE)):
             await self._session.exec(insert(OperationRow), params=batch)
+        items = orjson.dumps(list(report))
         await self._session.exec(
-            insert(SourceReport),
-            params=[{"source_id": source_id, "items": orjson.dumps(list(report)), "changes": kept}],
+            insert(SourceReport), params=[{"source_id": source_id, "items": items, "changes": changes}]
         )
 
     async def report(self, source_id: str) -> tuple[ReportItem, ...]:
@@ -213,15 +221,21 @@ def changed_meanwhile() -> Conflict:
     return Conflict("source_changed", "The source was changed while its document was being read. Send this again.")
 
 
-def _row(source_id: str, position: int, operation: Operation) -> dict[str, object]:
-    return {
-        "source_id": source_id,
-        "name": operation.name,
-        "method": operation.method,
-        "path": operation.path,
-        "position": position,
-        "content": operation_to_json(operation),
-    }
+async def _contents(operations: Sequence[Operation]) -> list[bytes]:
+    """Return what is stored of each. It is made before the first write, which keeps everybody else from writing."""
+    return await in_pieces(map(operation_to_json, operations))
+
+
+def _rows(source_id: str, operations: Sequence[Operation], contents: Sequence[bytes]) -> Iterator[dict[str, object]]:
+    for position, (operation, content) in enumerate(zip(operations, contents, strict=True)):
+        yield {
+            "source_id": source_id,
+            "name": operation.name,
+            "method": operation.method,
+            "path": operation.path,
+            "position": position,
+            "content": content,
+        }
 
 
 def _row_of_gone(source_id: str, position: int, key: Key, name: str) -> dict[str, object]:

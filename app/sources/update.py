@@ -117,18 +117,16 @@ class Update:
     async def _store(
         self, sources: Sources, source: Source, update: SourceUpdate, revision: _Revision | None, outcome: Outcome
     ) -> tuple[Operation, ...]:
+        inventory = await sources.inventory(source) if revision is None else revision.inventory
         self._apply(source, update)
+        if revision is not None and revision.read:
+            note_reading(source, inventory.fingerprint, self._writing.now())
+        curated = await self._writing.curator.enter(inventory, source)
+        enter_source(outcome, source)
         if revision is not None:
-            inventory = revision.inventory
-            if revision.read:
-                note_reading(source, inventory.fingerprint, self._writing.now())
             outcome.detail = f"{outcome.detail}; {revision.changes.summary()}"
             await sources.replace_operations(source.id, inventory.operations, inventory.report, revision.changes)
             await sources.replace_document(source.id, revision.document)
-        else:
-            inventory = await sources.inventory(source)
-        curated = await self._writing.curator.enter(inventory, source)
-        enter_source(outcome, source)
         if "overrides" in update.model_fields_set:
             check_overrides(source.slug, source.stated_overrides, curated, await sources.names(source.id))
         source.updated_at = self._writing.now()

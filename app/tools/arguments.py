@@ -9,10 +9,10 @@ from typing import Any
 
 import structlog
 
-from app.errors import Violation
+from app.errors import TooLarge, Violation
 from app.operation.checking import UnusableSchema, validator_of
 from app.operation.effort import Checker
-from app.operation.filling import filled
+from app.operation.filling import Filler, TooMuch
 from app.operation.operation import Json
 from app.operation.pointers import join
 from app.tools.violations import MOST_COMPARED, MOST_VIOLATIONS, all_wrong, invalid_arguments, nearest, unknown_names
@@ -22,9 +22,15 @@ BEYOND_64_BITS = "is an integer of more than 64 bits; send it as a string if the
 _NEARLY = 0.8  # likeness of a misspelt name; what hosts add is less like the arguments of most tools
 AT_ONCE = 10_000  # visits that are counted and made while everybody waits; some milliseconds
 _MOST_EFFORT = 250_000  # visits of a check; some tens of milliseconds
+_FILLED_AT_ONCE = 5_000  # steps of filling in while everybody waits; some milliseconds
+_MOST_FILLED = 250_000  # steps: some tenths of a second, or 16 MB
 _MOST_TO_TELL = 30_000  # visits that find all that is wrong; some hundred milliseconds at the worst
 _LARGEST_TELLING = 50_000_000  # bytes: what is wrong at one place may repeat all of the schema
 _DEEPEST = 128  # levels; the validator recurses on the C stack and kills the process some thousand levels down
+_TOO_MUCH_LEFT_OUT = (
+    "Nothing was sent: so much is left out that has a default that the request would be too large with it. Send less, "
+    "or say what you leave out."
+)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _log = structlog.get_logger(__name__)
@@ -99,7 +105,7 @@ class ArgumentRules:
         if unusable:
             raise invalid_arguments(unusable)
         given = {name: value for name, value in arguments.items() if value is not None or not self._left_out(name)}
-        self._fill_in(given)
+        self._fill_in(given, at_once=most < _MOST_EFFORT)
         light = checker.plain or (len(repr(given)) * checker.visits <= AT_ONCE and checker.strict)
         validator = light or checker.to_judge(given, most)
         if validator is None and most < _MOST_EFFORT:
@@ -110,10 +116,18 @@ class ArgumentRules:
             raise invalid_arguments(self._violations(given))
         return {**self._preset, **given} if self._preset else given
 
-    def _fill_in(self, given: dict[str, Any]) -> None:
-        for name, each in self._filling.get("properties", {}).items():
-            if name in given:
-                given[name] = filled(given[name], each, self._filling["definitions"])
+    def _fill_in(self, given: dict[str, Any], *, at_once: bool) -> None:
+        if not self._filling:
+            return
+        filler = Filler(self._filling["definitions"], _FILLED_AT_ONCE if at_once else _MOST_FILLED)
+        try:
+            for name, each in self._filling["properties"].items():
+                if name in given:
+                    given[name] = filler.filled(given[name], each)
+        except TooMuch:
+            if at_once:
+                raise TakesLonger from None
+            raise TooLarge("request_too_large", _TOO_MUCH_LEFT_OUT) from None
 
     def _refuse_many_unknown(self, arguments: Mapping[str, Any]) -> None:
         """Raise Invalid where the names alone would be more than is told."""

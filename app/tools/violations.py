@@ -14,7 +14,7 @@ from typing import Any
 from jsonschema_rs import Draft202012Validator, ValidationError
 
 from app.errors import Invalid, Violation
-from app.operation.keywords import ALTERNATIVES, definition_of
+from app.operation.keywords import ALTERNATIVES, definition_of, in_place
 from app.operation.operation import Json, Value
 from app.operation.pointers import join
 
@@ -26,6 +26,8 @@ _LONGEST_COMPARED = 40  # characters
 _ALIKE = 0.6  # likeness of a name that may be meant
 _MOST_LISTED = 40  # names or values that one message lists
 _LONGEST_DETAIL = 300  # characters
+_ITEMS = "unevaluatedItems"
+_UNEVALUATED = (_ITEMS, "unevaluatedProperties")
 
 _Pins = Mapping[str, Sequence[Value]]  # the members of which a schema allows only some values, with these
 
@@ -42,9 +44,8 @@ def invalid_arguments(violations: Sequence[Violation]) -> Invalid:
 
 def all_wrong(validator: Draft202012Validator, schema: Json, given: Json) -> list[Violation]:
     """Return what the validator of the schema finds wrong, as far as it is told."""
-    telling = _Telling(schema)
-    told = chain.from_iterable(telling.told(error) for error in validator.iter_errors(given))
-    return list(islice(told, MOST_VIOLATIONS))
+    errors = list(islice(validator.iter_errors(given), MOST_VIOLATIONS))
+    return list(islice(_Telling(schema).all_told(errors), MOST_VIOLATIONS))
 
 
 def unknown_names(names: Iterable[str], known: Sequence[str]) -> list[Violation]:
@@ -89,7 +90,31 @@ class _Telling:
         self._schema = schema
         self._pins: dict[int, _Pins] = {}  # by the id of a schema below it
 
-    def told(self, error: ValidationError) -> Iterator[Violation]:
+    def all_told(self, errors: Sequence[ValidationError]) -> Iterator[Violation]:
+        """Tell errors of one value. What is wrong in an object makes members unevaluated that it may well have."""
+        wrong = {tuple(each.instance_path) for each in errors if each.kind.name not in _UNEVALUATED}
+        around = {place[:length] for place in wrong for length in range(len(place) + 1)}
+        for error in errors:
+            if error.kind.name not in _UNEVALUATED or tuple(error.instance_path) not in around:
+                yield from self._told(error)
+            elif unknown := self._unknown_in(error):
+                yield Violation(join("", *error.instance_path), _short(f"has unknown members: {', '.join(unknown)}"))
+
+    def _unknown_in(self, error: ValidationError) -> list[str]:
+        """Return the members of an object that nothing names which may apply to it."""
+        if error.kind.name == _ITEMS:
+            return []
+        pending, met, named = [self._at(error.schema_path[:-1])], set[int](), set[str]()
+        while pending:
+            each = pending.pop()
+            if isinstance(each, dict) and id(each) not in met:
+                met.add(id(each))
+                named |= each.get("properties", {}).keys()
+                pending += [*in_place(each), *([self._referred(each)] if "$ref" in each else [])]
+        unexpected: list[str] = error.kind.as_dict()["unexpected"]
+        return list(islice((name for name in unexpected if name not in named), _MOST_LISTED))
+
+    def _told(self, error: ValidationError) -> Iterator[Violation]:
         pointer = join("", *error.instance_path)
         kind = error.kind.name
         if kind == "required":
@@ -109,34 +134,45 @@ class _Telling:
         if (tag := _wrong_tag(near, error)) is not None:
             yield tag
         elif meant := _meant(near, error.instance):
-            for each in meant:
-                yield from self.told(each)
-        elif near:
+            yield from self.all_told(meant[:MOST_VIOLATIONS])
+        elif near or not branches:
             yield Violation(pointer, _short(error.message))
         else:
             types = dict.fromkeys(chain.from_iterable(each.types for each in branches))
             yield Violation(pointer, _short(f"the value has none of these types: {', '.join(types)}"))
 
     def _branches(self, error: ValidationError) -> list[_Branch]:
-        schemas: Any = self._schema
-        for step in error.schema_path:
-            schemas = schemas[step]
-        refused = zip(error.kind.as_dict()["context"], schemas, strict=True)
+        context, schemas = error.kind.as_dict()["context"], self._at(error.schema_path)
+        if not isinstance(schemas, list) or len(schemas) != len(context):
+            return []
         place = error.instance_path
         is_object = isinstance(error.instance, dict)
         return [
             _Branch(errors, _other_types(errors, place), self._pins_of(schema) if is_object else {})
-            for errors, schema in refused
+            for errors, schema in zip(context, schemas, strict=True)
         ]
 
     def _pins_of(self, branch: Value) -> _Pins:
         if isinstance(branch, dict) and "$ref" in branch:
-            branch = self._schema["$defs"][definition_of(branch)]
+            branch = self._referred(branch)
         if id(branch) not in self._pins:
             members: Json = branch.get("properties", {}) if isinstance(branch, dict) else {}
             values = {name: _values(each) for name, each in members.items() if isinstance(each, dict)}
             self._pins[id(branch)] = {name: each for name, each in values.items() if each}
         return self._pins[id(branch)]
+
+    def _at(self, path: Sequence[str | int]) -> Value:
+        """Return the schema, or the list of them; None where the path leads nowhere: it has no empty names."""
+        found: Value = self._schema
+        for step in path:
+            try:
+                found = found[step]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return found
+
+    def _referred(self, schema: Json) -> Value:
+        return self._schema["$defs"][definition_of(schema)]
 
 
 def _values(schema: Json) -> Sequence[Value]:

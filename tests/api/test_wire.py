@@ -39,6 +39,10 @@ UPLOAD = {
     "type": "object",
     "properties": {"meta": OBJECT, "file": {"type": "string", "format": "binary"}, "note": {"type": "string"}},
 }
+FILE = {"type": "string", "format": "binary"}
+LINES = {"type": "array", "items": {"type": "object"}}
+ROWS = {"type": "object", "properties": {"rows": {"type": "array", "items": OBJECT}}}
+ROWS_IN_A_FORM = b"rows%5B0%5D%5Bk%5D=x&rows%5B0%5D%5Bn%5D=1&rows%5B1%5D%5Bn%5D=2"
 OPERATIONS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "form": ("post", "/form", taking(body={FORM: {"schema": ADDRESS}})),
     "deep_form": (
@@ -82,6 +86,52 @@ OPERATIONS: dict[str, tuple[str, str, dict[str, Any]]] = {
                 for kind in ("text/json", "application/xml", "application/json")
             }
         ),
+    ),
+    "merge": (
+        "patch",
+        "/merge",
+        taking(
+            body={
+                f"application/{kind}+json": {"schema": {"type": "object"}}
+                for kind in ("json-patch", "strategic-merge-patch", "merge-patch")
+            }
+        ),
+    ),
+    "any_json": ("post", "/any-json", taking(body={"application/*+json": {"schema": OBJECT}})),
+    "any_type": ("put", "/any-type", taking(body={"*/*": {"schema": {"type": "string", "format": "binary"}}})),
+    "any_parts": ("post", "/any-parts", taking(body={"multipart/*": {"schema": {"properties": {"scan": FILE}}}})),
+    "statement": ("post", "/statement", taking(body={"application/sparql-query": {"schema": {"type": "string"}}})),
+    "lines": ("post", "/lines", taking(body={"application/vnd.acme+x-ndjson; version=8": {"schema": LINES}})),
+    "rows_in_a_form": (
+        "post",
+        "/rows",
+        taking(body={FORM: {"schema": ROWS, "encoding": {"rows": {"style": "deepObject", "explode": True}}}}),
+    ),
+    "rows": ("get", "/rows", taking(query("f", {"type": "object"}, style="deepObject", explode=True))),
+    "json_part": (
+        "post",
+        "/json-part",
+        taking(
+            body={
+                "multipart/form-data": {
+                    "schema": {"properties": {"scan": FILE, "note": {"type": "string"}}},
+                    "encoding": {"note": {"contentType": "application/json"}},
+                }
+            }
+        ),
+    ),
+    "employees": (
+        "post",
+        "/\u0440\u0430\u0431\u043e\u0442\u0430",
+        taking(
+            query("\u0433\u043e\u0434", {"type": "integer"}),
+            body={"application/json": {"schema": {"properties": {"\u0418\u043c\u044f": {"type": "string"}}}}},
+        ),
+    ),
+    "sent": (
+        "get",
+        "/sent",
+        taking(*(query(name, {"type": "string"}) for name in ("Sent", "Sent<", "Sent>")), query("id[]", ARRAY)),
     ),
     "xml": ("post", "/xml", taking(body={"application/xml": {"schema": {"type": "object"}}})),
     "cancel": (
@@ -141,6 +191,13 @@ def recorder(provider: RunningProvider, admin: Headers) -> Iterator[Recorder]:
         ("matrix", {"ids": [1, 2]}, "/matrix/;ids=1;ids=2"),
         ("label", {"ids": [1, 2]}, "/label/.1.2"),
         ("deep", {"f": {"a": {"x": 1}, "b": ["y"]}}, "/deep?f%5Ba%5D%5Bx%5D=1&f%5Bb%5D%5B%5D=y"),
+        (
+            "rows",
+            {"f": {"or": [{"a": {"x": 1}}, {"b": 2}]}},
+            "/rows?f%5Bor%5D%5B0%5D%5Ba%5D%5Bx%5D=1&f%5Bor%5D%5B1%5D%5Bb%5D=2",
+        ),
+        ("employees", {"god": 1}, "/%D1%80%D0%B0%D0%B1%D0%BE%D1%82%D0%B0?%D0%B3%D0%BE%D0%B4=1"),
+        ("sent", {"Sent_lt": "1", "Sent_gt": "0", "id_list": [7]}, "/sent?Sent%3C=1&Sent%3E=0&id%5B%5D=7"),
         ("filter", {"filter": {"a": [1]}}, "/filter?filter=%7B%22a%22%3A%5B1%5D%7D"),
         ("fixed", {"y": "2"}, "/fixed?x=1&y=2"),
         ("cancel", {"job": "a/b:c"}, "/jobs/a%2Fb%3Ac:cancel"),
@@ -173,6 +230,13 @@ def test_headers_and_cookies_are_written_in_their_styles(
         ("patch", {"a": None}, "application/json", b'{"a":null}'),
         ("patch", {}, "application/json", b"{}"),
         ("many", {"a": "1"}, "application/json", b'{"a":"1"}'),
+        ("merge", {"body": {"labels": {"a": "b"}}}, "application/merge-patch+json", b'{"labels":{"a":"b"}}'),
+        ("any_json", {"k": "x"}, "application/json", b'{"k":"x"}'),
+        ("any_type", {"body": NAPOLI}, "application/octet-stream", b"\x89PNG \xff"),
+        ("statement", {"body": "ASK {}"}, "application/sparql-query", b"ASK {}"),
+        ("lines", {"body": [{"a": 1}, {}]}, "application/vnd.acme+x-ndjson; version=8", b'{"a":1}\n{}\n'),
+        ("rows_in_a_form", {"rows": [{"k": "x", "n": 1}, {"n": 2}]}, FORM, ROWS_IN_A_FORM),
+        ("employees", {"god": 1, "Imya": "x"}, "application/json", '{"\u0418\u043c\u044f":"x"}'.encode()),
         ("xml", {"body": "<a>\u00e9</a>"}, "application/xml", "<a>\u00e9</a>".encode()),
     ],
 )
@@ -198,6 +262,25 @@ def test_parts_of_a_form_have_their_own_media_types_and_files_their_names(
     assert b'name="meta"\r\nContent-Type: application/json\r\n\r\n{"k":"v"}\r\n' in body
     assert b'name="file"; filename="napoli.png"\r\nContent-Type: image/png\r\n\r\n\x89PNG \xff\r\n' in body
     assert b'name="note"\r\n\r\nn\r\n' in body
+
+
+@pytest.mark.parametrize(
+    ("tool", "part"),
+    [
+        (
+            "any_parts",
+            b'name="scan"; filename="scan"\r\nContent-Type: application/octet-stream\r\n\r\n\x89PNG \xff\r\n',
+        ),
+        ("json_part", b'name="note"\r\nContent-Type: application/json\r\n\r\n"hi"\r\n'),
+    ],
+)
+def test_a_part_is_written_as_its_media_type_says(
+    provider: RunningProvider, recorder: Recorder, agent: Headers, tool: str, part: bytes
+) -> None:
+    note = {"note": "hi"} if tool == "json_part" else {}
+    assert provider.execute(agent, f"wire/{tool}", scan={"content": NAPOLI}, **note).status_code == 200
+    assert recorder.seen[-1][2]["content-type"].startswith("multipart/form-data; boundary=")
+    assert part in recorder.seen[-1][3]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """One operation under its override: what callers see, what is sent, and what does not fit."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from app.operation.operation import Operation
 from app.tools.arguments import ArgumentRules
 from app.tools.request.plan import build_request, plan_request
 from tests.effort import at_most
-from tests.openapi.documents import a_document, only
+from tests.openapi.documents import a_document, a_post, only
 
 SIZE = {"type": "string", "enum": ["small", "large"]}
 TREE = {"type": "object", "properties": {"child": {"$ref": "#/components/schemas/Tree"}}}
@@ -131,6 +132,32 @@ def test_a_default_of_the_document_is_sent_unless_the_admin_states_another() -> 
         ({"page": {"pin": 4}}, 4),
     ):
         assert arguments_of(shaped(operation, override(arguments=stated))[0]).check({}) == {"page": sent}
+
+
+@pytest.mark.parametrize(
+    ("stated", "given"),
+    [
+        ({"count": {"pin": 5.0}, "by": {"pin": {"rows": [2.0], "rate": 1.0}}}, {}),
+        ({"count": {"hide": True, "default": 5.0}}, {"by": {"rows": [2], "rate": 1.0}}),
+        ({"count": {"hide": True}}, {"by": {"rows": [2], "rate": 1.0}}),
+    ],
+)
+def test_whole_numbers_that_no_caller_gives_are_sent_as_integers_too(stated: Any, given: Any) -> None:
+    by = {"type": "object", "properties": {"rows": {"type": "array", "items": {"$ref": "#/components/schemas/Row"}}}}
+    body = {"type": "object", "properties": {"count": {"type": "integer", "default": 5.0}, "by": by}}
+    document = a_document({"/a": a_post({**body, "required": ["count"]})}, schemas={"Row": {"type": "integer"}})
+    operation, misfits = shaped(only(document)[0], override(arguments=stated))
+    assert misfits == ()
+    sent = build_request(plan_request(operation, "https://api"), arguments_of(operation).check(given)).content
+    assert sent is not None
+    assert json.loads(sent, parse_float=str) == {"count": 5, "by": {"rows": [2], "rate": "1.0"}}
+
+
+def test_an_admins_words_leave_it_said_what_an_optional_body_needs() -> None:
+    stated = override(arguments={"dish": {"description": "What to cook."}, "note": {"description": "For the cook."}})
+    shown = shaped(an_order(body_required=False), stated)[0].input_schema["properties"]
+    assert shown["dish"]["description"] == "Required if there is a body. What to cook."
+    assert shown["note"]["description"] == "For the cook."
 
 
 def test_a_hidden_argument_with_a_default_is_sent_and_without_one_is_not() -> None:

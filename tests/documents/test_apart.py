@@ -83,6 +83,14 @@ async def test_what_many_operations_share_is_not_carried_by_all_of_them_without_
     assert "SOURCE_MAX_LIST_BYTES" in refused.value.detail
 
 
+async def test_a_report_is_not_carried_without_bound() -> None:
+    keys: dict[str, Any] = {f"key{number}": {} for number in range(2_500)}
+    with pytest.raises(Invalid) as refused:
+        await read(json.dumps({"openapi": "3.1.0", "paths": {f"/{'a' * 7_000}": keys}}).encode())
+    assert refused.value.code == "document_too_complex"
+    assert "SOURCE_MAX_LIST_BYTES" in refused.value.detail
+
+
 async def test_a_bomb_of_aliases_is_refused_quickly() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]

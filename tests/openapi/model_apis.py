@@ -27,6 +27,7 @@ class Rule:
     name: str
     source: str
     broken: Callable[[Json], Iterator[object]]  # yields something for each place where a schema breaks it
+    of_answers: bool = True  # … the schema of an answer too, which no model API gets but some clients compile
 
 
 def schemas(root: Any) -> Iterator[Json]:
@@ -116,6 +117,19 @@ def containers_among_types(root: Json) -> Iterator[object]:
             yield each
 
 
+def members_of_others(root: Json) -> Iterator[object]:
+    for each in schemas(root):
+        if (each.get("type") != "object" and each.keys() & {"properties", "required"}) or (
+            each.get("type") != "array" and "items" in each
+        ):
+            yield each
+
+
+def required_and_unknown(root: Json) -> Iterator[object]:
+    for each in schemas(root):
+        yield from set(each.get("required", ())) - each.get("properties", {}).keys()
+
+
 def without_values(root: Json) -> Iterator[object]:
     return (each for each in schemas(root) if each.get("enum") == [])
 
@@ -175,6 +189,18 @@ PROFILES: dict[str, tuple[Rule, ...]] = {
         Rule("items of arrays", "cline/cline#7339", arrays_without_items),
         Rule("members only of objects", "anomalyco/opencode#43421, anomalyco/opencode#49392", containers_among_types),
         Rule("values in an enum", "elastic/kibana#286302", without_values),
+        Rule(
+            "members beside their type",
+            "anomalyco/opencode#11889, anomalyco/opencode#13148, sbroenne/mcp-server-excel#672, mastra-ai/mastra#22489",
+            members_of_others,
+            of_answers=False,
+        ),
+        Rule(
+            "required among the members",
+            "probelabs/probe#569, MarkusPfundstein/mcp-obsidian#105, Kilo-Org/kilocode#11955",
+            required_and_unknown,
+            of_answers=False,
+        ),
     ),
 }
 # What no list of tools can promise whose APIs have optional parameters; it is counted only.

@@ -187,3 +187,11 @@ def test_a_shape_accepts_whatever_the_document_accepts(schema: Any, value: Any) 
     Draft202012Validator.check_schema(shape)
     if Draft202012Validator(schema).is_valid(value):
         assert Draft202012Validator(shape).is_valid(value)
+
+
+def test_a_media_type_that_cannot_be_read_is_not_asked_for_and_needs_no_line() -> None:
+    """Whatever an API answers is read by the media type that comes with it."""
+    content = {"json": {"schema": {}}, "application/json": {"schema": OBJECT}}
+    operation, item = only(a_document({"/a": {"get": {"responses": {"200": {"content": content}}}}}))
+    assert (operation.accept, operation.output_schema) == (("application/json",), OBJECT)
+    assert (item.status, item.reason) == ("ready", None)

@@ -375,6 +375,20 @@ def test_a_member_described_twice_has_to_fit_both() -> None:
     assert properties(operation) == {"a": {"allOf": [TEXT, {"maxLength": 3}]}, "b": TEXT}
 
 
+def test_what_a_body_requires_and_does_not_describe_may_be_sent_and_is_reported() -> None:
+    schema = {"type": "object", "properties": {"Name": TEXT}, "required": ["Name", "name", "kind"]}
+    operation, report = only(a_document({"/a": a_post(schema)}))
+    assert operation.input_schema["required"] == ["Name"]
+    assert properties(operation).keys() == {"Name", "kind"}
+    assert "only says that it is required" in properties(operation)["kind"]["description"]
+    request = build_request(plan_request(operation, "http://api"), {"Name": "A", "kind": ["x"]})
+    assert request.content == b'{"Name":"A","kind":["x"]}'
+    assert report.status == "degraded"
+    assert "required and not described: `name` and `kind`" in str(report.reason)
+    closed, report = only(a_document({"/a": a_post({**schema, "additionalProperties": False})}))
+    assert properties(closed).keys() == {"Name"}
+
+
 def test_an_optional_body_needs_its_required_members_once_there_is_one() -> None:
     schema = {"type": "object", "required": ["a"], "properties": {"a": TEXT, "b": TEXT}}
     operation, _ = only(a_document({"/a": a_post(schema, required=False)}))
@@ -576,3 +590,21 @@ def test_parameters_are_told_apart_from_what_the_parser_cannot_take() -> None:
     assert operation.parameters == (Parameter("p", "p", "query", required=False, style="form", explode=True),)
     assert (report.reason or "").count("was left out") == 3
     assert "/paths/~1a/get/parameters/0/deprecated" in (report.reason or "")
+
+
+def test_an_operation_of_more_than_a_thousand_parameters_is_no_tool() -> None:
+    (item,) = converted(a_document({"/a": a_get(*(parameter(f"q{number}") for number in range(1_001)))})).report
+    assert item.status == "skipped"
+    assert item.reason == "It cannot be called: it has 1,001 parameters; a tool has at most 1,000 arguments."
+    assert only(a_document({"/a": a_get(*(parameter(f"q{number}") for number in range(1_000)))}))[1].status != "skipped"
+
+
+def test_a_body_of_more_than_a_thousand_members_stays_whole() -> None:
+    def members(number: int, schema: dict[str, Any]) -> dict[str, Any]:
+        return {"type": "object", "properties": {f"m{each}": schema for each in range(number)}}
+
+    assert len(body_of(a_document({"/a": a_post(members(1_000, TEXT))})).fields) == 1_000
+    assert body_of(a_document({"/a": a_post(members(1_001, TEXT))})).argument == "body"
+    files = members(1_001, {"type": "string", "format": "binary"})
+    (item,) = converted(a_document({"/a": a_post(files, "multipart/form-data")})).report
+    assert item.reason == "It cannot be called: its form has 1,001 files; a tool has at most 1,000 arguments."

@@ -116,6 +116,37 @@ def test_other_files_may_refer_back_to_the_document_and_in_circles() -> None:
     assert len(files.asked) == 2
 
 
+def test_a_place_that_a_part_does_not_have_is_one_of_the_document_and_told() -> None:
+    """Authors of parts write `#/components/…` and mean the whole, which tools that paste files together allow."""
+    part = {
+        "components": {"schemas": {"Own": {"type": "boolean"}}},
+        "Pet": {
+            "oneOf": [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}],
+            "discriminator": {"propertyName": "kind", "mapping": {"dog": "#/components/schemas/Dog"}},
+            "properties": {
+                "own": {"$ref": "#/components/schemas/Own"},
+                "far": {"$ref": "#/components/schemas/Far"},
+                "none": {"$ref": "#/components/schemas/None"},
+            },
+        },
+    }
+    files = Files(**{"spec/pet.json": part, "spec/far.json": {"type": "integer"}})
+    cat, dog = ({"type": "object", "properties": {name: {"type": "string"}}} for name in ("purrs", "barks"))
+    document = body_of({"$ref": "pet.json#/Pet"})
+    document["components"]["schemas"] = {"Cat": cat, "Dog": dog, "Own": {}, "Far": {"$ref": "far.json"}}
+    conversion = bundled(document, files)
+    _, definitions = schemas_of(conversion)
+    assert definitions["Cat"] == cat
+    assert definitions["Own"] == {"type": "boolean"}
+    assert definitions["Far"] == {"$ref": "#/$defs/far"}
+    assert {"const": "dog"} in [each.get("properties", {}).get("kind") for each in definitions["Pet"]["anyOf"]]
+    operation, line = conversion.report
+    assert "'pet.json#/components/schemas/None' points to nothing" in str(operation.reason)
+    assert (line.status, line.pointer) == ("skipped", "pet.json#/components/schemas/Cat")
+    assert all(f"pet.json#/components/schemas/{name}" in str(line.reason) for name in ("Cat", "Dog", "Far"))
+    assert "Own" not in str(line.reason)
+
+
 def test_schemas_of_one_name_in_two_files_stay_two() -> None:
     files = Files(**{"spec/a.json": {"Id": {"type": "string"}}, "spec/b.json": {"Id": {"type": "integer"}}})
     schema = {"properties": {"a": {"$ref": "a.json#/Id"}, "b": {"$ref": "b.json#/Id"}}}

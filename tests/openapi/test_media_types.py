@@ -360,6 +360,10 @@ def test_a_part_of_xml_is_written_by_the_caller() -> None:
         ('application/csv;charset="Windows-1252"', TEXT, "€", b"\x80"),
         ("text/plain; charset=UTF-16LE", TEXT, "ü", b"\xfc\x00"),
         ("text/plain; charset=utf-8", TEXT, "ü", b"\xc3\xbc"),
+        ("text/plain; charset=latin1", TEXT, "ü", b"\xfc"),
+        ("text/plain; charset=Shift_JIS", TEXT, "日", b"\x93\xfa"),
+        ("text/plain; charset=koi8-r", TEXT, "Ж", b"\xf6"),
+        ("text/plain; charset=utf-32be", TEXT, "ü", b"\0\0\0\xfc"),
         ("text/plain; charset=idna", TEXT, "ü", b"\xc3\xbc"),
         ("application/vnd.acme; charset=utf-8", {}, "ü", b"\xc3\xbc"),
     ],
@@ -370,11 +374,31 @@ def test_a_text_is_in_the_charset_that_its_media_type_states(
     assert sent(a_patch({media_type: {"schema": schema}}), body=said) == (media_type, written)
 
 
+@pytest.mark.parametrize(
+    ("schema", "said", "written", "refused"),
+    [
+        ({"type": "boolean"}, False, b"false", "no"),
+        ({"type": "integer", "minimum": 1}, 5.0, b"5", 0),
+        ({"type": "number"}, 0.5, b"0.5", "half"),
+        ({"$ref": "#/components/schemas/Level"}, "high", b"high", "higher"),
+        ({"oneOf": [{"type": "integer"}, {"type": "string"}]}, 1, b"1", [1]),
+        ({"type": ["string", "null"]}, "x", b"x", None),
+        ({"type": "object"}, "<a/>", b"<a/>", {"a": 1}),
+    ],
+)
+def test_a_text_is_what_its_schema_says(schema: Json, said: Any, written: bytes, refused: Any) -> None:
+    document = a_patch({"text/plain": {"schema": schema}})
+    document["components"] = {"schemas": {"Level": {"type": "string", "enum": ["low", "high"]}}}
+    assert sent(document, body=said) == ("text/plain", written)
+    with pytest.raises(Invalid):
+        sent(document, body=refused)
+
+
 def test_what_a_charset_cannot_hold_is_refused() -> None:
     with pytest.raises(Invalid) as refused:
         sent(a_patch({"text/csv; charset=iso-8859-1": {"schema": TEXT}}), body="€")
     (violation,) = refused.value.violations
-    assert violation.detail == "must be text in iso-8859-1, as the operation's media type says"
+    assert violation.detail == "must be text in iso-8859-1, as its media type says"
 
 
 @pytest.mark.parametrize(

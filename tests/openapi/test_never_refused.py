@@ -1,7 +1,8 @@
 """Whatever its document allows, a request may say: schemas of every construct, against a judge that knows only them.
 
 What is refused on purpose although a document allows it literally is not made here: a value of a discriminator that no
-`mapping` states, which the judge of OpenAPI 3.1 does not look at.
+`mapping` states, which the judge of OpenAPI 3.1 does not look at, and unknown arguments. Neither is what the judge
+cannot read in a document: `$id`, `$anchor`, `$dynamicRef`, `$defs` in a schema, and keywords of older drafts.
 """
 
 import json
@@ -12,18 +13,22 @@ from typing import Any
 import pytest
 
 from app.errors import Invalid
+from app.operation.keywords import objects_in
+from app.operation.operation import Operation
 from app.operation.pointers import join
 from app.tools.arguments import ArgumentRules
-from tests.openapi.documents import Json, a_document, a_post, only
+from tests.openapi.documents import Json, a_document, a_get, a_post, converted, only
 from tests.openapi.examples import OtherJudge
 
+JSON = "application/json"
 A_FEW, MANY = 500, 10_000
 VALUES_A_DOCUMENT = 12
 NAMES = ("a", "b", "id", "kind")
 DEFINED = ("A", "B", "C")
 WORDS = ("", "x", "ab", "cat", "dog", "C", "12", "true", "2026-03-01", "2026-03-01T10:00:00Z", "10.0.0.1")
 PATTERNS = ("^[a-z]+$", "^(?=.*x)", "/^x$/i", "^[0-9]+$")
-SCHEMA_AT = join("/paths", "/a", "post", "requestBody", "content", "application/json", "schema", "items")
+COMBINING = ("$ref", "allOf", "anyOf", "oneOf")
+SCHEMA_AT = join("/paths", "/a", "post", "requestBody", "content", JSON, "schema", "items")
 
 
 class Drawn:
@@ -66,22 +71,29 @@ class Drawn:
         schema: Json = getattr(self, f"_{kind}")(depth - 1)
         if not self._modern and self._maybe(0.1):
             schema = {**schema, "nullable": True}
+        if self._maybe(0.05):
+            schema = {**schema, "writeOnly": True, "deprecated": True, "description": "d", "example": self.value(1)}
         return schema
 
     def _scalar(self, _: int) -> Json:
         kind = self._one("string", "string", "integer", "number", "boolean")
         schema: Json = {"type": kind}
+        if self._modern and self._maybe(0.2):
+            schema["type"] = [kind, self._one("null", "object", "array")]
         if self._maybe(0.2):
             return {**schema, "enum": self._listed(kind), **self._maybe_with(0.2, default=self.value(0))}
         if kind == "string":
             schema |= self._maybe_with(format=self._one("date", "date-time", "ipv4", "uuid", "email"))
             schema |= self._maybe_with(pattern=self._one(*PATTERNS), minLength=1, maxLength=3)
         elif kind != "boolean":
-            schema |= self._maybe_with(minimum=self._one(0, 4), maximum=self._one(3, 10), multipleOf=self._one(1, 5))
+            schema |= self._maybe_with(
+                minimum=self._one(0, 4), maximum=self._one(3, 10), multipleOf=self._one(1, 5, 0.5)
+            )
+            schema |= self._maybe_with(0.1, exclusiveMinimum=0 if self._modern else True, default=self.value(0))
         return schema
 
     def _listed(self, _: str) -> list[Any]:
-        return [self.value(0) for _ in range(self._random.randrange(4))]
+        return [self.value(self._one(0, 0, 0, 1)) for _ in range(self._random.randrange(4))]
 
     def _reference(self, _: int) -> Json:
         return {"$ref": f"#/components/schemas/{self._one(*self._names, *self._names, 'Absent')}"}
@@ -105,6 +117,7 @@ class Drawn:
             **self._maybe_with(0.4, required=self._some(*NAMES)),
             **self._maybe_with(0.4, additionalProperties=self._one(False, False, True, self._below(0))),
             **self._maybe_with(0.1, minProperties=2, maxProperties=self._one(1, 3)),
+            **self._maybe_with(0.1, discriminator={"propertyName": "kind"}),
         }
 
     def _combined(self, depth: int) -> Json:
@@ -121,8 +134,11 @@ class Drawn:
             inner = self.schema(depth)
             named = {"dependentSchemas": {"a": inner}, "patternProperties": {self._one(*PATTERNS): inner}}
             found |= self._maybe_with(0.15, **{keyword: named.get(keyword, inner)})
-        found |= self._maybe_with(0.1, unevaluatedProperties=self._one(False, self._below(0)))
-        return found | self._maybe_with(0.1, maxContains=1, dependentRequired={"a": ["b"]}, const=self.value(1))
+        for keyword in ("unevaluatedItems", "unevaluatedProperties"):
+            found |= self._maybe_with(0.1, **{keyword: self._one(False, self._below(0))})
+        return found | self._maybe_with(
+            0.1, minContains=0, maxContains=1, dependentRequired={"a": ["b"]}, const=self.value(1)
+        )
 
     def _list(self, depth: int) -> Json:
         first = {"prefixItems": [self._below(0)]} if self._modern and self._maybe(0.3) else {}
@@ -143,15 +159,25 @@ class Drawn:
 
 
 class Plain(Drawn):
-    """Draws of what is read without a loss only, where the tool is as strict as the document unless it reports more."""
+    """Draws of what is read without a loss only, where the tool is as strict as the document unless it reports more.
+
+    The reference of documents says of all else that more is accepted on purpose and without a line: formats, several
+    branches of a `oneOf`, discriminators, closed and read-only members, required ones with a default, listed values of
+    another type, `nullable` beside a combination, or beside listed values without null.
+    """
 
     def _scalar(self, _: int) -> Json:
         schema = super()._scalar(0)
-        schema.pop("format", None)
-        return {keyword: value for keyword, value in schema.items() if value not in PATTERNS[1:]}
+        for keyword in ("default", "format"):
+            schema.pop(keyword, None)
+        return schema
 
     def schema(self, depth: int) -> Json:
-        return {keyword: value for keyword, value in super().schema(depth).items() if keyword != "nullable"}
+        schema = super().schema(depth)
+        if not (nullable := schema.pop("nullable", False)) or not schema.keys().isdisjoint(COMBINING):
+            return schema
+        listed = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+        return schema | listed | {"nullable": nullable}
 
     def _listed(self, kind: str) -> list[Any]:
         values: dict[str, list[Any]] = {"string": ["x", "ab"], "boolean": [True]}
@@ -162,6 +188,7 @@ class Plain(Drawn):
 
     def _object(self, depth: int) -> Json:
         schema = super()._object(depth)
+        schema.pop("discriminator", None)
         for name, member in schema["properties"].items():
             schema["properties"][name] = {keyword: each for keyword, each in member.items() if keyword != "readOnly"}
         return schema if schema.get("additionalProperties") is not False else schema | {"additionalProperties": True}
@@ -174,14 +201,50 @@ class Plain(Drawn):
         return schema
 
 
+def in_all_places(document: Json) -> Json:
+    """The same with other operations, which take such a value as their body, and as a parameter of each kind."""
+    schema = document["paths"]["/a"]["post"]["requestBody"]["content"][JSON]["schema"]["items"]
+    kinds = {"/c": {"schema": schema}, "/d": {"content": {JSON: {"schema": schema}}}}
+    parameters = {path: a_get({"name": "q", "in": "query", **kind}) for path, kind in kinds.items()}
+    return {**document, "paths": {**document["paths"], "/b": a_post(schema), **parameters}}
+
+
+def in_swagger2(document: Json) -> Json:
+    """The same in Swagger 2.0, where a discriminator is a name and has no mapping."""
+    words = json.dumps({"paths": document["paths"]["/a"], "definitions": document["components"]["schemas"]})
+    found: Json = json.loads(words.replace("#/components/schemas/", "#/definitions/").replace("nullable", "x-nullable"))
+    for each in objects_in(found):
+        if isinstance(each.get("discriminator"), dict) and "propertyName" in each["discriminator"]:
+            each["discriminator"] = each["discriminator"]["propertyName"]
+    schema = found["paths"]["post"]["requestBody"]["content"][JSON]["schema"]
+    body = {"name": "body", "in": "body", "required": True, "schema": schema}
+    paths = {"/a": {"post": {"parameters": [body], "responses": {}}}}
+    return {"swagger": "2.0", "info": document["info"], "paths": paths, "definitions": found["definitions"]}
+
+
+def said(operation: Operation, value: Any) -> Json | None:
+    """The arguments of a value, None where the tool has none for it."""
+    if operation.body is None:
+        return {"q": value}
+    if operation.body.argument is not None:
+        return {operation.body.argument: [value] if operation.path == "/a" else value}
+    names: dict[str, str] = {field.name: field.argument for field in operation.body.fields}
+    if not isinstance(value, dict) or not names.keys() >= value.keys():
+        return None
+    return {names[name]: each for name, each in value.items()}
+
+
 def refused(document: Json, allowed: list[Any]) -> Iterator[str]:
-    operation, item = only(document)
-    rules = ArgumentRules(operation.input_schema)
-    for value in allowed:
-        try:
-            rules.check({"body": [value]})
-        except Invalid as error:
-            yield f"{value} {error.detail} {item.reason} {json.dumps(document)} {json.dumps(operation.input_schema)}"
+    conversion = converted(document)
+    for operation, item in zip(conversion.operations, conversion.report, strict=True):
+        rules = ArgumentRules(operation.input_schema)
+        for value in allowed:
+            try:
+                if (arguments := said(operation, value)) is not None:
+                    rules.check(arguments)
+            except Invalid as error:
+                shown = f"{json.dumps(document)} {json.dumps(operation.input_schema)}"
+                yield f"{operation.path} {value} {error.detail} {item.reason} {shown}"
 
 
 def judge(wanted: int, seed: int) -> None:
@@ -192,7 +255,10 @@ def judge(wanted: int, seed: int) -> None:
         other = OtherJudge(document)
         tried = [drawn.value() for _ in range(VALUES_A_DOCUMENT)]
         allowed = [value for value in tried if other.allows(SCHEMA_AT, value)]
-        wrong += refused(document, allowed) if allowed else ()
+        if allowed:
+            wrong += refused(in_all_places(document), allowed)
+        if allowed and document["openapi"] < "3.1":
+            wrong += refused(in_swagger2(document), allowed)
         judged += len(allowed)
     assert min(wrong, key=len, default=None) is None, len(wrong)
 

@@ -67,6 +67,31 @@ def test_a_schema_that_was_pasted_brings_its_definitions(keyword: str) -> None:
     assert (reason, definitions["Grams"]) == (None, {"type": "integer"})
 
 
+@pytest.mark.parametrize("ref", ["#/definitions/Size", "#/$defs/Size", "#/definitions/Size/properties/weight"])
+def test_a_reference_of_another_version_leads_to_what_has_that_name(ref: str) -> None:
+    definitions, _, reason = read(a_body(ref, schemas={"Size": WEIGHT}))
+    weight: Json = {"type": "integer"}
+    assert list(definitions.values()) == [weight if ref.endswith("weight") else WEIGHT]
+    assert reason is None
+
+
+def test_references_of_openapi_3_are_understood_in_swagger_2() -> None:
+    size, count = {"$ref": "#/components/schemas/Size"}, {"$ref": "#/components/parameters/Count"}
+    body = {"name": "size", "in": "body", "schema": {"type": "object", "properties": {"size": size}}}
+    document = {
+        "swagger": "2.0",
+        "info": {"title": "Shop", "version": "1"},
+        "paths": {"/a": {"post": {"parameters": [body, count], "responses": {}}}},
+        "definitions": {"Size": WEIGHT},
+        "parameters": {"Count": {"name": "count", "in": "query", "type": "integer"}},
+    }
+    written = json.dumps(document).replace("/", "\\/")  # as PHP does
+    operation, report = only(read_bundled(File(written.encode()), ADDRESS, lambda _: []))
+    assert operation.input_schema["$defs"] == {"Size": WEIGHT}
+    assert operation.input_schema["properties"]["count"] == {"type": "integer"}
+    assert report.reason is None
+
+
 def test_what_the_document_has_goes_before_what_is_around() -> None:
     schemas = {
         "Grams": {"type": "number"},

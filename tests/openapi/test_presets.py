@@ -1,12 +1,13 @@
 """Required members with a default may be left out at any depth, and are sent, where the document leaves no doubt."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
 
-from app.errors import Invalid
+from app.errors import Invalid, TooLarge
 from app.operation.operation import Operation, operation_from_json, operation_to_json
-from app.tools.arguments import ArgumentRules
+from app.tools.arguments import AT_ONCE, ArgumentRules, TakesLonger
 from tests.openapi.documents import Json, a_document, a_post, only
 
 MONEY: Json = {
@@ -71,3 +72,32 @@ def test_what_is_in_doubt_is_required(schema: Json) -> None:
 def test_what_is_optional_is_not_filled_in() -> None:
     schema = {"type": "object", "properties": {"currency": {"type": "string", "default": "EUR"}}}
     assert sent(a_tool(schema), {}) == {}
+
+
+def taking_items(default: str, number: int = 1) -> ArgumentRules:
+    members = {f"m{each}": {"type": "string", "default": default} for each in range(number)}
+    item = {"type": "object", "properties": members, "required": [*members]}
+    operation = a_tool({"type": "array", "items": item})
+    return ArgumentRules(operation.input_schema, operation.preset, filling=operation.filling)
+
+
+@pytest.mark.parametrize(("default", "number"), [("v" * 8_000, 1), ("", 150)])
+def test_what_is_filled_in_for_a_small_value_is_bounded(default: str, number: int) -> None:
+    rules = taking_items(default, number)
+    assert len(rules.check({"body": [[{}] * 100]})["body"][0]) == 100
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLarge) as refused:
+            rules.check({"body": [[{} for _ in range(20_000)]]})
+        assert tracemalloc.get_traced_memory()[1] < 24 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert refused.value.code == "request_too_large"
+    assert "has a default" in refused.value.detail
+
+
+def test_filling_in_keeps_nobody_waiting_longer_than_a_check_does() -> None:
+    rules = taking_items("EUR")
+    with pytest.raises(TakesLonger):
+        rules.check({"body": [[{}] * 10_000]}, AT_ONCE)
+    assert rules.check({"body": [[{}] * 10_000]})["body"][0][-1] == {"m0": "EUR"}

@@ -45,10 +45,21 @@ def test_what_could_be_meant_for_a_method_has_a_line(key: str) -> None:
     assert lines_of(conversion) == [(key, "/a", f"/paths/~1a/{key}")]
 
 
-@pytest.mark.parametrize("key", ["x-gateway", "description", "summary", "servers", "tags"])
+@pytest.mark.parametrize("key", ["x-gateway", "description", "summary", "servers", "note"])
 def test_what_is_no_operation_has_none(key: str) -> None:
     value: Any = {"a": 1} if key.startswith("x-") else "text"
     assert lines_of(converted(a_document({"/a": {"get": OPERATION, key: value}}))) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("tags", ["a"]), ("security", []), ("operationId", "a"), ("requestBody", {}), ("consumes", [])]
+)
+def test_what_belongs_to_operations_counts_for_none_of_them_and_has_a_line(key: str, value: Any) -> None:
+    conversion = converted(a_document({"/a": {"get": OPERATION, key: value}}))
+    assert called(conversion) == [("GET", "/a")]
+    assert (conversion.operations[0].tags, conversion.operations[0].body) == ((), None)
+    assert lines_of(conversion) == [(key, "/a", f"/paths/~1a/{key}")]
+    assert "belongs to operations" in str(conversion.report[-1].reason)
 
 
 @pytest.mark.parametrize("item", [{}, None, [], {"parameters": []}, {"x-note": {}}, {"additionalOperations": {}}])
@@ -88,6 +99,18 @@ def test_parameters_in_an_object_are_those_of_a_list(parameters: Json) -> None:
     operation, report = only(a_document({"/a/{id}": {"get": {"parameters": parameters, "responses": {}}}}))
     assert operation.input_schema["properties"] == {"id": {"type": "integer"}, "view": {"type": "string"}}
     assert "`parameters` is an object" in str(report.reason)
+
+
+def test_a_parameter_that_is_twice_in_a_list_is_told() -> None:
+    number = {"name": "filter", "in": "query", "required": True, "schema": {"type": "integer"}}
+    text = {"name": "filter", "in": "query", "schema": {"type": "string"}}
+    operation, item = only(a_document({"/a": a_get(number, text)}))
+    assert operation.input_schema["properties"] == {"filter": {"type": "string"}}
+    assert item.reason == (
+        "of two parameters of one name in one list this one is taken (at /paths/~1a/get/parameters/1)"
+    )
+    for declared in ({"/a": a_get(text, text)}, {"/a": {**a_get(text), "parameters": [number]}}):
+        assert only(a_document(declared))[1].status == "ready"
 
 
 def test_a_single_parameter_may_stand_for_the_list() -> None:
@@ -174,3 +197,11 @@ def test_what_is_there_twice_at_the_top_is_put_together(make: Any) -> None:
 
 def test_a_document_cannot_say_itself_what_it_has_twice() -> None:
     assert lines_of(read('{"openapi": "3.0.0", "paths": {"/a": {"get": {}}}, "x-tools-provider-twice": ["/b"]}')) == []
+
+
+def test_of_many_notes_an_operation_has_the_first_and_their_number() -> None:
+    unusable = {f"a{number}": {"pattern": "("} for number in range(50)}
+    operation, item = only(a_document({"/a": a_post({"type": "object", "properties": unusable})}))
+    assert len(operation.notes) == 11
+    assert operation.notes[-1] == "and 40 more"
+    assert item.reason == "; ".join(operation.notes)

@@ -68,6 +68,18 @@ def test_an_older_dialect_becomes_2020_12_without_a_word(schema: Any, expected: 
             {"required": ["a"], "type": "object"},
             "something that is not a name",
         ),
+        (
+            {"type": "int", "minimum": 1},
+            {"type": "integer", "minimum": 1},
+            "'int' is not a JSON type and is taken for integer",
+        ),
+        ({"type": "float"}, {"type": "number"}, "taken for number"),
+        ({"type": "bool"}, {"type": "boolean"}, "taken for boolean"),
+        ({"type": "Date"}, {"type": "string"}, "taken for string"),
+        ({"type": "list", "items": {}}, {"type": "array"}, "taken for array"),
+        ({"type": ["int", "null"]}, {"type": ["integer", "null"]}, "taken for integer or null"),
+        ({"type": "any"}, {}, "'any' is not a JSON type"),
+        ({"type": ["string", "money"]}, {"type": "string"}, "is not a JSON type"),
     ],
 )
 def test_what_no_dialect_allows_is_repaired_and_reported(schema: Any, expected: Any, told: str) -> None:

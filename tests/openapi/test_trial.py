@@ -159,6 +159,17 @@ def test_examples_are_counted_once_each_wherever_they_stand() -> None:
     assert {item.status for item in conversion.report} == {"ready"}
 
 
+@pytest.mark.parametrize("version", ["3.0.1", "3.1.0"])
+def test_an_example_that_is_null_is_none(version: str) -> None:
+    """Some generators write `null` wherever nobody gave an example."""
+    shown = {"schema": {"type": "string", "example": None}, "example": None}
+    body = {"type": "object", "properties": {"n": {"type": "integer", "example": None}}, "example": None}
+    paths = {"/a": {**a_get({"name": "q", "in": "query", **shown}), **a_post(body, example=None)}}
+    conversion = converted(a_document(paths, version=version))
+    assert conversion.examples == Examples(tried=0, taken=0)
+    assert [item.refused_examples for item in conversion.report] == [None, None]
+
+
 def nested(levels: int) -> Any:
     value: Any = 1
     for _ in range(levels):

@@ -19,6 +19,7 @@ from tests.openapi.documents import Json, a_document, a_post, only
 
 OLD: Json = {"type": "string", "format": "binary"}
 NEW: Json = {"type": "string", "contentMediaType": "application/octet-stream"}
+OWN: Json = {"type": "string", "contentEncoding": "binary", "contentMediaType": "image/png"}  # Zod's, Fastify's
 TEXT: Json = {"type": "string"}
 NULL: Json = {"type": "null"}
 HI, HO = "aGk=", "aG8="
@@ -53,6 +54,7 @@ def files_of(operation: Operation, arguments: Json) -> list[tuple[object, object
         {"allOf": [{"$ref": "#/components/schemas/Files"}], "description": "The pictures."},
         {"type": "array", "items": {"anyOf": [OLD, NULL]}},
         {"items": OLD},
+        {"type": "array", "items": OWN},
     ],
 )
 def test_a_list_of_files_is_one_however_it_is_said(field: Json) -> None:
@@ -69,6 +71,16 @@ def test_where_one_file_or_several_are_taken_both_can_be_said(given: object) -> 
     assert files_of(an_upload({"type": "object", "properties": {"image": field}}), {"image": given}) == [
         ("image", b"hi")
     ]
+
+
+def test_bytes_without_an_encoding_are_a_file_also_beside_json() -> None:
+    message = {"type": "object", "properties": {"content": TEXT}}
+    with_files = {"allOf": [message, {"properties": {"files[0]": {"type": "string", "contentEncoding": "binary"}}}]}
+    path = a_post(message)
+    path["post"]["requestBody"]["content"]["multipart/form-data"] = {"schema": with_files}
+    operation, _ = only(a_document({"/messages": path}))
+    assert operation.slots["files_0"] == ("body", "files[0]")
+    assert files_of(operation, {"files_0": HI}) == [("files[0]", b"hi")]
 
 
 def test_where_a_text_stands_for_a_file_it_is_sent_as_that_text() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from app.openapi.document.reading import Limits
 from app.operation.operation import size_of
-from app.operation.text import as_title, shortened, summed_up
+from app.operation.text import as_title, cleaned, hides_something, shortened, summed_up
 from tests.openapi.documents import a_document, a_get, a_post, converted, only
 
 Json = dict[str, Any]
@@ -232,6 +232,47 @@ def test_members_that_an_optional_body_needs_say_so(names: list[str]) -> None:
     assert {each["description"] for each in operation.input_schema["properties"].values()} == {"Its text."}
 
 
+A_PET: Json = {"description": "A pet for sale."}
+SPREAD: Json = {"type": "object", "properties": {"name": {"type": "string"}}}
+
+
+def description_with(post: Json, **said: Any) -> str:
+    """The description of a tool whose operation takes that body, and says so much of itself."""
+    document = a_document({"/a": {"post": {"requestBody": post, **said}}}, schemas={"Pet": {**SPREAD, **A_PET}})
+    return only(document)[0].description
+
+
+@pytest.mark.parametrize(
+    ("body", "schema", "said"),
+    [
+        ({"description": "What to add."}, SPREAD, "Add it.\n\nThe body: What to add."),
+        ({}, SPREAD | A_PET, "Add it.\n\nThe body: A pet for sale."),
+        ({}, {"$ref": "#/components/schemas/Pet"}, "Add it.\n\nThe body: A pet for sale."),
+        ({}, {"$ref": "#/components/schemas/Pet", "description": "New."}, "Add it.\n\nThe body: New."),
+        ({"description": "What to add."}, SPREAD | A_PET, "Add it.\n\nThe body: What to add.\n\nA pet for sale."),
+        ({"description": "Add: a pet for sale"}, SPREAD | A_PET, "Add it.\n\nThe body: Add: a pet for sale"),
+        ({"description": "Add it"}, SPREAD, "Add it."),
+        ({"description": " <!-- x -->"}, SPREAD, "Add it."),
+        ({"description": 5}, SPREAD | {"description": ["x"]}, "Add it."),
+        ({"description": "What to add."}, {**SPREAD, "additionalProperties": True}, "Add it."),
+    ],
+)
+def test_what_is_said_of_a_body_whose_members_are_arguments_ends_the_description(
+    body: Json, schema: Json, said: str
+) -> None:
+    assert description_with({**body, "content": {"application/json": {"schema": schema}}}, summary="Add it.") == said
+
+
+def test_what_is_said_of_a_body_is_cut_and_leaves_an_authors_words_for_the_tool_alone() -> None:
+    body = {"description": "x" * 1000, "content": {"application/json": {"schema": SPREAD}}}
+    assert description_with(body) == f"POST /a\n\nThe body: {'x' * 399}…"
+    assert description_with(body, **{"x-mcp-description": "Adds it."}) == "Adds it."
+    hidden = {**body, "description": "a\u200bb"}
+    operation, item = only(a_document({"/a": {"post": {"requestBody": hidden}}}))
+    assert operation.description.endswith("The body: ab")
+    assert "invisible" in str(item.reason)
+
+
 def test_a_reference_may_say_something_else_than_what_it_refers_to() -> None:
     shared = {"name": "limit", "in": "query", "schema": {"type": "integer"}, "description": "Limit."}
     chained = {"$ref": "#/components/parameters/Limit", "description": "How many pets."}
@@ -339,6 +380,44 @@ def test_a_tool_whose_text_reads_like_instructions_to_a_model_is_named(text: str
 )
 def test_what_apis_say_is_no_instruction(text: str) -> None:
     assert only(a_document({"/o": {"get": {"description": text}}}))[1].status == "ready"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u26a0\ufe0f Slow",
+        "\u2764\ufe0e",
+        "1\ufe0f\u20e3",
+        "\U0001f469\U0001f3fd\u200d\U0001f4bb",  # a technologist: a woman, a colour of skin, a computer
+        "\U0001f3f3\ufe0f\u200d\U0001f308",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian
+        "\u0915\u094d\u200d\u0937",  # Devanagari
+    ],
+)
+def test_what_joins_letters_and_emoji_is_part_of_them(text: str) -> None:
+    assert (cleaned(text), hides_something(text)) == (text, False)
+    parameter = {"name": "mood", "in": "query", "description": text, "schema": {"type": "string", "enum": [text]}}
+    operation, item = only(a_document({"/o": a_get(parameter)}))
+    assert operation.input_schema["properties"]["mood"]["enum"] == [text]
+    assert operation.input_schema["properties"]["mood"]["description"] == text
+    assert item.status == "ready"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("a\ufe0f", "a"),
+        ("1\ufe0f2", "12"),
+        ("\u2764\ufe0f\ufe0f\ufe01", "\u2764\ufe0f"),
+        ("\u2764\u200b\ufe0f", "\u2764"),
+        ("a\u200db\u200cc", "abc"),
+        ("\u0645\u200c\u200c\u062e", "\u0645\u062e"),
+        ("x\ufe0f\u200d\U0001f4bb", "x\U0001f4bb"),
+        ("\u200d\u0645\u200c", "\u0645"),
+    ],
+)
+def test_what_joins_nothing_is_hidden(text: str, read: str) -> None:
+    assert (cleaned(text), hides_something(text)) == (read, True)
 
 
 def test_examples_that_hide_something_are_not_shown() -> None:

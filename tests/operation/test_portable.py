@@ -13,11 +13,17 @@ from app.operation.portable import in_profile, portable, portable_input
 from app.tools.arguments import ArgumentRules
 from tests.effort import at_most
 from tests.openapi.documents import Json, a_document, a_get, a_post, only
+from tests.openapi.model_apis import schemas
 from tests.openapi.test_never_refused import Drawn
 
 ROOM = 32_768
 A_FEW, MANY = 500, 10_000
 ANY: Json = {}
+ONLY_OF = {
+    "array": {"contains", "items", "maxContains", "maxItems", "minContains", "minItems", "prefixItems", "uniqueItems"},
+    "object": {"additionalProperties", "dependentRequired", "dependentSchemas", "maxProperties", "minProperties"}
+    | {"patternProperties", "properties", "propertyNames", "required", "unevaluatedProperties"},
+}
 
 
 def listed(operation: Operation, room: int = ROOM) -> Json:
@@ -138,6 +144,60 @@ def test_parts_of_an_object_become_one_object() -> None:
     }
 
 
+def test_members_and_items_stand_beside_their_type() -> None:
+    has_id = {"required": ["id"]}
+    document = a_document(
+        {
+            "/a": a_post(
+                members(
+                    implied={"properties": {"x": {"type": "string"}}, "required": ["x"]},
+                    listed={"items": {"type": "string"}, "minItems": 1},
+                    text={"type": "string", "properties": {"x": {}}, "required": ["x"], "minLength": 1},
+                    several={"type": "array", "items": {"type": "string"}, "required": ["x"]},
+                    one={"type": "object", "properties": {"id": {}}, "anyOf": [has_id, {"required": ["name"]}]},
+                    either={"anyOf": [{"properties": {"x": {}}}, {"type": "string"}]},
+                    any={"description": "Anything."},
+                    unsure={"properties": {"x": {}}, "minLength": 3},
+                )
+            )
+        }
+    )
+    shown = listed(only(document)[0])["properties"]
+    assert shown["implied"] == {"type": "object", "properties": {"x": {"type": "string"}}, "required": ["x"]}
+    assert shown["listed"] == {"type": "array", "items": {"type": "string"}, "minItems": 1}
+    assert shown["text"] == {"type": "string", "minLength": 1}
+    assert shown["several"] == {"type": "array", "items": {"type": "string"}}
+    assert shown["one"]["anyOf"] == [
+        {"type": "object", "required": ["id"], "properties": {"id": {}}},
+        {"type": "object", "required": ["name"], "properties": {"name": {}}},
+    ]
+    assert shown["either"]["anyOf"] == [{"type": "object", "properties": {"x": {}}}, {"type": "string"}]
+    assert shown["any"] == {"description": "Anything."}
+    assert "type" not in shown["unsure"]
+
+
+def test_what_is_required_is_among_the_members() -> None:
+    closed = {"type": "object", "required": ["x"], "additionalProperties": False, "patternProperties": {"^x": {}}}
+    document = a_document(
+        {
+            "/a": a_post(
+                members(
+                    open={**members(id={"type": "integer"}), "required": ["id", "name"]},
+                    texts={"type": "object", "required": ["name"], "additionalProperties": {"type": "string"}},
+                    closed=closed,
+                    part={"allOf": [{"required": ["id"]}, members(id={"type": "integer"})]},
+                )
+            )
+        }
+    )
+    shown = listed(only(document)[0])["properties"]
+    assert shown["open"]["properties"] == {"id": {"type": "integer"}, "name": {}}
+    assert shown["open"]["required"] == ["id", "name"]
+    assert shown["texts"]["properties"] == {"name": {"type": "string"}}
+    assert shown["closed"]["properties"] == {"x": {}}
+    assert shown["part"] == {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}
+
+
 def test_what_cannot_be_said_once_stays_apart() -> None:
     condition, other = {"if": {}, "then": {"maxLength": 5}}, {"else": {"maxLength": 1}}
     assert portable({"allOf": [condition, other]}) == {**other, "allOf": [condition]}
@@ -218,14 +278,14 @@ def test_a_pattern_that_python_cannot_read_is_checked_and_not_listed() -> None:
         ArgumentRules(operation.input_schema).check({"tags": {"1": 1}})
 
 
-def test_what_an_optional_body_requires_is_said_in_words_and_checked() -> None:
+def test_what_an_optional_body_requires_is_said_once_and_checked() -> None:
     schema = {**members(age={"type": "integer"}, email={"type": "string"}, name={"type": "string"})}
     schema["required"] = ["email", "name"]
     operation, _ = only(a_document({"/a": a_post(schema, required=False)}))
     shown = listed(operation)
-    assert shown.keys() == {"type", "properties", "additionalProperties", "description"}
-    assert "`age`" in shown["description"]
-    assert "`email` and `name` must be given" in shown["description"]
+    assert shown.keys() == {"type", "properties", "additionalProperties"}
+    said = {name: each.get("description") for name, each in shown["properties"].items()}
+    assert said == {"age": None, **dict.fromkeys(("email", "name"), "Required if there is a body.")}
     rules = ArgumentRules(operation.input_schema)
     rules.check({})
     with pytest.raises(Invalid):
@@ -269,6 +329,13 @@ def test_definitions_that_multiply_stay_definitions_where_there_is_no_room() -> 
     assert size_of_tool(form) <= max(4_096 + 1_000, 2 * size_of_tool(operation))
     assert "$defs" in form.listed_schema
     validator_of(form.listed_schema)
+
+
+@pytest.mark.parametrize("pattern", ["[a-\uffff]" * 390, "[a-\uffff]" * 5_000])
+def test_whether_python_reads_a_pattern_is_found_without_compiling_it(pattern: str) -> None:
+    operation, _ = only(a_document({"/a": a_post(members(a={"type": "string", "pattern": pattern}))}))
+    with at_most(0.2):
+        in_profile(operation, "portable", ROOM)
 
 
 @pytest.mark.parametrize(("uses", "in_line"), [(1, True), (2, False)])
@@ -325,7 +392,16 @@ def test_long_descriptions_make_room_first() -> None:
     room = size_of(schema)
     form = portable_input(schema, room)
     assert size_of(form) <= room
-    assert form["properties"]["a8"] == {"type": "array", "items": {}, "description": f"{'x' * 79}…"}
+    assert form["properties"]["a8"] == {"type": "array", "items": {}, "description": f"{'x' * 319}…"}
+
+
+def test_no_more_of_the_descriptions_is_left_out_than_there_is_no_room_for() -> None:
+    """A little too much, and the descriptions of all arguments would be short ones."""
+    said = {f"a{number}": {"type": "array", "description": "word " * 50} for number in range(20)}
+    said["long"] = {"type": "array", "description": "x" * 2_000}
+    form = portable_input(members(**said), size_of(members(**said)))
+    assert form["properties"]["a7"]["description"] == ("word " * 50).strip()
+    assert form["properties"]["long"]["description"] == f"{'x' * 639}…"
 
 
 def test_where_there_is_no_room_at_all_the_types_of_arguments_are_listed() -> None:
@@ -335,13 +411,23 @@ def test_where_there_is_no_room_at_all_the_types_of_arguments_are_listed() -> No
     assert form == {**members(nested={"type": "object"}, word={"type": "string"}), "required": ["word"]}
 
 
+def with_types(schema: Json) -> Json:
+    """The schema where what is about members or items alone is about objects or arrays, as everybody means it."""
+    stated: Json = json.loads(json.dumps(schema))
+    for each in schemas(stated):
+        kinds = [kind for kind, keywords in ONLY_OF.items() if each.keys() & keywords]
+        if "type" not in each and len(kinds) == 1:
+            each["type"] = kinds[0]
+    return stated
+
+
 def assert_never_stricter(wanted: int, seed: int) -> None:
     drawn = Drawn(seed)
     judged = 0
     while judged < wanted:
         operation, _ = only(drawn.document())
         form = listed(operation)
-        full, shown = validator_of(operation.input_schema), validator_of(form)
+        full, shown = validator_of(with_types(operation.input_schema)), validator_of(form)
         for value in ({"body": [drawn.value()]} for _ in range(12)):
             if full.is_valid(value):
                 judged += 1

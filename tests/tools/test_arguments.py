@@ -73,6 +73,39 @@ def test_of_several_alternatives_the_one_of_the_values_type_is_explained(
         assert violations({"type": "object", "properties": {"x": {keyword: alternatives}}}, {"x": value}) == found
 
 
+LINE = {"type": "object", "properties": {"id": {"type": "integer"}, "name": {"type": "string"}}}
+NOTED = {"required": ["note"], "properties": {"note": {"type": "string"}, "loud": {"type": "boolean"}}}
+CLOSED = {
+    "allOf": [{"$ref": "#/$defs/line"}],
+    "anyOf": [NOTED, {"properties": {"at": {}}}],
+    "unevaluatedProperties": False,
+}
+UNKNOWN = "has unknown members: {}"
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ({"id": "x", "name": "n"}, {"/x/id": 'the value is not of type "integer"'}),
+        ({"id": "x", "zz": 1, "y": 2}, {"/x/id": 'the value is not of type "integer"', "/x": UNKNOWN.format("zz, y")}),
+        ({"at": 1, "loud": True}, {"/x": "Unevaluated properties are not allowed ('loud' was unexpected)"}),
+        ({"id": 1, "zz": 1}, {"/x": "Unevaluated properties are not allowed ('zz' was unexpected)"}),
+    ],
+)
+def test_what_is_wrong_in_an_object_makes_no_other_member_unknown(value: object, found: dict[str, str]) -> None:
+    schema = {"type": "object", "properties": {"x": CLOSED}, "$defs": {"line": LINE}}
+    assert violations(schema, {"x": value}) == found
+    wrapped = {"anyOf": [CLOSED, {"type": "null"}]}
+    assert violations({**schema, "properties": {"x": wrapped}}, {"x": value}) == found
+
+
+def test_what_is_wrong_in_a_list_leaves_no_item_over() -> None:
+    pair = {"anyOf": [{"prefixItems": [{"type": "integer"}, {"type": "string"}]}], "unevaluatedItems": False}
+    schema = {"type": "object", "properties": {"x": pair}}
+    assert violations(schema, {"x": ["a", "b"]}) == {"/x/0": 'the value is not of type "integer"'}
+    assert "items are not allowed" in violations(schema, {"x": [1, "b", "c"]})["/x"]
+
+
 def test_every_choice_is_told() -> None:
     schema = {"type": "object", "properties": {"x": {"enum": ["a", "b", "c", "d", 5, None]}}}
     assert violations(schema, {"x": "e"}) == {"/x": 'the value is not one of "a", "b", "c", "d", 5, null'}
@@ -128,6 +161,27 @@ def test_a_member_that_tells_alternatives_apart_may_be_optional() -> None:
     alternatives = [{"properties": {"kind": {"const": each}, "owner": CAT}} for each in "ab"]
     schema = {"type": "object", "properties": {"x": {"anyOf": alternatives}}}
     assert "any of the schemas" in violations(schema, {"x": {"owner": {"lives": 9}}})["/x"]
+
+
+def test_a_member_that_is_wrong_is_not_called_unknown() -> None:
+    part = {"properties": {"count": {"type": "integer"}}, "required": ["name"]}
+    pet = {"allOf": [{"$ref": "#/$defs/Pet"}], "properties": {"kind": {}}, "unevaluatedProperties": False}
+    properties = {"a/b~c": {"anyOf": [pet, {"type": "null"}]}}
+    schema = {"type": "object", "properties": properties, "$defs": {"Pet": part}}
+    value = {"kind": "cat", "count": "many"}
+    wrong = {"/a~1b~0c/count": 'the value is not of type "integer"', "/a~1b~0c/name": "is required"}
+    assert violations(schema, {"a/b~c": value}) == wrong
+    unknown = {"/a~1b~0c": "has unknown members: bark"}
+    assert violations(schema, {"a/b~c": {**value, "bark": 1}}) == wrong | unknown
+
+
+@pytest.mark.parametrize("further", [{}, {"anyOf": {"type": "integer"}}, {"anyOf": {"anyOf": [True]}}])
+def test_a_member_without_a_name_can_be_wrong_too(further: dict[str, Any]) -> None:
+    inside = {"anyOf": [{"properties": {"kind": {"const": each}}, "required": ["kind"]} for each in "ab"]}
+    closed = {"unevaluatedProperties": False}
+    schema = {"type": "object", "properties": {"": {"anyOf": [inside, closed]}, **further}}
+    assert "any of the schemas" in " ".join(violations(schema, {"": {"x": 1}}).values())
+    assert violations({"type": "object", "properties": {"": closed}}, {"": {"x": 1}})
 
 
 def test_the_values_are_not_repeated() -> None:

@@ -213,3 +213,16 @@ def test_a_schema_that_is_none_is_unusable_with_patterns_and_without(malformed: 
     for schema in (malformed, {**malformed, "pattern": "a"}):
         assert ArgumentRules(tool(schema)).check({"x": "b"}) == {"x": "b"}
         assert violations(tool(schema), {"y": 1}) == {"/y": "is unknown; this tool takes x"}
+
+
+@pytest.mark.parametrize("keyword", ["unevaluatedItems", "unevaluatedProperties"])
+def test_what_many_schemas_see_through_is_not_made_ready_for_each_of_them(keyword: str) -> None:
+    branches = [{"properties": {f"p{each}": {}}, "prefixItems": [{}]} for each in range(50)]
+    schema = tool({"properties": {f"m{each}": {"$ref": "#/$defs/x", keyword: False} for each in range(200)}})
+    schema["$defs"] = {"x": {"anyOf": [{"$ref": "#/$defs/y"}] * 20}, "y": {"anyOf": branches}}
+    with at_most(1):
+        assert ArgumentRules(schema).check({"x": {"m0": {"p1": 1}}}) == {"x": {"m0": {"p1": 1}}}
+    few = tool({"$ref": "#/$defs/y", keyword: False}) | {"$defs": {"y": {"anyOf": branches}}}
+    wrong = {"unknown": 1} if keyword == "unevaluatedProperties" else [1, 2]
+    with pytest.raises(Invalid):
+        ArgumentRules(few).check({"x": wrong})

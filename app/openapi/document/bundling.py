@@ -14,8 +14,12 @@ from app.errors import Invalid
 from app.openapi.document.identities import with_own_references
 from app.openapi.document.reading import File, Limits, read_root, read_tree, refused
 from app.operation.operation import Json, Value
-from app.operation.pointers import FILES, LONGEST_CHAIN, TWICE, join, step
+from app.operation.pointers import BORROWED, FILES, LONGEST_CHAIN, TWICE, join, step
 from app.operation.text import cleaned
+
+_ROOTS = {  # of named things in a document, as references to them are written; serializers of PHP escape slashes
+    root: (f"#/{root}/".encode(), f"#\\/{root}\\/".encode()) for root in ("components", "definitions", "parameters")
+}
 
 # For each address what is there, or the end of a sentence that says why it is not available.
 Load = Callable[[Sequence[str]], Sequence[File | str]]
@@ -108,6 +112,7 @@ class _Bundle:
         self._taken: set[str] = set()  # of these names
         self._waiting: dict[str, list[_Reference]] = {}
         self._settled: list[tuple[_Reference, _Place]] = []
+        self._borrowed: dict[tuple[str, str], None] = {}  # places of the document that parts take for their own
         self._met: set[int] = set()
         self._pending: list[tuple[Value, str, bool]] = [(root.get("paths"), address, True)]
         self._follow()
@@ -132,6 +137,10 @@ class _Bundle:
                 reference.holder[reference.key] = self._pointer(place)
         self._root.pop(FILES, None)
         self._root.pop(TWICE, None)
+        self._root.pop(BORROWED, None)
+        if self._borrowed:
+            borrowed = (f"{self._above(address)}{pointer}" for address, pointer in self._borrowed)
+            self._root[BORROWED] = sorted(borrowed)
         if twice := [f"{self._above(address)}{each}" for address, found in self._twice.items() for each in found]:
             self._root[TWICE] = twice
         if self._names:
@@ -167,8 +176,9 @@ class _Bundle:
         if base and base != address:
             self._own.setdefault(base, address)
             self._stated[address] = base
-        pasted = b"#/definitions/" in file.data and not (isinstance(tree, dict) and "definitions" in tree)
-        if pasted or b"$id" in file.data or b"$defs" in file.data:
+        known = tree if isinstance(tree, dict) else {}
+        astray = any(root not in known and any(way in file.data for way in ways) for root, ways in _ROOTS.items())
+        if astray or b"$id" in file.data or b"$defs" in file.data:
             with_own_references(tree, base or address)
 
     def _follow(self) -> None:
@@ -200,7 +210,10 @@ class _Bundle:
                 self._settle(_Reference(mapping, name, base, named=False))
 
     def _settle(self, reference: _Reference) -> None:
-        place = self._located(reference.base, reference.holder[reference.key], through=reference.named)
+        text = reference.holder[reference.key]
+        place = self._located(reference.base, text, through=reference.named)
+        if isinstance(place, _Place) and place.node is None and text.startswith("#/"):
+            place = self._borrowed_by(reference, text) or place
         if isinstance(place, _Place):
             self._settled.append((reference, place))
             self._pending.append((place.node, place.address, reference.named))
@@ -208,6 +221,15 @@ class _Bundle:
         if place not in self._waiting and len(self._trees) + len(self._waiting) > self._limits.files:
             raise refused(f"refers to more than {self._limits.files:,} other files (SOURCE_MAX_FILES)")
         self._waiting.setdefault(place, []).append(reference)
+
+    def _borrowed_by(self, reference: _Reference, text: str) -> _Place | str | None:
+        """Return where it points in the document itself: authors of parts write `#/components/…` and mean the whole."""
+        place = self._located(self._address, text, through=reference.named)
+        if isinstance(place, _Place) and place.node is None:
+            return None
+        if isinstance(place, _Place):
+            self._borrowed[reference.base, place.pointer] = None
+        return place
 
     def _located(self, base: str, text: str, *, through: bool) -> _Place | str:
         """Return where the text points, or the address of a file that is needed to find out.

@@ -2,8 +2,8 @@
 
 Documents mix two readings. Below an `$id`, a `#/…` leads into that schema, as the standard says, or into the document,
 as authors of OpenAPI expect: the first is tried first. Schemas that a program made are pasted with their `$defs`: what
-leads nowhere in the document leads into the innermost schema around it that has it. Any other reference leads to the
-schema of that identity, if the file has one.
+leads nowhere in the document leads into the innermost schema around it that has it, else to what has that name where
+another version has it. Any other reference leads to the schema of that identity, if the file has one.
 """
 
 from collections.abc import Iterator
@@ -20,6 +20,10 @@ _NAMED = frozenset(  # keywords whose members have names of the author's choice
         *("callbacks", "content", "encoding", "headers", "links", "mediaTypes", "parameters", "pathItems", "paths"),
         *("requestBodies", "responses", "schemas", "securitySchemes", "webhooks"),
     }
+)
+_HOMES = (  # of the same things, in OpenAPI 3, Swagger 2.0 and JSON Schema
+    ("/components/schemas/", "/definitions/", "/$defs/"),
+    ("/components/parameters/", "/parameters/"),
 )
 
 
@@ -102,7 +106,8 @@ def _target(tree: Value, place: _Place, identities: Json) -> str | None:
         return f"{place.root}{fragment}"
     if not fragment or _is_there(tree, fragment):
         return None
-    return next((each for each in _around(place.pointer, fragment) if _is_there(tree, each)), None)
+    candidates = (*_around(place.pointer, fragment), *_elsewhere(fragment))
+    return next((each for each in candidates if _is_there(tree, each)), None)
 
 
 def _around(pointer: str, fragment: str) -> Iterator[str]:
@@ -110,6 +115,14 @@ def _around(pointer: str, fragment: str) -> Iterator[str]:
     while pointer:
         yield f"{pointer}{fragment}"
         pointer = pointer.rpartition("/")[0]
+
+
+def _elsewhere(fragment: str) -> Iterator[str]:
+    """Yield where another version of OpenAPI has what the fragment means."""
+    for homes in _HOMES:
+        for home in homes:
+            if fragment.startswith(home):
+                yield from (f"{other}{fragment.removeprefix(home)}" for other in homes)
 
 
 def _is_there(node: Value, pointer: str) -> bool:

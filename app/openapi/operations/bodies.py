@@ -46,14 +46,17 @@ from app.operation.media_types import (
 )
 from app.operation.operation import Body, BodyField, Json, Style, Value
 from app.operation.pointers import References, Unresolvable, join, remark
-from app.operation.text import hides_something, shortened
+from app.operation.text import hides_something, named, shortened, summed_up, written_out
 
 _STYLES: tuple[Style, ...] = ("form", "spaceDelimited", "pipeDelimited", "deepObject")
 _WHOLE = "body"
 _TEXT: Json = {"type": "string"}
 _NO_FORMS = ("array", "boolean", "integer", "number", "string")
 _SHOWN_ONLY = "Not described: the document only has an example with it."
+_LONGEST_SAID = 400  # characters of each description of a body whose members are arguments
+_REQUIRED_ONLY = "Not described: the document only says that it is required."
 _MOST_SHOWN_ONLY = 20  # such members
+_LONGEST_SHOWN = 60  # characters of a name in the report
 
 
 def read_body(raw: Value, pointer: str, schemas: Schemas, notes: list[str]) -> ReadBody | None:
@@ -165,7 +168,8 @@ class _Reader:
 
     def _fields(self, members: Members) -> ReadBody:
         fields, inputs, read_only = [], [], []
-        for name, places in {**members.schemas, **self._shown_only(members)}.items():
+        undescribed = {} if members.closed else {**self._shown_only(members), **self._required_only(members)}
+        for name, places in {**members.schemas, **undescribed}.items():
             if any(self._schemas.is_read_only(raw) for raw, _ in places):
                 read_only.append(name)
                 continue
@@ -179,12 +183,28 @@ class _Reader:
             if upload is not None or self._is_written(field, schemas):
                 said = Definition(_TEXT if upload is None else upload.schema, notes=definition.notes)
                 definition = said.described(description=definition.schema.get("description"))
-            needed = name in members.required
+            needed = name in members.required and name in members.schemas
             always = needed and self._body.required
             fields.append(field)
             inputs.append(Input(_WHOLE, name, always, definition, once_given=needed and not always))
         kept = tuple(read_only) if self._kind == "form" else ()
-        return ReadBody(replace(self._body, fields=tuple(fields), read_only=kept), tuple(inputs))
+        body = replace(self._body, fields=tuple(fields), read_only=kept)
+        return ReadBody(body, tuple(inputs), said=self._said())
+
+    def _said(self) -> str:
+        """Return what the document says of the body as a whole: of it, and of its schema."""
+        texts = (self._parsed.description, self._described_by_schema())
+        if any(hides_something(each or "") for each in texts):
+            self._notes.append(remark("invisible or control characters were taken out", self._media.pointer))
+        return summed_up(*(shortened(each or "", _LONGEST_SAID) for each in texts))
+
+    def _described_by_schema(self) -> str | None:
+        try:
+            schema, _ = self._schemas.references.described(*self._media.schema)
+        except Unresolvable:
+            return None
+        said = schema.get("description") if isinstance(schema, dict) else None
+        return said if isinstance(said, str) else None
 
     def _with_files(self, flat: ReadBody, own: Members, media: Media) -> ReadBody:
         """Take the files of what is offered beside the JSON; see `with_files`."""
@@ -199,10 +219,19 @@ class _Reader:
         pointer = self._media.schema[1]
         found: dict[str, list[tuple[Value, str]]] = {}
         for example in self._examples():
-            for name, value in example.items() if isinstance(example, dict) and not members.closed else ():
+            for name, value in example.items() if isinstance(example, dict) else ():
                 if name not in members.schemas and len(found) < _MOST_SHOWN_ONLY:
                     found[name] = [({"description": _SHOWN_ONLY, "example": value}, join(pointer, "properties", name))]
         return found
+
+    def _required_only(self, members: Members) -> dict[str, list[tuple[Value, str]]]:
+        """Return the members that are required and not declared: optional here, because it may be another's name."""
+        names = [name for name in members.required if name not in members.schemas]
+        if names:
+            listed = named([written_out(name)[:_LONGEST_SHOWN] for name in names], "and")
+            self._notes.append(remark(f"required and not described: {listed}", self._media.schema[1]))
+        where, declared = join(self._media.schema[1], "required"), {name.lower() for name in members.schemas}
+        return {name: [({"description": _REQUIRED_ONLY}, where)] for name in names if name.lower() not in declared}
 
     def _examples(self) -> list[Value]:
         """Return the document's own examples: of the media type, then of its schema."""
@@ -288,10 +317,11 @@ class _Reader:
 
     def _text(self) -> Definition:
         definition = self._any()
-        if definition.schema.get("type") != "string":
-            return Definition(_TEXT, notes=definition.notes)
-        as_text = {keyword: value for keyword, value in definition.schema.items() if keyword not in BYTES_ONLY}
-        return replace(definition, schema=as_text)
+        if definition.schema.get("type") == "string":
+            as_text = {keyword: value for keyword, value in definition.schema.items() if keyword not in BYTES_ONLY}
+            return replace(definition, schema=as_text)
+        is_scalar = self._shapes and self._shapes <= {"text", "other"}
+        return definition if is_scalar else Definition(_TEXT, notes=definition.notes)
 
     def _lines(self) -> Definition:
         """A list of what the lines hold; a schema that is no list is taken for that of one line, or of all."""

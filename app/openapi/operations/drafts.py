@@ -11,6 +11,7 @@ from app.openapi.operations.media import ReadBody
 from app.openapi.operations.objects import OperationObject
 from app.openapi.operations.parameters import Parameters
 from app.openapi.operations.parts import (
+    MOST_ARGUMENTS,
     Input,
     Place,
     ToolWishes,
@@ -28,10 +29,12 @@ from app.operation.operation import Body, Json, Operation, Parameter, Slot, Valu
 from app.operation.pointers import Unresolvable, join, remark
 from app.operation.text import (
     LONGEST_NAME,
+    ONCE_GIVEN,
     Key,
     as_title,
     cleaned,
     deprecated,
+    has_words,
     hides_something,
     shortened,
     summed_up,
@@ -39,9 +42,9 @@ from app.operation.text import (
 )
 
 _BODY = "body"
-_ONCE_GIVEN = "Required if there is a body."
 _OF_BODY = frozenset({"body", "formData"})  # what `in` of a parameter may say in Swagger 2.0 besides a location
 _MOST_DEPENDENCIES = 400  # names in `dependentRequired`, which grow with the square of the number of fields
+_TOO_MANY = f"a tool has at most {MOST_ARGUMENTS:,} arguments"
 _MOST_TAGS = 20  # of one operation: they select tools, and real operations have one or two
 _HEAD = ("operationId", "summary", "description", "tags", "deprecated")
 
@@ -84,6 +87,7 @@ class _Arguments:
     body: Body | None = None
     inputs: dict[str, Input] = field(default_factory=dict)
     of_body: tuple[Shown, ...] = ()
+    said: str = ""  # of the body
 
 
 class Drafting:
@@ -129,7 +133,7 @@ class Drafting:
             path=item.path,
             operation_id=cleaned(head.operation_id) if head.operation_id is not None else None,
             title=_title(wishes, head, item, method),
-            description=_description(wishes, head, item, method, place, notes),
+            description=_description(wishes, head, item, method, place, arguments.said, notes),
             tags=tuple(shortened(tag, LONGEST_NAME) for tag in (head.tags or [])[:_MOST_TAGS]),
             deprecated=head.deprecated,
             input_schema=_frame(arguments, preset),
@@ -157,13 +161,18 @@ class Drafting:
             for raw, where in ((item.raw, item.pointer), (node, place))
         ]
         places = self._parameters.merged(lists, notes)
+        if len(places) > MOST_ARGUMENTS:
+            raise Unusable(f"it has {len(places):,} parameters; {_TOO_MANY}", place)
         of_body = [each for each in places if str(each.raw.get("in")) in _OF_BODY]
         try:
             template = template_of(item.path, [each.raw["name"] for each in places if each.raw.get("in") == "path"])
         except UnreadableTemplate as error:
             raise Unusable(str(error), item.pointer) from None
         read = self._parameters.read([each for each in places if each not in of_body], template, notes)
-        return _named(template.path, read, self._body(node, place, of_body, notes), kept)
+        body = self._body(node, place, of_body, notes)
+        if body is not None and len(body.body.fields) > MOST_ARGUMENTS:
+            raise Unusable(f"its form has {len(body.body.fields):,} files; {_TOO_MANY}", place)
+        return _named(template.path, read, body, kept)
 
     def _credentials(self, node: Json, place: str, arguments: _Arguments) -> list[str]:
         requirements = node.get("security", self._document.get("security"))
@@ -201,14 +210,17 @@ def _head(node: Json) -> Json:
 
 
 def _description(
-    wishes: ToolWishes, head: OperationObject, item: PathItem, method: str, place: str, notes: list[str]
+    wishes: ToolWishes, head: OperationObject, item: PathItem, method: str, place: str, of_body: str, notes: list[str]
 ) -> str:
+    """What the author says of the body comes last, unless it is said already, or the tool has words of its own."""
     if hides_something(f"{wishes.title}{wishes.description}{head.summary}{head.description}"):
         notes.append(remark("invisible or control characters were taken out of its description", place))
     own = summed_up(shortened(head.summary or ""), shortened(head.description or ""))
     of_path = (item.raw.get("description"), item.raw.get("summary"))
     texts = (shortened(text) for text in (wishes.description, own, *of_path) if isinstance(text, str))
     description = next((text for text in texts if text), _request_line(method, item.path))
+    if of_body and not wishes.description and not has_words(description, of_body):
+        description = shortened(f"{description}\n\nThe body: {of_body}")
     return shortened(deprecated(description)) if head.deprecated else description
 
 
@@ -231,7 +243,7 @@ def _named(path: str, read: list[Placed], body: ReadBody | None, kept: Mapping[S
         names = argument_names(slots, kept)
         ways = ways_of_sending(slots, names, whole=body is not None and body.body.argument is not None)
         inputs = [_saying(way, each) for way, each in zip(ways, inputs, strict=True)]
-    inputs = [_saying(_ONCE_GIVEN, each) if each.once_given else each for each in inputs]
+    inputs = [_saying(ONCE_GIVEN, each) if each.once_given else each for each in inputs]
     parameters = tuple(
         parameter if parameter.argument == name else replace(parameter, argument=name)
         for (parameter, _), name in zip(read, names, strict=False)
@@ -242,6 +254,7 @@ def _named(path: str, read: list[Placed], body: ReadBody | None, kept: Mapping[S
         None if body is None else _with_arguments(body.body, names[len(read) :]),
         dict(zip(names, inputs, strict=True)),
         () if body is None else body.examples,
+        "" if body is None else body.said,
     )
 
 

@@ -93,7 +93,7 @@ class _Showing:
 
 def examples_of(raw: Json, pointer: str, references: References) -> tuple[Shown, ...]:
     """Return the examples of a Media Type Object or Parameter Object (OAS 3.1.1 sections 4.8.12 and 4.8.14)."""
-    found = [Shown(raw["example"], join(pointer, "example"))] if "example" in raw else []
+    found = [Shown(raw["example"], join(pointer, "example"))] if raw.get("example") is not None else []
     stated = raw.get("examples")
     for name, each in stated.items() if isinstance(stated, dict) else ():
         try:

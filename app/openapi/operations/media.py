@@ -58,12 +58,13 @@ class Media:
 class ReadBody:
     """The body and what a caller may say for it: one input for the whole, or one for each of `body.fields`.
 
-    `examples` are of the body as a whole.
+    `examples` are of the body as a whole. `said`: what the document says of it, where no input says so.
     """
 
     body: Body
     inputs: tuple[Input, ...]
     examples: tuple[Shown, ...] = ()
+    said: str = ""
 
 
 def best_of(offered: Mapping[str, Value], references: References) -> str:
@@ -143,7 +144,7 @@ def with_files(
             continue
         fields[each.name] = replace(field, or_text=field.or_text or (field.binary and mine is not None))
     body = replace(flat.body, fields=tuple(fields.values()), with_files=concrete(media.media_type))
-    return ReadBody(body, tuple(inputs.values())), lost
+    return replace(flat, body=body, inputs=tuple(inputs.values())), lost
 
 
 def _with_bytes(flat: ReadBody, media: Media) -> ReadBody:
@@ -156,7 +157,8 @@ def _with_bytes(flat: ReadBody, media: Media) -> ReadBody:
     said = f"Sent instead of all else of the body. {definition.schema['description']}"
     file = Input("body", name, False, definition.described(description=said))
     fields = (*flat.body.fields, BodyField(argument=name, name=name, binary=True))
-    return ReadBody(replace(flat.body, fields=fields, with_files=media_type), (*flat.inputs, file))
+    body = replace(flat.body, fields=fields, with_files=media_type)
+    return replace(flat, body=body, inputs=(*flat.inputs, file))
 
 
 def _is_scalar(members: Members, name: str, references: References) -> bool:

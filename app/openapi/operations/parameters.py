@@ -80,6 +80,7 @@ class Parameters:
         """Return the parameters of the lists; later ones replace earlier ones."""
         places: dict[tuple[str, str], Place] = {}
         for stated, pointer in lists:
+            here: dict[tuple[str, str], Value] = {}
             for raw, where in _listed(stated, pointer, notes):
                 try:
                     node, place = self._schemas.references.described(raw, where)
@@ -95,6 +96,9 @@ class Parameters:
                     notes.append(remark(f"`in: {location}` is taken for `{meant}`", place))
                     node, location = {**node, "in": meant}, meant
                 key = (location, name.lower() if location == "header" else name)
+                before = here.setdefault(key, node)
+                if before is not node and before != node:
+                    notes.append(remark("of two parameters of one name in one list this one is taken", place))
                 places[key] = Place({**node, "name": name}, place)
         return list(places.values())
 

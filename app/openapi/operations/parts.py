@@ -25,6 +25,7 @@ _MOST_SERVERS = 50  # of one list; the longest of real documents have about thir
 _LONGEST_ADDRESS = 2_000  # characters
 _UNSENDABLE = re.compile(r"[\x00-\x20\x7f\\]")
 _MOST_SCHEMAS = 200  # that one body is put together from
+MOST_ARGUMENTS = 1_000  # of an operation: no model reads more, and each takes part in all that is done with it
 _MORE_THAN_MEMBERS = (
     "anyOf",
     "const",
@@ -210,7 +211,10 @@ def _value(variables: Json, match: re.Match[str]) -> str:
 
 
 def members_of(raw: Value, pointer: str, references: References) -> Members | None:
-    """Return the members if the schema is an object with named members and no other constraint that matters."""
+    """Return the members if the schema is an object with named members and no other constraint that matters.
+
+    Returns None for more of them than an operation may have arguments.
+    """
     members = Members()
     pending: list[tuple[Value, str]] = [(raw, pointer)]
     for _ in range(_MOST_SCHEMAS):
@@ -227,6 +231,8 @@ def members_of(raw: Value, pointer: str, references: References) -> Members | No
                 return None
         pending[:0] = parts
         _take(members, node, where)
+        if len(members.schemas) > MOST_ARGUMENTS:
+            return None
     return None
 
 

@@ -21,7 +21,7 @@ _COMBINED = ("allOf", "anyOf", "oneOf")
 
 def template_of(path: str, declared: Collection[str]) -> Template:
     """Return what the path means; `declared` are the names of its parameters. Raises UnreadableTemplate."""
-    if _PLAIN.fullmatch(path) and not _TOLD.search(path):  # as most are
+    if path.startswith("/") and _PLAIN.fullmatch(path) and not _TOLD.search(path):  # as most are
         return Template(path, {name: Variable(name) for name in split_template(path)[1]}, ())
     return read_template(path, declared)
 

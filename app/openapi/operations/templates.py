@@ -111,6 +111,7 @@ class _Reading:
 
     def of(self, path: str) -> Template:
         written = "".join(self._written(text, is_expression) for text, is_expression in _pieces(_in_braces(path)))
+        written = written if written.startswith("/") else f"/{written}"  # routes of FastAPI, JAX-RS and others
         literals = re.split(r"\{[^{}]*\}", written)
         if any(segment in _DOTS for segment in "{}".join(literals).partition("?")[0].split("/")):
             raise UnreadableTemplate("its path has dot segments")

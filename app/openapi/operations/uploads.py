@@ -14,7 +14,8 @@ Shape = Literal["bytes", "text", "list", "object", "other"]
 
 _MOST_LEVELS = 6  # of combinations and references in which a file is looked for
 _COMBINATIONS = ("allOf", "anyOf", "oneOf")
-_FORMATS = frozenset({"base64", "base64url", "binary", "byte"})
+_BINARY = "binary"  # a format of OAS 3.0, and the encoding of RFC 2045 section 6.2 that is none
+_FORMATS = frozenset({"base64", "base64url", _BINARY, "byte"})
 _SHAPES: dict[str, Shape] = {"string": "text", "array": "list", "object": "object"}
 _MOST_PARTS = 200  # of one schema
 BYTES_ONLY = frozenset({"contentEncoding", "contentMediaType", "format"})  # what a text has no use for
@@ -53,49 +54,58 @@ class Upload:
         return {"description": said, "anyOf": [*single, *several]}
 
 
-def upload_of(raw: Value, references: References, levels: int = _MOST_LEVELS) -> Upload:
+def upload_of(raw: Value, references: References) -> Upload:
     """Return what a form field with this schema takes."""
-    node = _followed(raw, references)
-    if not isinstance(node, dict) or levels == 0:
-        return Upload()
-    if node.get("format") == "binary" or node.get("type") == "file":
-        return Upload(one=True)
-    if "contentMediaType" in node and "contentEncoding" not in node:
-        return Upload(one=kind_of(str(node["contentMediaType"])) != "json")  # JSON is written as a text
-    found = Upload(several=bool(upload_of(node.get("items"), references, levels - 1)))
-    for keyword, each in _branches(node):
-        text = keyword != "allOf" and _is_text(_followed(each, references))
-        found |= upload_of(each, references, levels - 1) or Upload(text=text)
-    return found
+    return _Search(references).upload(raw, _MOST_LEVELS)
 
 
-def uploads_among(raw: Value, references: References, levels: int = _MOST_LEVELS) -> tuple[dict[str, Upload], Upload]:
+@dataclass(slots=True)
+class _Search:
+    """The search for files in the schemas of one field; each may refer to all others. `left` are looked at."""
+
+    references: References
+    left: int = _MOST_PARTS
+
+    def upload(self, raw: Value, levels: int) -> Upload:
+        node = _followed(raw, self.references)
+        self.left -= 1
+        if not isinstance(node, dict) or levels == 0 or self.left < 0:
+            return Upload()
+        if node.get("type") == "file" or _BINARY in (node.get("format"), node.get("contentEncoding")):
+            return Upload(one=True)
+        if "contentMediaType" in node and "contentEncoding" not in node:
+            return Upload(one=kind_of(str(node["contentMediaType"])) != "json")  # JSON is written as a text
+        found = Upload(several=bool(self.upload(node.get("items"), levels - 1)))
+        for keyword, each in _branches(node):
+            if self.left < 0:
+                break
+            text = keyword != "allOf" and _is_text(_followed(each, self.references))
+            found |= self.upload(each, levels - 1) or Upload(text=text)
+        return found
+
+
+def uploads_among(raw: Value, references: References) -> tuple[dict[str, Upload], Upload]:
     """Return the members that take files in any branch of an object's schema, and what its further members take."""
-    node = _followed(raw, references)
     named: dict[str, Upload] = {}
-    if not isinstance(node, dict) or levels == 0:
-        return named, Upload()
-    properties = node.get("properties")
-    for name, each in properties.items() if isinstance(properties, dict) else ():
-        if upload := upload_of(each, references):
-            named[name] = upload
-    further = upload_of(node.get("additionalProperties"), references)
-    for _, each in _branches(node):
-        inner, others = uploads_among(each, references, levels - 1)
-        named |= {name: named.get(name, Upload()) | upload for name, upload in inner.items()}
-        further |= others
+    further = Upload()
+    for node in parts_of(raw, references):
+        properties = node.get("properties")
+        for name, each in properties.items() if isinstance(properties, dict) else ():
+            if upload := upload_of(each, references):
+                named[name] = named.get(name, Upload()) | upload
+        further |= upload_of(node.get("additionalProperties"), references)
     return named, further
 
 
 def parts_of(raw: Value, references: References) -> Iterator[Json]:
-    """Yield a schema and those that it is put together from or that are its alternatives."""
+    """Yield a schema and those that it is put together from or that are its alternatives, in their order."""
     pending, met = [raw], set[int]()
     while pending and len(met) < _MOST_PARTS:
         node = _followed(pending.pop(), references)
         if isinstance(node, dict) and id(node) not in met:
             met.add(id(node))
             yield node
-            pending += (each for _, each in _branches(node))
+            pending += [each for _, each in _branches(node)][::-1]
 
 
 def shapes_of(raw: Value, references: References) -> set[Shape]:

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+import orjson
+
 from app.operation.operation import Json, Value
 
 _OF_TYPE = {
@@ -60,8 +62,13 @@ def listed_in(nodes: list[Json]) -> list[Value]:
     ]
     if not lists:
         return []
-    common = [each for each in lists[0] if all(each in others for others in lists[1:])]
+    others = [set(map(_told_apart, each)) for each in lists[1:]]
+    common = [each for each in lists[0] if all(_told_apart(each) in listed for listed in others)]
     return common or [each[0] for each in lists]
+
+
+def _told_apart(value: Value) -> Value:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if isinstance(value, dict | list) else value
 
 
 def types_of(nodes: list[Json], *, any_other: bool) -> list[str]:

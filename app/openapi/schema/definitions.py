@@ -12,7 +12,7 @@ from functools import cached_property
 import orjson
 
 from app.openapi.schema.value_names import with_names
-from app.operation.instructions import may_have_quotes
+from app.operation.instructions import HINTS
 from app.operation.keywords import (
     IN_PLACE,
     SUBSCHEMA_LISTS,
@@ -77,7 +77,8 @@ class Definition:
     @cached_property
     def may_have_quotes(self) -> bool:
         """Whether it may have instructions to a model in it."""
-        return may_have_quotes(orjson.dumps(self.schema))
+        text = orjson.dumps(self.schema).lower()
+        return any(hint in text for hint in HINTS)
 
     @cached_property
     def complexity(self) -> int:

@@ -48,6 +48,15 @@ _TYPES: dict[type, tuple[str, ...]] = {
 _BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 _VALUED = frozenset({"enum", *VALUES})
 _KNOWN = ("array", "boolean", "integer", "null", "number", "object", "string")
+_MEANT = {  # names of types in programming languages, and of formats
+    **dict.fromkeys(("int", "int32", "int64", "long"), "integer"),
+    **dict.fromkeys(("decimal", "double", "float"), "number"),
+    **dict.fromkeys(("date", "date-time", "datetime", "str", "text", "uuid"), "string"),
+    "bool": "boolean",
+    "dict": "object",
+    "list": "array",
+    "map": "object",
+}
 Say = Callable[[str], None]
 _COMBINATIONS = ("$ref", "allOf", "anyOf", "oneOf")
 _ANNOTATIONS = ("title", "description", "default", "deprecated", "examples")
@@ -74,12 +83,14 @@ def _types(schema: Json, say: Say) -> None:
     if isinstance(stated, str) and stated in _KNOWN:
         schema["type"] = stated
         return
-    names = [
-        name.lower() if isinstance(name, str) else name for name in (stated if isinstance(stated, list) else [stated])
-    ]
+    lower = [name.lower() for name in (stated if isinstance(stated, list) else [stated]) if isinstance(name, str)]
+    names = [_MEANT.get(name, name) for name in lower]
     known = list(dict.fromkeys(name for name in names if name in _KNOWN))
-    if len(known) < len(names) and stated is not None:
-        say(f"the type {str(stated)[:40]!r} is not a JSON type")
+    told = f"the type {str(stated)[:40]!r} is not a JSON type"
+    if names != lower and all(name in _KNOWN for name in names):
+        say(f"{told} and is taken for {' or '.join(known)}")
+    elif len(known) < (len(stated) if isinstance(stated, list) else 1) and stated is not None:
+        say(told)
     if known:
         schema["type"] = known[0] if len(known) == 1 else known
 
@@ -225,7 +236,7 @@ def _tuples(schema: Json) -> None:
 
 
 def _examples(schema: Json) -> None:
-    if "example" in schema and "examples" not in schema:
+    if schema.get("example") is not None and "examples" not in schema:
         schema["examples"] = [schema["example"]]
     elif isinstance(schema.get("examples"), dict):
         schema["examples"] = list(schema["examples"].values())

@@ -7,6 +7,7 @@ stands for the schemas that extend it.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from app.openapi.schema.dialects import Say
 from app.openapi.schema.meaning import Meaning, View
 from app.operation.keywords import ALTERNATIVES
 from app.operation.operation import Json, Value
@@ -17,8 +18,11 @@ _OWN_VALUE = "x-ms-discriminator-value"
 _KEPT = ("title", "description")  # of a base
 
 
-def told(schema: Json, pointer: str, view: View, meaning: Meaning) -> Json:
-    """Return the schema at the pointer, with its discriminator as constraints of its branches."""
+def told(schema: Json, pointer: str, view: View, meaning: Meaning, say: Say) -> Json:
+    """Return the schema at the pointer, with its discriminator as constraints of its branches.
+
+    `say` is called with what could not be kept.
+    """
     kind = _discriminator_of(schema, meaning.references)
     rest = {keyword: value for keyword, value in schema.items() if keyword != "discriminator"}
     if kind is None:
@@ -26,15 +30,18 @@ def told(schema: Json, pointer: str, view: View, meaning: Meaning) -> Json:
     tags = _Tags(kind, meaning)
     stated = {keyword for keyword in ALTERNATIVES if isinstance(schema.get(keyword), list)}
     if stated:
-        extending = meaning.extending(pointer) if view.itself else ()
+        extending = (meaning.extending(pointer) if view.itself else None) or frozenset()
         branches = {keyword: [tags.told(each) for each in schema[keyword]] for keyword in stated}
         if any(tags.target(each) in extending for keyword in stated for each in schema[keyword]):
             return {keyword: value for keyword, value in rest.items() if keyword not in stated}  # a subtype reads it
         return rest | branches
     subtypes = [] if view.itself else _subtypes(pointer, kind, meaning)
+    kept = {keyword: rest[keyword] for keyword in _KEPT if keyword in rest}
+    if subtypes is None:
+        say("too many schemas of the document extend others; any value is accepted")
+        return kept
     if not subtypes:
         return rest
-    kept = {keyword: rest[keyword] for keyword in _KEPT if keyword in rest}
     return {**kept, "anyOf": [tags.told({"$ref": _fragment(each)}, always=True) for each in subtypes]}
 
 
@@ -69,14 +76,16 @@ def _pointers(target: Value, references: References) -> Iterator[str]:
         return
 
 
-def _subtypes(base: str, kind: _Discriminator, meaning: Meaning) -> list[str]:
+def _subtypes(base: str, kind: _Discriminator, meaning: Meaning) -> list[str] | None:
     """Return the schemas that a base stands for: those that are mapped, and what extends it and is not extended itself.
 
-    Without a mapping the base may be meant as well, and each that extends it.
+    Without a mapping the base may be meant as well, and each that extends it. Returns None where they are too many.
     """
     extending = meaning.extending(base)
+    if extending is None:
+        return None
     if kind.stated:
-        last = [each for each in extending if not meaning.extending(each)]
+        last = [each for each in extending if not meaning.is_extended(each)]
         return list(dict.fromkeys([*kind.stated, *last]))
     return [*extending, base] if extending else []
 
@@ -118,7 +127,7 @@ class _Tags:
         if not mapped:
             return None if own else {"examples": [last_name(pointer)]}
         meant = [value for value in mapped if all(value in values for values in own)]
-        if not meant or any(set(values) <= set(meant) for values in own):
+        if not meant or any(values.issubset(meant) for values in own):
             return None
         return {"const": meant[0]} if len(meant) == 1 else {"enum": meant}
 
@@ -128,10 +137,10 @@ def _own_value(node: Value) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def _values(schema: Json) -> list[str] | None:
+def _values(schema: Json) -> set[str] | None:
     """Return the texts that a schema allows, None where it allows any."""
     stated = [schema["const"]] if "const" in schema else schema.get("enum")
-    return [each for each in stated if isinstance(each, str)] if isinstance(stated, list) else None
+    return {each for each in stated if isinstance(each, str)} if isinstance(stated, list) else None
 
 
 def _fragment(pointer: str) -> str:

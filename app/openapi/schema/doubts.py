@@ -4,6 +4,7 @@ What is plain is not looked at again, because to try a value takes a hundred tim
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from app.operation.keywords import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, definition_of
 from app.operation.operation import Json, Value
@@ -39,6 +40,25 @@ _TYPES: dict[type, tuple[str, ...]] = {
     str: ("string",),
     type(None): ("null",),
 }
+
+
+@dataclass(slots=True)
+class Allowance:
+    """The steps that a trial may still take: a schema looked at for a value, a value judged, a refusal told.
+
+    They are counted and not timed, so that a document always becomes the same tools.
+    """
+
+    left: int
+
+    def take(self, steps: int) -> None:
+        """Count steps, which are taken in any case."""
+        self.left -= steps
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether nothing more is to be tried."""
+        return self.left < 0
 
 
 def doubtful(schema: Json) -> Iterator[tuple[Tokens, Json]]:

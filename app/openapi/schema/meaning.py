@@ -5,6 +5,7 @@ other, and one that requires an `id` does not know that another says it is read-
 the members of all. So each of them is read in a `View`, as a part of the whole.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -17,12 +18,11 @@ from app.operation.pointers import FILES, References, Unresolvable, join
 
 _MOST_SCHEMAS = 2_000  # about one object
 _MOST_STEPS = 20_000  # from schema to schema in one document; real ones take some hundred
+_MOST_EXTENDING = 10_000  # schemas that extend others, for all bases of one document
 _MOST_LEVELS = 20  # of branches in branches
 _NULL = {"type": "null"}
 _CONDITIONS = ("else", "then")
 CLOSING = ("additionalProperties", "unevaluatedProperties")
-_COMBINING = frozenset({"$ref", *ALTERNATIVES})
-_ABOUT_MEMBERS = frozenset({"patternProperties", "properties", "required", *CLOSING})
 _LIBRARIES = ("components/schemas", "definitions")  # where schemas have names
 
 Place = tuple[Value, str]  # a schema and the pointer to it
@@ -70,6 +70,8 @@ class Meaning:
         self._facts: dict[str, _Facts] = {}
         self._closed: dict[str, bool] = {}
         self._steps = 0
+        self._extending: dict[str, dict[str, None]] = {}
+        self._met_extending = 0
 
     def inside(self, raw: Json, pointer: str, view: View) -> Inside:
         """Return how what the schema combines is read when the schema is read in that view."""
@@ -94,16 +96,25 @@ class Meaning:
         members = [each[member] for each in stated if isinstance(each, dict) and member in each]
         return [node for each in members for node, _ in self._conjunction(each, "")]
 
-    def extending(self, pointer: str) -> Sequence[str]:
-        """Return the pointers to the schemas that extend the one at the pointer, directly or not."""
-        found: dict[str, None] = {}
-        pending = list(self._extensions.get(pointer, ()))
-        while pending:
-            each = pending.pop(0)
-            if each not in found and each != pointer:
-                found[each] = None
-                pending += self._extensions.get(each, ())
-        return list(found)
+    def extending(self, pointer: str) -> AbstractSet[str] | None:
+        """Return the pointers to the schemas that extend the one at the pointer, directly or not, in their order.
+
+        Returns None where a document has too many of them.
+        """
+        if pointer not in self._extending:
+            self._extending[pointer] = found = dict[str, None]()
+            pending = deque(self._extensions.get(pointer, ()))
+            while pending and self._met_extending <= _MOST_EXTENDING:
+                each = pending.popleft()
+                self._met_extending += 1
+                if each not in found and each != pointer:
+                    found[each] = None
+                    pending += self._extensions.get(each, ())
+        return None if self._met_extending > _MOST_EXTENDING else self._extending[pointer].keys()
+
+    def is_extended(self, pointer: str) -> bool:
+        """Whether another schema extends the one at the pointer."""
+        return any(each != pointer for each in self._extensions.get(pointer, ()))
 
     def _voices(self, raw: Json, pointer: str) -> int:
         """Return how many of those that the schema combines, and it itself, say what members there are."""
@@ -221,13 +232,6 @@ class Meaning:
                 for name, each in node.items() if isinstance(node, dict) else ():
                     if isinstance(each, dict):
                         yield each, join(pointer, name)
-
-
-def voices_at_most(schema: Json) -> int:
-    """Return how many parts of the schema may say what members there are, at most."""
-    parts = schema.get("allOf")
-    several = len(parts) if isinstance(parts, list) else 0
-    return several + len(_COMBINING & schema.keys()) + (not _ABOUT_MEMBERS.isdisjoint(schema))
 
 
 def without_need_of(names: AbstractSet[str], schema: Json) -> Json:

@@ -8,17 +8,19 @@ from typing import Any
 from jsonschema_rs import ValidationError
 
 from app.openapi.schema.definitions import Definition
-from app.openapi.schema.samples import Allowance
+from app.openapi.schema.doubts import Allowance
 from app.openapi.schema.schemas import Schemas
 from app.operation.checking import UnusableSchema, validator_of
 from app.operation.effort import Effort
 from app.operation.keywords import ALTERNATIVES, SIMPLE, references
 from app.operation.operation import Json, Value
 from app.operation.pointers import join
-from app.operation.schemas import loosened
+from app.operation.schemas import loosened, seen_through
 
 _MOST_VISITS = 3_000  # to try one value
 _VISITS_PER_STEP = 10  # that are counted
+_ALL_VISITS = 150_000  # … to find out what is too much; real documents need a fifth of it
+_MOST_SEEN_THROUGH = 20_000  # of a document
 _LONGEST = 200  # characters of what a refusal says
 
 Path = tuple[str, ...]  # of a value in another: names and numbers
@@ -61,8 +63,10 @@ class Judge:
         parts = {name: Definition(each, tuple(references(each))) for name, each in judged.items()}
         self._light = {name for name, each in parts.items() if schemas.complexity(each) <= SIMPLE}
         self._root: Json = {"properties": dict(judged), "$defs": _reached(parts.values(), schemas.definition)}
+        self._visits = 0
         try:
-            self._validator = validator_of(self._root)
+            heavy = seen_through(self._root) > _MOST_SEEN_THROUGH
+            self._validator = validator_of(loosened(self._root) if heavy else self._root)
         except UnusableSchema:  # patterns that are too large together
             self._validator = validator_of(loosened(self._root))
 
@@ -83,10 +87,11 @@ class Judge:
         return found
 
     def _is_light(self, name: str, value: Value) -> bool:
-        if self._allowance.is_used_up:
+        if self._allowance.is_used_up or self._visits > _ALL_VISITS:
             return False
         visits = 0 if name in self._light else self._effort.of({name: value}, _MOST_VISITS, telling=True)
         self._allowance.take(1 + visits // _VISITS_PER_STEP)
+        self._visits += visits
         return visits <= _MOST_VISITS
 
     @cached_property

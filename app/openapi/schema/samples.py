@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from app.openapi.schema.agreement import listed_in, numbers_for, types_of
+from app.openapi.schema.doubts import Allowance
 from app.operation.keywords import definition_of
 from app.operation.operation import Json, Value
 
@@ -26,25 +27,6 @@ Group = tuple[int, ...]  # the ids of the schemas that one value is an instance 
 
 class Beyond(Exception):
     """No sample of a reasonable size, or in the steps that are left."""
-
-
-@dataclass(slots=True)
-class Allowance:
-    """The steps that a trial may still take: a schema looked at for a value, a value judged, a refusal told.
-
-    They are counted and not timed, so that a document always becomes the same tools.
-    """
-
-    left: int
-
-    def take(self, steps: int) -> None:
-        """Count steps, which are taken in any case."""
-        self.left -= steps
-
-    @property
-    def is_used_up(self) -> bool:
-        """Whether nothing more is to be tried."""
-        return self.left < 0
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from app.openapi.schema import anchors, dialects, discriminators, exactness
 from app.openapi.schema.definitions import Definition, Shown, naming_values, saying_deprecated
-from app.openapi.schema.meaning import ALONE, CLOSING, Meaning, View, voices_at_most, without_need_of
+from app.openapi.schema.meaning import ALONE, CLOSING, Meaning, View, without_need_of
 from app.operation.checking import is_pattern
 from app.operation.keywords import (
     ALTERNATIVES,
@@ -22,7 +22,6 @@ from app.operation.keywords import (
     SUBSCHEMA_MAPS,
     SUBSCHEMAS,
     is_usable,
-    with_ways,
 )
 from app.operation.operation import Json, Value
 from app.operation.pointers import References, Unresolvable, join, last_name, remark
@@ -42,6 +41,8 @@ _KEPT = frozenset(  # of the keywords that hold no schemas, those that a tool's 
     }
 )
 _NOT_CHECKED = frozenset({"contentEncoding", "contentMediaType", "dependencies", "format"})  # … as the document means
+_COMBINING = frozenset({"$ref", *ALTERNATIVES})
+_ABOUT_MEMBERS = frozenset({"patternProperties", "properties", "required", *CLOSING})
 _MOST_LEVELS = 6  # of `allOf` in `allOf` in which `readOnly` is looked for
 _MOST_MEASURED = 60  # references in a row
 _PART = ".part"  # ends the name of a definition that is read as a part of another
@@ -80,8 +81,7 @@ class Schemas:
         return self._read_as(raw, (pointer, ALONE))
 
     def _read_as(self, raw: Value, key: _Key) -> Definition:
-        definition = self._read.get(key)
-        if definition is None:
+        if (definition := self._read.get(key)) is None:
             self._under_way.add(key)
             definition = self._read[key] = self._convert(raw, *key)
             self._under_way.discard(key)
@@ -113,12 +113,6 @@ class Schemas:
                 self._complexity[name] = self.complexity(self.definition(name), levels - 1)
             total += self._complexity[name]
         return min(total, SIMPLE + 1)
-
-    @cached_property
-    def with_ways(self) -> AbstractSet[str]:
-        """The definitions in which schemas multiply, of those that are read when this is first asked for."""
-        read = {name: self._read[key].schema for name, (_, key) in self._places.items() if key in self._read}
-        return with_ways(read)
 
     def note(self, name: str, notes: Sequence[str]) -> None:
         """Add to what is noted of the definition of that name."""
@@ -231,7 +225,11 @@ class _Reading:
 
     def _prepared(self, raw: Json, at: _At) -> Json:
         """Return the schema with what it means in keywords of 2020-12, before what is below it is read."""
-        modern = dialects.modernised(raw, lambda detail: self._say(detail, at))
+
+        def say(detail: str) -> None:
+            self._say(detail, at)
+
+        modern = dialects.modernised(raw, say)
         if "enum" in raw or "const" in raw:  # may have been made values of another type
             self.is_exact = self.is_exact and all(
                 modern.get(each) == raw.get(each) for each in ("const", "enum", "type")
@@ -239,14 +237,14 @@ class _Reading:
             modern = naming_values(modern, raw)
         if "discriminator" in modern:
             self.is_exact = False
-            modern = discriminators.told(modern, at.pointer, at.view, self._schemas.meaning)
+            modern = discriminators.told(modern, at.pointer, at.view, self._schemas.meaning, say)
         if not modern.keys().isdisjoint(exactness.UNEVALUATED):
             modern = exactness.without_idle(modern, at.pointer, self._schemas.meaning)
         return modern
 
     def _combined(self, modern: Json, at: _At) -> tuple[_At, bool]:
         """Return as what the parts of the schema are read, and whether it closes over them."""
-        if at.view == ALONE and voices_at_most(modern) < 2:
+        if at.view == ALONE and _voices(modern) < 2:
             return at, False
         inside = self._schemas.meaning.inside(modern, at.pointer, at.view)
         return _At(at.pointer, at.in_place, inside.view), inside.closes
@@ -384,6 +382,13 @@ def _taken_away(modern: Json, result: Json) -> AbstractSet[str]:
     """Return the members that are not part of the request: read-only ones, and those with names nobody may see."""
     properties, kept = modern.get("properties"), result.get("properties", {})
     return properties.keys() - kept.keys() if isinstance(properties, dict) else frozenset()
+
+
+def _voices(schema: Json) -> int:
+    """Return how many parts of the schema may say what members there are, at most."""
+    parts = schema.get("allOf")
+    several = len(parts) if isinstance(parts, list) else 0
+    return several + len(_COMBINING & schema.keys()) + (not _ABOUT_MEMBERS.isdisjoint(schema))
 
 
 def _is_whole(value: Value) -> bool:

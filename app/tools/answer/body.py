@@ -5,18 +5,15 @@ The secret that the call carried is taken out of it: that is for the upstream, n
 
 import base64
 import codecs
-import encodings
 import json
-import pkgutil
 import re
 from dataclasses import dataclass
-from encodings.aliases import aliases
 from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
 
-from app.operation.media_types import BYTES, is_known_binary, is_media_type, kind_of
+from app.operation.media_types import BYTES, codec_of, is_known_binary, is_media_type, is_range, kind_of
 from app.operation.media_types import is_stream as is_of_values
 from app.tools.answer.streams import values_of
 
@@ -24,9 +21,6 @@ Kind = Literal["empty", "json", "text", "binary"]
 
 _SENT = "[the token that was sent]"
 _SHORTEST = 16  # characters of a token's beginning that a cut answer may end with
-_CODECS = ("utf-8", "utf-16", "utf-32", "ascii", "iso8859", "cp", "gb", "big5", "euc", "shift_jis", "koi8")
-# Python remembers each spelling of a codec that it was ever asked for, so it is asked for these alone.
-_CHARSETS = aliases.keys() | {module.name for module in pkgutil.iter_modules(encodings.__path__)}
 _MOST_CONTAINERS = 50_000  # lists and objects, each a hundred bytes in memory and microseconds at the doors
 _LONGEST_CONTENT_TYPE = 1_000  # characters that are looked at, and remembered
 _DIGITS = bytes(ord("0" if byte in b"0123456789" else " ") for byte in range(256))
@@ -35,6 +29,7 @@ _MARKS = {  # UTF-32 first, because one of its marks begins with one of UTF-16
     "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
 }
+_NOT_IF_UTF_8 = (*_MARKS, "cp125", "iso8859")
 _XML_DECLARATION = re.compile(rb"<\?xml[^>]{0,80}?\sencoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})")
 
 
@@ -151,7 +146,19 @@ def _in_utf8(content: bytes, stated: _ContentType, *, truncated: bool) -> bytes:
 
 
 def _charset(content: bytes, stated: _ContentType) -> str:
-    """A byte order mark counts more than what is stated, and that more than an XML declaration (RFC 7303 section 3)."""
+    """A byte order mark counts more than what is stated, and that more than an XML declaration (RFC 7303 section 3).
+
+    What is plainly UTF-8 is that, whatever UTF-16 or, of JSON (RFC 8259 section 8.1), charset of single bytes it is
+    said to be in: frameworks state what the text had before it was written.
+    """
+    charset = _said_charset(content, stated)
+    doubtful = _NOT_IF_UTF_8 if stated.json else (*_MARKS,)
+    if charset.startswith(doubtful) and not _is_marked(content) and _is_utf_8(content):
+        return "utf-8"
+    return charset
+
+
+def _said_charset(content: bytes, stated: _ContentType) -> str:
     if not (stated.media_type and stated.text):
         return stated.charset or "utf-8"
     if content.startswith(codecs.BOM_UTF8):
@@ -159,6 +166,21 @@ def _charset(content: bytes, stated: _ContentType) -> str:
     marked = next((charset for charset, marks in _MARKS.items() if content.startswith(marks)), "")
     declared = _XML_DECLARATION.match(content) if not stated.charset else None
     return marked or stated.charset or (_codec(declared[1].decode()) if declared is not None else "utf-8")
+
+
+def _is_marked(content: bytes) -> bool:
+    return any(map(content.startswith, _MARKS.values()))
+
+
+def _is_utf_8(content: bytes) -> bool:
+    """Whether this is UTF-8 without NUL, which UTF-16 has in nearly all texts; half a character may be at its end."""
+    if b"\0" in content:
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(content)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _stream(text: str, stated: _ContentType, truncated: bool, echo: Echo) -> AnswerBody | None:
@@ -215,7 +237,7 @@ def _content_type(header: str) -> _ContentType:
 @lru_cache(maxsize=256)
 def _read_content_type(header: str) -> _ContentType:
     stated, *parameters = header.lower().split(";")
-    media_type = stated.strip() if is_media_type(stated.strip()) else ""
+    media_type = stated.strip() if is_media_type(stated.strip()) and not is_range(stated) else ""
     charset = ""
     for parameter in parameters:
         name, _, value = parameter.partition("=")
@@ -230,13 +252,6 @@ def _read_content_type(header: str) -> _ContentType:
 
 
 def _codec(charset: str) -> str:
-    known = encodings.normalize_encoding(charset).lower()
-    if known not in _CHARSETS:
-        return "utf-8"
-    try:
-        name = codecs.lookup(known).name
-    except LookupError:  # one of another system
-        return "utf-8"
-    if name == "ascii" or not name.startswith(_CODECS):
-        return "utf-8"
-    return name
+    """What is called ASCII is read as UTF-8, which it is a part of."""
+    codec = codec_of(charset)
+    return "utf-8" if codec == "ascii" else codec

@@ -1,7 +1,6 @@
 """The body of a request: JSON, forms, multipart, text or bytes, as the operation's media type asks."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import orjson
 
 from app.errors import Violation
-from app.operation.media_types import charset_of, is_of_records, is_range, kind_of, recognised
+from app.operation.media_types import is_of_records, is_range, kind_of, recognised
 from app.operation.operation import Body, BodyField, Value
 from app.operation.pointers import join
 from app.tools.request.multipart import decoded, is_file, is_json, multipart, stated_type
@@ -20,13 +19,11 @@ from app.tools.request.writing import (
     Room,
     Unencodable,
     Writing,
+    in_charset,
     json_of,
     percent_encoded,
     text_of,
-    utf8,
 )
-
-_OTHER_CHARSET = re.compile(r"us-ascii|iso-8859-\d{1,2}|windows-125\d|utf-16(?:le|be)?")  # that texts are written in
 
 
 def in_media_type(content_type: str, value: Value) -> str:
@@ -95,10 +92,8 @@ def _encode_whole(body: Body, argument: str, value: Value, writing: Writing) -> 
         return Content(body.media_type, _lines(body.media_type, value, writing.room))
     if kind == "json" or (kind == "binary" and not isinstance(value, str)):
         return _counted(Content(body.media_type, json_of(value)), writing.room)
-    if isinstance(value, str) and kind in {"lines", "text", "binary"}:
+    if kind in {"lines", "text", "binary"}:
         return _counted(_text(body.media_type, value), writing.room)
-    if kind == "text":
-        raise Unencodable("must be text")
     if not isinstance(value, dict):
         raise Unencodable("must be an object: it is sent as a form")
     known = {field.name: replace(field, argument=argument) for field in body.fields}
@@ -156,13 +151,10 @@ def _form_pairs(field: BodyField, value: Value, room: Room) -> Iterator[Pair]:
     return pairs(field.name, items, "form", room, explode=True)
 
 
-def _text(media_type: str, text: str) -> Content:
-    """Return a text in the charset that the document states, else in UTF-8."""
-    charset = charset_of(media_type)
-    if _OTHER_CHARSET.fullmatch(charset):
-        try:
-            return Content(media_type, text.encode(charset))
-        except UnicodeEncodeError:
-            raise Unencodable(f"must be text in {charset}, as the operation's media type says") from None
+def _text(media_type: str, value: Value) -> Content:
+    """Return a scalar as a text in the charset that the document states, else in UTF-8."""
+    if not isinstance(value, str | bool | int | float):
+        raise Unencodable("must be text")
+    text = text_of(value)
     named = text.isascii() or ";" in media_type or not media_type.lower().startswith("text/")
-    return Content(media_type if named else f"{media_type}; charset=utf-8", utf8(text))
+    return Content(media_type if named else f"{media_type}; charset=utf-8", in_charset(text, media_type))

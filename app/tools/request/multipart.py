@@ -3,17 +3,19 @@
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.operation.media_types import BYTES, essence, is_media_type, is_range, kind_of
 from app.operation.operation import BodyField, Value
-from app.tools.request.writing import Content, Room, Unencodable, Writing, json_of, text_of, utf8
+from app.tools.request.writing import Content, Room, Unencodable, Writing, in_charset, json_of, text_of, utf8
 
 _URL_SAFE = str.maketrans("-_", "+/")
 # As in HTML (multipart/form-data encoding algorithm); and a backslash, which many readers take for an escape.
 _IN_QUOTES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\\": "%5C"})
+_CONTROL = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")  # no header has them, and some readers end a name at a NUL
 _AROUND_A_PART = 70  # bytes: two hyphens, the boundary, two line ends
 
 
@@ -26,11 +28,17 @@ class _Head:
     filename: str | None = None
 
     def written(self) -> bytes:
-        disposition = f'form-data; name="{self.name.translate(_IN_QUOTES)}"'
+        disposition = f'form-data; name="{_quoted(self.name)}"'
         if self.filename is not None:
-            disposition = f'{disposition}; filename="{self.filename.translate(_IN_QUOTES)}"'
+            disposition = f'{disposition}; filename="{_quoted(self.filename)}"'
         kind = f"\r\nContent-Type: {self.media_type}" if self.media_type is not None else ""
         return utf8(f"Content-Disposition: {disposition}{kind}\r\n\r\n")
+
+
+def _quoted(name: str) -> str:
+    if _CONTROL.search(name):
+        raise Unencodable("must not have control characters in the names of parts or files")
+    return name.translate(_IN_QUOTES)
 
 
 def multipart(media_type: str, given: list[tuple[BodyField, Any]], writing: Writing) -> Content:
@@ -67,7 +75,7 @@ def _part(field: BodyField, value: Value, room: Room) -> tuple[_Head, bytes]:
         return _file(field, value, room)
     if isinstance(value, dict | list) or is_json(field):
         return _Head(field.name, field.content_type or "application/json"), json_of(value)
-    return _Head(field.name, field.content_type), utf8(text_of(value))
+    return _Head(field.name, field.content_type), in_charset(text_of(value), field.content_type or "")
 
 
 def is_json(field: BodyField) -> bool:

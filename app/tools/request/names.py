@@ -1,7 +1,8 @@
 """Whose a name is, wherever servers read names: in a query, in cookies, headers and bodies, in the path's matrix.
 
 One rule: a name comes from one argument, or from the address of the operation. Two names are one where a common kind of
-server reads them so, or reads the one as a part of the other: in any case, `a.b` as `a[b]`, and as PHP rewrites names.
+server reads them so, or reads the one as a part of the other: in any case, decoded again, with characters for their
+look-alikes, `a.b` as `a[b]`, and as PHP rewrites names.
 What a document declares side by side is its own affair, unless callers may not give one of the two.
 """
 
@@ -16,7 +17,7 @@ from urllib.parse import unquote_plus
 from app.errors import TooLarge
 from app.operation.operation import BodyField, Location, Operation, Parameter, Style
 from app.tools.request.styles import pairs
-from app.tools.request.writing import Room, Unencodable, percent_encoded
+from app.tools.request.writing import Room, Unencodable, decoded_often, percent_encoded
 
 Place = Location | Literal["body"]
 _Steps = tuple[str, ...]
@@ -27,8 +28,10 @@ _FIXED, _VARIABLE, _READ_ONLY = "(fixed)", "(variable)", "(read-only)"
 _OF_ADDRESS = {_FIXED, _VARIABLE}
 _SPREADING = frozenset({"form", "matrix", "spaceDelimited", "pipeDelimited", "deepObject", "cookie"})  # styles
 _MATRIX = re.compile(r";([^;/=?{}]+)")  # a name in a path
+_EXPRESSION = re.compile(r"\{[^{}]*\}")  # what a parameter writes, with its name too in `{;name}`
 _DIVIDERS = re.compile(r"[\[\].]+")
 _MOST_STEPS = 8  # of a name in brackets; names that differ further on count as one
+_LONGEST_COMPARED = 8_192  # bytes of a name as it is written: to decode megabytes keeps everybody waiting
 _LONGEST_SHOWN = 60  # characters of a name
 _MOST_PINNED = 1_048_576  # bytes of a pinned value whose names are looked at
 
@@ -153,6 +156,10 @@ class Claims:
 
     def claim(self, place: Place, name: str, argument: str) -> None:
         """Note the name, as it is written. Raises Unencodable where something else has it."""
+        if len(name) > _LONGEST_COMPARED:
+            raise Unencodable(
+                f"must not have {_shown(name)}… in it: that name has more than {_LONGEST_COMPARED:,} bytes"
+            )
         rivals = self._names.rivals[argument]
         for steps in _readings(place, name):
             others = rivals.others(steps, argument)
@@ -169,7 +176,7 @@ def _of_address(path: str, query: str) -> Iterator[_Name]:
             yield _Name(
                 "query", percent_encoded(unquote_plus(name)), _VARIABLE if "{" in value else _FIXED, given=False
             )
-    for name in _MATRIX.findall(path):
+    for name in _MATRIX.findall(_EXPRESSION.sub("{}", path)):
         yield _Name("path", name, _VARIABLE, given=False)
 
 
@@ -218,7 +225,7 @@ def _readings(place: Place, name: str) -> set[_Steps]:
     text = name.casefold()
     if text.isalnum() and text.isascii():
         return {(text,)}
-    text = unquote_plus(name).partition("\0")[0].strip().casefold()
+    text = _in_one_case(decoded_often(unquote_plus(name)).partition("\0")[0].strip())
     if place == "header":
         return {(text.replace("_", "-"),)}  # servers that make variables of headers know no difference
     root, bracket, rest = text.partition("[")
@@ -228,6 +235,11 @@ def _readings(place: Place, name: str) -> set[_Steps]:
     return {_steps(text) or (text,), as_php}
 
 
+def _in_one_case(text: str) -> str:
+    """Servers compare in small letters, in capitals or in both, of which the Turkish i has others."""
+    return text.casefold() if text.isascii() else text.upper().casefold().replace("i\u0307", "i")
+
+
 def _steps(text: str) -> _Steps:
     steps = (step.strip().replace(" ", "_") for step in _DIVIDERS.split(text, _MOST_STEPS))
     return tuple(filter(None, steps))[:_MOST_STEPS]
@@ -235,4 +247,4 @@ def _steps(text: str) -> _Steps:
 
 def _shown(name: str) -> str:
     """Return a name as it is read, for a message."""
-    return repr(unquote_plus(name)[:_LONGEST_SHOWN])
+    return repr(unquote_plus(name[: 12 * _LONGEST_SHOWN])[:_LONGEST_SHOWN])

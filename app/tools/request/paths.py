@@ -1,21 +1,18 @@
 """Values in the path. None leads anywhere but below what the template says, however often a server decodes it."""
 
 import re
-import unicodedata
 from collections.abc import Container, Iterable, Mapping
 from functools import partial
-from urllib.parse import unquote
 
 from app.operation.operation import Parameter, Value
+from app.operation.text import cleaned
 from app.tools.request.styles import words_of
-from app.tools.request.writing import Room, Unencodable
+from app.tools.request.writing import Room, Unencodable, decoded_often
 
 _NO_SEGMENT = {"", ".", ".."}
 _SLASHES = re.compile(r"[/\\]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# What is no UTF-8, and servers have taken for a dot or a slash, as it is written with its percent signs encoded.
-_OVERLONG = re.compile("%(?:25)+(?:c[01]|[ef]0%(?:25)+80|u[0-9a-f]{4})", re.IGNORECASE)
-_MOST_DECODINGS = 10
+_END = re.compile("[;?#\0]")  # of a segment, for servers that look for more in it or read it as an address
 _EMPTY = "must not be empty, `.` or `..`: it would change the path"
 _DOTS = "must not have `.` or `..` between slashes, in any spelling: it would change the path"
 _SEGMENTS = "must not begin or end with a slash, or have two of them together: it would change the path"
@@ -55,27 +52,17 @@ def require_below(text: str, *, allow_slashes: bool) -> None:
         raise Unencodable(_EMPTY)
     if text.isalnum():
         return
-    decoded = _decoded(text)
+    decoded = decoded_often(text)
     if any(map(_is_dots, _SLASHES.split(decoded))):
         raise Unencodable(_DOTS)
     if not allow_slashes:
         return
     if "" in text.split("/"):
         raise Unencodable(_SEGMENTS)
-    if "\\" in decoded or decoded.count("/") != text.count("/") or _CONTROL.search(decoded) or _OVERLONG.search(text):
+    if "\\" in decoded or decoded.count("/") != text.count("/") or _CONTROL.search(decoded):
         raise Unencodable(_SPELLINGS)
 
 
-def _decoded(text: str) -> str:
-    """Return the text as it is for a server that decodes it several times and takes look-alikes for what they mean."""
-    for _ in range(_MOST_DECODINGS):
-        plain = unquote(text)
-        if plain == text:
-            break
-        text = plain
-    return text if text.isascii() else unicodedata.normalize("NFKC", text)
-
-
 def _is_dots(segment: str) -> bool:
-    """Whether servers take it for `.` or `..`: some ignore spaces around it, what follows a `;` or a NUL, or both."""
-    return re.split("[;\0]", segment, maxsplit=1)[0].strip() in {".", ".."}
+    """Whether servers take it for `.` or `..`: some ignore spaces and what is invisible, or what follows."""
+    return "".join(cleaned(_END.split(segment, maxsplit=1)[0]).split()) in {".", ".."}

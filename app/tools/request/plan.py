@@ -10,11 +10,11 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 from app.errors import Violation
+from app.operation.integers import names_integers, with_integers
 from app.operation.media_types import kind_of
 from app.operation.operation import Location, Operation, Parameter, Value, split_template
 from app.operation.pointers import join
 from app.tools.request.content import encode_body, form_pairs, in_header, in_media_type
-from app.tools.request.integers import names_integers, with_integers
 from app.tools.request.names import Claims, Names, Place
 from app.tools.request.paths import path_text, put_together, require_below
 from app.tools.request.styles import pairs

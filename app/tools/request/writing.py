@@ -1,15 +1,19 @@
 """What the writers of a request share: the room that there is, what is wrong so far, and scalars as text or JSON."""
 
 import math
+import re
 import string
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from unicodedata import normalize
+from urllib.parse import unquote
 
 import orjson
 
 from app.errors import TooLarge, Violation
+from app.operation.media_types import charset_of, codec_of
 from app.operation.operation import Value
 from app.operation.pointers import join
 
@@ -18,6 +22,9 @@ _EXACT_FLOATS = 2**53
 _CHUNK = 16_384  # bytes
 _PERCENT = 0x25  # first, as it is in what the others become
 _MOST_VIOLATIONS = 50
+_MOST_DECODINGS = 10
+# Too long for UTF-8, or as IIS has it: servers have read dots and slashes of it.
+_OVERLONG = re.compile("%(?:c|(?:e0|f0%80)%8)([01])%([89ab][0-9a-f])|%u([0-9a-f]{4})", re.IGNORECASE)
 
 Pair = tuple[str, str]  # an encoded name and an encoded value
 
@@ -91,6 +98,32 @@ def utf8(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         raise Unencodable("must be Unicode text without lone surrogates") from None
+
+
+def decoded_often(text: str) -> str:
+    """Return the text as it is for a server that decodes it several times and takes look-alikes for what they mean."""
+    for _ in range(_MOST_DECODINGS):
+        plain = unquote(_OVERLONG.sub(_of_overlong, text))
+        if plain == text:
+            break
+        text = plain
+    return text if text.isascii() else normalize("NFKC", text)
+
+
+def _of_overlong(found: re.Match[str]) -> str:
+    high, low, unit = found.groups()
+    return chr(int(unit, 16) if unit else int(high) << 6 | int(low, 16) & 0x3F)
+
+
+def in_charset(text: str, media_type: str) -> bytes:
+    """Return the text in the charset that is stated with the media type, else in UTF-8."""
+    charset = charset_of(media_type)
+    if not charset or (codec := codec_of(charset)) == "utf-8":
+        return utf8(text)
+    try:
+        return text.encode(codec)
+    except UnicodeEncodeError:
+        raise Unencodable(f"must be text in {charset}, as its media type says") from None
 
 
 def text_of(value: Value) -> str:

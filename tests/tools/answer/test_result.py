@@ -67,6 +67,11 @@ def test_json_is_parsed_and_can_be_spliced_as_it_came() -> None:
         ('"ä"'.encode("latin-1"), 'Application/JSON; Charset="ISO-8859-1"', "ä"),
         (b'{"x": 1}', None, {"x": 1}),
         (b"[1]", "text/json;charset=no-such-charset", [1]),
+        ('{"ä": 1}'.encode(), "application/json; charset=utf-16", {"ä": 1}),
+        ('{"ä": 1}'.encode(), "application/json; charset=ISO-8859-1", {"ä": 1}),
+        ('{"ä": 1}'.encode("latin-1"), "application/json; charset=ISO-8859-1", {"ä": 1}),
+        ('{"Ж": 1}'.encode("cp1251"), "application/json; charset=windows-1251", {"Ж": 1}),
+        (b"[1]", "*/*", [1]),
     ],
 )
 def test_json_in_many_dresses(content: bytes, content_type: str | None, body: object) -> None:
@@ -106,6 +111,17 @@ def test_json_in_many_dresses(content: bytes, content_type: str | None, body: ob
         (b"nobody knows it: \xfc", "application/vnd.acme.report; charset=iso-8859-1", "nobody knows it: ü"),
         ("wide: ü".encode("utf-16-le"), "application/vnd.acme.report; charset=utf-16", "wide: ü"),
         (b"ASCII after all", "application/vnd.acme.report; charset=utf-16", "ASCII after all"),
+        ("not that: ü".encode(), "text/plain; charset=utf-16", "not that: ü"),
+        (b"abc", "text/plain; charset=utf-32", "abc"),
+        (
+            '<?xml version="1.0" encoding="utf-16"?><a>ü</a>'.encode(),
+            "text/xml",
+            '<?xml version="1.0" encoding="utf-16"?><a>ü</a>',
+        ),
+        ("Ã¼".encode("cp1252"), "text/plain; charset=windows-1252", "Ã¼"),
+        ("任意".encode("utf-16-le"), "text/plain; charset=utf-16", "任意"),
+        ("联通".encode("gbk"), "text/plain; charset=gbk", "联通"),
+        (b"anything", "*/*", "anything"),
     ],
 )
 def test_what_is_no_json_is_text(content: bytes, content_type: str | None, text: str) -> None:
@@ -114,13 +130,15 @@ def test_what_is_no_json_is_text(content: bytes, content_type: str | None, text:
     assert orjson.dumps(result.body)
 
 
-@pytest.mark.parametrize("content_type", ["image/png", "application/octet-stream", None, "application/pdf"])
+@pytest.mark.parametrize(
+    "content_type", ["image/png", "application/octet-stream", None, "*/*", "text/*", "application/pdf"]
+)
 def test_binary_content_is_described_and_handed_on_in_base64(content_type: str | None) -> None:
     content = b"\x89PNG\x00\xff"
     result = result_of(content, content_type)
     assert result.kind == "binary"
     assert result.body == {
-        "content_type": content_type or "application/octet-stream",
+        "content_type": "application/octet-stream" if "*" in (content_type or "*") else content_type,
         "bytes": 6,
         "base64": base64.b64encode(content).decode(),
     }

@@ -131,7 +131,7 @@ def test_what_is_no_base64_is_refused(value: Any) -> None:
     ("media_type", "value", "reason"),
     [
         ("text/plain", {"a": 1}, "must be text"),
-        ("text/plain", 1, "must be text"),
+        ("text/plain", [1], "must be text"),
         (FORM, "a=b", "must be an object: it is sent as a form"),
         (MULTIPART, ["a"], "must be an object: it is sent as a form"),
         ("text/plain", "\ud800", NO_SURROGATES),
@@ -283,6 +283,23 @@ def test_several_files_are_several_parts() -> None:
         ({"content": "YQ==", "content_type": "png"}, "must have a media type like image/png in `content_type`"),
         ({"content": "YQ==", "content_type": 1}, "must have a media type like image/png in `content_type`"),
         ({"content": "YQ==", "content_type": "a/b\r\nX: y"}, "must have a media type like image/png in `content_type`"),
+        (
+            {"content": "YQ==", "content_type": "a/b;\r\n\r\nc=d"},
+            "must have a media type like image/png in `content_type`",
+        ),
+        ({"content": "YQ==", "content_type": "a/b\r\n"}, "must have a media type like image/png in `content_type`"),
+        (
+            {"content": "YQ==", "content_type": "a/b\u2028;c=d"},
+            "must have a media type like image/png in `content_type`",
+        ),
+        (
+            {"content": "YQ==", "content_type": 'a/b;c="\U0001f355"'},
+            "must have a media type like image/png in `content_type`",
+        ),
+        (
+            {"content": "YQ==", "filename": "a.php\0.png"},
+            "must not have control characters in the names of parts or files",
+        ),
         ({"content": "YQ==", "filename": 1}, "must have text in `filename`"),
         ({"content": "YQ==", "filename": "\ud800"}, NO_SURROGATES),
         ({"filename": "a"}, NOT_BASE64),
@@ -300,6 +317,27 @@ def test_names_cannot_end_their_quotes() -> None:
     assert found is not None
     assert f'form-data; name="{encoded}"; filename="{encoded}"\r\nContent-Type: application/octet'.encode() in found[1]
     assert found[1].count(b"X: ") == 2
+
+
+def test_no_part_has_a_name_with_control_characters() -> None:
+    detail = "must not have control characters in the names of parts or files"
+    assert refusals_of(whole(MULTIPART), {"body": {"tenant\0x": "a"}}) == (Violation("/body", detail),)
+
+
+def test_bytes_are_sent_in_a_media_type_that_is_one_line() -> None:
+    body = whole("image/*", binary=True)
+    assert sent(body, {"body": {"content": "YQ==", "content_type": "image/x ; a=b"}}) == ("image/x ; a=b", b"a")
+    for media_type in ("image/x\n", "image/x\r\n;a=b", "image/x;\x0ba=b"):
+        (violation,) = refusals_of(body, {"body": {"content": "YQ==", "content_type": media_type}})
+        assert violation.detail == "must have a media type like image/png in `content_type`"
+
+
+def test_a_text_in_a_part_is_in_the_charset_of_the_part() -> None:
+    body = flat(MULTIPART, BodyField("t", "t", "text/plain; charset=iso-8859-1"))
+    (part,) = parts_of(body, {"t": "é"})
+    assert part.get_payload(decode=True) == b"\xe9"
+    detail = "must be text in iso-8859-1, as its media type says"
+    assert refusals_of(body, {"t": "€"}) == (Violation("/t", detail),)
 
 
 def test_a_backslash_escapes_no_quote() -> None:

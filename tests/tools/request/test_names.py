@@ -10,6 +10,7 @@ import pytest
 from app.errors import Invalid, Violation
 from app.operation.operation import Body, BodyField, Location, Operation, Parameter
 from app.tools.request.plan import UpstreamRequest, build_request, plan_request
+from tests.effort import at_most
 from tests.tools.builders import a_parameter, an_operation
 
 FORM = "application/x-www-form-urlencoded"
@@ -27,6 +28,13 @@ AS_TENANT_ID = [
     "tenant_id.x",
     "tenant_id\0x",
     "[tenant_id]",
+    "tenant%5Fid",
+    "tenant%255fid",
+    "%u0074enant_id",
+    "\uff54enant_id",
+    "tenant_id%00x",
+    "TENANT_\u0131D",
+    "tenant_\u0130d",
 ]
 NOT_TENANT_ID = ["tenant", "id", "tenant-id", "tenant_ids", "tenant[id]", "x[tenant_id]", "x.tenant_id", "", "[]", "."]
 
@@ -78,6 +86,23 @@ def test_a_member_that_servers_read_as_a_pinned_argument_is_refused(location: Lo
     assert violation.pointer == f"/{location}_extra"
     shown = name.partition("\0")[0] if "\0" not in name else name
     assert violation.detail == f"must not have {shown!r} in it: that name is not the caller's to send"
+
+
+def test_what_a_parameter_writes_itself_in_the_path_is_no_name_of_the_address() -> None:
+    matrix = a_parameter("id", "path", "matrix", explode=True)
+    assert sent(operation_with([matrix], "/p/{;id}"), {"path_id": "5"}).url == "http://api/p/;id=5"
+    assert refusals(operation_with([matrix], "/p;id=1/{;id}"), {"path_id": "5"})
+
+
+def test_a_name_that_would_take_long_to_compare_is_refused() -> None:
+    fields = BodyField("tenant", "tenant_id"), BodyField("extra", "extra", style="form", explode=True)
+    operation = operation_with(body=Body(FORM, True, fields=fields), pinned={"tenant": "acme"})
+    assert sent(operation, {"extra": {"n" * 8_192: 1}}).content == b"tenant_id=acme&" + b"n" * 8_192 + b"=1"
+    with at_most(0.1):
+        (violation,) = refusals(operation, {"extra": {"%25" * 700_000: 1}})
+    assert violation == Violation(
+        "/extra", f"must not have {('%25' * 20)!r}… in it: that name has more than 8,192 bytes"
+    )
 
 
 @pytest.mark.parametrize("name", NOT_TENANT_ID)
