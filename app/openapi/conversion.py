@@ -13,7 +13,7 @@ from app.openapi.document.reading import Limits, refused
 from app.openapi.operations import swagger2
 from app.openapi.operations.drafts import Draft, Drafting, PathItem
 from app.openapi.operations.parts import Unusable, server_addresses
-from app.openapi.schema.definitions import InputSchema, undescribed
+from app.openapi.schema.definitions import Closure, InputSchema, undescribed
 from app.openapi.schema.presets import Presets
 from app.openapi.schema.schemas import HEAVIEST, Schemas
 from app.openapi.trial import Trial
@@ -126,7 +126,7 @@ def _converted(
         *_about(info if isinstance(info, dict) else {}),
         servers=servers,
         operations=operations,
-        report=(*(item for _, item in done), *skipped, *_beside(document, walk)),
+        report=(*(item for _, item in done), *skipped, *_beside(document, walk, trial)),
         examples=examples,
     )
 
@@ -253,8 +253,8 @@ def _line(reason: str, pointer: str, method: str = _EVERY_METHOD, path: str = ""
     return ReportItem(written_out(method), written_out(path), shown(pointer), "skipped", reason, None, 0, 0)
 
 
-def _beside(document: Json, walk: _Walk) -> Iterator[ReportItem]:
-    """Yield lines about what the document has beside operations that can be called."""
+def _beside(document: Json, walk: _Walk, trial: Trial) -> Iterator[ReportItem]:
+    """Yield lines about what the document has beside operations that can be called, and about the whole."""
     webhooks = document.get("webhooks")
     if isinstance(webhooks, dict) and webhooks and document.get("paths"):
         yield _line(f"It describes webhooks ({len(webhooks):,}), which the API calls; they are no tools.", "/webhooks")
@@ -265,6 +265,8 @@ def _beside(document: Json, walk: _Walk) -> Iterator[ReportItem]:
         if places := document.get(key):
             more = f" and {len(places) - _MOST_NOTES:,} more" if len(places) > _MOST_NOTES else ""
             yield _line(f"{what}: {', '.join(map(shown, places[:_MOST_NOTES]))}{more}.", places[0])
+    if trial.ended_early:
+        yield _line("Not all that was made of it was tried: it has more to try than a trial may take.", "")
 
 
 def _unforeseen(error: Exception) -> str:
@@ -331,8 +333,8 @@ class _Finishing:
 
     def _finished(self, budget: int, *, outputs: bool) -> tuple[Operation, ReportItem]:
         draft = self.draft.operation
-        draft = replace(draft, name=self.names[draft.method, draft.path])
-        rest = size_without_schemas(draft)
+        name = self.names[draft.method, draft.path]
+        rest = size_without_schemas(draft, name)
         parts = InputSchema(draft.input_schema, self.draft.arguments, self.schemas.definition)
         closure = parts.within(budget - rest)
         complexity = sum(map(self.schemas.complexity, self.draft.arguments.values()))
@@ -342,26 +344,27 @@ class _Finishing:
         if closure.size + rest + size_of_output(output) > budget:
             output = None
         size = closure.size + rest + size_of_output(output)
-        notes = _counted((*_alarms(draft, closure.schema), *draft.notes, *closure.notes))
-        operation = replace(draft, input_schema=closure.schema, output_schema=output, notes=notes)
+        notes = _counted((*_alarms(draft, closure), *draft.notes, *closure.notes))
+        operation = replace(draft, name=name, input_schema=closure.schema, output_schema=output, notes=notes)
         return operation, ReportItem(
             method=draft.method,
             path=draft.path,
             pointer=shown(self.draft.pointer),
             status="degraded" if notes else "ready",
             reason="; ".join(notes) or None,
-            name=draft.name,
+            name=name,
             bytes=size,
             estimated_tokens=estimated_tokens(size),
             refused_examples="; ".join(_counted(self.refused)) or None,
         )
 
 
-def _alarms(draft: Operation, schema: Json) -> Iterator[str]:
+def _alarms(draft: Operation, closure: Closure) -> Iterator[str]:
     """Yield what an admin should read before a model does."""
-    text = orjson.dumps([draft.title, draft.description, schema]).lower()
-    if any(hint in text for hint in instructions.HINTS):
-        found = instructions.quotes(text.decode())
+    own = [draft.title, draft.description]
+    text = orjson.dumps(own).lower()
+    if closure.may_have_quotes or any(hint in text for hint in instructions.HINTS):
+        found = instructions.quotes(orjson.dumps([*own, closure.schema]).lower().decode())
         yield from (f"its text reads like instructions to a model: {words!r}" for words in found)
 
 

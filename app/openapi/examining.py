@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from app.openapi.operations.drafts import Draft
 from app.openapi.schema.definitions import Shown
-from app.openapi.schema.doubts import surely_takes
+from app.openapi.schema.doubts import Allowance, surely_takes
 from app.openapi.schema.refusals import Judge
 from app.openapi.schema.schemas import Schemas
 from app.operation.operation import Examples, Json, Value
@@ -35,9 +35,11 @@ class _Case:
 class Examining:
     """The examples of one document's drafts, tried."""
 
-    def __init__(self, drafts: Sequence[Draft], schemas: Schemas) -> None:
+    def __init__(self, drafts: Sequence[Draft], schemas: Schemas, allowance: Allowance) -> None:
         self._drafts = drafts
         self._schemas = schemas
+        self._allowance = allowance
+        self.left_out = 0  # examples for which no steps were left
         self._reasons: dict[str, str | None] = {}  # why an example is refused, by where it is
         self._first: dict[str, Draft] = {}  # operation with it, where that is known
 
@@ -114,7 +116,7 @@ class Examining:
         names: dict[int, str] = {}
         for case in cases:
             names.setdefault(id(case.schema), f"e{len(names)}")
-        judge = Judge({names[id(case.schema)]: case.schema for case in cases}, self._schemas)
+        judge = Judge({names[id(case.schema)]: case.schema for case in cases}, self._schemas, self._allowance)
         waiting: dict[str, deque[_Case]] = defaultdict(deque)
         for case in cases:
             waiting[names[id(case.schema)]].append(case)
@@ -135,16 +137,16 @@ def _prefixes(pointer: str) -> Iterator[str]:
         pointer = pointer.rpartition("/")[0]
 
 
-def _required(schema: Json, arguments: Mapping[str, str], value: Value) -> set[str]:
+def _required(schema: Json, arguments: Mapping[str, str], value: Value) -> list[str]:
     """Return the members of a body that are required where it is given."""
     needed = set(schema.get("required", ()))
     dependent = schema.get("dependentRequired", {})
     for name in value if isinstance(value, dict) else ():
         needed.update(dependent.get(arguments.get(name), ()))
-    return {name for name, argument in arguments.items() if argument in needed}
+    return [name for name, argument in arguments.items() if argument in needed]
 
 
-def _wrong(value: Value, known: Mapping[str, str], required: set[str]) -> str | None:
+def _wrong(value: Value, known: Mapping[str, str], required: Sequence[str]) -> str | None:
     """Return what is wrong with a body whose members are arguments, whatever these are."""
     if not isinstance(value, dict):
         return "it is no object"

@@ -265,9 +265,9 @@ def size_of(value: Value) -> int:
     return len(written) if written.isascii() else len(json.dumps(value, separators=(",", ":")))
 
 
-def size_without_schemas(operation: Operation) -> int:
+def size_without_schemas(operation: Operation, name: str) -> int:
     """Return the most bytes that a tool has without its input and output schemas; MCP shows the title twice."""
-    return size_of([operation.name, operation.description, operation.title, operation.title]) + _FRAME
+    return size_of([name, operation.description, operation.title, operation.title]) + _FRAME
 
 
 def size_of_output(schema: Json | None) -> int:
@@ -277,5 +277,5 @@ def size_of_output(schema: Json | None) -> int:
 
 def size_of_tool(operation: Operation) -> int:
     """Return the most bytes that the whole tool has."""
-    without = size_without_schemas(operation)
+    without = size_without_schemas(operation, operation.name)
     return without + size_of(operation.listed_schema) + size_of_output(operation.output_schema)

@@ -23,7 +23,12 @@ class Unresolvable(Exception):
 
 def join(pointer: str, *tokens: str | int) -> str:
     """Return the pointer to what is below, by the names of members and the numbers of elements."""
-    return pointer + "".join(f"/{str(token).replace('~', '~0').replace('/', '~1')}" for token in tokens)
+    for token in tokens:
+        name = str(token)
+        if "~" in name or "/" in name:
+            name = name.replace("~", "~0").replace("/", "~1")
+        pointer = f"{pointer}/{name}"
+    return pointer
 
 
 def remark(detail: str, pointer: str) -> str:
@@ -56,11 +61,17 @@ class References:
 
     def __init__(self, document: Value) -> None:
         self._document = document
+        self._found: dict[str, tuple[Value, str]] = {}
 
     def find(self, ref: Value) -> tuple[Value, str]:
         """Return what a `$ref` points to, and the pointer in its one normal spelling."""
         if not isinstance(ref, str):
             raise Unresolvable("a $ref that is not text")
+        if ref not in self._found:
+            self._found[ref] = self._sought(ref)
+        return self._found[ref]
+
+    def _sought(self, ref: str) -> tuple[Value, str]:
         address, _, fragment = ref.partition("#")
         if address:
             raise Unresolvable(f"{_short(ref)!r} is outside this document, and nothing is fetched")

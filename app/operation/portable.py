@@ -48,7 +48,7 @@ def in_profile(operation: Operation, profile: Profile, most_bytes: int) -> Opera
     if profile == "standard":
         return operation
     output = None if operation.output_schema is None else portable(operation.output_schema)
-    room = most_bytes - size_without_schemas(operation) - size_of_output(output)
+    room = most_bytes - size_without_schemas(operation, operation.name) - size_of_output(output)
     form = portable_input(operation.input_schema, room)
     if form is operation.input_schema and output is operation.output_schema:
         return operation

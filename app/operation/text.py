@@ -8,7 +8,7 @@ source is known as `slug/operation` over REST and as `slug__operation` over MCP.
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from app.operation.operation import Value
 
@@ -60,9 +60,14 @@ Key = tuple[str, str]  # method and path
 
 def cleaned(text: str) -> str:
     """Return the text without terminal escapes and invisible or control characters; tabs and line ends stay."""
-    if text.isascii() and text.isprintable():
+    if _is_clean(text):
         return text
     return _HIDDEN.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+
+
+def _is_clean(text: str) -> bool:
+    """Whether it is plain that nothing in the text is hidden."""
+    return text.isascii() and (text.isprintable() or text.replace("\n", "").replace("\t", "").isprintable())
 
 
 def shortened(text: str, most: int = LONGEST_DESCRIPTION) -> str:
@@ -125,6 +130,8 @@ def as_title(identifier: str) -> str:
 
 def hides_something(text: str) -> bool:
     """Whether cleaning would remove more than another system's line ends."""
+    if _is_clean(text):
+        return False
     return cleaned(text) != text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -146,7 +153,9 @@ def _as_escape(hidden: re.Match[str]) -> str:
 
 def is_presentable(value: Value) -> bool:
     """Whether a JSON value may be shown as it is: nothing hidden in its texts, and not nested too deeply."""
-    pending = [(value, 1)]
+    if isinstance(value, str):
+        return not hides_something(value)
+    pending = [(value, 1)] if isinstance(value, dict | list) else []
     while pending:
         item, depth = pending.pop()
         if isinstance(item, str):
@@ -194,11 +203,12 @@ def digest(parts: tuple[str, str]) -> str:
     return hashlib.sha256(" ".join(parts).encode(errors="surrogatepass")).hexdigest()
 
 
-def definition_name(name: str, pointer: str, taken: Iterable[str]) -> str:
-    """Return a name in `$defs` for the schema at the pointer, whose own name may be taken or unusable."""
+def definition_name(name: str, place: Iterable[object], taken: Container[str]) -> str:
+    """Return a name in `$defs` for the schema at the place, whose own name may be taken or unusable."""
     name = _NOT_IN_DEFINITIONS.sub("_", name) or "schema"
     if name in taken or name.isdigit() or len(name) > _LONGEST_DEFINITION:
-        name = f"{name[:48]}_{hashlib.sha256(pointer.encode(errors='replace')).hexdigest()[:_DIGITS]}"
+        identity = "".join(map(str, place)).encode(errors="replace")
+        name = f"{name[:48]}_{hashlib.sha256(identity).hexdigest()[:_DIGITS]}"
     return name
 
 

@@ -1,6 +1,7 @@
 """A whole document: what becomes of each operation, under which name, and what the report says."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ from app.openapi.document.reading import Limits
 from app.operation.operation import operation_from_json, operation_to_json
 from app.tools.request.plan import build_request, plan_request
 from app.tools.tool_json import tool_json
+from tests.effort import at_most
 from tests.openapi.documents import Json, a_document, a_get, a_post, converted, only
 
 LARGE = {"type": "object", "properties": {f"p{n}": {"type": "string", "description": "words " * 60} for n in range(40)}}
@@ -375,3 +377,22 @@ def test_what_nobody_foresaw_costs_one_operation_and_is_told() -> None:
     assert all("This is a fault of ours; please report it: " in reason for reason in reasons)
     assert ["KeyError in tests." in reasons[1], "TypeError in app." in reasons[0]] == [True, True]
     assert "surprise" not in "".join(reasons)
+
+
+def test_thousands_of_schemas_that_lead_to_one_another_cost_what_each_costs() -> None:
+    number = 3_000
+    names = [f"C{each}" for each in range(number)]
+    chain = {name: {"properties": {name: {"type": "string"}}, "allOf": [ref(to)]} for name, to in pairwise(names)}
+    mesh = {
+        f"M{each}": {"properties": {f"r{step}": ref(f"M{(7 * each + 13 * step + 1) % number}") for step in range(3)}}
+        for each in range(number)
+    }
+    schemas = {**chain, names[-1]: {"type": "object"}, **mesh}
+    paths = {f"/{name}": a_post({"type": "array", "items": ref(name)}) for name in ("C0", "M0")}
+    with at_most(2.5):
+        conversion = converted(a_document(paths, schemas=schemas))
+    assert [operation.path for operation in conversion.operations] == ["/C0", "/M0"]
+
+
+def ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}

@@ -6,7 +6,7 @@ import pytest
 
 from app.errors import Invalid
 from app.openapi.conversion import convert
-from app.operation.operation import Examples, Operation
+from app.operation.operation import Conversion, Examples, Operation
 from app.tools.arguments import ArgumentRules
 from tests.effort import at_most
 from tests.openapi.documents import Json, a_document, a_get, a_post, converted, only
@@ -198,8 +198,55 @@ def test_alternatives_that_multiply_are_not_tried_without_end() -> None:
         schemas[f"L{level}"] = {"allOf": [{"type": "object"}], "anyOf": [below, {**below, "type": "object"}]}
     schemas["L0"]["example"] = {"a": {"a": {"a": {"a": {}}}}}
     with at_most(4):
-        operation, _, _ = a_tool({"$ref": "#/components/schemas/L0"}, **schemas)
-    assert operation.input_schema
+        conversion = converted(a_document({"/a": a_post({"$ref": "#/components/schemas/L0"})}, schemas=schemas))
+    assert len(conversion.operations) == 1
+    assert ended_early(conversion)
+
+
+def heavy(members: int) -> Json:
+    """A schema of so many parts with so many members that to make one value of it takes their product."""
+    part = {"type": "object", "properties": {f"m{number}": {"type": "string"} for number in range(members)}}
+    return {"allOf": [{**part, "required": [f"m{number}"]} for number in range(members)]}
+
+
+def ended_early(conversion: Conversion) -> bool:
+    return any(item.reason is not None and item.reason.startswith("Not all") for item in conversion.report)
+
+
+def test_what_is_more_than_a_trial_may_take_is_left_as_it_is_and_told() -> None:
+    impossible = {"type": "string", "minLength": 2, "maxLength": 1}
+    schemas = {**{f"S{number}": impossible for number in range(60)}, "Heavy": heavy(100), "Last": impossible}
+    bodies = {name: {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}} for name in schemas}
+    document = a_document({f"/{name}": a_post(body) for name, body in bodies.items()}, schemas=schemas)
+    with at_most(1.5):
+        conversion = converted(document)
+    assert ended_early(conversion)
+    first, last = (conversion.operations[number].input_schema["$defs"] for number in (0, -1))
+    assert "maxLength" not in first["S0"]
+    assert "maxLength" in last["Last"]
+    assert converted(document) == conversion
+
+
+def test_many_examples_of_one_schema_take_what_each_takes() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
+    examples = {f"e{number}": {"value": [{"a": "x"} if number else {"b": 1}]} for number in range(20_000)}
+    document = a_document({"/a": a_post({"type": "array", "items": schema}, examples=examples)})
+    with at_most(1.5):
+        conversion = converted(document)
+    assert ended_early(conversion)
+    assert 900 < conversion.examples.tried < 1_200
+    assert conversion.report[0].refused_examples is not None
+
+
+def test_a_trial_of_a_usual_document_does_not_end_early() -> None:
+    parts = [{"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}, {"minProperties": 1}]
+    schemas = {f"S{number}": {"allOf": parts, "example": {"a": "x"}} for number in range(300)}
+    paths = {
+        f"/{name}": a_post({"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}) for name in schemas
+    }
+    conversion = converted(a_document(paths, schemas=schemas))
+    assert not ended_early(conversion)
+    assert conversion.examples == Examples(300, 300)
 
 
 def test_a_document_is_tried_the_same_way_each_time() -> None:

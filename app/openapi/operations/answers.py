@@ -1,6 +1,7 @@
 """What an operation answers: the media types to ask for in `Accept`, and the shape of its JSON."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -17,6 +18,8 @@ _LONGEST_DESCRIPTION = 120  # characters
 _ATTEMPTS = ((8, True), (4, False), (2, False), (1, False))  # containers in containers; described or not
 _MOST_HOPS = 10  # from schema to schema about the same value
 _COMBINATIONS = ("allOf", "anyOf", "oneOf")
+_HOLDING = frozenset({"additionalProperties", "items", "properties", "required", *_COMBINATIONS})
+_NOTHING: Json = {}
 
 
 class Answers:
@@ -26,6 +29,7 @@ class Answers:
         self._produces = document.get("produces")
         self._references = references
         self._nodes: dict[int, Json] = {}
+        self._shapes = {described: _Shapes(self.node, described=described) for described in (True, False)}
 
     def of(self, operation: Json) -> tuple[tuple[str, ...], Json | None]:
         """Return the media types of the successful responses, the preferred ones first, and the shape of their JSON.
@@ -66,7 +70,7 @@ class Answers:
         raw = _only_json(contents)
         for depth, described in _ATTEMPTS if raw is not None else ():
             try:
-                shape = _Shape(self.node, described=described).of(raw, depth)
+                shape = self._shapes[described].of(raw, depth).schema
             except _TooLarge:
                 continue
             return None if shape.keys() <= {"description"} else shape
@@ -75,7 +79,7 @@ class Answers:
     def node(self, raw: Value) -> Json:
         """Return the Schema Object that is meant, in 2020-12; empty for anything else and for a broken reference."""
         if not isinstance(raw, dict):
-            return {}
+            return _NOTHING
         node = self._nodes.get(id(raw))  # the document outlives this, so ids stay valid
         if node is None:
             node = self._nodes[id(raw)] = self._modern(raw)
@@ -88,8 +92,8 @@ class Answers:
         try:
             target, _ = self._references.follow(node, "")
         except Unresolvable:
-            return {}
-        return modernised(target, _unsaid) if isinstance(target, dict) else {}
+            return _NOTHING
+        return node if target is node else self.node(target)
 
 
 def _media_of(content: Value) -> Json:
@@ -109,65 +113,121 @@ class _TooLarge(Exception):
     """More bytes than a shape may have."""
 
 
+@dataclass(slots=True)
 class _Shape:
-    """One attempt; it ends as soon as the bytes are used up, so that no document can make it long."""
+    """A schema in the making, and its bytes; it ends as soon as these are used up, so that nothing can make it long."""
+
+    schema: Json = field(default_factory=dict)
+    size: int = 0
+
+    def take(self, size: int) -> None:
+        self.size += size
+        if self.size > _LARGEST_SHAPE:
+            raise _TooLarge
+
+
+@dataclass(frozen=True, slots=True)
+class _Members:
+    """What a schema says of members, but for what is in them, and its bytes; `all_named`: none is kept back."""
+
+    named: Json
+    required: list[str]
+    all_named: bool
+    size: int
+
+
+class _Shapes:
+    """The shapes of one document's schemas, each made once for each depth: answers have most of them in common."""
 
     def __init__(self, node: Callable[[Value], Json], *, described: bool) -> None:
         self._node = node
         self._described = described
-        self._left = _LARGEST_SHAPE
+        self._made: dict[tuple[int, int, int], _Shape | None] = {}  # by the id of a node, as are all
+        self._said: dict[int, _Shape] = {}
+        self._members: dict[int, _Members] = {}
 
-    def of(self, raw: Value, depth: int, hops: int = _MOST_HOPS) -> Json:
-        shape: Json = {}
+    def of(self, raw: Value, depth: int, hops: int = _MOST_HOPS) -> _Shape:
+        """Return the shape with so many containers in containers. Raises _TooLarge."""
         node = self._node(raw)
-        self._note(shape, node)
-        if depth and hops:
-            self._members(shape, node, depth - 1)
-            if "items" in node and "prefixItems" not in node and (inner := self.of(node["items"], depth - 1)):
-                shape["items"] = inner
-            for keyword in _COMBINATIONS:
-                self._branches(shape, keyword, node.get(keyword), depth, hops - 1)
+        if depth and hops and _HOLDING.isdisjoint(node):
+            depth = hops = 1  # it is the same at every depth
+        key = id(node), depth, hops
+        if key not in self._made:
+            self._made[key] = None
+            self._made[key] = self._make(node, depth, hops)
+        if (shape := self._made[key]) is None:
+            raise _TooLarge
         return shape
 
-    def _note(self, shape: Json, node: Json) -> None:
-        for keyword in ("type", "enum", "const"):
-            if keyword in node and is_presentable(node[keyword]):
-                shape[keyword] = node[keyword]
-        if self._described and isinstance(node.get("description"), str):
-            shape["description"] = shortened(node["description"], _LONGEST_DESCRIPTION)
-        self._take(shape)
+    def _make(self, node: Json, depth: int, hops: int) -> _Shape:
+        shape = _Shape()
+        said = self._note(node)
+        shape.take(said.size)
+        shape.schema |= said.schema
+        if depth and hops:
+            self._add_members(shape, node, depth - 1)
+            one_kind = "items" in node and "prefixItems" not in node
+            if one_kind and (inner := self._part(shape, node["items"], depth - 1)):
+                shape.schema["items"] = inner
+            for keyword in _COMBINATIONS:
+                self._add_branches(shape, keyword, node.get(keyword), depth, hops - 1)
+        return shape
 
-    def _members(self, shape: Json, node: Json, depth: int) -> None:
-        stated = node.get("properties")
-        stated = stated if isinstance(stated, dict) else {}
-        members = {name: raw for name, raw in stated.items() if is_presentable(name) and not self._is_request_only(raw)}
-        required = [name for name in _names(node.get("required")) if name in members or name not in stated]
-        self._take([*members, *required])
-        if members:
-            shape["properties"] = {name: self.of(raw, depth) for name, raw in members.items()}
-        if required and is_presentable(required):
-            shape["required"] = required
-        if len(members) == len(stated) and "patternProperties" not in node and "additionalProperties" in node:
-            others = self.of(node["additionalProperties"], depth)  # its meaning depends on all of the above
+    def _part(self, shape: _Shape, raw: Value, depth: int, hops: int = _MOST_HOPS) -> Json:
+        """Return the schema of a part of a shape, which counts it."""
+        part = self.of(raw, depth, hops)
+        shape.take(part.size)
+        return part.schema
+
+    def _note(self, node: Json) -> _Shape:
+        """Return what a schema says without those in it."""
+        if (said := self._said.get(id(node))) is None:
+            schema: Json = {
+                keyword: node[keyword]
+                for keyword in ("type", "enum", "const")
+                if keyword in node and is_presentable(node[keyword])
+            }
+            if self._described and isinstance(node.get("description"), str):
+                schema["description"] = shortened(node["description"], _LONGEST_DESCRIPTION)
+            said = self._said[id(node)] = _Shape(schema, len(orjson.dumps(schema)))
+        return said
+
+    def _members_of(self, node: Json) -> _Members:
+        if (members := self._members.get(id(node))) is None:
+            stated = node.get("properties")
+            stated = stated if isinstance(stated, dict) else {}
+            named = {
+                name: raw for name, raw in stated.items() if is_presentable(name) and not self._is_request_only(raw)
+            }
+            required = [name for name in _names(node.get("required")) if name in named or name not in stated]
+            size = len(orjson.dumps([*named, *required]))
+            shown = required if is_presentable(required) else []
+            members = self._members[id(node)] = _Members(named, shown, len(named) == len(stated), size)
+        return members
+
+    def _add_members(self, shape: _Shape, node: Json, depth: int) -> None:
+        members = self._members_of(node)
+        shape.take(members.size)
+        if members.named:
+            shape.schema["properties"] = {name: self._part(shape, raw, depth) for name, raw in members.named.items()}
+        if members.required:
+            shape.schema["required"] = members.required
+        if members.all_named and "patternProperties" not in node and "additionalProperties" in node:
+            others = self._part(shape, node["additionalProperties"], depth)  # its meaning depends on all of the above
             if others:
-                shape["additionalProperties"] = others
+                shape.schema["additionalProperties"] = others
 
-    def _branches(self, shape: Json, keyword: str, raw: Value, depth: int, hops: int) -> None:
-        branches = [self.of(each, depth, hops) for each in raw] if isinstance(raw, list) else []
+    def _add_branches(self, shape: _Shape, keyword: str, raw: Value, depth: int, hops: int) -> None:
+        branches = [self._part(shape, each, depth, hops) for each in raw] if isinstance(raw, list) else []
         if keyword == "allOf":
             branches = [branch for branch in branches if branch]
         if not branches or not all(branches):
             return
         # Of `oneOf` only this is kept, that one fits: without bounds and patterns another may too.
-        shape["allOf" if keyword == "allOf" else "anyOf"] = branches
+        shape.schema["allOf" if keyword == "allOf" else "anyOf"] = branches
 
     def _is_request_only(self, raw: Value) -> bool:
         return isinstance(raw, dict) and (raw.get("writeOnly") is True or self._node(raw).get("writeOnly") is True)
-
-    def _take(self, part: Value) -> None:
-        self._left -= len(orjson.dumps(part))
-        if self._left < 0:
-            raise _TooLarge
 
 
 def _names(required: Value) -> list[str]:

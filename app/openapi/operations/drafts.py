@@ -244,7 +244,10 @@ def _named(path: str, read: list[Placed], body: ReadBody | None, kept: Mapping[S
         ways = ways_of_sending(slots, names, whole=body is not None and body.body.argument is not None)
         inputs = [_saying(way, each) for way, each in zip(ways, inputs, strict=True)]
     inputs = [_saying(ONCE_GIVEN, each) if each.once_given else each for each in inputs]
-    parameters = tuple(replace(parameter, argument=name) for (parameter, _), name in zip(read, names, strict=False))
+    parameters = tuple(
+        parameter if parameter.argument == name else replace(parameter, argument=name)
+        for (parameter, _), name in zip(read, names, strict=False)
+    )
     return _Arguments(
         path,
         parameters,
@@ -262,6 +265,8 @@ def _saying(sentence: str, each: Input) -> Input:
 def _with_arguments(body: Body, names: list[str]) -> Body:
     if body.argument is not None:
         return replace(body, argument=names[0])
+    if [each.argument for each in body.fields] == names:
+        return body
     fields = zip(body.fields, names, strict=True)
     return replace(body, fields=tuple(replace(each, argument=name) for each, name in fields))
 

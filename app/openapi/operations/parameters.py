@@ -69,7 +69,7 @@ class Parameters:
                     parameter, stated = in_path.placed(
                         each.parameter, each.definition, place.pointer, notes, required=required
                     )
-                    found.append((parameter, replace(stated, examples=each.examples)))
+                    found.append((parameter, replace(stated, examples=each.examples) if each.examples else stated))
             except Unusable as error:
                 notes.append(remark(f"a parameter was left out: {error}", place.pointer))
         found = _one_query(found, notes)

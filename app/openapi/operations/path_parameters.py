@@ -55,7 +55,8 @@ class PathParameters:
         changed, definition, spans = _shaped(parameter, definition, variable, said)
         if spans:
             notes.append(remark(_slashes(variable.name), pointer))
-        return _input(replace(changed, required=required or not variable.optional), definition)
+        required = required or not variable.optional
+        return _input(changed if changed.required == required else replace(changed, required=required), definition)
 
     def undeclared(self, found: Collection[Placed], notes: list[str]) -> Iterator[Placed]:
         """Yield an argument for each name that no parameter stands for."""
@@ -127,8 +128,9 @@ def _shaped(
     patterns = [each["pattern"] for each in said if isinstance(each.get("pattern"), str)]
     spans = variable.spans or any(map(may_have_slashes, patterns))
     name, style = variable.name, variable.style or parameter.style
-    changed = replace(parameter, argument=name, name=name, style=style)
-    return changed, definition, spans and ("string" in types or variable.is_list)
+    if (name, name, style) != (parameter.argument, parameter.name, parameter.style):
+        parameter = replace(parameter, argument=name, name=name, style=style)
+    return parameter, definition, spans and ("string" in types or variable.is_list)
 
 
 def _slashes(name: str) -> str:

@@ -10,7 +10,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import orjson
+
 from app.openapi.schema.value_names import with_names
+from app.operation.instructions import HINTS
 from app.operation.keywords import (
     IN_PLACE,
     SUBSCHEMA_LISTS,
@@ -73,6 +76,12 @@ class Definition:
         return size_of(self.schema)
 
     @cached_property
+    def may_have_quotes(self) -> bool:
+        """Whether it may have instructions to a model in it."""
+        text = orjson.dumps(self.schema).lower()
+        return any(hint in text for hint in HINTS)
+
+    @cached_property
     def complexity(self) -> int:
         """What it adds to how many schemas one value may meet, without what it refers to; see `complexity_at`."""
         return sum(map(complexity_at, objects_in(self.schema)))
@@ -113,11 +122,15 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """An input schema with its `$defs`, its size in bytes, and what had to be noted."""
+    """An input schema with its `$defs`, its size in bytes, and what had to be noted.
+
+    `may_have_quotes`: of instructions to a model.
+    """
 
     schema: Json
     size: int
     notes: tuple[str, ...]
+    may_have_quotes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +206,8 @@ class InputSchema:
         if definitions:
             schema["$defs"] = definitions
         notes = dict.fromkeys(note for each in shown.values() for note in each.notes)
-        return Closure(schema, self.size(shown), (*notes, *more))
+        may_have_quotes = any(each.may_have_quotes for each in shown.values())
+        return Closure(schema, self.size(shown), (*notes, *more), may_have_quotes)
 
 
 class _Cut:
@@ -276,7 +290,7 @@ def undescribed(closure: Closure, note: str) -> Closure:
     arguments = {name: _stub_of(each) for name, each in closure.schema["properties"].items()}
     schema = {keyword: value for keyword, value in closure.schema.items() if keyword != "$defs"}
     schema["properties"] = arguments
-    return Closure(schema, size_of(schema), (*closure.notes, note))
+    return replace(closure, schema=schema, size=size_of(schema), notes=(*closure.notes, note))
 
 
 def references_of(definition: Definition) -> list[Key]:

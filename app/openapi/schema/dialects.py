@@ -47,15 +47,19 @@ def modernised(raw: Json, say: Say) -> Json:
     schema = dict(raw)
     if schema.get("type") == "file" or schema.get("format") in BASE64:
         say_it_is_bytes(schema)
-    for step in (_types, _required, _enumeration):
-        step(schema, say)
+    if "type" in schema:
+        _types(schema, say)
+    if "required" in schema:
+        _required(schema, say)
+    if not _VALUED.isdisjoint(schema):
+        _enumeration(schema, say)
     if "pattern" in schema and FOREIGN_PATTERN.search(str(schema["pattern"])):
         translate_pattern(schema, say)
     return schema if _is_2020_12(schema) else translated(schema)
 
 
 def _types(schema: Json, say: Say) -> None:
-    stated = schema.pop("type", None)
+    stated = schema.pop("type")
     if isinstance(stated, str) and stated in _KNOWN:
         schema["type"] = stated
     if stated is None or "type" in schema:
@@ -73,7 +77,7 @@ def _types(schema: Json, say: Say) -> None:
 
 
 def _required(schema: Json, say: Say) -> None:
-    names = schema.get("required")
+    names = schema["required"]
     if names is None:
         return
     if not isinstance(names, list):
@@ -88,8 +92,6 @@ def _required(schema: Json, say: Say) -> None:
 
 
 def _enumeration(schema: Json, say: Say) -> None:
-    if _VALUED.isdisjoint(schema):
-        return
     values = schema.get("enum")
     if not isinstance(values, list) or not values:
         if schema.pop("enum", None) is not None:

@@ -4,6 +4,7 @@ What is plain is not looked at again, because to try a value takes a hundred tim
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from app.operation.keywords import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS, definition_of
 from app.operation.operation import Json, Value
@@ -41,19 +42,39 @@ _TYPES: dict[type, tuple[str, ...]] = {
 }
 
 
+@dataclass(slots=True)
+class Allowance:
+    """The steps that a trial may still take: a schema looked at for a value, a value judged, a refusal told.
+
+    They are counted and not timed, so that a document always becomes the same tools.
+    """
+
+    left: int
+
+    def take(self, steps: int) -> None:
+        """Count steps, which are taken in any case."""
+        self.left -= steps
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether nothing more is to be tried."""
+        return self.left < 0
+
+
 def doubtful(schema: Json) -> Iterator[tuple[Tokens, Json]]:
     """Yield the schemas in this one that may accept nothing although what is in them does, and where they are."""
     pending: list[tuple[Tokens, Value]] = [((), schema)]
     for place, each in pending:
-        if isinstance(each, dict):
+        if isinstance(each, dict) and not each.keys() <= _LISTED:
             pending += _inside(each, place)
             if not _is_plain(each):
                 yield place, each
 
 
 def _inside(schema: Json, at: Tokens) -> Iterator[tuple[Tokens, Value]]:
-    for keyword in schema.keys() & _HOLDING:
-        value = schema[keyword]
+    for keyword, value in schema.items():
+        if keyword not in _HOLDING:
+            continue
         if keyword in SUBSCHEMA_MAPS:
             yield from (((*at, keyword, name), each) for name, each in value.items())
         elif keyword in SUBSCHEMA_LISTS:

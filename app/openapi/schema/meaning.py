@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from app.operation.keywords import ALTERNATIVES
 from app.operation.operation import Json, Value
@@ -27,8 +28,7 @@ _LIBRARIES = ("components/schemas", "definitions")  # where schemas have names
 Place = tuple[Value, str]  # a schema and the pointer to it
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """As what a schema is read. `open`: as one of several that close together, not each. `itself`: not as one of those
     that extend it. `absent`: members that no request has."""
 

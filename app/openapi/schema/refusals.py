@@ -8,6 +8,7 @@ from typing import Any
 from jsonschema_rs import ValidationError
 
 from app.openapi.schema.definitions import Definition
+from app.openapi.schema.doubts import Allowance
 from app.openapi.schema.schemas import Schemas
 from app.operation.checking import UnusableSchema, validator_of
 from app.operation.effort import Effort
@@ -17,6 +18,7 @@ from app.operation.pointers import join
 from app.operation.schemas import loosened, seen_through
 
 _MOST_VISITS = 3_000  # to try one value
+_VISITS_PER_STEP = 10  # that are counted
 _ALL_VISITS = 150_000  # … to find out what is too much; real documents need a fifth of it
 _MOST_SEEN_THROUGH = 20_000  # of a document
 _LONGEST = 200  # characters of what a refusal says
@@ -56,7 +58,8 @@ class Refusal:
 class Judge:
     """Judges values by many schemas of a document, each with a name."""
 
-    def __init__(self, judged: Mapping[str, Json], schemas: Schemas) -> None:
+    def __init__(self, judged: Mapping[str, Json], schemas: Schemas, allowance: Allowance) -> None:
+        self._allowance = allowance
         parts = {name: Definition(each, tuple(references(each))) for name, each in judged.items()}
         self._light = {name for name, each in parts.items() if schemas.complexity(each) <= SIMPLE}
         self._root: Json = {"properties": dict(judged), "$defs": _reached(parts.values(), schemas.definition)}
@@ -70,7 +73,7 @@ class Judge:
     def refusals(
         self, values: Mapping[str, Value], chosen: Mapping[str, Mapping[int, int]] | None = None
     ) -> dict[str, list[Refusal]]:
-        """Return what refuses them, by the names of the schemas.
+        """Return what refuses them, by the names of the schemas, as far as there are steps left.
 
         `chosen`: the numbers of the branches that are meant, by the id of the schema with the alternatives. What takes
         too many visits to try is not among the keys; what passes has an empty list.
@@ -80,14 +83,14 @@ class Judge:
         for error in self._validator.iter_errors(tried):
             name = str(error.instance_path[0])
             found[name] += self._flat(error, (chosen or {}).get(name, {}))
+        self._allowance.take(sum(map(len, found.values())))
         return found
 
     def _is_light(self, name: str, value: Value) -> bool:
-        if name in self._light:
-            return True
-        if self._visits > _ALL_VISITS:
+        if self._allowance.is_used_up or self._visits > _ALL_VISITS:
             return False
-        visits = self._effort.of({name: value}, _MOST_VISITS, telling=True)
+        visits = 0 if name in self._light else self._effort.of({name: value}, _MOST_VISITS, telling=True)
+        self._allowance.take(1 + visits // _VISITS_PER_STEP)
         self._visits += visits
         return visits <= _MOST_VISITS
 

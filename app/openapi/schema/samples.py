@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from app.openapi.schema.agreement import listed_in, numbers_for, types_of
+from app.openapi.schema.doubts import Allowance
 from app.operation.keywords import definition_of
 from app.operation.operation import Json, Value
 
 _MOST_VALUES = 300  # of a sample, after which it has only what is required
-FAR_TOO_MANY = 2_000
+_FAR_TOO_MANY = 2_000
 _DEEPEST = 40
 _DEEPEST_OPTIONAL = 6  # levels of members that are not required
 _LONGEST = 5_000  # characters, items or members that must be there
@@ -25,7 +26,7 @@ Group = tuple[int, ...]  # the ids of the schemas that one value is an instance 
 
 
 class Beyond(Exception):
-    """No sample of a reasonable size."""
+    """No sample of a reasonable size, or in the steps that are left."""
 
 
 @dataclass(slots=True)
@@ -49,6 +50,7 @@ class Samples:
     """Makes samples of schemas that refer to these definitions."""
 
     definition: Callable[[str], Json]
+    allowance: Allowance
 
     def of(self, schema: Json, variant: int, *, full: bool = True) -> Sample:
         """Return the sample of that number, with what is optional or without. Raises Beyond."""
@@ -76,7 +78,7 @@ class _Making:
     def value(self, seeds: Sequence[Value], path: Path, above: tuple[Group, ...]) -> Value:
         """Return a value for all of these schemas; `above` are those of the values that need this one."""
         self.made += 1
-        if len(path) > _DEEPEST or self.made > FAR_TOO_MANY:
+        if len(path) > _DEEPEST or self.made > _FAR_TOO_MANY:
             raise Beyond
         nodes = self._applied(seeds)
         self.sample.groups[path] = group = self.samples.group(seeds)
@@ -122,7 +124,13 @@ class _Making:
                 choices += 1
             if "if" in node:
                 pending += [node["if"], node.get("then")] if self.variant % 2 == 0 else [node.get("else")]
+        self._take(len(found))
         return found
+
+    def _take(self, steps: int) -> None:
+        self.samples.allowance.take(steps)
+        if self.samples.allowance.is_used_up:
+            raise Beyond
 
     def _text(self, nodes: list[Json], path: Path) -> str:
         if any("pattern" in node for node in nodes):
@@ -183,6 +191,7 @@ class _Making:
             *(name for name in named if name not in required),
             *map("member{}".format, range(least)),
         ):
+            self._take(len(nodes))
             seeds = _seeds_of_member(nodes, name)
             needed = name in required or (len(made) < least and False not in seeds)
             if needed and self.samples.group(seeds) in above:

@@ -7,8 +7,8 @@ taken as they were meant in any version, because documents mix them.
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from app.openapi.schema import anchors, dialects, discriminators, exactness
 from app.openapi.schema.definitions import Definition, Shown, naming_values, saying_deprecated, without_need_of
@@ -56,6 +56,7 @@ class Schemas:
     def __init__(self, document: Json) -> None:
         self.references = References(document)
         self.depth = 0
+        self.read_so_far = 0  # schemas
         self._document = document
         self._names: dict[_Key, str] = {}
         self._places: dict[str, tuple[Value, _Key]] = {}
@@ -80,11 +81,11 @@ class Schemas:
         return self._read_as(raw, (pointer, ALONE))
 
     def _read_as(self, raw: Value, key: _Key) -> Definition:
-        if key not in self._read:
+        if (definition := self._read.get(key)) is None:
             self._under_way.add(key)
-            self._read[key] = self._convert(raw, *key)
+            definition = self._read[key] = self._convert(raw, *key)
             self._under_way.discard(key)
-        return self._read[key]
+        return definition
 
     def _convert(self, raw: Value, pointer: str, view: View) -> Definition:
         reading = _Reading(self)
@@ -139,7 +140,7 @@ class Schemas:
         key = pointer, ALONE if view == ALONE else self.meaning.fitting(raw, pointer, view)
         if key not in self._names:
             part = "" if key[1] == ALONE else _PART
-            name = definition_name(f"{last_name(pointer)}{part}", "".join(map(str, key)), self._places)
+            name = definition_name(f"{last_name(pointer)}{part}", key, self._places)
             self._names[key] = name
             self._places[name] = (raw, key)
         return self._names[key]
@@ -161,8 +162,7 @@ class Schemas:
         return isinstance(parts, list) and len(parts) == 1 and self.is_read_only(parts[0], levels - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class _At:
+class _At(NamedTuple):
     """Where a schema is; whether it is about the same value as the definition; and as what it is read."""
 
     pointer: str
@@ -172,7 +172,7 @@ class _At:
     def below(self, keyword: str, *tokens: str | int) -> "_At":
         """Return the place of a schema in that keyword."""
         pointer = join(self.pointer, keyword, *tokens)
-        return replace(self, pointer=pointer) if keyword in IN_PLACE else _At(pointer)
+        return _At(pointer, self.in_place, self.view) if keyword in IN_PLACE else _At(pointer)
 
 
 class _Reading:
@@ -201,6 +201,7 @@ class _Reading:
             self._schemas.depth -= 1
 
     def _object(self, raw: Json, at: _At) -> Json:
+        self._schemas.read_so_far += 1
         modern = self._prepared(raw, at)
         at, closes = self._combined(modern, at)
         result: Json = {}
@@ -246,7 +247,7 @@ class _Reading:
         if at.view == ALONE and _voices(modern) < 2:
             return at, False
         inside = self._schemas.meaning.inside(modern, at.pointer, at.view)
-        return replace(at, view=inside.view), inside.closes
+        return _At(at.pointer, at.in_place, inside.view), inside.closes
 
     def _keyword(self, result: Json, keyword: str, value: Value, at: _At) -> None:
         if keyword in _OPEN_ANYWAY and (is_nothing(value) or keyword in result):
