@@ -28,9 +28,8 @@ _BOOLEANS = {"true": True, "false": False}
 VALUES = ("const", "default", "example")
 KINDS = {"boolean": (bool,), "integer": (int,), "number": (float, int), "string": (str,), "array": (list,)}
 _TYPES: dict[type, tuple[str, ...]] = {
-    **{bool: ("boolean",), dict: ("object",), list: ("array",), str: ("string",), type(None): ("null",)},
-    **{float: ("number", "integer"), int: ("integer", "number")},
-}
+    each: (name,) for each, name in ((bool, "boolean"), (dict, "object"), (list, "array"), (str, "string"))
+} | {float: ("number", "integer"), int: ("integer", "number"), type(None): ("null",)}
 _BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 _VALUED = frozenset({"enum", *VALUES})
 _KNOWN = ("array", "boolean", "integer", "null", "number", "object", "string")
