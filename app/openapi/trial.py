@@ -29,7 +29,7 @@ _MORE_SAMPLES = 6  # … of one that accepts none of them
 _MOST_REPAIRS = 4  # times that what refuses is left out
 _AT_ONCE = 50  # schemas, of which all samples are tried before those of others
 _STEPS_PER_SCHEMA = 2  # that was read: some 10 us, where to read one takes some 150
-_LEAST_STEPS = 1_000
+_LEAST_STEPS = 20_000  # for one of few schemas: some tenths of a second
 _OF_ARGUMENT = "#"  # begins the name of what is no definition
 
 

@@ -203,19 +203,13 @@ def test_alternatives_that_multiply_are_not_tried_without_end() -> None:
     assert ended_early(conversion)
 
 
-def heavy(members: int) -> Json:
-    """A schema of so many parts with so many members that to make one value of it takes their product."""
-    part = {"type": "object", "properties": {f"m{number}": {"type": "string"} for number in range(members)}}
-    return {"allOf": [{**part, "required": [f"m{number}"]} for number in range(members)]}
-
-
 def ended_early(conversion: Conversion) -> bool:
     return any(item.reason is not None and item.reason.startswith("Not all") for item in conversion.report)
 
 
 def test_what_is_more_than_a_trial_may_take_is_left_as_it_is_and_told() -> None:
     impossible = {"type": "string", "minLength": 2, "maxLength": 1}
-    schemas = {**{f"S{number}": impossible for number in range(60)}, "Heavy": heavy(100), "Last": impossible}
+    schemas = {**{f"S{number}": impossible for number in range(1_500)}, "Last": impossible}
     bodies = {name: {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}} for name in schemas}
     document = a_document({f"/{name}": a_post(body) for name, body in bodies.items()}, schemas=schemas)
     with at_most(1.5):
@@ -229,12 +223,12 @@ def test_what_is_more_than_a_trial_may_take_is_left_as_it_is_and_told() -> None:
 
 def test_many_examples_of_one_schema_take_what_each_takes() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
-    examples = {f"e{number}": {"value": [{"a": "x"} if number else {"b": 1}]} for number in range(20_000)}
+    examples = {f"e{number}": {"value": [{"a": "x"} if number else {"b": 1}]} for number in range(40_000)}
     document = a_document({"/a": a_post({"type": "array", "items": schema}, examples=examples)})
     with at_most(1.5):
         conversion = converted(document)
     assert ended_early(conversion)
-    assert 900 < conversion.examples.tried < 1_200
+    assert 19_000 < conversion.examples.tried < 22_000
     assert conversion.report[0].refused_examples is not None
 
 

@@ -12,7 +12,7 @@ from app.operation.operation import Operation, size_of, size_of_tool
 from app.operation.portable import in_profile, portable, portable_input
 from app.tools.arguments import ArgumentRules
 from tests.effort import at_most
-from tests.openapi.documents import Json, a_document, a_get, a_post, only
+from tests.openapi.documents import Json, a_document, a_get, a_post, converted, only
 from tests.openapi.model_apis import schemas
 from tests.openapi.test_never_refused import Drawn
 
@@ -426,7 +426,7 @@ def assert_never_stricter(wanted: int, seed: int) -> None:
     drawn = Drawn(seed)
     judged = 0
     while judged < wanted:
-        operation, _ = only(drawn.document())
+        operation = converted(drawn.document()).operations[0]
         form = listed(operation)
         full, shown = validator_of(with_types(operation.input_schema)), validator_of(form)
         for value in ({"body": [drawn.value()]} for _ in range(12)):
