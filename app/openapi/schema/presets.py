@@ -23,16 +23,20 @@ class Presets:
         self._schemas = schemas
         self._found: dict[str, Filling] = {}  # by the name of a definition
         self._of_arguments: dict[int, Filling] = {}  # by the id of a schema
+        self._useless = set[str]()  # definitions that lead to no member that is filled in
 
     def of(self, arguments: Mapping[str, Definition]) -> Json:
         """Return what is filled in below these arguments, with `definitions`; empty where that is nothing."""
         if sum(map(self._schemas.complexity, arguments.values())) > SIMPLE:
             return {}
         stated = {name: self._of_argument(each) for name, each in arguments.items()}
+        if all(not _has_members(each) and self._useless.issuperset(_refs(each)) for each in stated.values()):
+            return {}
         reached = self._reached(stated.values())
         useful = {name for name, each in reached.items() if _has_members(each)}
         while more := {name for name, each in reached.items() if not useful.isdisjoint(_refs(each))} - useful:
             useful |= more
+        self._useless |= reached.keys() - useful
         kept = {name: each for name, each in stated.items() if _has_members(each) or not useful.isdisjoint(_refs(each))}
         return {"properties": kept, "definitions": reached} if kept else {}
 
