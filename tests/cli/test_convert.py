@@ -226,7 +226,7 @@ def test_what_a_document_hides_in_its_texts_does_not_reach_the_terminal(convert:
         {
             "openapi": "3.1.0",
             "info": {"title": "\x1b]0;owned\x07 [red]Title"},
-            "paths": {"/a\x1b[2J": {"get": 1}, "b\u202e": {}},
+            "paths": {"/a\x1b[2J": {"get": 1}, "b://\u202e": {}},
         }
     )
     assert run.exit_code == 0
