@@ -369,6 +369,6 @@ def test_a_value_that_takes_long_to_check_is_not_checked_for_long(schema: Any, v
     definitions = {"Lists": LISTS}
     properties = {"x": schema, "tenant": {"type": "integer"}}
     hostile = replace(operation, input_schema={"type": "object", "properties": properties, "$defs": definitions})
-    with at_most(0.5):
+    with at_most(0.2):
         _, misfits = shaped(hostile, override(arguments={"x": {"default": value}, "tenant": {"pin": "a"}}))
     assert ("/arguments/tenant/pin", True) in [(misfit.pointer, misfit.grave) for misfit in misfits]
