@@ -225,6 +225,11 @@ def _reason(error: BaseException) -> str:
     return next((words for start, words in _SQLITE_SAYS.items() if name.startswith(start)), str(said))
 
 
+def is_locked(error: BaseException) -> bool:
+    """Whether somebody else is writing to SQLite, who will be done soon."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+
+
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection has no type
     cursor = connection.cursor()
     for pragma in (

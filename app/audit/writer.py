@@ -17,12 +17,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.audit.record import AUDIT_RECORDS, FIELDS, AuditRecord, Row, to_row
+from app.database import is_locked
 from app.telemetry import Telemetry
 
 _BATCH = 500  # records of one transaction
 _MOST_PENDING = 10_000  # beyond, a record is kept aside at once instead of filling the memory
-_LOCK_WAIT = 100  # milliseconds
-_FIRST_PAUSE = 0.05  # seconds between two attempts, doubled each time
+_LOCK_WAIT = 30  # milliseconds; SQLite looks again ever more rarely the longer it waits
+_FIRST_PAUSE = 0.05  # seconds between two attempts that failed, doubled each time
 
 _Pending = tuple[Row, asyncio.Future[None]]
 
@@ -115,25 +116,27 @@ class AuditWriter:
         pause = _FIRST_PAUSE
         try:
             async with asyncio.timeout(self._deadline):
-                while not await self._insert_once(rows):
-                    await asyncio.sleep(pause)
-                    pause *= 2
+                while (error := await self._insert_once(rows)) is not None:
+                    if not is_locked(error):
+                        said, number = type(error).__name__, len(rows)
+                        _log.warning("audit records could not be written yet", error=said, records=number)
+                        await self._disconnect()
+                        await asyncio.sleep(pause)
+                        pause *= 2
         except TimeoutError:
             await self._disconnect()
             return False
         return True
 
-    async def _insert_once(self, rows: Sequence[Row]) -> bool:
+    async def _insert_once(self, rows: Sequence[Row]) -> Exception | None:
         try:
             if self._connection is None:
                 self._connection = await self._connect()
-            await self._connection.execute(self._insert, rows)
-            await self._connection.commit()
+            async with self._connection.begin():
+                await self._connection.execute(self._insert, rows)
         except (SQLAlchemyError, OSError) as error:
-            _log.warning("audit records could not be written yet", error=type(error).__name__, records=len(rows))
-            await self._disconnect()
-            return False
-        return True
+            return error
+        return None
 
     async def _connect(self) -> AsyncConnection:
         connection = await self._engine.connect()

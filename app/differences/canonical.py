@@ -3,14 +3,14 @@
 import orjson
 
 from app.operation.keywords import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS, SUBSCHEMAS
-from app.operation.operation import Value
+from app.operation.operation import Value, kept_json
 
 _UNORDERED = frozenset({"allOf", "anyOf", "enum", "oneOf", "required", "type"})
 
 
 def json_text(value: Value) -> bytes:
     """Return the value as JSON with its members in order. `1`, `1.0` and `true` differ, as they do not in Python."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return kept_json(value, orjson.OPT_SORT_KEYS)
 
 
 def canonical(schema: Value) -> bytes:

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import delete, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import load_only
-from sqlmodel import col, select
+from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.database import Database
@@ -21,8 +21,9 @@ from app.pieces import in_pieces
 from app.sources.inventory import Inventory
 from app.sources.tables import AudienceOrigin, OperationRow, Source, SourceDocument, SourceReport
 
+_STORE = insert(SQLModel.metadata.tables[OperationRow.__tablename__])  # two thirds of the time that the entity takes
 _CHANGES = TypeAdapter(Changes)
-_ROWS_AT_ONCE = 200  # read or written between two turns of the event loop
+_ROWS_AT_ONCE = 1000  # read or written between two turns of the event loop
 _MOST_GONE = 10_000  # names of operations that a document had; a document may have others each time it is read
 _ID_LENGTH = 36  # of a UUID; no slug is as long
 
@@ -154,7 +155,7 @@ class Sources:
         self, source_id: str, rows: Iterator[dict[str, object]], report: Sequence[ReportItem], changes: bytes | None
     ) -> None:
         while batch := list(islice(rows, _ROWS_AT_ONCE)):
-            await self._session.exec(insert(OperationRow), params=batch)
+            await self._session.exec(_STORE, params=batch)
         items = orjson.dumps(list(report))
         await self._session.exec(
             insert(SourceReport), params=[{"source_id": source_id, "items": items, "changes": changes}]

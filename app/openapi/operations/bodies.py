@@ -91,8 +91,8 @@ def _chosen(content: Value, pointer: str, references: References, notes: list[st
     usable = [name for name in content if is_media_type(name) and isinstance(content[name], dict | NoneType)]
     if not usable:
         raise Unusable("`content` names no media type", pointer)
-    unread = [name for name in content if name not in usable and not name.startswith("x-")]
-    notes += (remark("a media type cannot be read", join(pointer, "content", name)) for name in unread)
+    unread = (name for name in content.keys() - usable if not name.startswith("x-"))
+    notes += (remark("a media type cannot be read", join(pointer, "content", name)) for name in sorted(unread))
     if len(usable) == 1:
         return _described(usable[0], content, pointer, references, notes)
     offered = {name: _schema_of(content[name], references) for name in usable}

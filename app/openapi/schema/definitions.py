@@ -38,7 +38,7 @@ _OUTLINES = ((0, 0), (1, 12), (2, _EVERYTHING), (_EVERYTHING, _EVERYTHING))
 _LEAST, _REQUIRED, _GLIMPSE, _NEAR, _FULL, _WITH_WORDS = range(6)  # of `Definition.versions`
 _NOT_CUT = TURNING | {"contains", "dependentSchemas", "minContains"}
 _CLOSING = frozenset({"additionalProperties", "patternProperties"})
-_STUB = ("type", "required")
+_MOST_REQUIRED = 4_096  # bytes of the names that something requires of which nothing else is shown
 
 Key = tuple[str, str]  # `properties` or `$defs`, and a name
 
@@ -304,9 +304,11 @@ def cost(key: Key, definition: Definition) -> int:
 
 
 def _stub_of(schema: Json, lead: str = "") -> Json:
-    """Return the least: the type, and the names without which a value would be refused."""
-    kept = {keyword: schema[keyword] for keyword in _STUB if keyword in schema}
-    return {"description": sentences(lead, _NOT_SHOWN), **kept}
+    """Return the least: the type, and the names without which a value would be refused unless they are too many."""
+    stub = {"description": sentences(lead, _NOT_SHOWN), **({"type": schema["type"]} if "type" in schema else {})}
+    if "required" in schema and size_of(schema["required"]) <= _MOST_REQUIRED:
+        stub["required"] = schema["required"]
+    return stub
 
 
 def _outlined(definition: Definition, levels: int, most: int) -> Definition:
