@@ -1,6 +1,6 @@
 """Long work on the event loop: a short piece of it between two turns of everybody else.
 
-A thread holds the interpreter's lock for 5 ms at a time, which every step of a call would wait for.
+A thread that computes takes the interpreter's lock half of the time, and every step of a call would wait for it.
 """
 
 import asyncio

@@ -30,6 +30,7 @@ if sys.platform != "win32":
 _OTHER_FILES = 200  # database, identity provider, log, processes that read documents
 _M_MMAP_THRESHOLD = -3  # of malloc.h
 _LARGE_BLOCK = 1_048_576  # bytes
+_TURN = 0.000_5  # seconds that a thread may keep the interpreter from others; Python's own are 0.005
 _FAILED, _UNUSABLE = 1, 2  # exit status when it cannot start, and for settings and addresses that cannot be used
 _log = structlog.get_logger(__name__)
 
@@ -62,6 +63,7 @@ def serve(host: str | None = None, port: int | None = None) -> None:
     configure_logging(settings.log_level)
     _open_files_for(settings.max_connections)
     _give_back_large_blocks()
+    sys.setswitchinterval(_TURN)  # each statement of the database is a thread's, and a call waits for several
     for name, nearest in misspelt().items():
         _log.warning("a variable that looks like a setting is none and has no effect", variable=name, setting=nearest)
     address = _written(*listener.getsockname()[:2])

@@ -69,13 +69,13 @@ class Sources:
 
     async def add(self, source: Source, operations: Sequence[Operation], report: Sequence[ReportItem]) -> None:
         """Store a new source and what its document says. Raises Conflict when its slug is taken."""
-        contents = await _contents(operations)
+        contents, items = await _contents(operations), orjson.dumps(list(report))
         self._session.add(source)
         try:
             await self._session.flush()
         except IntegrityError as error:
             raise slug_taken(source.slug) from error
-        await self._write(source.id, _rows(source.id, operations, contents), report, None)
+        await self._write(source.id, _rows(source.id, operations, contents), items, None)
 
     async def save(self, source: Source) -> None:
         """Store a change to a source that this transaction found."""
@@ -138,7 +138,7 @@ class Sources:
 
         `changes` without any leave those that are stored.
         """
-        contents = await _contents(operations)
+        contents, items = await _contents(operations), orjson.dumps(list(report))
         there = {(operation.method, operation.path) for operation in operations}
         names = await self.names(source_id)
         gone = islice(((key, name) for key, name in names.items() if key not in there), _MOST_GONE)
@@ -149,14 +149,13 @@ class Sources:
             _rows(source_id, operations, contents),
             (_row_of_gone(source_id, -number, key, name) for number, (key, name) in enumerate(gone, 1)),
         )
-        await self._write(source_id, rows, report, kept)
+        await self._write(source_id, rows, items, kept)
 
     async def _write(
-        self, source_id: str, rows: Iterator[dict[str, object]], report: Sequence[ReportItem], changes: bytes | None
+        self, source_id: str, rows: Iterator[dict[str, object]], items: bytes, changes: bytes | None
     ) -> None:
         while batch := list(islice(rows, _ROWS_AT_ONCE)):
             await self._session.exec(_STORE, params=batch)
-        items = orjson.dumps(list(report))
         await self._session.exec(
             insert(SourceReport), params=[{"source_id": source_id, "items": items, "changes": changes}]
         )
