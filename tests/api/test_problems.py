@@ -36,6 +36,16 @@ def test_a_wrong_query_says_what_is_wrong(
         assert pointer in answer.json()["violations"][0]["detail"]
 
 
+def test_of_very_many_mistakes_the_first_are_told_and_how_many_there_are(
+    provider: RunningProvider, admin: Headers
+) -> None:
+    stated = {f"n{number}": 1 for number in range(3_000)}
+    answer = provider.http.post("/api/v1/sources", json=stated, headers=admin)
+    told = answer.json()
+    assert (answer.status_code, told["code"], len(told["violations"])) == (422, "invalid_request", 100)
+    assert told["detail"].endswith("where and why of the first 100 of 3,001 mistakes.")
+
+
 @pytest.mark.parametrize("path", ["/health", "/ready", "/openapi.json", "/nothing", "/api/v1/tools", "/mcp"])
 def test_every_answer_has_the_security_headers(provider: RunningProvider, path: str) -> None:
     headers = provider.http.get(path).headers

@@ -219,6 +219,15 @@ def test_there_is_a_least_that_stays_whatever_the_budget() -> None:
     assert "not shown in full: body" in reason
 
 
+def test_names_that_are_required_go_where_they_alone_are_too_large() -> None:
+    required = [f"a_long_name_of_a_member_{number}" for number in range(1_000)]
+    document = a_document({"/a": a_post({"type": "object", "required": required})})
+    conversion = converted(document, limits=Limits(tool_bytes=8_000))
+    assert conversion.operations[0].input_schema["properties"]["body"].get("required") is None
+    assert conversion.report[0].bytes < 8_000
+    assert "not shown in full: body" in str(conversion.report[0].reason)
+
+
 def test_what_is_small_is_shown_rather_than_said_to_be_too_large() -> None:
     document = a_document(
         {"/a": a_post({"type": "object", "properties": {f"m{n}": A_TEXT["properties"]["a"] for n in range(99)}})}

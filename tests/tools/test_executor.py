@@ -1,7 +1,6 @@
 """One call of a tool: what is sent, what comes back, and what is written down about it."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -36,9 +35,11 @@ from app.sources.source import Authority
 from app.telemetry import Telemetry
 from app.tools.answer.body import is_stream
 from app.tools.answer.result import ToolResult
+from app.tools.arguments import ArgumentRules
 from app.tools.catalog import Catalog
 from app.tools.executor import ToolExecutor
 from app.tools.upstream import Upstream
+from tests.effort import turns
 from tests.support.clock import Clock
 from tests.support.scripted import Scripted, ok, scripted
 from tests.tools.builders import a_source, an_agent, an_operation
@@ -175,23 +176,10 @@ def status(number: int, *rest: str) -> bytes:
     return "\r\n".join((f"HTTP/1.1 {number} X", "Content-Length: 0", *rest)).encode() + b"\r\n\r\n"
 
 
-async def longest_turn(provider: Provider, arguments: dict[str, Any]) -> float:
-    """Make a call that is refused; return the longest processor time between two turns of something else meanwhile."""
-    turns = [0.0]
-
-    async def take_turns() -> None:
-        last = time.thread_time()
-        while True:
-            await asyncio.sleep(0)
-            turns.append(time.thread_time() - last)
-            last += turns[-1]
-
-    others = asyncio.create_task(take_turns())
-    await asyncio.sleep(0)
+async def checking(rules: ArgumentRules, arguments: dict[str, Any]) -> None:
+    """Check the arguments in one turn of the event loop."""
     with pytest.raises(Invalid):
-        await provider.call(arguments)
-    others.cancel()
-    return max(turns)
+        rules.check(arguments)
 
 
 async def test_very_many_arguments_are_checked_beside_the_event_loop(provider: Provider) -> None:
@@ -200,11 +188,10 @@ async def test_very_many_arguments_are_checked_beside_the_event_loop(provider: P
         provider.show(server)
         tool = provider.catalog.find("pizzeria/get_menu")
         assert tool is not None
-        started = time.thread_time()
-        with pytest.raises(Invalid):
-            tool.arguments.check(many)
-        alone = time.thread_time() - started
-        assert await longest_turn(provider, many) < alone / 4
+        alone = max(await turns(asyncio.ensure_future(checking(tool.arguments, many))))
+        refused = asyncio.ensure_future(provider.call(many))
+        assert max(await turns(refused)) < alone / 4
+        assert isinstance(refused.exception(), Invalid)
         assert server.heads == []
 
 

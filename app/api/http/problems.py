@@ -45,6 +45,7 @@ from app.operation.text import written_out
 from app.telemetry import current_trace_id
 
 MCP = "/mcp"
+_MOST_TOLD = 100  # violations
 _LONGEST = 300  # characters of a pointer: callers choose their names
 
 _STATUSES: Mapping[type[ToolsProviderError], int] = {
@@ -188,8 +189,11 @@ def internal_error(scope: Scope) -> Response:
 
 async def _on_invalid_request(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what this handler is installed for
-    violations = [_violation(item) for item in error.errors()]
-    return problem(422, "invalid_request", "The request is not valid; `violations` says where and why.", violations)
+    found = error.errors()
+    violations = [_violation(item) for item in found[:_MOST_TOLD]]
+    of_more = f" of the first {_MOST_TOLD} of {len(found):,} mistakes" if len(found) > _MOST_TOLD else ""
+    detail = f"The request is not valid; `violations` says where and why{of_more}."
+    return problem(422, "invalid_request", detail, violations)
 
 
 def _violation(item: Mapping[str, Any]) -> Violation:
