@@ -206,7 +206,7 @@ def _switched_to_wal(file: str) -> bool:
         with closing(sqlite3.connect(file)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError as error:
-        if not error.sqlite_errorname.startswith("SQLITE_BUSY"):
+        if not is_locked(error):
             raise
         return False
     return True
@@ -227,7 +227,8 @@ def _reason(error: BaseException) -> str:
 
 def is_locked(error: BaseException) -> bool:
     """Whether somebody else is writing to SQLite, who will be done soon."""
-    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+    said = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(said, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection has no type

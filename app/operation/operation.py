@@ -70,7 +70,8 @@ class Body:
 
     `binary`: it is bytes. In a form that one argument holds whole, `fields` only say how members of that name are
     encoded, and `binary` that all others are files. `read_only`: names in a form that no request has. `with_files` is
-    the media type that is sent where a file is given among the fields.
+    the media type that is sent where a file is given among the fields. `defaults` are arguments of a body that may be
+    left out: they are sent with it unless a caller gives others.
     """
 
     media_type: str
@@ -80,6 +81,7 @@ class Body:
     binary: bool = False
     read_only: tuple[str, ...] = ()
     with_files: str | None = None
+    defaults: Json = field(default_factory=dict)
 
     @property
     def arguments(self) -> frozenset[str]:

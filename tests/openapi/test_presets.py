@@ -8,6 +8,7 @@ import pytest
 from app.errors import Invalid, TooLarge
 from app.operation.operation import Operation, operation_from_json, operation_to_json
 from app.tools.arguments import AT_ONCE, ArgumentRules, TakesLonger
+from app.tools.request.plan import build_request, plan_request
 from tests.openapi.documents import Json, a_document, a_post, only
 
 MONEY: Json = {
@@ -72,6 +73,34 @@ def test_what_is_in_doubt_is_required(schema: Json) -> None:
 def test_what_is_optional_is_not_filled_in() -> None:
     schema = {"type": "object", "properties": {"currency": {"type": "string", "default": "EUR"}}}
     assert sent(a_tool(schema), {}) == {}
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-www-form-urlencoded"])
+def test_a_body_that_may_be_left_out_has_its_defaults_once_a_part_of_it_is_given(media_type: str) -> None:
+    members = {**MONEY["properties"], "tip me": {"type": "integer", "default": 0}, "note": {"type": "string"}}
+    schema = {"type": "object", "properties": members, "required": ["amount", "currency", "tip me"]}
+    body = {"content": {media_type: {"schema": schema}}}
+    query = {"name": "q", "in": "query", "schema": {"type": "string"}}
+    operation, _ = only(a_document({"/a": {"post": {"requestBody": body, "parameters": [query]}}}))
+    operation = operation_from_json(operation_to_json(operation))
+
+    def body_of(**arguments: Any) -> bytes | None:
+        rules = ArgumentRules(operation.input_schema, operation.preset, filling=operation.filling)
+        return build_request(plan_request(operation, "https://a.example"), rules.check(arguments)).content
+
+    assert body_of() is None
+    assert body_of(q="x") is None
+    is_json = media_type == "application/json"
+    assert body_of(amount=1) == (
+        b'{"amount":1,"currency":"EUR","tip me":0}' if is_json else b"amount=1&currency=EUR&tip%20me=0"
+    )
+    assert body_of(amount=1, currency="CHF", tip_me=2) == (
+        b'{"amount":1,"currency":"CHF","tip me":2}' if is_json else b"amount=1&currency=CHF&tip%20me=2"
+    )
+    with pytest.raises(Invalid):
+        body_of(note="without an amount")
+    said = {name: each.get("description", "") for name, each in operation.input_schema["properties"].items()}
+    assert [name for name, text in said.items() if "Required if there is a body." in text] == ["amount"]
 
 
 def taking_items(default: str, number: int = 1) -> ArgumentRules:

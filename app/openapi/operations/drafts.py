@@ -124,7 +124,8 @@ class Drafting:
         wishes = extensions.tool_wishes(node) if _is_extended(node) else ToolWishes()
         arguments = self._arguments(item, node, place, self._kept.get((method, item.path), {}), notes)
         notes += self._credentials(node, place, arguments)
-        preset = {name: each.schema.schema["default"] for name, each in arguments.inputs.items() if _is_preset(each)}
+        needed = {name: each for name, each in arguments.inputs.items() if each.required and _is_filled(each)}
+        preset = {name: each.schema.schema["default"] for name, each in needed.items()}
         servers = self._own_servers(item, node, place, notes)
         accept, shape = self._answers.of(node)
         operation = Operation(
@@ -243,7 +244,9 @@ def _named(path: str, read: list[Placed], body: ReadBody | None, kept: Mapping[S
         names = argument_names(slots, kept)
         ways = ways_of_sending(slots, names, whole=body is not None and body.body.argument is not None)
         inputs = [_saying(way, each) for way, each in zip(ways, inputs, strict=True)]
-    inputs = [_saying(ONCE_GIVEN, each) if each.once_given else each for each in inputs]
+    filled = {name: each for name, each in zip(names, inputs, strict=True) if each.once_given and _is_filled(each)}
+    defaults = {name: each.schema.schema["default"] for name, each in filled.items()}
+    known = {name: _told(each, name in filled) for name, each in zip(names, inputs, strict=True)}
     parameters = tuple(
         parameter if parameter.argument == name else replace(parameter, argument=name)
         for (parameter, _), name in zip(read, names, strict=False)
@@ -251,30 +254,36 @@ def _named(path: str, read: list[Placed], body: ReadBody | None, kept: Mapping[S
     return _Arguments(
         path,
         parameters,
-        None if body is None else _with_arguments(body.body, names[len(read) :]),
-        dict(zip(names, inputs, strict=True)),
+        None if body is None else _with_arguments(body.body, names[len(read) :], defaults),
+        known,
         () if body is None else body.examples,
         "" if body is None else body.said,
     )
+
+
+def _told(each: Input, is_filled: bool) -> Input:
+    """Return what an optional body needs with words for that, unless it is sent anyway."""
+    return replace(each, once_given=False) if is_filled else _saying(ONCE_GIVEN if each.once_given else "", each)
 
 
 def _saying(sentence: str, each: Input) -> Input:
     return replace(each, schema=each.schema.opened(sentence)) if sentence else each
 
 
-def _with_arguments(body: Body, names: list[str]) -> Body:
+def _with_arguments(body: Body, names: list[str], defaults: Json) -> Body:
     if body.argument is not None:
         return replace(body, argument=names[0])
+    body = replace(body, defaults=defaults) if defaults else body
     if [each.argument for each in body.fields] == names:
         return body
     fields = zip(body.fields, names, strict=True)
     return replace(body, fields=tuple(replace(each, argument=name) for each, name in fields))
 
 
-def _is_preset(each: Input) -> bool:
+def _is_filled(each: Input) -> bool:
     """Whether a value that is required may be left out: the document says what it is then, and its schema agrees."""
     schema = each.schema.schema
-    if not each.required or "default" not in schema or each.schema.references:
+    if "default" not in schema or each.schema.references:
         return False
     try:
         return validator_of(schema).is_valid(schema["default"])

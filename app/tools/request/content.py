@@ -44,7 +44,11 @@ def encode_body(body: Body, arguments: Mapping[str, Any], writing: Writing) -> C
     """Return the body; None if it may be left out and nothing is given for it. Raises TooLarge."""
     if body.argument is None:
         given = [(field, arguments[field.argument]) for field in body.fields if field.argument in arguments]
-        return _encode_fields(body, given, writing) if given or body.required else None
+        if not given and not body.required:
+            return None
+        if body.defaults:
+            return encode_body(replace(body, defaults={}), {**body.defaults, **arguments}, writing)
+        return _encode_fields(body, given, writing)
     if body.argument not in arguments:
         if body.required:
             writing.violations.append(Violation(join("", body.argument), "is required"))
