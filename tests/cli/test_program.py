@@ -49,7 +49,9 @@ def run(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
 
 def test_it_can_be_interrupted_while_it_loads(tmp_path: Path) -> None:
     # A module of that name is found first, says that loading has begun, and waits.
-    (tmp_path / "typer.py").write_text("import sys\nprint(1, flush=True)\nsys.stdin.read()", encoding="utf-8")
+    # A signal just before it begins to wait would not end that, so it looks up now and then.
+    waiting = "import sys, select\nprint(1, flush=True)\nwhile not select.select([sys.stdin], [], [], 0.1)[0]: pass"
+    (tmp_path / "typer.py").write_text(waiting, encoding="utf-8")
     with subprocess.Popen(  # noqa: S603
         PROGRAM, env={**os.environ, "PYTHONPATH": str(tmp_path)},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
