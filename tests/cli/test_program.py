@@ -49,8 +49,15 @@ def run(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
 
 def test_it_can_be_interrupted_while_it_loads(tmp_path: Path) -> None:
     # A module of that name is found first, says that loading has begun, and waits.
-    # A signal just before it begins to wait would not end that, so it looks up now and then.
-    waiting = "import sys, select\nprint(1, flush=True)\nwhile not select.select([sys.stdin], [], [], 0.1)[0]: pass"
+    # It heeds signals where a shell that started all this in the background ignores them, and looks up now and then
+    # because one that comes just before it begins to wait would not end that.
+    waiting = """
+import select, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+print(1, flush=True)
+while not select.select([sys.stdin], [], [], 0.1)[0]:
+    pass
+"""
     (tmp_path / "typer.py").write_text(waiting, encoding="utf-8")
     with subprocess.Popen(  # noqa: S603
         PROGRAM, env={**os.environ, "PYTHONPATH": str(tmp_path)},
