@@ -35,7 +35,7 @@ async def test_an_agent_runs_a_flow(prefect: Server, call: Call) -> None:
         state={"type": "SCHEDULED", "state_details": {"untrackable_result": False}},
     )
     await call(
-        "prefect__set_flow_run_state_flow_runs__id__set_state_post",
+        "prefect__set_flow_run_state",
         id=run["id"],
         state={"type": "RUNNING", "name": "Baking"},
         force=True,
@@ -44,9 +44,9 @@ async def test_an_agent_runs_a_flow(prefect: Server, call: Call) -> None:
     assert counted == 1
     variable = await call("prefect__create_variable_variables__post", name="heat", value={"celsius": 430}, tags=[])
     await call("prefect__update_variable_variables__id__patch", id=variable["id"], value=450)
-    read = await call("prefect__read_variable_by_name_variables_name__name__get", name="heat")
+    read = await call("prefect__read_variable_by_name", name="heat")
     assert read["value"] == 450
-    await call("prefect__create_concurrency_limit_concurrency_limits__post", tag="oven", concurrency_limit=2)
+    await call("prefect__create_concurrency_limit", tag="oven", concurrency_limit=2)
     await call("prefect__create_artifact_artifacts__post", key="menu", type="markdown", data="# Menu")
 
     seen = prefect.http.get(f"/api/flow_runs/{run['id']}").json()
