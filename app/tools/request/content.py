@@ -43,12 +43,10 @@ def in_header(value: Value, content_type: str | None, *, explode: bool) -> str:
 def encode_body(body: Body, arguments: Mapping[str, Any], writing: Writing) -> Content | None:
     """Return the body; None if it may be left out and nothing is given for it. Raises TooLarge."""
     if body.argument is None:
-        given = [(field, arguments[field.argument]) for field in body.fields if field.argument in arguments]
-        if not given and not body.required:
-            return None
-        if body.defaults:
-            return encode_body(replace(body, defaults={}), {**body.defaults, **arguments}, writing)
-        return _encode_fields(body, given, writing)
+        given = _given(body, arguments)
+        if given and body.defaults:
+            given = _given(body, {**body.defaults, **arguments})
+        return _encode_fields(body, given, writing) if given or body.required else None
     if body.argument not in arguments:
         if body.required:
             writing.violations.append(Violation(join("", body.argument), "is required"))
@@ -56,6 +54,10 @@ def encode_body(body: Body, arguments: Mapping[str, Any], writing: Writing) -> C
     with writing.blaming(body.argument):
         return _encode_whole(body, body.argument, arguments[body.argument], writing)
     return None
+
+
+def _given(body: Body, arguments: Mapping[str, Any]) -> list[tuple[BodyField, Any]]:
+    return [(field, arguments[field.argument]) for field in body.fields if field.argument in arguments]
 
 
 def _encode_fields(body: Body, given: list[tuple[BodyField, Any]], writing: Writing) -> Content:
